@@ -1,0 +1,231 @@
+"""-log sigma(Δ): its value, its gradient and its curvature in the margin Δ, and its mean over the data.
+
+    value      l(Δ)   = -log sigma(Δ) = softplus(-Δ)
+    gradient   l'(Δ)  = -sigma(-Δ)                     d/dΔ log(1 + exp(-Δ)) = -exp(-Δ) / (1 + exp(-Δ))
+    curvature  l''(Δ) =  sigma(Δ) sigma(-Δ)            d/dΔ -sigma(-Δ) = sigma'(-Δ), and sigma' = sigma (1 - sigma)
+
+A target margin m replaces Δ by z = Δ - m. A label t = P(chosen preferred) mixes the two possible outcomes:
+
+    value      t · softplus(-z) + (1 - t) · softplus(z)
+    gradient  -t · sigma(-z)    + (1 - t) · sigma(z)       = sigma(z) - t, written so that no digits cancel
+    curvature  sigma(z) sigma(-z)                          whatever the label
+
+The mean is Σ w·l / Σ w. Other losses of the margin join by the same three functions, see ``PairLoss``.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .logistic import Float, as_float64, cross_entropy, sigmoid, softplus
+
+__all__ = [
+    "BradleyTerryLoss",
+    "PairLoss",
+    "mean_loss",
+    "pair_loss_curvatures",
+    "pair_loss_gradients",
+    "pair_losses",
+    "weighted_mean",
+]
+
+
+def pair_losses(
+    margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
+) -> Float:
+    """Compute -log sigma(Δ) for every pair: what each choice cost the model.
+
+    Parameters
+    ----------
+    margins : array_like, any shape, log-odds
+        Δ = r_chosen - r_rejected. Any real number, infinities included; NaN stays NaN.
+    labels : array_like, optional, in [0, 1]
+        t = P(chosen preferred), 1 unless given; 0.5 is a tie.
+    target_margins : array_like, optional, log-odds
+        m, so that the loss is -log sigma(Δ - m); 0 unless given.
+
+    Returns
+    -------
+    array of the same shape, nats, in [0, inf], within 2 ulp
+        float32 for float32 margins alone, else float64. Grows like -Δ on the wrong side, like exp(-Δ) on the right.
+
+    References
+    ----------
+    Ouyang et al. 2022, arXiv:2203.02155, equation 1; target margins: Touvron et al. 2023, arXiv:2307.09288.
+
+    Examples
+    --------
+    >>> print(pair_losses([0.0, 1.5, -2.0]).round(6))
+    [0.693147 0.201413 2.126928]
+    """
+    if labels is None:
+        return softplus(-_shifted(margins, target_margins))
+    t = _checked_labels(labels)
+    return cross_entropy(t, 1 - t, _shifted(margins, target_margins))[()]
+
+
+def pair_loss_gradients(
+    margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
+) -> Float:
+    """Compute dl/dΔ = -sigma(-Δ) for every pair, without the 1/n of the mean.
+
+    Parameters
+    ----------
+    margins, labels, target_margins
+        As in ``pair_losses``.
+
+    Returns
+    -------
+    array of the same shape, nats per log-odds, within 2 ulp
+        In [-1, 0] for full labels: the chosen reward is only ever pushed up, and hardest (-1) where the model is
+        surely wrong. With a label t it is sigma(Δ) - t, in [-1, 1], and zero at Δ = logit(t).
+
+    Examples
+    --------
+    >>> print(pair_loss_gradients([0.0, 1.5, -1000.0]).round(6))
+    [-0.5      -0.182426 -1.      ]
+    """
+    z = _shifted(margins, target_margins)
+    if labels is None:
+        return -sigmoid(-z)
+    t = _checked_labels(labels)
+    return np.asarray((1 - t) * sigmoid(z) - t * sigmoid(-z), dtype=np.float64)[()]
+
+
+@np.errstate(under="ignore")  # as in logistic.py: far out, zero is the correctly rounded answer
+def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None = None) -> Float:
+    """Compute d²l/dΔ² = sigma(Δ) sigma(-Δ) for every pair: how strongly it pins Δ down.
+
+    Parameters
+    ----------
+    margins, target_margins
+        As in ``pair_losses``. Labels do not enter: they tilt the loss without bending it.
+
+    Returns
+    -------
+    array of the same shape, nats per log-odds squared, in [0, 1/4], within 4 ulp
+
+    Notes
+    -----
+    Both factors come from the smaller probability q = sigma(-|z|): sigma(z) sigma(-z) = q (1 - q) = q - q·q.
+
+    Examples
+    --------
+    >>> print(pair_loss_curvatures([0.0, 2.0]).round(6))
+    [0.25     0.104994]
+    """
+    z, dtype = as_float64(_shifted(margins, target_margins), "margins")
+    q = np.asarray(sigmoid(-np.abs(z)))
+    return (q - q * q).astype(dtype, copy=False)[()]  # type: ignore[no-any-return]
+
+
+def mean_loss(
+    margins: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    target_margins: ArrayLike | None = None,
+) -> float:
+    """Compute the training loss L = Σ w·l(Δ) / Σ w over all pairs.
+
+    Parameters
+    ----------
+    margins : array_like, (n_pairs,), log-odds
+    weights : array_like, optional, (n_pairs,), at least 0
+        Counts or importances; 1 unless given.
+    labels, target_margins
+        As in ``pair_losses``.
+
+    Returns
+    -------
+    float, nats, in [0, inf]
+        Exactly log 2 where every margin is 0, whatever n and the weights.
+
+    Raises
+    ------
+    ValueError
+        For no pairs, weights that are negative or sum to zero, labels outside [0, 1].
+
+    Examples
+    --------
+    >>> print(f"{mean_loss([1.0, 0.5, 1.0, -0.5]):.4f}")
+    0.5187
+    """
+    values = np.asarray(pair_losses(margins, labels=labels, target_margins=target_margins), dtype=np.float64)
+    return weighted_mean(values, None if weights is None else np.asarray(weights, dtype=np.float64))
+
+
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
+    """Compute Σ w·v / Σ w as smallest + mean of what exceeds the smallest.
+
+    All terms of the sum are then non-negative, none is large beside the answer, and where all values agree the
+    answer is that value itself, to the last bit: a scorer of zeros has loss log 2, not nearly log 2.
+    """
+    if values.size == 0:
+        raise ValueError("margins: expected at least one pair, got none")
+    if weights is not None:
+        if weights.shape != values.shape:
+            raise ValueError(f"weights: expected shape {values.shape}, one for each pair, got {weights.shape}")
+        if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+            raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
+        values, weights = values[weights > 0], weights[weights > 0]
+    smallest = float(values.min())
+    if not np.isfinite(smallest):  # NaN somewhere, or every value infinite
+        return smallest
+    excess = values - smallest
+    if weights is None:
+        return smallest + float(excess.mean())
+    return smallest + float((weights * excess).sum() / weights.sum())
+
+
+class PairLoss(Protocol):
+    """What a loss must offer to be trained on: three functions of the shifted margin z = Δ - m and the label t.
+
+    Each takes z, shape (n_pairs,), and t, the same shape or None for all ones, and returns float64, shape (n_pairs,).
+    """
+
+    def value(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return l(z), in nats."""
+
+    def gradient(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return dl/dz."""
+
+    def curvature(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return d²l/dz², at least 0 where Newton's method is to be used."""
+
+
+class BradleyTerryLoss:
+    """-log sigma(z), the loss of this house, in the form that ``Objective`` asks for."""
+
+    def value(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return ``pair_losses``."""
+        return np.asarray(pair_losses(z, labels=t))
+
+    def gradient(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return ``pair_loss_gradients``."""
+        return np.asarray(pair_loss_gradients(z, labels=t))
+
+    def curvature(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Return ``pair_loss_curvatures``; the label plays no part."""
+        return np.asarray(pair_loss_curvatures(z))
+
+
+def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np.floating]:
+    """Return z = Δ - m, in float32 only if the margins are float32 and stand alone."""
+    delta, dtype = as_float64(margins, "margins")
+    if target_margins is None:
+        return delta.astype(dtype, copy=False)
+    m, _ = as_float64(target_margins, "target_margins")
+    if m.shape not in {(), delta.shape}:
+        raise ValueError(f"target_margins: expected shape {delta.shape}, one for each pair, got {m.shape}")
+    return delta - m
+
+
+def _checked_labels(labels: ArrayLike) -> NDArray[np.float64]:
+    t, _ = as_float64(labels, "labels")
+    if not ((t >= 0) & (t <= 1)).all():
+        raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
+    return t

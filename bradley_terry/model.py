@@ -1,0 +1,214 @@
+"""The reward model: a fitted scorer, all that an everyday user needs, saved and loaded without pickle."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .evaluation import Evaluation, covariance, evaluate
+from .pairs import PreferencePairs
+from .preference import preference_probability
+from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+
+__all__ = ["HISTORY", "RewardModel", "make_scorer"]
+
+Array = NDArray[np.float64]
+
+HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
+FORMAT = "bradley_terry reward model, version 1"
+
+
+@dataclass(frozen=True, eq=False)
+class RewardModel:
+    """A fitted scorer: everything an everyday user needs.
+
+    Attributes
+    ----------
+    scorer : Scorer
+    phi : array, (n_parameters,)
+        The fitted parameters, read-only. A table's rewards sum to zero.
+    history : dict of arrays, one entry for each record
+        step, loss, validation_loss (NaN without validation), accuracy, gradient_norm, parameter_norm.
+    converged : bool
+    message : str
+        The criterion on which the fit stopped.
+    feature_names : tuple of str, or None
+        One for each feature, or for each item of a table.
+    l2 : float
+    method : str
+    information : array, (n_parameters, n_parameters), or None
+        Σ w · d²L/dφ² at φ, for scorers linear in φ.
+    """
+
+    scorer: Scorer
+    phi: Array
+    history: dict[str, Array] = field(repr=False)
+    converged: bool
+    message: str
+    feature_names: tuple[str, ...] | None = field(default=None, repr=False)
+    l2: float = 0.0
+    method: str = ""
+    information: Array | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        state = "converged" if self.converged else "NOT CONVERGED"
+        return f"RewardModel({self.scorer}, {state}: {self.message})"
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The named blocks of φ, as read-only views."""
+        return self.scorer.unpack(self.phi)
+
+    def reward(self, features: ArrayLike) -> Array:
+        """Return r_φ for each row of features (or each item number), (n,), in log-odds.
+
+        Rewards of answers to different prompts are not comparable: the data never say anything about their difference.
+        """
+        return self.scorer.reward(self.phi, np.asarray(features))
+
+    def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
+        """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""
+        return np.asarray(preference_probability(self.reward(features_a), self.reward(features_b)))
+
+    def evaluate(self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0) -> Evaluation:
+        """Judge this model on pairs, see ``bradley_terry.evaluation.evaluate``."""
+        return evaluate(self.scorer, self.phi, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
+
+    def covariance(self, reference: int | str | None = None) -> Array:
+        """Return the covariance of φ, the inverse of ``information``; weights are read as counts.
+
+        Parameters
+        ----------
+        reference : int or str, optional
+            For a table: the item, by number or name, whose reward is set to 0. Unless given, rewards sum to zero.
+
+        Raises
+        ------
+        ValueError
+            If the scorer is not linear in φ, or the data leave a direction of φ undetermined.
+        """
+        if self.information is None:
+            raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
+        return covariance(self.scorer, self.information, self._item(reference))
+
+    def standard_errors(self, reference: int | str | None = None) -> Array:
+        """Return the standard error of each parameter, (n_parameters,); 0 for the reference item."""
+        return np.sqrt(np.maximum(np.diag(self.covariance(reference)), 0.0))  # the reference may come out as -1e-19
+
+    def estimates(self, reference: int | str | None = None) -> Array:
+        """Return φ, or for a table with a reference item its rewards relative to that item, (n_parameters,)."""
+        item = self._item(reference)
+        if item is None:
+            return self.phi
+        if not isinstance(self.scorer, TableScorer):
+            raise ValueError(f"reference: expected None for {self.scorer}; only a table's rewards can shift together")
+        return self.phi - self.phi[item]
+
+    def intervals(self, level: float = 0.95, reference: int | str | None = None) -> Array:
+        """Return a normal-theory interval for each parameter, (n_parameters, 2): estimate ± z · standard error."""
+        if not 0 < level < 1:
+            raise ValueError(f"level: expected a share between 0 and 1, got {level!r}")
+        from statistics import NormalDist  # noqa: PLC0415  # keeps the package's own import light
+
+        half = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_errors(reference)
+        estimate = self.estimates(reference)
+        return np.stack([estimate - half, estimate + half], axis=1)
+
+    def _item(self, reference: int | str | None) -> int | None:
+        if isinstance(reference, str):
+            if self.feature_names is None or reference not in self.feature_names:
+                raise ValueError(f"reference: expected one of {self.feature_names}, got {reference!r}")
+            return self.feature_names.index(reference)
+        return reference
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as an NPZ file of arrays and one JSON text; the same model gives the same bytes."""
+        meta = {
+            "format": FORMAT,
+            "scorer": {"kind": type(self.scorer).__name__, **vars(self.scorer)},
+            "converged": self.converged,
+            "message": self.message,
+            "feature_names": self.feature_names,
+            "l2": self.l2,
+            "method": self.method,
+        }
+        arrays = {"phi": self.phi, **{f"history_{name}": values for name, values in self.history.items()}}
+        if self.information is not None:
+            arrays["information"] = self.information
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(_entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=int))
+            for name, values in sorted(arrays.items()):
+                buffer = io.BytesIO()
+                np.lib.format.write_array(buffer, np.asarray(values), allow_pickle=False)
+                archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
+
+    @staticmethod
+    def load(path: str | Path) -> RewardModel:
+        """Read a model that ``save`` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is not a model of this package, or is damaged.
+        """
+        path = Path(path)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                meta = json.loads(archive.read("meta.json"))
+                arrays = {
+                    Path(name).stem: np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                    for name in archive.namelist()
+                    if name.endswith(".npy")
+                }
+            if meta["format"] != FORMAT:
+                raise ValueError(f"its format is {meta['format']!r}")
+            scorer = make_scorer(**meta["scorer"])
+            phi = read_only(arrays["phi"])
+            scorer.unpack(phi)
+            names = meta["feature_names"]
+            return RewardModel(
+                scorer=scorer,
+                phi=phi,
+                history={name: arrays[f"history_{name}"] for name in HISTORY},
+                converged=bool(meta["converged"]),
+                message=str(meta["message"]),
+                feature_names=None if names is None else tuple(names),
+                l2=float(meta["l2"]),
+                method=str(meta["method"]),
+                information=arrays.get("information"),
+            )
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path}: there is no such model file") from None
+        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
+
+
+def make_scorer(kind: str, **sizes: object) -> Scorer:
+    """Make a scorer from the name of its class and its sizes, as saved in a model file."""
+    classes = {"LinearScorer": LinearScorer, "MLPScorer": MLPScorer, "TableScorer": TableScorer}
+    if kind not in classes:
+        raise ValueError(f"scorer: expected one of {', '.join(classes)}, got {kind!r}")
+    scorer: Scorer = classes[kind](**sizes)  # type: ignore[arg-type]
+    return scorer
+
+
+def read_only(array: Array) -> Array:
+    array = np.array(array, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Name an entry of the archive with a fixed date, so that the same model gives the same bytes."""
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry

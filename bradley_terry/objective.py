@@ -1,0 +1,184 @@
+"""The objective L(φ): the mean pair loss as a function of the parameters, with its gradient and its Hessian.
+
+    forward   r_c = r_φ(x, y_c),  r_r = r_φ(x, y_r)     Δ = r_c - r_r     L = Σ w·l(Δ - m, t) / Σ w + (l2/2)·|φ|²
+    back      d_margins = w·l'(Δ - m, t) / Σ w          d_r_c = +d_margins,  d_r_r = -d_margins
+              dL/dφ = backward(y_c, d_r_c) + backward(y_r, d_r_r) + l2·φ
+
+Both answers go through the same φ, so the gradient adds what each of them says, with opposite signs.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from types import ModuleType
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .losses import BradleyTerryLoss, PairLoss, weighted_mean
+from .pairs import PreferencePairs
+from .scorers import LinearScorer, Scorer
+
+__all__ = ["Objective", "chosen_backend"]
+
+Array = NDArray[np.float64]
+
+
+class _HasHessian(Protocol):
+    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array: ...
+
+
+class Objective:
+    """L(φ) for one scorer and one set of pairs: call it with φ to get (loss, gradient).
+
+    Parameters
+    ----------
+    scorer : LinearScorer, MLPScorer, TableScorer or any ``Scorer``
+    pairs : PreferencePairs
+    l2 : float, at least 0
+        Adds l2/2·|φ|² once: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
+    loss : PairLoss, optional
+        Another loss of the margin; -log sigma unless given.
+    backend : "numba" or "numpy"
+        Who computes the pair losses. Both give the same numbers; without Numba installed, NumPy serves.
+
+    Raises
+    ------
+    ValueError
+        If scorer and pairs do not fit together, or an argument is out of range.
+
+    Notes
+    -----
+    The callable is what ``scipy.optimize.minimize(objective, phi, jac=True)`` wants. Because L is a weighted mean, the
+    objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
+
+    Examples
+    --------
+    >>> objective = Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]]))
+    >>> loss, gradient = objective(np.array([1.0]))
+    >>> print(f"{loss:.6f} {gradient[0]:.6f}")
+    0.201413 -0.273639
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        pairs: PreferencePairs,
+        *,
+        l2: float = 0.0,
+        loss: PairLoss | None = None,
+        backend: str = "numba",
+    ) -> None:
+        if not isinstance(pairs, PreferencePairs):
+            raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+        if not hasattr(scorer, "backward"):
+            raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        if not (np.isscalar(l2) and 0 <= float(l2) < np.inf):
+            raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
+        scorer.check_features(pairs.chosen, "chosen")
+        scorer.check_features(pairs.rejected, "rejected")
+        self.scorer = scorer
+        self.pairs = pairs
+        self.l2 = float(l2)
+        self.backend = chosen_backend(backend) if loss is None else "numpy"
+        self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
+        # A linear reward of a difference is the difference of the rewards. Subtracting first is cheaper, and what both
+        # answers share (a shift of features, a large offset) then cancels exactly.
+        self._differences: Array | None = None
+        if isinstance(scorer, LinearScorer):
+            self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
+
+    def __repr__(self) -> str:
+        return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
+
+    def __call__(self, phi: ArrayLike) -> tuple[float, Array]:
+        """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
+        phi = self._checked(phi)
+        loss, d_margins = self._loss_and_d_margins(self._margins(phi))
+        if self._differences is not None:
+            gradient = self.scorer.backward(phi, self._differences, d_margins)
+        else:
+            gradient = self.scorer.backward(phi, self.pairs.chosen, d_margins)
+            gradient += self.scorer.backward(phi, self.pairs.rejected, -d_margins)
+        if self.l2:
+            loss += 0.5 * self.l2 * float(phi @ phi)
+            gradient += self.l2 * phi
+        return loss, gradient
+
+    def margins(self, phi: ArrayLike) -> Array:
+        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter."""
+        return self._margins(self._checked(phi))
+
+    def hessian(self, phi: ArrayLike) -> Array:
+        """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
+
+        There dΔ/dφ = d does not depend on φ, so d²L/dφ² = Σ w·l''(Δ - m)·d dᵀ / Σ w + l2·I, with no further term. It is
+        positive semi-definite, so L is convex.
+
+        Raises
+        ------
+        TypeError
+            If the scorer is not linear in φ.
+        """
+        phi = self._checked(phi)
+        if not self.scorer.linear_in_phi:
+            raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
+        margins = self._margins(phi)
+        pairs = self.pairs
+        if self.backend == "numba":
+            d2_margins = np.asarray(
+                _kernels().curvatures(margins, weights=pairs.weights, target_margins=pairs.target_margins)
+            )
+        else:
+            curvature = self.loss.curvature(self._shifted(margins), pairs.labels)
+            d2_margins = _per_weight(curvature, pairs.weights)
+        scorer = cast("_HasHessian", self.scorer)
+        result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
+        result[np.diag_indices_from(result)] += self.l2
+        return result
+
+    def _checked(self, phi: ArrayLike) -> Array:
+        array = np.asarray(phi, dtype=np.float64)
+        self.scorer.unpack(array)  # raises for a wrong shape
+        return array
+
+    def _margins(self, phi: Array) -> Array:
+        if self._differences is not None:
+            return self.scorer.reward(phi, self._differences)
+        return self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
+
+    def _shifted(self, margins: Array) -> Array:
+        return margins if self.pairs.target_margins is None else margins - self.pairs.target_margins
+
+    def _loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
+        pairs = self.pairs
+        if self.backend == "numba":
+            mean, d_margins = _kernels().mean_loss_and_gradients(
+                margins, weights=pairs.weights, labels=pairs.labels, target_margins=pairs.target_margins
+            )
+            return mean, d_margins
+        z = self._shifted(margins)
+        mean = weighted_mean(self.loss.value(z, pairs.labels), pairs.weights)
+        return mean, _per_weight(self.loss.gradient(z, pairs.labels), pairs.weights)
+
+
+def chosen_backend(backend: str) -> str:
+    """Return the backend that will serve: "numpy" where it was asked for or where Numba is not installed."""
+    if backend not in {"numba", "numpy"}:
+        raise ValueError(f"backend: expected 'numba' or 'numpy', got {backend!r}")
+    if backend == "numba" and importlib.util.find_spec("numba") is None:
+        return "numpy"
+    return backend
+
+
+def _per_weight(values: Array, weights: Array | None) -> Array:
+    """Return w·v / Σ w, or v / n."""
+    return values / values.size if weights is None else values * weights / weights.sum()
+
+
+def _kernels() -> ModuleType:
+    """Enter the room of compiled kernels: Numba is imported here, on first use, not with the package."""
+    from . import kernels  # noqa: PLC0415
+
+    return kernels

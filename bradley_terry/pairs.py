@@ -1,0 +1,304 @@
+"""Preference pairs: validated once at the door, frozen afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["PreferencePairs"]
+
+
+class PreferencePairs:
+    """Pairs of answers to the same prompt, one of them chosen over the other.
+
+    Parameters
+    ----------
+    chosen, rejected : array_like, (n_pairs, n_features) real or (n_pairs,) integer
+        Features of the two answers, or their item numbers for a ``TableScorer``. Finite. Row i is one pair.
+    prompts : array_like, optional, (n_pairs,)
+        Names of the x that the two answers share, numbers or strings. Splits and resampling never separate pairs of
+        one prompt. Unless given, every pair is a prompt of its own.
+    weights : array_like, optional, (n_pairs,), at least 0 with a positive sum
+        The loss is Σ w·l / Σ w; standard errors read weights as counts. 1 unless given.
+    labels : array_like, optional, (n_pairs,), in [0, 1]
+        P(chosen preferred): 0.5 is a tie, 0.9 a noisy annotator. 1 unless given.
+    target_margins : array_like, optional, (n_pairs,), log-odds
+        The m in -log sigma(Δ - m). 0 unless given.
+    feature_names : sequence of str, optional
+        One for each feature, or one for each item.
+
+    Raises
+    ------
+    ValueError, TypeError
+        One sentence that names the argument, what was found and what was wanted.
+
+    Notes
+    -----
+    Arrays are copied unless they are memory-mapped or already read-only, and the pairs cannot be changed afterwards.
+    float32 features stay float32; all other real features become float64.
+    """
+
+    __slots__ = (
+        "_prompt_index",
+        "chosen",
+        "feature_names",
+        "labels",
+        "prompts",
+        "rejected",
+        "target_margins",
+        "weights",
+    )
+    chosen: NDArray[np.generic]
+    rejected: NDArray[np.generic]
+    prompts: NDArray[np.generic] | None
+    weights: NDArray[np.float64] | None
+    labels: NDArray[np.float64] | None
+    target_margins: NDArray[np.float64] | None
+    feature_names: tuple[str, ...] | None
+    _prompt_index: NDArray[np.int64]
+
+    def __init__(
+        self,
+        chosen: ArrayLike,
+        rejected: ArrayLike,
+        *,
+        prompts: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        target_margins: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        x_chosen, x_rejected = _features(chosen, "chosen"), _features(rejected, "rejected")
+        if x_chosen.shape != x_rejected.shape:
+            raise ValueError(
+                f"rejected: expected the shape of chosen, {x_chosen.shape}, one row for each pair, "
+                f"got {x_rejected.shape}"
+            )
+        if x_chosen.ndim != x_rejected.ndim or (x_chosen.dtype.kind == "i") != (x_rejected.dtype.kind == "i"):
+            raise ValueError("rejected: expected item numbers like chosen, or features like chosen, not one of each")
+        n = x_chosen.shape[0]
+        if n == 0:
+            raise ValueError("chosen: expected at least one pair, got none")
+        w = _numbers(weights, "weights", n)
+        if w is not None and not ((w >= 0).all() and w.sum() > 0):
+            raise ValueError(f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}")
+        t = _numbers(labels, "labels", n)
+        if t is not None and not ((t >= 0) & (t <= 1)).all():
+            raise ValueError(f"labels: expected P(chosen preferred) in [0, 1], got {t[(t < 0) | (t > 1)][0]:g}")
+        self._set("chosen", x_chosen)
+        self._set("rejected", x_rejected)
+        self._set("prompts", _prompts(prompts, n))
+        self._set("weights", w)
+        self._set("labels", t)
+        self._set("target_margins", _numbers(target_margins, "target_margins", n))
+        self._set("feature_names", _names(feature_names, x_chosen, x_rejected))
+        self._set("_prompt_index", _frozen(_index_by_first_appearance(self.prompts, n)))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{name}: preference pairs are frozen; make new ones instead")
+
+    def __len__(self) -> int:
+        return int(self.chosen.shape[0])
+
+    def __repr__(self) -> str:
+        what = "items" if self.is_items else f"{self.n_features} features"
+        prompts = f", {self.n_prompts} prompts" if self.prompts is not None else ""
+        extras = [name for name in ("weights", "labels", "target_margins") if getattr(self, name) is not None]
+        return f"PreferencePairs({len(self)} pairs of {what}{prompts}{', ' if extras else ''}{', '.join(extras)})"
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs."""
+        return len(self)
+
+    @property
+    def is_items(self) -> bool:
+        """True if chosen and rejected are item numbers."""
+        return self.chosen.ndim == 1
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of one answer; 1 for item numbers."""
+        return 1 if self.is_items else int(self.chosen.shape[1])
+
+    @property
+    def n_items(self) -> int:
+        """Number of items: of their names if named, else one more than the largest item number."""
+        if not self.is_items:
+            raise ValueError("n_items: these pairs hold features, not item numbers")
+        if self.feature_names is not None:
+            return len(self.feature_names)
+        return int(max(self.chosen.max(), self.rejected.max())) + 1
+
+    @property
+    def prompt_index(self) -> NDArray[np.int64]:
+        """Number of each pair's prompt, (n_pairs,), 0 … n_prompts - 1 in the order in which the prompts appear."""
+        return self._prompt_index
+
+    @property
+    def n_prompts(self) -> int:
+        """Number of different prompts."""
+        return int(self._prompt_index.max()) + 1
+
+    @property
+    def total_weight(self) -> float:
+        """Σ w, or n_pairs without weights."""
+        return float(len(self)) if self.weights is None else float(self.weights.sum())
+
+    @property
+    def n_identical(self) -> int:
+        """Number of pairs whose two answers have equal features: each costs log 2 and teaches nothing."""
+        same = self.chosen == self.rejected
+        return int(np.count_nonzero(same if self.is_items else same.all(axis=1)))
+
+    def subset(self, index: ArrayLike) -> PreferencePairs:
+        """Return the pairs at ``index`` (integers or a boolean mask), in that order, prompts and all else with them."""
+        rows = np.asarray(index)
+
+        def take(values: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
+            if values is None:
+                return None
+            part = values[rows]
+            part.flags.writeable = False  # ours alone, so it need not be copied once more
+            return part
+
+        return PreferencePairs(
+            take(self.chosen),
+            take(self.rejected),
+            prompts=take(self.prompts),
+            weights=take(self.weights),
+            labels=take(self.labels),
+            target_margins=take(self.target_margins),
+            feature_names=self.feature_names,
+        )
+
+    def split(self, fraction: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
+        """Split by prompt into (training, validation) pairs; no prompt is on both sides.
+
+        Parameters
+        ----------
+        fraction : float in (0, 1)
+            Share of the prompts that go to validation, rounded to whole prompts, at least one on each side.
+        seed : int
+            The same seed gives the same split.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two prompts, or a side would have no weight.
+        """
+        if not 0 < fraction < 1:
+            raise ValueError(f"validation: expected a share between 0 and 1, got {fraction!r}")
+        n = self.n_prompts
+        if n < 2:
+            raise ValueError(f"prompts: expected at least two to split by, got {n}")
+        n_held_out = min(max(round(fraction * n), 1), n - 1)
+        held_out = np.zeros(n, dtype=bool)
+        held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
+        side = held_out[self._prompt_index]
+        return self.subset(~side), self.subset(side)
+
+
+def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
+    array = np.asanyarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
+    if array.ndim == 1 and array.size and array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected features (n_pairs, n_features) or integer item numbers (n_pairs,), "
+                         f"got shape {array.shape} and dtype {array.dtype}")
+    if array.ndim not in {1, 2} or (array.ndim == 2 and array.shape[1] == 0):
+        raise ValueError(f"{name}: expected shape (n_pairs, n_features) or (n_pairs,), got {array.shape}")
+    if array.ndim == 1:
+        if array.size and array.min() < 0:
+            raise ValueError(f"{name}: expected item numbers of at least 0, got {array.min()}")
+        return _frozen(array, np.int64)
+    array = _frozen(array, np.float32 if array.dtype == np.float32 else np.float64)
+    _check_finite(array, name)
+    return array
+
+
+def _check_finite(array: NDArray[np.generic], name: str) -> None:
+    """Look at a block of rows at a time, so that a memory-mapped array is never held as a whole."""
+    rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
+    for start in range(0, len(array), rows):
+        block = array[start : start + rows]
+        if not np.isfinite(block).all():
+            where = np.argwhere(~np.isfinite(block))[0]
+            bad = block[tuple(where)]
+            place = f"row {start + where[0]}" + (f", column {where[1]}" if array.ndim == 2 else "")
+            raise ValueError(f"{name}: expected finite numbers, got {bad} in {place}")
+
+
+def _numbers(values: ArrayLike | None, name: str, n: int) -> NDArray[np.float64] | None:
+    if values is None:
+        return None
+    array = np.asanyarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
+    if array.shape != (n,):
+        raise ValueError(f"{name}: expected shape ({n},), one for each pair, got {array.shape}")
+    array = _frozen(array, np.float64)
+    _check_finite(array, name)
+    return array
+
+
+def _prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
+    if values is None:
+        return None
+    array = np.asanyarray(values)
+    if array.dtype.kind == "O":
+        array = np.asarray([str(value) for value in array.ravel()]).reshape(array.shape)
+    if array.shape != (n,):
+        raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise ValueError("prompts: expected a name for each pair, got NaN")
+    return _frozen(array)
+
+
+def _names(
+    names: Sequence[str] | None, chosen: NDArray[np.generic], rejected: NDArray[np.generic]
+) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError("feature_names: expected a sequence of names, got one string")
+    found = tuple(str(name) for name in names)
+    if len(set(found)) != len(found):
+        raise ValueError("feature_names: expected different names, got one twice")
+    if chosen.ndim == 2 and len(found) != chosen.shape[1]:
+        raise ValueError(f"feature_names: expected {chosen.shape[1]} names, one for each feature, got {len(found)}")
+    if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):
+        raise ValueError(f"feature_names: expected a name for each item up to number {largest}, got {len(found)}")
+    return found
+
+
+def _index_by_first_appearance(prompts: NDArray[np.generic] | None, n: int) -> NDArray[np.int64]:
+    if prompts is None:
+        return np.arange(n)
+    _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse.reshape(n)]
+
+
+def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
+    """Return a read-only array of this dtype; the caller's own array is copied unless nobody could write to it.
+
+    A view of a writeable array can change under our feet even if the view is read-only: then it is copied too.
+    """
+    wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
+    if array.dtype != wanted or not array.dtype.isnative:
+        result = array.astype(wanted)
+    elif isinstance(array, np.memmap):
+        result = array.view()
+    elif array.flags.writeable or (isinstance(array.base, np.ndarray) and array.base.flags.writeable):
+        result = array.copy()
+    else:
+        result = array.view()
+    result.flags.writeable = False
+    return result

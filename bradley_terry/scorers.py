@@ -1,0 +1,316 @@
+"""Scorers: what r_φ(x, y) is, forward and backward side by side.
+
+A scorer holds shapes, never parameters. The parameters are one flat float64 vector φ; ``unpack`` gives named views
+of it. ``reward`` goes forward, from features to one number for each answer. ``backward`` goes the same road back: given
+d_rewards = dL/dr for each answer it returns dL/dφ = Σ_i d_rewards[i] · ∇φ r(features[i]), flat, in the shape of φ.
+
+No scorer has an output bias: added to both answers it cancels in Δ = r_chosen - r_rejected, so that its gradient
+would be exactly zero and no data could ever determine it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["LinearScorer", "MLPScorer", "Scorer", "TableScorer"]
+
+Array = NDArray[np.float64]
+
+
+class Scorer(Protocol):
+    """What ``Objective`` and ``fit`` ask of a scorer; write your own with these names."""
+
+    linear_in_phi: ClassVar[bool]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each block of φ, in order."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of φ."""
+
+    def initial(self, rng: np.random.Generator) -> Array:
+        """Return a φ to start training from."""
+
+    def unpack(self, phi: Array) -> dict[str, Array]:
+        """Return named views of φ."""
+
+    def reward(self, phi: Array, features: NDArray[np.generic]) -> Array:
+        """Return r_φ for each row of features, (n,)."""
+
+    def backward(self, phi: Array, features: NDArray[np.generic], d_rewards: Array) -> Array:
+        """Return Σ_i d_rewards[i] · ∇φ r(features[i]), (n_parameters,)."""
+
+    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+        """Raise ValueError if these features are not for this scorer."""
+
+
+class _Layout:
+    """The bookkeeping that all scorers share: how the flat vector φ is cut into named blocks."""
+
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of φ."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def unpack(self, phi: ArrayLike) -> dict[str, Array]:
+        """Return the blocks of φ by name, as views: writing into a view writes into φ.
+
+        Raises
+        ------
+        ValueError
+            If φ is not a flat vector of ``n_parameters`` numbers.
+        """
+        phi = np.asarray(phi, dtype=np.float64)
+        if phi.shape != (self.n_parameters,):
+            raise ValueError(f"phi: expected shape ({self.n_parameters},) for {self}, got {phi.shape}")
+        blocks, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + math.prod(shape)
+            blocks[name] = phi[start:stop].reshape(shape)
+            start = stop
+        return blocks
+
+    def initial(self, rng: np.random.Generator) -> Array:  # noqa: ARG002
+        """Return zeros: every reward 0, every preference 1/2, the loss exactly log 2. The problem is convex."""
+        return np.zeros(self.n_parameters)
+
+
+@dataclass(frozen=True)
+class LinearScorer(_Layout):
+    """r = x · w: one weight for each feature.
+
+    Parameters
+    ----------
+    n_features : int, at least 1
+
+    Notes
+    -----
+    φ is ``weights`` (n_features,). dr/dw = x, so a pair pulls w along x_chosen - x_rejected: Δ is the reward of the
+    difference. The loss is convex in w. A feature that both answers share cancels, and its weight is undetermined.
+
+    Examples
+    --------
+    >>> LinearScorer(2).reward(np.array([1.0, -0.5]), np.array([[3.0, 2.0]]))
+    array([2.])
+    """
+
+    n_features: int
+    linear_in_phi: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_size("n_features", self.n_features)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
+        """Name and shape of each block of φ."""
+        return {"weights": (self.n_features,)}
+
+    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+        """Return x · w for each row, (n,), in log-odds."""
+        weights = self.unpack(phi)["weights"]  # (n_features,)
+        self.check_features(features, "features")
+        return np.asarray(features @ weights, dtype=np.float64)  # (n,)
+
+    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+        """Return Σ_i d_rewards[i] · x_i, (n_features,): dr/dw = x, whatever w is."""
+        self.unpack(phi)
+        self.check_features(features, "features")
+        return np.asarray(d_rewards @ features, dtype=np.float64)  # (n,) @ (n, n_features)
+
+    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
+
+        Δ is linear in w with dΔ/dw = d, so the chain rule ends here: d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ, no further term.
+        """
+        d = np.subtract(chosen, rejected, dtype=np.float64)
+        return np.asarray(d.T @ (d * d2_margins[:, None]), dtype=np.float64)
+
+    def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:  # noqa: ARG002
+        """Return φ' with r_φ'(x) = r_φ((x - shift) / scale) up to a constant: w / scale; the shift cancels in Δ."""
+        return np.asarray(phi / scale)
+
+    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+        """Raise ValueError unless features are (n, n_features)."""
+        _check_matrix(features, name, self.n_features, self)
+
+
+@dataclass(frozen=True)
+class MLPScorer(_Layout):
+    """r = v · act(x W + b): one hidden layer and a linear head, a language model and its reward head in small.
+
+    Parameters
+    ----------
+    n_features, n_hidden : int, at least 1
+    activation : "tanh" or "relu"
+
+    Notes
+    -----
+    φ is ``hidden_weights`` W (n_features, n_hidden), ``hidden_bias`` b (n_hidden,), ``output_weights`` v (n_hidden,).
+    Both answers go through the same φ; the gradient is the sum of what each of them says. There is no output bias,
+    see the head of this module. At φ = 0 the gradient of W and b vanishes: training starts from random weights.
+    """
+
+    n_features: int
+    n_hidden: int = 32
+    activation: str = "tanh"
+    linear_in_phi: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check_size("n_features", self.n_features)
+        _check_size("n_hidden", self.n_hidden)
+        if self.activation not in {"tanh", "relu"}:
+            raise ValueError(f"activation: expected 'tanh' or 'relu', got {self.activation!r}")
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
+        """Name and shape of each block of φ, in order."""
+        return {
+            "hidden_weights": (self.n_features, self.n_hidden),
+            "hidden_bias": (self.n_hidden,),
+            "output_weights": (self.n_hidden,),
+        }
+
+    def initial(self, rng: np.random.Generator) -> Array:
+        """Return random weights and zero bias: W of variance 1/n_features (2/n_features for ReLU), v of 1/n_hidden.
+
+        With features of variance one the hidden inputs then have variance one too (Glorot & Bengio 2010, He et al.
+        2015), and the first rewards are of size one: the loss starts near log 2.
+        """
+        phi = np.zeros(self.n_parameters)
+        blocks = self.unpack(phi)
+        gain = 2.0 if self.activation == "relu" else 1.0
+        blocks["hidden_weights"][:] = rng.normal(0, np.sqrt(gain / self.n_features), (self.n_features, self.n_hidden))
+        blocks["output_weights"][:] = rng.normal(0, np.sqrt(1 / self.n_hidden), self.n_hidden)
+        return phi
+
+    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+        """Return v · act(x W + b) for each row, (n,), in log-odds."""
+        blocks = self.unpack(phi)
+        self.check_features(features, "features")
+        return np.asarray(self._hidden(blocks, features) @ blocks["output_weights"])  # (n, n_hidden) @ (n_hidden,)
+
+    def _hidden(self, blocks: dict[str, Array], features: NDArray[np.generic]) -> Array:
+        a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]  # (n, n_hidden)
+        return np.tanh(a) if self.activation == "tanh" else np.maximum(a, 0.0)
+
+    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+        """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, last layer first.
+
+        r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
+        h = act(a)        d_a = d_h · act'(a)       tanh' = 1 - tanh² = 1 - h²;  relu' = 1 where a > 0, else 0
+        a = x W + b       d_W = xᵀ d_a              d_b = Σ_i d_a[i]
+        """
+        blocks = self.unpack(phi)
+        self.check_features(features, "features")
+        h = self._hidden(blocks, features)  # (n, n_hidden)
+        d_h = np.outer(d_rewards, blocks["output_weights"])  # (n, n_hidden)
+        d_a = d_h * (1 - h * h) if self.activation == "tanh" else d_h * (h > 0)  # h > 0 exactly where a > 0
+        gradient = np.empty(self.n_parameters)
+        d = self.unpack(gradient)
+        d["hidden_weights"][:] = features.T @ d_a  # (n_features, n) @ (n, n_hidden)
+        d["hidden_bias"][:] = d_a.sum(axis=0)
+        d["output_weights"][:] = d_rewards @ h
+        return gradient
+
+    def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
+        """Return φ' with r_φ'(x) = r_φ((x - shift) / scale).
+
+        ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b absorb the change of units.
+        """
+        phi = np.array(phi, dtype=np.float64)
+        blocks = self.unpack(phi)
+        blocks["hidden_bias"][:] -= (shift / scale) @ blocks["hidden_weights"]
+        blocks["hidden_weights"][:] /= scale[:, None]
+        return phi
+
+    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+        """Raise ValueError unless features are (n, n_features)."""
+        _check_matrix(features, name, self.n_features, self)
+
+
+@dataclass(frozen=True)
+class TableScorer(_Layout):
+    """r = φ[item]: one reward for each item, the model of Bradley and Terry itself.
+
+    Parameters
+    ----------
+    n_items : int, at least 1
+
+    Notes
+    -----
+    Features are item numbers 0 … n_items - 1, shape (n,). This is the linear scorer on one-hot features without the
+    zeros. Adding c to all rewards changes nothing, so only differences are determined; reports let them sum to zero.
+    """
+
+    n_items: int
+    linear_in_phi: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        _check_size("n_items", self.n_items)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
+        """Name and shape of each block of φ."""
+        return {"rewards": (self.n_items,)}
+
+    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+        """Return the table's entry for each item, (n,), in log-odds."""
+        rewards = self.unpack(phi)["rewards"]
+        return rewards[self._items(features, "features")]
+
+    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+        """Return, for each item, the sum of d_rewards over its appearances: dr/dφ is one at the item, else zero."""
+        self.unpack(phi)
+        items = self._items(features, "features")
+        return np.bincount(items, weights=d_rewards, minlength=self.n_items)  # adds up where an item occurs twice
+
+    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = e_chosen - e_rejected, (n_items, n_items).
+
+        d dᵀ has +1 at (c, c) and (r, r) and -1 at (c, r) and (r, c): the sum is the Laplacian of the graph whose
+        edges are the pairs. Its rows sum to zero, which is the shift freedom seen by the curvature.
+        """
+        n = self.n_items
+        c, r = self._items(chosen, "chosen"), self._items(rejected, "rejected")
+        edges = np.bincount(c * n + r, weights=d2_margins, minlength=n * n).reshape(n, n)
+        edges = edges + edges.T
+        np.fill_diagonal(edges, 0.0)  # an item against itself: Δ is always 0
+        return np.asarray(np.diag(edges.sum(axis=1)) - edges)
+
+    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+        """Raise ValueError unless features are item numbers, (n,), in 0 … n_items - 1."""
+        self._items(features, name)
+
+    def _items(self, features: NDArray[np.generic], name: str) -> NDArray[np.int64]:
+        items = np.asarray(features)
+        if items.ndim == 2 and items.shape[1] == 1:
+            items = items[:, 0]
+        if items.ndim != 1 or items.dtype.kind not in "iu":
+            raise ValueError(
+                f"{name}: expected item numbers, shape (n,) and integer dtype, for {self}, "
+                f"got shape {items.shape} and dtype {items.dtype}"
+            )
+        if items.size and not (0 <= items.min() and items.max() < self.n_items):
+            bad = int(items.min()) if items.min() < 0 else int(items.max())
+            raise ValueError(f"{name}: item {bad} is out of range, expected 0 to {self.n_items - 1} for {self}")
+        return items.astype(np.int64, copy=False)
+
+
+def _check_size(name: str, value: object) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+
+
+def _check_matrix(features: NDArray[np.generic], name: str, n_features: int, scorer: object) -> None:
+    shape = np.shape(features)
+    if len(shape) != 2 or shape[1] != n_features:
+        raise ValueError(f"{name}: expected shape (n, {n_features}) for {scorer}, got {shape}")
