@@ -184,7 +184,7 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     """
     delta = np.asarray(margins, dtype=np.float64)
     t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
-    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5))
+    return np.asarray(np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5)), dtype=np.float64)
 
 
 def reliability(
@@ -219,7 +219,7 @@ def reliability(
 
     def mean_in_bin(values: Array) -> Array:
         sums = np.bincount(bins, weights=w * values, minlength=n_bins)
-        return np.divide(sums, weight, out=np.full(n_bins, np.nan), where=full)
+        return np.asarray(np.divide(sums, weight, out=np.full(n_bins, np.nan), where=full))
 
     return Reliability(edges, mean_in_bin(predicted), mean_in_bin(observed), weight / weight.sum())
 

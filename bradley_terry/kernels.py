@@ -19,6 +19,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -200,7 +201,7 @@ def get_threads() -> int:
     return _settings["threads"]
 
 
-_settings = {"threads": int(numba.config.NUMBA_NUM_THREADS)}
+_settings = {"threads": int(numba.config.NUMBA_NUM_THREADS)}  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1)
@@ -220,7 +221,7 @@ def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
         return
     edges = [n_blocks * k // n_threads for k in range(n_threads + 1)]
     pool = _pool(get_threads())
-    for future in [pool.submit(kernel, *arrays, a, b) for a, b in zip(edges, edges[1:], strict=False)]:
+    for future in [pool.submit(kernel, *arrays, a, b) for a, b in pairwise(edges)]:
         future.result()
 
 
@@ -230,12 +231,10 @@ def _mean(sums: NDArray[np.float64], total_weight: float) -> float:
     The mean is Σ l / n, and also log 2 + Σ (l - log 2) / n. The second is exact where no pair says anything yet; the
     first keeps its digits where the losses are tiny. fsum adds without rounding, so the order could not matter either.
     """
-    total, excess = sums.sum(axis=0)
-    if not np.isfinite(total):
-        return float(total) / total_weight
-    if math.fsum(sums[:, 1]) > -0.5 * LOG_2 * total_weight:
-        return LOG_2 + math.fsum(sums[:, 1]) / total_weight
-    return math.fsum(sums[:, 0]) / total_weight
+    if not np.isfinite(sums).all():
+        return float(sums[:, 0].sum()) / total_weight
+    excess = math.fsum(sums[:, 1]) / total_weight
+    return LOG_2 + excess if excess > -0.5 * LOG_2 else math.fsum(sums[:, 0]) / total_weight
 
 
 def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floats:
@@ -247,7 +246,7 @@ def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floa
         wanted = "(n_pairs,) with at least one pair" if like is None else f"{like.shape}, one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     keep = like is None and array.dtype.newbyteorder("=") == np.float32
-    return np.ascontiguousarray(array, dtype=np.float32 if keep else np.float64)
+    return np.ascontiguousarray(array, np.float32) if keep else np.ascontiguousarray(array, np.float64)
 
 
 def _optional(values: NDArray[np.float64] | None, name: str, like: Floats) -> Floats:

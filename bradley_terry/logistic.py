@@ -36,7 +36,7 @@ def as_float64(values: ArrayLike, name: str) -> tuple[NDArray[np.float64], np.dt
 
 def _answer(result: NDArray[np.float64], dtype: np.dtype[np.floating]) -> Float:
     """Give the result its dtype; ``[()]`` turns an array without axes into a plain number."""
-    return result.astype(dtype, copy=False)[()]  # type: ignore[no-any-return]
+    return result.astype(dtype, copy=False)[()]
 
 
 # exp(-|z|) falls below the smallest double from |z| = 745.13 on, and zero is then its correctly rounded value. The

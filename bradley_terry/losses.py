@@ -119,7 +119,7 @@ def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None
     """
     z, dtype = as_float64(_shifted(margins, target_margins), "margins")
     q = np.asarray(sigmoid(-np.abs(z)))
-    return (q - q * q).astype(dtype, copy=False)[()]  # type: ignore[no-any-return]
+    return (q - q * q).astype(dtype, copy=False)[()]
 
 
 def mean_loss(

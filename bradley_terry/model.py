@@ -77,7 +77,9 @@ class RewardModel:
         """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""
         return np.asarray(preference_probability(self.reward(features_a), self.reward(features_b)))
 
-    def evaluate(self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0) -> Evaluation:
+    def evaluate(
+        self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0
+    ) -> Evaluation:
         """Judge this model on pairs, see ``bradley_terry.evaluation.evaluate``."""
         return evaluate(self.scorer, self.phi, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
 
@@ -100,7 +102,9 @@ class RewardModel:
 
     def standard_errors(self, reference: int | str | None = None) -> Array:
         """Return the standard error of each parameter, (n_parameters,); 0 for the reference item."""
-        return np.sqrt(np.maximum(np.diag(self.covariance(reference)), 0.0))  # the reference may come out as -1e-19
+        return np.asarray(
+            np.sqrt(np.maximum(np.diag(self.covariance(reference)), 0.0))
+        )  # the reference may come out as -1e-19
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, or for a table with a reference item its rewards relative to that item, (n_parameters,)."""
@@ -109,7 +113,7 @@ class RewardModel:
             return self.phi
         if not isinstance(self.scorer, TableScorer):
             raise ValueError(f"reference: expected None for {self.scorer}; only a table's rewards can shift together")
-        return self.phi - self.phi[item]
+        return np.asarray(self.phi - self.phi[item])
 
     def intervals(self, level: float = 0.95, reference: int | str | None = None) -> Array:
         """Return a normal-theory interval for each parameter, (n_parameters, 2): estimate ± z · standard error."""
@@ -169,8 +173,7 @@ class RewardModel:
                     for name in archive.namelist()
                     if name.endswith(".npy")
                 }
-            if meta["format"] != FORMAT:
-                raise ValueError(f"its format is {meta['format']!r}")
+            _check_format(meta["format"])
             scorer = make_scorer(**meta["scorer"])
             phi = read_only(arrays["phi"])
             scorer.unpack(phi)
@@ -192,12 +195,17 @@ class RewardModel:
             raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
 
 
+def _check_format(found: object) -> None:
+    if found != FORMAT:
+        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
+
+
 def make_scorer(kind: str, **sizes: object) -> Scorer:
     """Make a scorer from the name of its class and its sizes, as saved in a model file."""
     classes = {"LinearScorer": LinearScorer, "MLPScorer": MLPScorer, "TableScorer": TableScorer}
     if kind not in classes:
         raise ValueError(f"scorer: expected one of {', '.join(classes)}, got {kind!r}")
-    scorer: Scorer = classes[kind](**sizes)  # type: ignore[arg-type]
+    scorer: Scorer = classes[kind](**sizes)
     return scorer
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .losses import BradleyTerryLoss, PairLoss, weighted_mean
 from .pairs import PreferencePairs
-from .scorers import LinearScorer, Scorer
+from .scorers import Features, LinearScorer, Scorer
 
 __all__ = ["Objective", "chosen_backend"]
 
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 class _HasHessian(Protocol):
-    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array: ...
+    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
 
 
 class Objective:
@@ -58,7 +58,7 @@ class Objective:
     >>> objective = Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]]))
     >>> loss, gradient = objective(np.array([1.0]))
     >>> print(f"{loss:.6f} {gradient[0]:.6f}")
-    0.201413 -0.273639
+    0.201413 -0.273638
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Objective:
             raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
         if not hasattr(scorer, "backward"):
             raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-        if not (np.isscalar(l2) and 0 <= float(l2) < np.inf):
+        if not isinstance(l2, int | float | np.number) or not 0 <= float(l2) < np.inf:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         scorer.check_features(pairs.chosen, "chosen")
         scorer.check_features(pairs.rejected, "rejected")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .scorers import Features
+
 __all__ = ["PreferencePairs"]
 
 
@@ -50,8 +52,8 @@ class PreferencePairs:
         "target_margins",
         "weights",
     )
-    chosen: NDArray[np.generic]
-    rejected: NDArray[np.generic]
+    chosen: Features
+    rejected: Features
     prompts: NDArray[np.generic] | None
     weights: NDArray[np.float64] | None
     labels: NDArray[np.float64] | None
@@ -83,7 +85,9 @@ class PreferencePairs:
             raise ValueError("chosen: expected at least one pair, got none")
         w = _numbers(weights, "weights", n)
         if w is not None and not ((w >= 0).all() and w.sum() > 0):
-            raise ValueError(f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}")
+            raise ValueError(
+                f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}"
+            )
         t = _numbers(labels, "labels", n)
         if t is not None and not ((t >= 0) & (t <= 1)).all():
             raise ValueError(f"labels: expected P(chosen preferred) in [0, 1], got {t[(t < 0) | (t > 1)][0]:g}")
@@ -160,20 +164,18 @@ class PreferencePairs:
         """Return the pairs at ``index`` (integers or a boolean mask), in that order, prompts and all else with them."""
         rows = np.asarray(index)
 
-        def take(values: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
-            if values is None:
-                return None
-            part = values[rows]
+        def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
+            part: NDArray[np.generic] = values[rows]
             part.flags.writeable = False  # ours alone, so it need not be copied once more
             return part
 
         return PreferencePairs(
             take(self.chosen),
             take(self.rejected),
-            prompts=take(self.prompts),
-            weights=take(self.weights),
-            labels=take(self.labels),
-            target_margins=take(self.target_margins),
+            prompts=None if self.prompts is None else take(self.prompts),
+            weights=None if self.weights is None else take(self.weights),
+            labels=None if self.labels is None else take(self.labels),
+            target_margins=None if self.target_margins is None else take(self.target_margins),
             feature_names=self.feature_names,
         )
 
@@ -192,16 +194,20 @@ class PreferencePairs:
         ValueError
             If there are fewer than two prompts, or a side would have no weight.
         """
+        held_out = self.held_out(fraction, seed=seed)
+        return self.subset(~held_out), self.subset(held_out)
+
+    def held_out(self, fraction: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
+        """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
         if not 0 < fraction < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {fraction!r}")
         n = self.n_prompts
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(fraction * n), 1), n - 1)
-        held_out = np.zeros(n, dtype=bool)
-        held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
-        side = held_out[self._prompt_index]
-        return self.subset(~side), self.subset(side)
+        prompt_held_out = np.zeros(n, dtype=bool)
+        prompt_held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
+        return prompt_held_out[self._prompt_index]
 
 
 def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -209,8 +215,10 @@ def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
     if array.ndim == 1 and array.size and array.dtype.kind not in "iu":
-        raise ValueError(f"{name}: expected features (n_pairs, n_features) or integer item numbers (n_pairs,), "
-                         f"got shape {array.shape} and dtype {array.dtype}")
+        raise ValueError(
+            f"{name}: expected features (n_pairs, n_features) or integer item numbers (n_pairs,), "
+            f"got shape {array.shape} and dtype {array.dtype}"
+        )
     if array.ndim not in {1, 2} or (array.ndim == 2 and array.shape[1] == 0):
         raise ValueError(f"{name}: expected shape (n_pairs, n_features) or (n_pairs,), got {array.shape}")
     if array.ndim == 1:
@@ -242,9 +250,9 @@ def _numbers(values: ArrayLike | None, name: str, n: int) -> NDArray[np.float64]
         raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
     if array.shape != (n,):
         raise ValueError(f"{name}: expected shape ({n},), one for each pair, got {array.shape}")
-    array = _frozen(array, np.float64)
-    _check_finite(array, name)
-    return array
+    numbers: NDArray[np.float64] = np.asarray(_frozen(array, np.float64), dtype=np.float64)
+    _check_finite(numbers, name)
+    return numbers
 
 
 def _prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
@@ -283,7 +291,7 @@ def _index_by_first_appearance(prompts: NDArray[np.generic] | None, n: int) -> N
     _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse.reshape(n)]
+    return np.asarray(rank[inverse.reshape(n)], dtype=np.int64)
 
 
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:

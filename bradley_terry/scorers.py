@@ -17,9 +17,11 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LinearScorer", "MLPScorer", "Scorer", "TableScorer"]
+__all__ = ["Features", "LinearScorer", "MLPScorer", "Scorer", "TableScorer"]
 
 Array = NDArray[np.float64]
+Features = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
+"""Rows of features, or item numbers."""
 
 
 class Scorer(Protocol):
@@ -41,13 +43,13 @@ class Scorer(Protocol):
     def unpack(self, phi: Array) -> dict[str, Array]:
         """Return named views of φ."""
 
-    def reward(self, phi: Array, features: NDArray[np.generic]) -> Array:
+    def reward(self, phi: Array, features: Features) -> Array:
         """Return r_φ for each row of features, (n,)."""
 
-    def backward(self, phi: Array, features: NDArray[np.generic], d_rewards: Array) -> Array:
+    def backward(self, phi: Array, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · ∇φ r(features[i]), (n_parameters,)."""
 
-    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+    def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError if these features are not for this scorer."""
 
 
@@ -79,7 +81,7 @@ class _Layout:
             start = stop
         return blocks
 
-    def initial(self, rng: np.random.Generator) -> Array:  # noqa: ARG002
+    def initial(self, rng: np.random.Generator) -> Array:
         """Return zeros: every reward 0, every preference 1/2, the loss exactly log 2. The problem is convex."""
         return np.zeros(self.n_parameters)
 
@@ -114,19 +116,19 @@ class LinearScorer(_Layout):
         """Name and shape of each block of φ."""
         return {"weights": (self.n_features,)}
 
-    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+    def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return x · w for each row, (n,), in log-odds."""
         weights = self.unpack(phi)["weights"]  # (n_features,)
         self.check_features(features, "features")
         return np.asarray(features @ weights, dtype=np.float64)  # (n,)
 
-    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+    def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · x_i, (n_features,): dr/dw = x, whatever w is."""
         self.unpack(phi)
         self.check_features(features, "features")
         return np.asarray(d_rewards @ features, dtype=np.float64)  # (n,) @ (n, n_features)
 
-    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array:
+    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
 
         Δ is linear in w with dΔ/dw = d, so the chain rule ends here: d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ, no further term.
@@ -134,11 +136,11 @@ class LinearScorer(_Layout):
         d = np.subtract(chosen, rejected, dtype=np.float64)
         return np.asarray(d.T @ (d * d2_margins[:, None]), dtype=np.float64)
 
-    def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:  # noqa: ARG002
+    def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale) up to a constant: w / scale; the shift cancels in Δ."""
         return np.asarray(phi / scale)
 
-    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+    def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError unless features are (n, n_features)."""
         _check_matrix(features, name, self.n_features, self)
 
@@ -192,17 +194,19 @@ class MLPScorer(_Layout):
         blocks["output_weights"][:] = rng.normal(0, np.sqrt(1 / self.n_hidden), self.n_hidden)
         return phi
 
-    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+    def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return v · act(x W + b) for each row, (n,), in log-odds."""
         blocks = self.unpack(phi)
         self.check_features(features, "features")
-        return np.asarray(self._hidden(blocks, features) @ blocks["output_weights"])  # (n, n_hidden) @ (n_hidden,)
+        return np.asarray(
+            self._hidden(blocks, features) @ blocks["output_weights"], dtype=np.float64
+        )  # (n, n_hidden) @ (n_hidden,)
 
-    def _hidden(self, blocks: dict[str, Array], features: NDArray[np.generic]) -> Array:
+    def _hidden(self, blocks: dict[str, Array], features: Features) -> Array:
         a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]  # (n, n_hidden)
-        return np.tanh(a) if self.activation == "tanh" else np.maximum(a, 0.0)
+        return np.asarray(np.tanh(a) if self.activation == "tanh" else np.maximum(a, 0.0), dtype=np.float64)
 
-    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+    def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, last layer first.
 
         r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
@@ -232,7 +236,7 @@ class MLPScorer(_Layout):
         blocks["hidden_weights"][:] /= scale[:, None]
         return phi
 
-    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+    def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError unless features are (n, n_features)."""
         _check_matrix(features, name, self.n_features, self)
 
@@ -262,18 +266,20 @@ class TableScorer(_Layout):
         """Name and shape of each block of φ."""
         return {"rewards": (self.n_items,)}
 
-    def reward(self, phi: ArrayLike, features: NDArray[np.generic]) -> Array:
+    def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return the table's entry for each item, (n,), in log-odds."""
         rewards = self.unpack(phi)["rewards"]
         return rewards[self._items(features, "features")]
 
-    def backward(self, phi: ArrayLike, features: NDArray[np.generic], d_rewards: Array) -> Array:
+    def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return, for each item, the sum of d_rewards over its appearances: dr/dφ is one at the item, else zero."""
         self.unpack(phi)
         items = self._items(features, "features")
-        return np.bincount(items, weights=d_rewards, minlength=self.n_items)  # adds up where an item occurs twice
+        return np.bincount(items, d_rewards, self.n_items).astype(
+            np.float64, copy=False
+        )  # adds up where an item occurs twice
 
-    def hessian(self, chosen: NDArray[np.generic], rejected: NDArray[np.generic], d2_margins: Array) -> Array:
+    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = e_chosen - e_rejected, (n_items, n_items).
 
         d dᵀ has +1 at (c, c) and (r, r) and -1 at (c, r) and (r, c): the sum is the Laplacian of the graph whose
@@ -286,11 +292,11 @@ class TableScorer(_Layout):
         np.fill_diagonal(edges, 0.0)  # an item against itself: Δ is always 0
         return np.asarray(np.diag(edges.sum(axis=1)) - edges)
 
-    def check_features(self, features: NDArray[np.generic], name: str) -> None:
+    def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError unless features are item numbers, (n,), in 0 … n_items - 1."""
         self._items(features, name)
 
-    def _items(self, features: NDArray[np.generic], name: str) -> NDArray[np.int64]:
+    def _items(self, features: Features, name: str) -> NDArray[np.int64]:
         items = np.asarray(features)
         if items.ndim == 2 and items.shape[1] == 1:
             items = items[:, 0]
@@ -299,7 +305,7 @@ class TableScorer(_Layout):
                 f"{name}: expected item numbers, shape (n,) and integer dtype, for {self}, "
                 f"got shape {items.shape} and dtype {items.dtype}"
             )
-        if items.size and not (0 <= items.min() and items.max() < self.n_items):
+        if items.size and (items.min() < 0 or items.max() >= self.n_items):
             bad = int(items.min()) if items.min() < 0 else int(items.max())
             raise ValueError(f"{name}: item {bad} is out of range, expected 0 to {self.n_items - 1} for {self}")
         return items.astype(np.int64, copy=False)
@@ -310,7 +316,7 @@ def _check_size(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
 
 
-def _check_matrix(features: NDArray[np.generic], name: str, n_features: int, scorer: object) -> None:
+def _check_matrix(features: Features, name: str, n_features: int, scorer: object) -> None:
     shape = np.shape(features)
     if len(shape) != 2 or shape[1] != n_features:
         raise ValueError(f"{name}: expected shape (n, {n_features}) for {scorer}, got {shape}")

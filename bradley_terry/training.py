@@ -29,6 +29,7 @@ Callback = Callable[[Mapping[str, object]], object]
 
 METHODS = ("newton", "gradient_descent", "adam")
 
+
 class ConvergenceWarning(UserWarning):
     """The minimum was not reached, or there is none."""
 
@@ -109,8 +110,8 @@ def fit(  # noqa: PLR0912
     --------
     >>> from bradley_terry import TableScorer
     >>> pairs = PreferencePairs([0, 0, 1, 2], [1, 1, 2, 0])
-    >>> fit(TableScorer(3), pairs).phi.round(4)
-    array([ 0.4196, -0.4196,  0.    ])
+    >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
+    ['0.4196', '-0.4196']
     """
     if method is None:
         method = "newton" if scorer.linear_in_phi else "adam"
@@ -205,10 +206,18 @@ def _newton(
                 break
             size /= 2
             if size < 1e-12:
-                return phi, False, f"no step lowers the loss any more, largest gradient entry {np.abs(gradient).max():.1e}"
+                return (
+                    phi,
+                    False,
+                    f"no step lowers the loss any more, largest gradient entry {np.abs(gradient).max():.1e}",
+                )
         at_rest = -slope <= rounding and np.abs(new_gradient).max() >= np.abs(gradient).max()
         if at_rest:
-            return phi, True, f"the loss is least to the last digit, largest gradient entry {np.abs(gradient).max():.1e}"
+            return (
+                phi,
+                True,
+                f"the loss is least to the last digit, largest gradient entry {np.abs(gradient).max():.1e}",
+            )
         phi, loss, gradient = candidate, new_loss, new_gradient
         stopped = recorder.record(step, phi, loss, gradient)
     largest = float(np.abs(gradient).max())
@@ -253,7 +262,9 @@ def _safe_rate(objective: Objective, phi: Array) -> float:
     if not objective.scorer.linear_in_phi:
         return 0.1
     pairs = objective.pairs
-    quarter = np.full(len(pairs), 0.25 / len(pairs)) if pairs.weights is None else 0.25 * pairs.weights / pairs.total_weight
+    quarter = (
+        np.full(len(pairs), 0.25 / len(pairs)) if pairs.weights is None else 0.25 * pairs.weights / pairs.total_weight
+    )
     bound = objective.scorer.hessian(pairs.chosen, pairs.rejected, quarter)  # type: ignore[attr-defined]
     largest = float(np.linalg.eigvalsh(bound)[-1]) + objective.l2
     return 1 / largest if largest > 0 else 1.0
@@ -338,7 +349,11 @@ def _descend(
         if record == max_steps:
             break
     note = "" if best is None else f"; kept the best validation loss, {best_loss:.6f}"
-    return chosen, False, f"not converged: stopped at the limit of {max_steps}, largest gradient entry {largest:.1e}{note}"
+    return (
+        chosen,
+        False,
+        f"not converged: stopped at the limit of {max_steps}, largest gradient entry {largest:.1e}{note}",
+    )
 
 
 class _Recorder:
@@ -353,7 +368,9 @@ class _Recorder:
         backend: str,
     ) -> None:
         self.objective = objective
-        self.validation = None if held_out is None else Objective(objective.scorer, held_out, loss=loss, backend=backend)
+        self.validation = (
+            None if held_out is None else Objective(objective.scorer, held_out, loss=loss, backend=backend)
+        )
         self.callback = callback
         self.bar: _Bar | None = None
         self.rows: list[tuple[float, ...]] = []
@@ -378,7 +395,7 @@ class _Recorder:
     def history(self) -> dict[str, Array]:
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
         history = {name: np.array(column) for name, column in zip(HISTORY, columns, strict=True)}
-        history["step"] = history["step"].astype(np.int64)  # type: ignore[assignment]
+        history["step"] = history["step"].astype(np.int64)
         return history
 
 

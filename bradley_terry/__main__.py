@@ -1,0 +1,8 @@
+"""``python -m bradley_terry`` is ``bradley-terry``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,287 @@
+"""The command line: ``bradley-terry train``, ``evaluate``, ``figures``, ``doctor``.
+
+Every verb does one job, writes only where it is told, and ends with status 2 and one clear sentence when it cannot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import __version__
+from .evaluation import evaluate
+from .model import HISTORY, RewardModel
+from .pairs import PreferencePairs
+from .report import example_in_words, markdown, weights_by_strength
+from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+from .training import ConvergenceWarning, fit
+
+if TYPE_CHECKING:
+    from . import datasets
+
+__all__ = ["main"]
+
+SHIPPED = ("travel-modes", "citations", "baseball")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line with these arguments and return its exit status: 0, or 2 with one sentence on stderr."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("bradley-terry: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        print(f"bradley-terry: {_sentence(error)}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _sentence(error: Exception) -> str:
+    """Return what went wrong in one line, also for the operating system's own errors."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bradley-terry",
+        description="Learn, check and see the loss that trains reward models.",
+        epilog="example: bradley-terry train",
+    )
+    parser.add_argument("--version", action="version", version=f"bradley-terry {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, help=summary, description=summary, epilog=f"example: {example}")
+
+    train = verb(
+        "train",
+        "fit a reward model to preference pairs, judge it, and explain it",
+        "bradley-terry train answers.jsonl --out runs/answers",
+    )
+    train.add_argument(
+        "data",
+        nargs="?",
+        default="travel-modes",
+        metavar="DATA",
+        help=f"a .jsonl, .jsonl.gz, .csv or .npz file, or one of {', '.join(SHIPPED)} (default: travel-modes)",
+    )
+    train.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: table for items, else linear")
+    train.add_argument("--hidden", type=int, default=32, metavar="N", help="hidden units of the MLP (default: 32)")
+    train.add_argument("--activation", choices=["tanh", "relu"], default="tanh", help="of the MLP (default: tanh)")
+    train.add_argument("--l2", type=float, metavar="L2", help="penalty l2/2·|phi|² (default: 0, or 0.01 for text)")
+    train.add_argument("--seed", type=int, default=0, help="of split, start and mini-batches (default: 0)")
+    train.add_argument(
+        "--validation",
+        type=float,
+        metavar="SHARE",
+        help="share of the prompts to hold out, 0 for none (default: 0.2, or 0 for item tables)",
+    )
+    train.add_argument("--backend", choices=["numba", "numpy"], default="numba", help="default: numba")
+    train.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: runs/NAME, next free name)")
+    train.add_argument("--force", action="store_true", help="write into the folder of --out even if it exists")
+    train.add_argument("--json", action="store_true", help="print the report as JSON")
+    train.set_defaults(run=_train)
+
+    judge = verb(
+        "evaluate", "judge a saved model on preference pairs", "bradley-terry evaluate runs/travel-modes travel-modes"
+    )
+    judge.add_argument("model", type=Path, metavar="MODEL", help="a model.npz, or the folder that train wrote")
+    judge.add_argument("data", metavar="DATA", help="as for train")
+    judge.add_argument("--json", action="store_true", help="print the result as JSON")
+    judge.set_defaults(run=_evaluate)
+
+    figures = verb("figures", "rebuild the figures of the course", "bradley-terry figures --out figures")
+    figures.add_argument("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
+    figures.set_defaults(run=_figures)
+
+    doctor = verb("doctor", "say what is installed and check that it works", "bradley-terry doctor")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from .figures import model_figures
+
+    name, out = _name_and_folder(arguments)
+    pairs, texts = _load(arguments.data)
+    scorer = _scorer(arguments, pairs)
+    share = arguments.validation
+    if share is None:
+        share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else 0.2
+    held_out = np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=arguments.seed)
+    training = pairs if share == 0 else pairs.subset(~held_out)
+    validation = None if share == 0 else pairs.subset(held_out)
+    l2 = (0.01 if texts is not None else 0.0) if arguments.l2 is None else arguments.l2
+
+    say = (lambda *_: None) if arguments.json else print
+    say(f"{name}: {len(training)} pairs to learn from, {scorer}")
+    with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the place in our code
+        warnings.simplefilter("always", ConvergenceWarning)
+        model = fit(
+            scorer, training, l2=l2, seed=arguments.seed, validation=validation, backend=arguments.backend,
+            standardise=isinstance(scorer, MLPScorer), progress=not arguments.json,
+        )  # fmt: skip
+    for warning in caught:
+        print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
+    on_training = model.evaluate(training)
+    on_held_out = None if validation is None else model.evaluate(validation)
+    weights = weights_by_strength(model, training)
+    row = int(np.flatnonzero(held_out)[0]) if held_out.any() else 0
+    shown = None if texts is None else (texts.prompts[row], texts.chosen[row], texts.rejected[row])
+    report = markdown(
+        model,
+        name=name,
+        training=training,
+        training_evaluation=on_training,
+        held_out_evaluation=on_held_out,
+        weights=weights,
+        example=example_in_words(model, pairs.subset([row]), shown),
+    )
+
+    out.mkdir(parents=True, exist_ok=arguments.force)
+    model.save(out / "model.npz")
+    (out / "report.md").write_text(report, encoding="utf-8")
+    with (out / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(HISTORY)
+        writer.writerows(zip(*(model.history[column].tolist() for column in HISTORY), strict=True))
+    judged, judged_pairs = (on_training, training) if validation is None else (on_held_out, validation)
+    margins = model.reward(judged_pairs.chosen) - model.reward(judged_pairs.rejected)
+    model_figures(model, judged, margins, out)
+
+    if arguments.json:
+        print(
+            json.dumps(
+                {
+                    "name": name,
+                    "out": str(out),
+                    "scorer": str(scorer),
+                    "method": model.method,
+                    "l2": l2,
+                    "seed": arguments.seed,
+                    "converged": model.converged,
+                    "message": model.message,
+                    "training": on_training.to_dict(),
+                    "held_out": None if on_held_out is None else on_held_out.to_dict(),
+                    "weights": [
+                        {
+                            "name": w.name,
+                            "estimate": w.estimate,
+                            "standard_error": w.standard_error,
+                            "strength": w.strength,
+                        }
+                        for w in weights
+                    ],
+                },
+                indent=2,
+            )
+        )
+    else:
+        say(f"\n{report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve, margins,")
+        say("reliability (SVG and PNG).")
+    return 0
+
+
+def _name_and_folder(arguments: argparse.Namespace) -> tuple[str, Path]:
+    """Return the name of the run and a folder to write to: what was asked for, or the next free one under runs/."""
+    name = Path(arguments.data).name.split(".")[0] or "run"
+    if arguments.out is not None:
+        if arguments.out.exists() and not arguments.force:
+            raise ValueError(
+                f"--out: {arguments.out} exists already; name another folder, or add --force to overwrite it"
+            )
+        return name, arguments.out
+    free, number = Path("runs") / name, 1
+    while free.exists():
+        number += 1
+        free = Path("runs") / f"{name}-{number}"
+    return name, free
+
+
+def _load(data: str) -> tuple[PreferencePairs, datasets.Texts | None]:
+    """Return the pairs that DATA names, and their texts where they are texts."""
+    from . import datasets
+
+    shipped = {"travel-modes": datasets.travel_modes, "citations": datasets.citations, "baseball": datasets.baseball}
+    if data in shipped and not Path(data).exists():
+        return shipped[data](), None
+    texts = datasets.read_texts(data) if Path(data).name.removesuffix(".gz").endswith(".jsonl") else None
+    return datasets.load_pairs(data), texts
+
+
+def _scorer(arguments: argparse.Namespace, pairs: PreferencePairs) -> Scorer:
+    kind = arguments.scorer or ("table" if pairs.is_items else "linear")
+    if (kind == "table") != pairs.is_items:
+        found = "item numbers" if pairs.is_items else "features"
+        wanted = "item numbers" if kind == "table" else "features"
+        raise ValueError(f"--scorer: {kind} needs {wanted}, but {arguments.data} holds {found}")
+    if kind == "table":
+        return TableScorer(pairs.n_items)
+    if kind == "mlp":
+        return MLPScorer(pairs.n_features, arguments.hidden, arguments.activation)
+    return LinearScorer(pairs.n_features)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    path = arguments.model / "model.npz" if arguments.model.is_dir() else arguments.model
+    model = RewardModel.load(path)
+    pairs, _ = _load(arguments.data)
+    pairs = _matched(model, pairs, arguments)
+    result = evaluate(model.scorer, model.phi, pairs)
+    print(json.dumps(result.to_dict(), indent=2) if arguments.json else f"{model}\n{result}")
+    return 0
+
+
+def _matched(model: RewardModel, pairs: PreferencePairs, arguments: argparse.Namespace) -> PreferencePairs:
+    """Return the pairs with their items numbered as the model numbers them; features must bear the same names."""
+    mine, theirs = model.feature_names, pairs.feature_names
+    if pairs.is_items != isinstance(model.scorer, TableScorer):
+        raise ValueError(f"{arguments.data}: expected pairs for {model.scorer}, got {pairs}")
+    if mine is None or theirs is None or mine == theirs:
+        return pairs
+    if not pairs.is_items:
+        strange = next((name for name in theirs if name not in mine), "in another order")
+        raise ValueError(f"{arguments.data}: expected the features that the model was trained on, got {strange!r}")
+    number = {name: item for item, name in enumerate(mine)}
+    used = {int(item) for item in np.unique(np.concatenate([pairs.chosen, pairs.rejected]))}
+    unknown = [theirs[item] for item in sorted(used) if theirs[item] not in number]
+    if unknown:
+        raise ValueError(f"{arguments.data}: expected items that the model was trained on, got {unknown[0]!r}")
+    translated = np.array([number.get(name, 0) for name in theirs])
+    return PreferencePairs(
+        translated[pairs.chosen],
+        translated[pairs.rejected],
+        prompts=pairs.prompts,
+        weights=pairs.weights,
+        labels=pairs.labels,
+        target_margins=pairs.target_margins,
+        feature_names=mine,
+    )
+
+
+def _figures(arguments: argparse.Namespace) -> int:
+    from .figures import build_figures
+
+    for path in build_figures(arguments.out):
+        print(path)
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from .doctor import examine
+
+    report, well = examine()
+    print(report)
+    return 0 if well else 1

@@ -1,0 +1,270 @@
+"""The committed figures: for each, a function for its data, a function that draws it, and a caption that says what to see.
+
+The data come from the public functions of the package, the drawing from ``plots``. Everything random has a seed, so
+that ``build_figures`` writes the same bytes on every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import plots
+from .evaluation import Evaluation
+from .logistic import sigmoid
+from .losses import pair_losses
+from .model import RewardModel
+from .preference import expected_loss, loss_floor, sample_preferences
+from .scorers import LinearScorer
+from .training import fit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "CAPTIONS",
+    "EmpiricalAndExpected",
+    "build_figures",
+    "confidence_and_loss_figure",
+    "empirical_and_expected_data",
+    "empirical_and_expected_loss_figure",
+    "loss_and_gradient_figure",
+    "model_figures",
+    "shift_invariance_data",
+    "shift_invariance_figure",
+    "training_curve_data",
+    "training_curve_figure",
+]
+
+Array = NDArray[np.float64]
+
+CAPTIONS = {
+    "02_loss_and_gradient": (
+        "The loss of one pair falls as its margin Δ grows, and its slope −σ(−Δ) says how hard the pair pulls: with "
+        "almost full force, −1, where the model is surely wrong, with half of it at Δ = 0, and hardly at all where it "
+        "is surely right."
+    ),
+    "03_shift_invariance": (
+        "Left: adding the same c to every reward leaves the loss where it was, to the last digit one can see, because "
+        "only differences enter. Right: multiplying every reward by α keeps the order of all answers and yet moves the "
+        "loss; at α = 0 the model knows nothing, and too large an α makes it too sure."
+    ),
+    "04_confidence_and_loss": (
+        "Left: being right costs little, being unsure about log 2, being sure and wrong a lot. Right: the same three "
+        "points against the margin; on the wrong side the loss approaches the straight line −Δ and is never cut off."
+    ),
+    "05_empirical_and_expected_loss": (
+        "Each green point is the mean loss of one sample of n pairs. They scatter around the expected loss (black) "
+        "inside a funnel that narrows like 1/√n; more data brings them to the expected loss, and only a better model "
+        "could bring that down to the entropy floor (dotted)."
+    ),
+    "10_training_curve": (
+        "A linear scorer on the travel choices starts at log 2, knowing nothing. Newton's method is at the minimum "
+        "after a handful of steps; gradient descent needs hundreds for the same loss. The validation loss of travellers "
+        "held out stays close to the training loss: six weights cannot learn 168 people by heart."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class EmpiricalAndExpected:
+    """Samples of growing size under a model that is not the truth.
+
+    Attributes
+    ----------
+    sample_sizes : array, (n_sizes,), pairs
+    empirical_losses : array, (n_sizes, n_samples), nats
+    expected, floor, spread : float, nats
+        The model's expected loss, the least that any model could reach, the standard deviation of one pair's loss.
+    """
+
+    sample_sizes: NDArray[np.int64]
+    empirical_losses: Array
+    expected: float
+    floor: float
+    spread: float
+
+
+def loss_and_gradient_figure() -> Figure:
+    """Draw the loss of one pair and its slope."""
+    return plots.figure_of(plots.plot_loss_and_gradient())
+
+
+def shift_invariance_data() -> tuple[Array, Array, Array, Array]:
+    """Return rewards of chosen and rejected answers, (4,), and the shifts c and factors α to try.
+
+    The four pairs have mean loss .5187 and accuracy .75: the last one is on the wrong side, so that no α makes the
+    loss vanish.
+    """
+    rewards_chosen, rewards_rejected = np.array([2.0, 1.5, 3.0, 0.5]), np.array([1.0, 1.0, 2.0, 1.0])
+    return rewards_chosen, rewards_rejected, np.linspace(-10, 10, 41), np.linspace(0, 6, 121)
+
+
+def shift_invariance_figure() -> Figure:
+    """Draw the mean loss after adding c to all rewards, and beside it after multiplying all by α."""
+    rewards_chosen, rewards_rejected, shifts, factors = shift_invariance_data()
+    left, right = plots.new_axes(2, share_y=True)
+    plots.plot_shift_invariance(rewards_chosen, rewards_rejected, shifts, ax=left)
+    plots.plot_scaling(rewards_chosen, rewards_rejected, factors, ax=right)
+    return plots.figure_of(left)
+
+
+def confidence_and_loss_figure() -> Figure:
+    """Draw the loss against the probability given to the choice made, and beside it against the margin."""
+    left, right = plots.new_axes(2)
+    plots.plot_confidence(ax=left)
+    plots.plot_loss_tail(ax=right)
+    return plots.figure_of(left)
+
+
+def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> EmpiricalAndExpected:
+    """Draw samples of preferences from known true margins and judge an overconfident model on each.
+
+    Parameters
+    ----------
+    n_samples : int
+        Samples of each size.
+    seed : int
+
+    Notes
+    -----
+    The world has 500 pairs with true margins Δ* ~ N(0, 1.5²); the model says 2Δ*: right order, too sure. A sample draws
+    n pairs with replacement and asks a person once about each. The variance of one such loss l is E l² - (E l)², the
+    expectation taken over pairs and preferences alike.
+    """
+    rng = np.random.default_rng(seed)
+    true_margins = rng.normal(0.0, 1.5, size=500)
+    margins = 2 * true_margins
+    sizes = np.array([10, 30, 100, 300, 1000, 3000, 10_000, 30_000])
+    losses = np.empty((len(sizes), n_samples))
+    for i, n in enumerate(sizes):
+        for j in range(n_samples):
+            drawn = rng.integers(len(true_margins), size=n)
+            a_wins = sample_preferences(true_margins[drawn], 0.0, rng)
+            losses[i, j] = np.mean(pair_losses(np.where(a_wins, margins[drawn], -margins[drawn])))
+    expected = expected_loss(true_margins, margins)
+    p = np.asarray(sigmoid(true_margins))
+    square = p * np.asarray(pair_losses(margins)) ** 2 + (1 - p) * np.asarray(pair_losses(-margins)) ** 2
+    return EmpiricalAndExpected(
+        sizes, losses, expected, loss_floor(true_margins), float(np.sqrt(square.mean() - expected**2))
+    )
+
+
+def empirical_and_expected_loss_figure() -> Figure:
+    """Draw the mean losses of samples around the expected loss."""
+    data = empirical_and_expected_data()
+    ax = plots.plot_empirical_and_expected(
+        data.sample_sizes, data.empirical_losses, data.expected, data.floor, spread=data.spread
+    )
+    return plots.figure_of(ax)
+
+
+def training_curve_data() -> dict[str, RewardModel]:
+    """Fit a linear scorer to the travel choices by Newton's method and by gradient descent.
+
+    One traveller in five is held out, the same ones for both. The features are standardised, without which gradient
+    descent would crawl: minutes and income differ in scale by orders of magnitude from the constants of the modes.
+    """
+    from .datasets import travel_modes  # noqa: PLC0415  # the only figure on real data
+
+    pairs = travel_modes()
+    scorer = LinearScorer(pairs.n_features)
+    return {
+        method: fit(
+            scorer,
+            pairs,
+            method=method,
+            validation=0.2,
+            standardise=True,
+            max_steps=1000,
+            tolerance=1e-6,
+            backend="numpy",
+        )
+        for method in ("newton", "gradient_descent")
+    }
+
+
+def training_curve_figure() -> Figure:
+    """Draw training and validation loss on the travel choices, Newton beside gradient descent."""
+    models = training_curve_data()
+    left, right = plots.new_axes(2, share_y=True)
+    plots.plot_loss_curve(models["newton"].history, ax=left)
+    plots.plot_loss_curve(models["gradient_descent"].history, ax=right)
+    left.set_xlabel("Newton step")
+    right.set_xlabel("gradient descent step")
+    return plots.figure_of(left)
+
+
+_FIGURES: dict[str, Callable[[], Figure]] = {
+    "02_loss_and_gradient": loss_and_gradient_figure,
+    "03_shift_invariance": shift_invariance_figure,
+    "04_confidence_and_loss": confidence_and_loss_figure,
+    "05_empirical_and_expected_loss": empirical_and_expected_loss_figure,
+    "10_training_curve": training_curve_figure,
+}
+
+
+def build_figures(folder: str | Path) -> list[Path]:
+    """Draw every committed figure into a folder, as SVG and PNG, with a README of captions.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is not there. Figures of the same names are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files written, README last.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for name, draw in _FIGURES.items():
+        paths += plots.save_figure(draw(), folder / name, title=CAPTIONS[name])
+    readme = folder / "README.md"
+    readme.write_bytes(_readme().encode("utf-8"))
+    return [*paths, readme]
+
+
+def model_figures(model: RewardModel, evaluation: Evaluation, margins: ArrayLike, folder: str | Path) -> list[Path]:
+    """Draw what one should see of a fitted model: its loss curve, its margins, its reliability.
+
+    Parameters
+    ----------
+    model : RewardModel
+    evaluation : Evaluation
+        Of the same pairs as ``margins``.
+    margins : array_like, (n_pairs,), log-odds
+    folder : str or Path
+        Made if it is not there.
+
+    Returns
+    -------
+    list of Path
+        loss_curve, margins and reliability, each as SVG and PNG.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "loss_curve": plots.plot_loss_curve(model.history),
+        "margins": plots.plot_margins(margins),
+        "reliability": plots.plot_reliability(evaluation.reliability),
+    }
+    return [path for name, ax in figures.items() for path in plots.save_figure(plots.figure_of(ax), folder / name)]
+
+
+def _readme() -> str:
+    parts = [
+        "# Figures\n\nDrawn by `bradley-terry figures`; the code is in `bradley_terry/figures.py`. Do not edit by hand.\n"
+    ]
+    for name, caption in CAPTIONS.items():
+        title = name[3:].replace("_", " ").capitalize()
+        parts.append(f"## {title}\n\n![{title}]({name}.svg)\n\n{caption}\n")
+    return "\n".join(parts)

@@ -1,0 +1,179 @@
+"""From texts to numbers: named features of an answer that a linear scorer can weigh and a person can read.
+
+Two kinds, computed for one answer to one prompt, with nothing learnt from the data:
+
+    style       length, lists, digits, questions, ... each has a name, so its weight is a sentence: "longer answers win"
+    word bins   which words and pairs of words occur, sorted into a few bins by a hash; a bin has only a number
+
+Why a hash? A vocabulary would have to be collected from the training texts, saved with the model and asked about every
+new word. A hash is a fixed rule that turns any word into a bin at once, today and in ten years, on every machine:
+
+    "thank you"  ->  its bytes  ->  CRC-32, a number of 32 bits  ->  bin = number mod n_bins, sign = the highest bit
+
+Different words share a bin. The sign makes that harmless on average: half of them count +1 and half -1, so that two
+sharers are as likely to cancel as to add up, and the expected product of two texts' bins is what the words
+themselves would give (Weinberger et al. 2009, arXiv:0902.2206). Python's own hash() would not do: it changes with
+every start of the interpreter. The price is that a bin cannot be read; that is what the named features are for.
+
+Counts enter as log(1 + count), all else as a share or a yes or no, and the bins of one answer as a vector of length
+about 1: a difference of 1 is a real difference in each, and an L2 penalty treats them alike.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from math import log1p, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
+
+# On 914 and 754 real pairs of texts, 8 to 32 bins are equally good within the noise; 256 lose eight points of accuracy.
+DEFAULT_BINS = 16
+
+STYLE_FEATURES = (
+    "log words",  # log(1 + words)
+    "words per sentence",  # log(1 + words / sentences)
+    "lines",  # log(1 + line breaks)
+    "list items",  # log(1 + lines that begin with a dash, a bullet or a number)
+    "code",  # log(1 + ``` fences and `quoted` code)
+    "numbers",  # log(1 + numbers)
+    "question marks",  # log(1 + count)
+    "exclamation marks",  # log(1 + count)
+    "capital letters",  # share of the letters
+    "distinct words",  # different words / words
+    "words from the prompt",  # share of the words that the prompt has too
+    "empty answer",  # 1 if there is no word at all
+    "apology or refusal",  # 1 if it says sorry, unfortunately, I cannot, as an AI
+    "thanks",  # 1 if it says thanks, glad, happy to
+)
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
+_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*•+]|\d{1,9}[.)])[ \t]+\S", re.MULTILINE)
+_CODE = re.compile(r"```|`[^`\n]+`")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_APOLOGY = re.compile(
+    r"\b(?:sorry|apologi[sz]e|unfortunately|as an ai"
+    r"|i (?:can['’]t|cannot|can not|am unable|am not able|won['’]t|don['’]t know))\b"
+)
+_THANKS = re.compile(r"\b(?:thanks|thank you|you['’]re welcome|glad|happy to)\b")
+
+
+def feature_names(n_bins: int = DEFAULT_BINS) -> tuple[str, ...]:
+    """Name the columns of ``text_features``: the style features, then "word bin 0", "word bin 1", …
+
+    Examples
+    --------
+    >>> feature_names(1)[0], feature_names(1)[-1]
+    ('log words', 'word bin 0')
+    """
+    _check_bins(n_bins)
+    return STYLE_FEATURES + tuple(f"word bin {number}" for number in range(n_bins))
+
+
+def hash_bin(ngram: str, n_bins: int = DEFAULT_BINS) -> tuple[int, int]:
+    """Sort a word, or a few words with spaces between, into one of ``n_bins`` bins, with a sign.
+
+    Parameters
+    ----------
+    ngram : str
+        Lower case, as ``text_features`` writes it.
+    n_bins : int, at least 1
+
+    Returns
+    -------
+    (bin, sign)
+        CRC-32 of the UTF-8 bytes, modulo n_bins; +1 if its highest bit is set, else -1.
+
+    Examples
+    --------
+    CRC-32 of "123456789" is 0xCBF43926 = 3421780262, the check value in every description of CRC-32.
+
+    >>> hash_bin("123456789", 1000)
+    (262, 1)
+    """
+    code = zlib.crc32(ngram.encode("utf-8", "surrogatepass"))  # broken JSON escapes leave lone surrogates
+    return code % n_bins, 1 if code >> 31 else -1
+
+
+def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = DEFAULT_BINS) -> NDArray[np.float64]:
+    """Turn answers into features, one row for each, columns named by ``feature_names``.
+
+    Parameters
+    ----------
+    prompts, answers : sequences of str, of the same length
+    n_bins : int, at least 0
+        Number of word bins.
+
+    Returns
+    -------
+    array, (n, 14 + n_bins), finite
+        Style features are at least 0. The word bins are sums of signs over the n different words and pairs of
+        neighbouring words, divided by √n: a long answer does not speak louder, and their squares sum to about 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the lengths differ, an entry is not a str, or n_bins is not a whole number of at least 0.
+
+    Examples
+    --------
+    >>> x = text_features(["Who are you?"], ["I am Ada. Who are you?"], n_bins=0)
+    >>> print(x[0, :2].round(4), x[0, 10])  # log 7, log(1 + 6/2); "who", "are" and "you" are three of the six words
+    [1.9459 1.3863] 0.5
+    """
+    _check_bins(n_bins)
+    for name, texts in (("prompts", prompts), ("answers", answers)):
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"{name}: expected a sequence of texts, each a str")
+    if len(prompts) != len(answers):
+        raise ValueError(f"answers: expected {len(prompts)}, one for each prompt, got {len(answers)}")
+    n_style = len(STYLE_FEATURES)
+    features = np.zeros((len(answers), n_style + n_bins))
+    for row, prompt, answer in zip(features, prompts, answers, strict=True):
+        words = _WORD.findall(answer.lower())
+        row[:n_style] = _style(prompt, answer, words)
+        if n_bins and words:
+            row[n_style:] = _word_bins(words, n_bins)
+    return features
+
+
+def _word_bins(words: list[str], n_bins: int) -> list[float]:
+    bins = [0.0] * n_bins
+    ngrams = {*words, *map(" ".join, zip(words, words[1:], strict=False))}
+    for ngram in ngrams:
+        number, sign = hash_bin(ngram, n_bins)
+        bins[number] += sign  # whole numbers: the order in which a set comes does not matter
+    return [total / sqrt(len(ngrams)) for total in bins]
+
+
+def _style(prompt: str, answer: str, words: list[str]) -> list[float]:
+    lowered = answer.lower()
+    n_words = len(words)
+    per_word = 1 / max(1, n_words)
+    words_of_prompt = set(_WORD.findall(prompt.lower()))
+    return [
+        log1p(n_words),
+        log1p(n_words / max(1, len(_SENTENCE_END.findall(answer)))),
+        log1p(answer.strip().count("\n")),
+        log1p(len(_LIST_ITEM.findall(answer))),
+        log1p(len(_CODE.findall(answer))),
+        log1p(len(_NUMBER.findall(answer))),
+        log1p(answer.count("?")),
+        log1p(answer.count("!")),
+        sum(map(str.isupper, answer)) / max(1, sum(map(str.isalpha, answer))),
+        len(set(words)) * per_word,
+        sum(word in words_of_prompt for word in words) * per_word,
+        float(n_words == 0),
+        float(_APOLOGY.search(lowered) is not None),
+        float(_THANKS.search(lowered) is not None),
+    ]
+
+
+def _check_bins(n_bins: int) -> None:
+    if not isinstance(n_bins, int | np.integer) or isinstance(n_bins, bool) or n_bins < 0:
+        raise ValueError(f"n_bins: expected a whole number of at least 0, got {n_bins!r}")
