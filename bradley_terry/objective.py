@@ -5,13 +5,18 @@
               dL/dφ = backward(y_c, d_r_c) + backward(y_r, d_r_r) + l2·φ
 
 Both answers go through the same φ, so the gradient adds what each of them says, with opposite signs.
+
+Products of matrices are the work of a BLAS, which may cut its sums differently for another number of threads. Here it
+works on one thread, so that the same data give the same numbers, bit for bit, on any number of cores.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from types import ModuleType
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +25,10 @@ from .losses import BradleyTerryLoss, PairLoss, weighted_mean
 from .pairs import PreferencePairs
 from .scorers import Features, LinearScorer, Scorer
 
-__all__ = ["Objective", "chosen_backend"]
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+__all__ = ["Objective", "blas_on_one_thread", "chosen_backend"]
 
 Array = NDArray[np.float64]
 
@@ -95,12 +103,13 @@ class Objective:
     def __call__(self, phi: ArrayLike) -> tuple[float, Array]:
         """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
         phi = self._checked(phi)
-        loss, d_margins = self._loss_and_d_margins(self._margins(phi))
-        if self._differences is not None:
-            gradient = self.scorer.backward(phi, self._differences, d_margins)
-        else:
-            gradient = self.scorer.backward(phi, self.pairs.chosen, d_margins)
-            gradient += self.scorer.backward(phi, self.pairs.rejected, -d_margins)
+        with blas_on_one_thread(len(self.pairs) * phi.size):
+            loss, d_margins = self._loss_and_d_margins(self._margins(phi))
+            if self._differences is not None:
+                gradient = self.scorer.backward(phi, self._differences, d_margins)
+            else:
+                gradient = self.scorer.backward(phi, self.pairs.chosen, d_margins)
+                gradient += self.scorer.backward(phi, self.pairs.rejected, -d_margins)
         if self.l2:
             loss += 0.5 * self.l2 * float(phi @ phi)
             gradient += self.l2 * phi
@@ -108,7 +117,9 @@ class Objective:
 
     def margins(self, phi: ArrayLike) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter."""
-        return self._margins(self._checked(phi))
+        phi = self._checked(phi)
+        with blas_on_one_thread(len(self.pairs) * phi.size):
+            return self._margins(phi)
 
     def hessian(self, phi: ArrayLike) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
@@ -134,7 +145,8 @@ class Objective:
             curvature = self.loss.curvature(self._shifted(margins), pairs.labels)
             d2_margins = _per_weight(curvature, pairs.weights)
         scorer = cast("_HasHessian", self.scorer)
-        result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
+        with blas_on_one_thread(len(pairs) * phi.size**2):
+            result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
         result[np.diag_indices_from(result)] += self.l2
         return result
 
@@ -170,6 +182,18 @@ def chosen_backend(backend: str) -> str:
     if backend == "numba" and importlib.util.find_spec("numba") is None:
         return "numpy"
     return backend
+
+
+def blas_on_one_thread(n_products: int) -> AbstractContextManager[object]:
+    """Return a context in which matrix products use one thread; work too small for a BLAS to share needs none."""
+    return _blas().limit(limits=1, user_api="blas") if n_products > 50_000 else nullcontext()
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # on first use, to keep the package's import light
+
+    return ThreadpoolController()
 
 
 def _per_weight(values: Array, weights: Array | None) -> Array:

@@ -135,19 +135,19 @@ def plot_loss_and_gradient(
     ax.axhline(0, color=QUIET, linewidth=1, zorder=0)
     low, high, top = float(delta[0]), float(delta[-1]), float(loss.max())
     ax.set(xlim=(low, high), ylim=(-1.25, max(top, 1.0) * 1.08))
-    _note(ax, (low + 0.04 * (high - low), -0.22), "slope −σ(−Δ), from −1 to 0", CHOSEN, va="top")
+    _note(ax, (0.2 * high, float(pair_loss_gradients(0.2 * high)) - 0.2), "slope −σ(−Δ)", CHOSEN, va="top")
     _note(ax, (0.45 * high, float(pair_losses(0.45 * high)) + 0.35), "loss −log σ(Δ)", EXPECTED, va="bottom")
     if tangent_at is not None:
         y, g = float(pair_losses(tangent_at)), float(pair_loss_gradients(tangent_at))
-        reach = 0.16 * (high - low)
+        reach = 0.24 * (high - low)
         ends = np.array([tangent_at - reach, tangent_at + reach])
-        ax.plot(ends, y + g * (ends - tangent_at), color=QUIET, linewidth=2)
+        ax.plot(ends, y + g * (ends - tangent_at), color=QUIET, linewidth=2, zorder=3)
         ax.plot([tangent_at, tangent_at], [y, g], color=QUIET, linewidth=1, linestyle=":")
         _points(ax, [tangent_at], [y], EXPECTED)
         _points(ax, [tangent_at], [g], CHOSEN)
-        words = f"at Δ = {_signed(tangent_at)}:\nloss {y:.3f}, slope {_signed(g, '.3f')}"
-        _note(ax, (tangent_at + 0.02 * (high - low), y + 0.25), words, QUIET, va="bottom")
-    return _finish(ax, "margin Δ (log-odds)", "loss (nats)  and its slope")
+        words = f"tangent at Δ = {_signed(tangent_at)}:\nloss {y:.3f}, slope {_signed(g, '.3f')}"
+        _corner(ax, words, QUIET)
+    return _finish(ax, "margin Δ (log-odds)", "loss (nats) and its slope")
 
 
 def plot_confidence(
@@ -177,14 +177,19 @@ def plot_confidence(
         raise ValueError("probabilities: expected numbers between 0 and 1, P given to the choice that was made")
     ax = _axes(ax)
     ax.plot(p, _array(pair_losses(logit(p))), color=EXPECTED, linewidth=LINE_WIDTH)
-    _guide(ax, LOG_TWO, "knowing nothing: log 2", x=1.0, ha="right")
     for mark in marks:
         y = float(pair_losses(logit(mark)))
         _mark_confidence(ax, mark, y, mark)
-        ha, shift = ("right", 0.015) if mark > 0.5 else ("left", 0.03)
         words = f"{_confidence(mark)}\nP = {mark:g}: loss {y:.3f}"
-        place = (mark + shift, y + (0.3 if mark > 0.5 else 0.12))
-        _note(ax, place, words, _side(mark), ha=ha, va="bottom")
+        if mark < 0.25:
+            _note(ax, (mark + 0.035, y), words, _side(mark), va="bottom")
+            continue
+        height = max(0.7 + 3.2 * (0.9 - mark), y + 0.35)  # the labels climb to the left, clear of curve and each other
+        ax.plot([mark, mark], [y, height - 0.05], color=QUIET, linewidth=1, linestyle=":")
+        sure = mark > 0.75
+        _note(
+            ax, (1.0 if sure else mark - 0.02, height), words, _side(mark), ha="right" if sure else "left", va="bottom"
+        )
     ax.set(xlim=(0, 1), ylim=(0, 5.5))
     return _finish(ax, "probability P given to the choice made", "loss −log P (nats)")
 
@@ -214,7 +219,15 @@ def plot_loss_tail(
     ax.plot(delta, loss, color=EXPECTED, linewidth=LINE_WIDTH)
     ax.plot(wrong, -wrong, color=QUIET, linewidth=2, linestyle=":")
     for mark in marks:
-        _mark_confidence(ax, float(logit(mark)), float(pair_losses(logit(mark))), mark)
+        x, y = float(logit(mark)), float(pair_losses(logit(mark)))
+        _mark_confidence(ax, x, y, mark)
+        _note(
+            ax,
+            (x + 0.2, y + (0.6 if _confidence(mark) == "unsure" else 0.2)),
+            f"P = {mark:g}",
+            _side(mark),
+            va="bottom",
+        )
     low, high = float(delta[0]), float(delta[-1])
     ax.set(xlim=(low, high), ylim=(0, float(loss.max()) * 1.05))
     middle = 0.55 * low
@@ -247,10 +260,11 @@ def plot_shift_invariance(
     ax.plot(c, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here = mean_loss(r_chosen - r_rejected)
     _points(ax, [0.0], [here], EMPIRICAL)
-    _note(ax, (0.0, here - 0.03), f"the model as it is: {here:.4f}", EMPIRICAL, ha="center", va="top")
-    ax.set_xlim(float(c[0]), float(c[-1]))
+    _note(ax, (0.0, here + 0.03), f"as it is: {here:.4f}", EMPIRICAL, ha="center", va="bottom")
+    ax.set(xlim=(float(c[0]), float(c[-1])), ylim=(0, max(0.9, 1.3 * here)))
     _guide(ax, LOG_TWO, "knowing nothing: log 2")
-    ax.set_ylim(min(0.0, ax.get_ylim()[0]) if here < 0.05 else 0.0, max(1.0, 1.3 * here))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     return _finish(ax, "c added to every reward (log-odds)", "mean loss (nats)")
 
 
@@ -279,12 +293,12 @@ def plot_scaling(
     here, least = mean_loss(r_chosen - r_rejected), int(losses.argmin())
     _points(ax, [1.0], [here], EMPIRICAL)
     _points(ax, alpha[least : least + 1], losses[least : least + 1], EMPIRICAL, hollow=True)
-    _note(ax, (1.0, here - 0.03), f"as it is: {here:.4f}", EMPIRICAL, ha="center", va="top")
+    _note(ax, (1.1, here + 0.025), f"as it is: {here:.4f}", EMPIRICAL, va="bottom")
     words = f"least at α = {alpha[least]:.1f}: {losses[least]:.4f}"
-    _note(ax, (float(alpha[least]), float(losses[least]) - 0.03), words, EMPIRICAL, ha="center", va="top")
-    ax.set_xlim(float(alpha[0]), float(alpha[-1]))
-    _guide(ax, LOG_TWO, "knowing nothing: log 2")
-    ax.set_ylim(0, max(1.0, 1.05 * float(losses.max())))
+    _note(ax, (float(alpha[least]), float(losses[least]) - 0.04), words, EMPIRICAL, ha="center", va="top")
+    ax.set(xlim=(float(alpha[0]), float(alpha[-1])), ylim=(0, max(0.9, 1.05 * float(losses.max()))))
+    _guide(ax, LOG_TWO, "knowing nothing: log 2", x=0.12, ha="left")
+    ax.yaxis.set_major_locator(MaxNLocator(5))
     return _finish(ax, "factor α on every reward", "mean loss (nats)")
 
 
@@ -322,7 +336,7 @@ def plot_empirical_and_expected(
         raise ValueError(
             f"empirical_losses: expected shape ({len(sizes)}, n_samples), one row for each size, got {losses.shape}"
         )
-    ax = _axes(ax)
+    ax = _axes(ax, size=(9.0, 5.0))
     ax.set_xscale("log")
     low, high = float(sizes[0]) / 1.6, float(sizes[-1]) * 1.6
     ax.plot(
@@ -332,8 +346,9 @@ def plot_empirical_and_expected(
         marker="o",
         markersize=6,
         color=EMPIRICAL,
-        alpha=0.55,
+        alpha=0.6,
         markeredgewidth=0,
+        zorder=3,
     )
     ax.plot([low, high], [expected, expected], color=EXPECTED, linewidth=LINE_WIDTH)
     ax.plot([low, high], [floor, floor], color=QUIET, linewidth=2, linestyle=":")
@@ -343,21 +358,19 @@ def plot_empirical_and_expected(
         half = 2 * spread / np.sqrt(n)
         ax.fill_between(n, expected - half, expected + half, color=EMPIRICAL, alpha=0.12, linewidth=0, zorder=0)
         inside = np.abs(losses - expected) <= 2 * spread / np.sqrt(sizes)[:, None]
-        words = f"expected ± 2·{spread:.2f}/√n\nholds {inside.mean():.0%} of the samples"
-        at = float(sizes[0]) * 2.2
-        _note(ax, (at, expected + 2 * spread / np.sqrt(at) + 0.01), words, EMPIRICAL, va="bottom")
-        top = max(top, expected + float(half[0]) * 0.95)
-        bottom = min(bottom, expected - float(half[0]) * 0.95)
-    ax.set(xlim=(low, high), ylim=(bottom - 0.02, top + 0.02))
-    gap = 0.015 * (top - bottom)
-    _note(ax, (high, expected + gap), f"expected loss {expected:.3f} ", EXPECTED, ha="right", va="bottom")
-    _note(ax, (high, floor - gap), f"entropy floor {floor:.3f} ", QUIET, ha="right", va="top")
+        words = f"shaded: expected ± 2·{spread:.2f}/√n\nholds {inside.mean():.0%} of the samples"
+        _corner(ax, words, EMPIRICAL)
+    room = 0.05 * (top - bottom)
+    ax.set(xlim=(low, high), ylim=(max(0.0, bottom - room), top + room))
+    _label_ends(
+        ax, [(expected, f"expected loss {expected:.3f}", EXPECTED), (floor, f"entropy floor {floor:.3f}", QUIET)]
+    )
     ax.xaxis.set_major_formatter(FuncFormatter(_thousands))
     ax.xaxis.set_minor_formatter(NullFormatter())
     return _finish(ax, "number of pairs n in the sample", "mean loss (nats)")
 
 
-def plot_loss_curve(history: Mapping[str, ArrayLike], *, ax: Axes | None = None) -> Axes:
+def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", ax: Axes | None = None) -> Axes:
     """Draw the training loss against the step, and the validation loss where there is one, below the line log 2.
 
     Parameters
@@ -365,6 +378,8 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, ax: Axes | None = None)
     history : mapping with "step", "loss" and perhaps "validation_loss"
         As in ``RewardModel.history``; a validation loss that is NaN throughout is left out. Without l2, a scorer of
         zeros starts on the line.
+    x_label : str
+        What a step is.
     ax : Axes, optional
 
     Returns
@@ -408,7 +423,7 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, ax: Axes | None = None)
     _guide(ax, LOG_TWO, "knowing nothing: log 2")
     _label_ends(ax, ends)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return _finish(ax, "step", "mean loss (nats)")
+    return _finish(ax, x_label, "mean loss (nats)")
 
 
 def plot_margins(margins: ArrayLike, *, weights: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
@@ -448,14 +463,12 @@ def plot_margins(margins: ArrayLike, *, weights: ArrayLike | None = None, ax: Ax
             linewidth=1 if is_right else 1.5,
         )
     ax.axvline(0, color=EXPECTED, linewidth=2)
-    top = float(heights.max()) * 1.3
+    top = float(heights.max()) * 1.25
     ax.set(ylim=(0, top), xlim=(float(edges[0]), float(edges[-1])))
     share = {sign: float(w[np.sign(delta) == sign].sum() / w.sum()) for sign in (-1, 0, 1)}
-    step = 0.015 * float(edges[-1] - edges[0])
-    _note(ax, (step, 0.98 * top), f"right side: {share[1]:.1%}", CHOSEN, va="top")
-    _note(ax, (-step, 0.98 * top), f"wrong side: {share[-1]:.1%}", REJECTED, ha="right", va="top")
-    if share[0] > 0:
-        _note(ax, (step, 0.9 * top), f"exactly 0: {share[0]:.1%}", QUIET, va="top")
+    _corner(ax, f"wrong side: {share[-1]:.1%}", REJECTED, left=True)
+    exactly = f"\nexactly 0: {share[0]:.1%}" if share[0] > 0 else ""
+    _corner(ax, f"right side: {share[1]:.1%}{exactly}", CHOSEN)
     return _finish(ax, "margin Δ (log-odds)", "number of pairs" if weights is None else "weight of the pairs")
 
 
@@ -475,16 +488,16 @@ def plot_reliability(reliability: Reliability, *, ax: Axes | None = None) -> Axe
     """
     full = reliability.weight > 0
     x, y, share = reliability.predicted[full], reliability.observed[full], reliability.weight[full]
-    ax = _axes(ax)
+    ax = _axes(ax, size=(6.2, 6.0))
     ax.plot([0.5, 1.0], [0.5, 1.0], color=EXPECTED, linewidth=2)
-    ax.vlines(x, x, y, color=EMPIRICAL, linewidth=1.5, zorder=1)
-    points = ax.scatter(x, y, s=60 + 1400 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)
+    points = ax.scatter(x, y, s=30 + 2000 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)
     points.set_clip_on(False)
+    ax.vlines(x, x, y, color=EMPIRICAL, linewidth=1.5, zorder=1)
     bottom = min(0.5, float(y.min(initial=0.5)) - 0.02)
     ax.set(xlim=(0.49, 1.01), ylim=(bottom - 0.01, 1.01))
     ax.set_aspect("equal", adjustable="box")
-    _note(ax, (0.52, 0.97), "chosen more often\nthan the model says", QUIET, va="top")
-    _note(ax, (0.99, 0.52), "too sure of itself", QUIET, ha="right", va="bottom")
+    _corner(ax, "not sure enough", QUIET, left=True)
+    ax.text(0.98, 0.03, "too sure", color=QUIET, fontsize=TEXT_SIZE, ha="right", va="bottom", transform=ax.transAxes)
     return _finish(ax, "predicted P(favoured answer is chosen)", "share in which it was chosen")
 
 
@@ -566,6 +579,7 @@ def _svg(figure: Figure, title: str | None = None) -> bytes:
 
 
 def figure_of(ax: Axes) -> Figure:
+    """Return the figure that the axes belong to, the whole of it even from within a subfigure."""
     figure = ax.get_figure()
     while figure is not None and not isinstance(figure, Figure):
         figure = figure.figure
@@ -582,8 +596,12 @@ def _finish(ax: Axes, x_label: str, y_label: str) -> Axes:
     """Set what all plots share, on the axes themselves, so that a reader's own axes look the same."""
     ax.set_xlabel(x_label, fontsize=TEXT_SIZE)
     ax.set_ylabel(y_label, fontsize=TEXT_SIZE)
-    ax.tick_params(labelsize=TEXT_SIZE - 1)
+    ax.tick_params(labelsize=TEXT_SIZE)
     ax.spines[["top", "right"]].set_visible(False)
+    place = ax.get_subplotspec()
+    if place is not None and not place.is_first_col() and len(ax.get_shared_y_axes().get_siblings(ax)) > 1:
+        ax.set_ylabel("")  # the panel to the left says it
+        ax.tick_params(labelleft=False)
     return ax
 
 
@@ -608,6 +626,12 @@ def _note(
     ax.text(*place, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va)
 
 
+def _corner(ax: Axes, words: str, color: str, *, left: bool = False) -> None:
+    """Write into the upper right corner, or the upper left one."""
+    x, ha = (0.02, "left") if left else (0.98, "right")
+    ax.text(x, 0.97, words, color=color, fontsize=TEXT_SIZE, ha=ha, va="top", transform=ax.transAxes)
+
+
 def _guide(ax: Axes, y: float, words: str, *, x: float = 0.99, ha: str = "right") -> None:
     """Draw a quiet horizontal line across the axes with words above it; x counts from 0 to 1 across the axes."""
     ax.axhline(y, color=QUIET, linewidth=1.5, linestyle=":", zorder=0)
@@ -628,10 +652,15 @@ def _label_ends(ax: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
     """Name lines at their right ends, outside the axes, at least one line of text apart."""
     low, high = ax.get_ylim()
     gap = 0.075 * (high - low)
-    at = -np.inf
-    for y, words, color in sorted(ends):
-        at = max(y, at + gap)
-        ax.text(1.01, at, words, color=color, fontsize=TEXT_SIZE, va="center", transform=ax.get_yaxis_transform())
+    ordered = sorted(end for end in ends if np.isfinite(end[0]))  # a loss of infinity ends outside any picture
+    heights = np.array([y for y, _, _ in ordered])
+    for i in range(1, len(heights)):  # push neighbours apart, each by half of what is missing
+        missing = max(0.0, heights[i - 1] + gap - heights[i]) / 2
+        heights[i - 1] -= missing
+        heights[i] += missing
+    for at, (_, words, color) in zip(heights, ordered, strict=True):
+        place = ax.get_yaxis_transform()
+        ax.text(1.015, float(at), words, color=color, fontsize=TEXT_SIZE, va="center", transform=place)
 
 
 def _mark_confidence(ax: Axes, x: float, y: float, probability: float) -> None:

@@ -4,6 +4,9 @@ A scorer holds shapes, never parameters. The parameters are one flat float64 vec
 of it. ``reward`` goes forward, from features to one number for each answer. ``backward`` goes the same road back: given
 d_rewards = dL/dr for each answer it returns dL/dφ = Σ_i d_rewards[i] · ∇φ r(features[i]), flat, in the shape of φ.
 
+Products with a vector are written as sums over named indices (einsum), which NumPy adds in one fixed order; a BLAS
+would split them by the number of threads. Products of two matrices are left to the BLAS, see ``objective``.
+
 No scorer has an output bias: added to both answers it cancels in Δ = r_chosen - r_rejected, so that its gradient
 would be exactly zero and no data could ever determine it.
 """
@@ -120,13 +123,13 @@ class LinearScorer(_Layout):
         """Return x · w for each row, (n,), in log-odds."""
         weights = self.unpack(phi)["weights"]  # (n_features,)
         self.check_features(features, "features")
-        return np.asarray(features @ weights, dtype=np.float64)  # (n,)
+        return np.asarray(np.einsum("ij,j->i", features, weights), dtype=np.float64)  # (n,)
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · x_i, (n_features,): dr/dw = x, whatever w is."""
         self.unpack(phi)
         self.check_features(features, "features")
-        return np.asarray(d_rewards @ features, dtype=np.float64)  # (n,) @ (n, n_features)
+        return np.asarray(np.einsum("i,ij->j", d_rewards, features), dtype=np.float64)  # (n_features,)
 
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
@@ -198,9 +201,8 @@ class MLPScorer(_Layout):
         """Return v · act(x W + b) for each row, (n,), in log-odds."""
         blocks = self.unpack(phi)
         self.check_features(features, "features")
-        return np.asarray(
-            self._hidden(blocks, features) @ blocks["output_weights"], dtype=np.float64
-        )  # (n, n_hidden) @ (n_hidden,)
+        h = self._hidden(blocks, features)  # (n, n_hidden)
+        return np.asarray(np.einsum("ij,j->i", h, blocks["output_weights"]), dtype=np.float64)  # (n,)
 
     def _hidden(self, blocks: dict[str, Array], features: Features) -> Array:
         a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]  # (n, n_hidden)
@@ -222,7 +224,7 @@ class MLPScorer(_Layout):
         d = self.unpack(gradient)
         d["hidden_weights"][:] = features.T @ d_a  # (n_features, n) @ (n, n_hidden)
         d["hidden_bias"][:] = d_a.sum(axis=0)
-        d["output_weights"][:] = d_rewards @ h
+        d["output_weights"][:] = np.einsum("i,ij->j", d_rewards, h)
         return gradient
 
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:

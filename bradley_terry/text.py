@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from math import log1p, sqrt
 
 import numpy as np
@@ -31,8 +32,9 @@ from numpy.typing import NDArray
 
 __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
 
-# On 914 and 754 real pairs of texts, 8 to 32 bins are equally good within the noise; 256 lose eight points of accuracy.
-DEFAULT_BINS = 16
+# On the two sets of real texts in the tests, all numbers of bins up to 64 are equally good within the noise once
+# l2 >= 0.03. Without l2 every further bin costs accuracy (PandaLM: .69 with none, .67 with 8, .62 with 64, .55 with 256).
+DEFAULT_BINS = 8
 
 STYLE_FEATURES = (
     "log words",  # log(1 + words)
@@ -64,7 +66,7 @@ _THANKS = re.compile(r"\b(?:thanks|thank you|you['’]re welcome|glad|happy to)\
 
 
 def feature_names(n_bins: int = DEFAULT_BINS) -> tuple[str, ...]:
-    """Name the columns of ``text_features``: the style features, then "word bin 0", "word bin 1", …
+    """Name the columns of ``text_features``: the style features, then "word bin 0", "word bin 1" and so on.
 
     Examples
     --------
@@ -144,7 +146,7 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
 
 def _word_bins(words: list[str], n_bins: int) -> list[float]:
     bins = [0.0] * n_bins
-    ngrams = {*words, *map(" ".join, zip(words, words[1:], strict=False))}
+    ngrams = {*words, *map(" ".join, pairwise(words))}
     for ngram in ngrams:
         number, sign = hash_bin(ngram, n_bins)
         bins[number] += sign  # whole numbers: the order in which a set comes does not matter

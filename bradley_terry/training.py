@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .evaluation import pairwise_accuracies, strong_components
 from .losses import PairLoss, weighted_mean
 from .model import HISTORY, RewardModel, read_only
-from .objective import Objective
+from .objective import Objective, blas_on_one_thread
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
 
@@ -146,7 +146,7 @@ def fit(  # noqa: PLR0912
     phi = np.array(scorer.initial(rng) if initial is None else initial, dtype=np.float64)
     scorer.unpack(phi)
     steps = max_steps or {"newton": 100, "gradient_descent": 1000, "adam": 300}[method]
-    with _Bar(progress, method, steps) as bar:
+    with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder.bar = bar
         if method == "newton":
             phi, converged, message = _newton(objective, phi, recorder, steps, tolerance)

@@ -1,0 +1,169 @@
+"""What several test files share: random problems, differences, distances in ulp, and a fresh interpreter."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import bradley_terry as bt
+
+# The same examples on every run, and no folder left behind; no deadline, since the first call may compile a kernel.
+settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
+settings.load_profile("reproducible")
+
+mpmath.mp.dps = 70  # digits: e^-36 is lost beside 1 in 16 of them, and 54 are left
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240611)
+
+
+@pytest.fixture(scope="session")
+def margins() -> np.ndarray:
+    """Random and extreme margins, both signs, infinities included, NaN not."""
+    rng = np.random.default_rng(7)
+    extreme = [0.0, 5e-324, 1e-300, 1e-17, 16.64, 36.7, 36.75, 88.73, 700.0, 708.4, 709.7, 709.8, 744.4, 745.0, 745.2]
+    extreme += [746.0, 1e4, 1e16, 1e308, np.inf]
+    return np.concatenate(
+        [
+            rng.normal(0, 5, 1500),
+            rng.uniform(-40, 40, 1500),
+            rng.uniform(-750, 750, 1000),
+            rng.normal(0, 1, 300) * 10.0 ** rng.uniform(-300, -1, 300),  # tiny
+            extreme,
+            np.negative(extreme),
+        ]
+    )
+
+
+def exact_logistic(z: float) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """Return softplus(z) and sigma(z) to about 50 digits."""
+    if np.isinf(z):
+        return mpmath.mpf(max(z, 0.0)), mpmath.mpf(z > 0)
+    e = mpmath.exp(-abs(mpmath.mpf(z)))
+    return mpmath.log1p(e) + max(mpmath.mpf(z), 0), (1 if z >= 0 else e) / (1 + e)
+
+
+@pytest.fixture(scope="session")
+def exact(margins: np.ndarray) -> dict[str, list[mpmath.mpf]]:
+    """Loss, gradient and curvature of every margin, by mpmath: softplus(-z), -sigma(-z), sigma(z)·sigma(-z)."""
+    plus = [exact_logistic(-float(z)) for z in margins]
+    minus = [exact_logistic(float(z)) for z in margins]
+    return {
+        "loss": [softplus for softplus, _ in plus],
+        "gradient": [-sigma for _, sigma in plus],
+        "curvature": [a * b for (_, a), (_, b) in zip(plus, minus, strict=True)],
+        "sigma": [sigma for _, sigma in minus],
+    }
+
+
+@pytest.fixture(scope="session")
+def worst_ulp() -> Callable[..., float]:
+    """Return the largest distance of computed numbers from exact ones, in units of the last place of the exact."""
+
+    def distance(computed: object, exact: list[mpmath.mpf], dtype: type = np.float64) -> float:
+        worst = 0.0
+        for have, want in zip(np.asarray(computed).ravel().tolist(), exact, strict=True):
+            if mpmath.isinf(want) or np.isinf(have):
+                worst = max(worst, 0.0 if have == want else np.inf)
+                continue
+            unit = float(np.spacing(dtype(abs(float(want)))))
+            worst = max(worst, float(abs(mpmath.mpf(have) - want) / mpmath.mpf(unit)))
+            assert have == have, "a NaN where the exact value is a number"  # noqa: PLR0124
+        return worst
+
+    return distance
+
+
+@pytest.fixture(scope="session")
+def differences() -> Callable[..., np.ndarray]:
+    """Return the derivative of f at x by the five-point rule, one coordinate at a time.
+
+    Its truncation error is h⁴/30 times a fifth derivative, its rounding error about eps·|f|/h.
+    """
+
+    def derivative(f: Callable[[np.ndarray], object], x: np.ndarray, h: float = 1e-3) -> np.ndarray:
+        columns = []
+        for k in range(x.size):
+            step = np.zeros_like(x)
+            step[k] = h
+            near = np.asarray(f(x + step)) - np.asarray(f(x - step))
+            far = np.asarray(f(x + 2 * step)) - np.asarray(f(x - 2 * step))
+            columns.append((8 * near - far) / (12 * h))
+        return np.stack(columns, axis=-1)
+
+    return derivative
+
+
+EXTRAS = ("weights", "labels", "target_margins")
+
+
+@pytest.fixture(scope="session")
+def random_pairs() -> Callable[..., bt.PreferencePairs]:
+    """Make random pairs for a scorer, with the named extras in play."""
+
+    def make(
+        scorer: bt.LinearScorer | bt.MLPScorer | bt.TableScorer,
+        n: int = 23,
+        *,
+        seed: int = 0,
+        extras: tuple[str, ...] = EXTRAS,
+        dtype: type = np.float64,
+    ) -> bt.PreferencePairs:
+        rng = np.random.default_rng(seed)
+        if isinstance(scorer, bt.TableScorer):
+            chosen = rng.integers(scorer.n_items, size=n)
+            rejected = (chosen + rng.integers(1, scorer.n_items, size=n)) % scorer.n_items
+        else:
+            chosen, rejected = rng.normal(size=(2, n, scorer.n_features)).astype(dtype)
+        values = {
+            "weights": rng.uniform(0.1, 3, n),
+            "labels": rng.uniform(0, 1, n),
+            "target_margins": rng.normal(size=n),
+        }
+        prompts = rng.integers(max(2, n // 3), size=n)
+        return bt.PreferencePairs(chosen, rejected, prompts=prompts, **{name: values[name] for name in extras})
+
+    return make
+
+
+@pytest.fixture
+def kernels() -> Iterator[object]:
+    """The compiled room; whatever number of threads a test sets is restored."""
+    from bradley_terry import kernels
+
+    before = kernels.get_threads()
+    yield kernels
+    kernels.set_threads(before)
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[..., str]:
+    """Run a script in a fresh interpreter that sees this package and return what it printed."""
+
+    def run(script: str, **environment: object) -> str:
+        root = str(Path(bt.__file__).parents[1])
+        path = os.pathsep.join(part for part in (root, os.environ.get("PYTHONPATH")) if part)
+        variables = {**os.environ, "PYTHONPATH": path, **{k: str(v) for k, v in environment.items()}}
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run

@@ -1,0 +1,130 @@
+"""The referees: finite differences and autograd must catch what is wrong and pass what is right."""
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+from bradley_terry.gradient_check import autograd_loss, numerical_gradient
+
+autograd = pytest.importorskip("autograd", reason="the library autograd is not installed")
+
+
+def problem(scorer, rng, n=23):
+    """Return an objective with weights, labels, target margins and L2 in play, and a non-zero phi."""
+    if isinstance(scorer, bt.TableScorer):
+        chosen = rng.integers(scorer.n_items, size=n)
+        rejected = (chosen + rng.integers(1, scorer.n_items, size=n)) % scorer.n_items
+    else:
+        chosen, rejected = rng.normal(size=(2, n, scorer.n_features))
+    pairs = bt.PreferencePairs(
+        chosen,
+        rejected,
+        weights=rng.uniform(0.5, 3, n),
+        labels=rng.uniform(size=n),
+        target_margins=rng.normal(size=n),
+    )
+    return bt.Objective(scorer, pairs, l2=0.3), rng.normal(size=scorer.n_parameters)
+
+
+SCORERS = [bt.LinearScorer(5), bt.MLPScorer(3, 4), bt.MLPScorer(3, 4, "relu"), bt.TableScorer(6)]
+
+
+def test_numerical_gradient_is_exact_for_a_known_function():
+    """d/dx exp(x)·y³ and d/dy of it come out to eleven digits, and the spread covers the error."""
+    gradient, spread = numerical_gradient(lambda v: float(np.exp(v[0]) * v[1] ** 3), np.array([0.5, -2.0]))
+    truth = np.array([np.exp(0.5) * -8, np.exp(0.5) * 3 * 4])
+    np.testing.assert_allclose(gradient, truth, rtol=1e-11)  # rounding eps·f/h with h = 0.05 / 2^k
+    assert (np.abs(gradient - truth) <= 4 * spread + 1e-14).all()
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=str)
+@pytest.mark.parametrize("seed", range(5))
+def test_check_passes_the_right_gradient(scorer, seed):
+    """Our gradients agree with central differences to 1e-8 and with autograd to 1e-12 of each block."""
+    objective, phi = problem(scorer, np.random.default_rng(seed))
+    report = bt.check_gradient(objective, phi, against=("numerical", "autograd"))
+    report.require()
+    assert report.passed
+    assert len(report.blocks) == 2 * len(scorer.shapes)
+
+
+@pytest.mark.parametrize("scorer", SCORERS, ids=str)
+@pytest.mark.parametrize("against", ["numerical", "autograd"])
+def test_check_catches_one_entry_off_by_a_millionth(scorer, against):
+    """A relative error of 1e-6 in a single entry fails, and the report names that entry."""
+    objective, phi = problem(scorer, np.random.default_rng(1))
+    entry = int(np.abs(objective(phi)[1]).argmax())
+
+    def wrong(at):
+        loss, gradient = objective(at)
+        gradient[entry] *= 1 + 1e-6
+        return loss, gradient
+
+    reference = autograd_loss(objective) if against == "autograd" else None
+    report = bt.check_gradient(wrong, phi, against=against, names=scorer.shapes, reference=reference)
+    assert not report.passed
+    bad = [block for block in report.blocks if not block.passed]
+    assert len(bad) == 1
+    assert bad[0].n_wrong == 1
+    assert "WRONG" in repr(report)
+    with pytest.raises(AssertionError, match="WRONG"):
+        report.require()
+
+
+def test_check_catches_a_tiny_wrong_gradient_of_a_saturated_pair():
+    """At a margin of 20 the gradient is 2e-9; a wrong sign is caught all the same, and the right one passes."""
+    pairs = bt.PreferencePairs([[2.0]], [[0.0]])
+    objective = bt.Objective(bt.LinearScorer(1), pairs)
+    assert bt.check_gradient(objective, [10.0]).passed
+    assert not bt.check_gradient(lambda phi: (objective(phi)[0], -objective(phi)[1]), [10.0]).passed
+
+
+def test_check_passes_a_gradient_that_is_truly_zero():
+    """An output bias has gradient exactly zero; noise of the differences is not held against it."""
+    assert bt.check_gradient(lambda phi: (0.7, np.zeros(1)), [0.3]).passed
+
+
+def test_wrong_gradients_of_an_mlp_pass_at_zero_which_is_why_not_to_check_there():
+    """At φ = 0 even a gradient of all zeros passes; at a random φ it fails."""
+    objective, phi = problem(bt.MLPScorer(3, 4), np.random.default_rng(0))
+    lazy = bt.Objective(objective.scorer, objective.pairs)
+
+    def always_zero(at):
+        return lazy(at)[0], np.zeros_like(at)
+
+    assert bt.check_gradient(always_zero, np.zeros_like(phi)).passed
+    assert not bt.check_gradient(always_zero, phi).passed
+
+
+def test_check_leaves_phi_alone():
+    """A function that scribbles on its argument cannot change the caller's phi."""
+
+    def scribbler(phi):
+        value, gradient = float(phi @ phi), 2 * phi.copy()
+        phi[:] = 7
+        return value, gradient
+
+    phi = np.array([1.0, 2.0])
+    assert bt.check_gradient(scribbler, phi).passed
+    np.testing.assert_array_equal(phi, [1.0, 2.0])
+
+
+def test_check_counts_nan_as_wrong():
+    """A NaN in the gradient never passes."""
+    assert not bt.check_gradient(lambda phi: (float(phi @ phi), np.full(2, np.nan)), [1.0, 2.0]).passed
+
+
+def test_check_refuses_bad_input_in_one_sentence():
+    """Unknown referees, wrong shapes, missing references: each names its argument."""
+
+    def square(phi):
+        return float(phi @ phi), 2 * phi
+
+    with pytest.raises(ValueError, match=r"^against: expected one of"):
+        bt.check_gradient(square, [1.0], against="oracle")
+    with pytest.raises(ValueError, match=r"^gradient: expected the shape of phi"):
+        bt.check_gradient(lambda phi: (0.0, np.zeros(3)), [1.0])
+    with pytest.raises(TypeError, match=r"^function: expected phi -> \(loss, gradient\)"):
+        bt.check_gradient(lambda phi: 0.0, [1.0])
+    with pytest.raises(ValueError, match=r"^reference: expected your loss written with autograd"):
+        bt.check_gradient(square, [1.0], against="autograd")

@@ -1,0 +1,227 @@
+"""The logistic function, its logarithm and its inverse: exact digits in both tails."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bradley_terry as bt
+from bradley_terry.logistic import cross_entropy, softplus
+
+any_margin = st.floats(allow_nan=False)
+
+
+# ---------------------------------------------------------------------------------------------------- known value
+
+
+@pytest.mark.parametrize(
+    ("z", "p", "loss"),
+    [
+        (0, 0.5, 0.693147),
+        (0.5, 0.622459, 0.474077),
+        (1, 0.731059, 0.313262),
+        (2, 0.880797, 0.126928),
+        (3, 0.952574, 0.048587),
+        (5, 0.993307, 0.006715),
+        (-2, 0.119203, 2.126928),
+    ],
+)
+def test_sigmoid_and_its_logarithm_have_the_tabled_values(z: float, p: float, loss: float) -> None:
+    """sigma(z) and -log sigma(z) agree with the printed table, to its six decimals."""
+    assert bt.sigmoid(z) == pytest.approx(p, abs=5e-7)
+    assert -bt.log_sigmoid(z) == pytest.approx(loss, abs=5e-7)
+
+
+def test_sigmoid_is_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
+    """sigma(z) is within 2 ulp of the exact value for random and extreme z, without any floating-point flag."""
+    with np.errstate(all="raise"):
+        computed = bt.sigmoid(margins)
+    assert worst_ulp(computed, exact["sigma"]) <= 2
+
+
+def test_softplus_and_log_sigmoid_are_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
+    """log(1 + exp(-z)) = -log sigma(z) is within 2 ulp for random and extreme z, without any floating-point flag."""
+    with np.errstate(all="raise"):
+        assert worst_ulp(softplus(-margins), exact["loss"]) <= 2
+        assert worst_ulp(-bt.log_sigmoid(margins), exact["loss"]) <= 2
+
+
+def test_logit_is_within_four_ulp_of_mpmath(rng, worst_ulp) -> None:
+    """logit(p) = log(p/(1-p)) keeps its digits at p near 0, 1/2 and 1."""
+    p = np.concatenate(
+        [
+            rng.uniform(0, 1, 2000),
+            0.5 + rng.normal(0, 1, 500) * 10.0 ** rng.uniform(-16, -2, 500),
+            10.0 ** rng.uniform(-308, -1, 500),
+            1 - 10.0 ** rng.uniform(-15, -1, 500),
+            [5e-324, 1e-300, 0.25, np.nextafter(0.25, 0), np.nextafter(0.5, 0), 0.5, np.nextafter(0.5, 1), 0.75],
+            [np.nextafter(1, 0)],
+        ]
+    )
+    want = [mpmath.log(mpmath.mpf(x) / (1 - mpmath.mpf(x))) for x in p]
+    with np.errstate(all="raise"):
+        computed = bt.logit(p)
+    # far: two logarithms of 1 ulp and a subtraction that at q = 1/4 loses at most a quarter; near: arctanh
+    assert worst_ulp(computed, want) <= 4
+    assert bt.logit(0.5) == 0
+    assert bt.logit(0.0) == -np.inf
+    assert bt.logit(1.0) == np.inf
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double is no wider than double here")
+def test_dense_sweep_stays_within_two_ulp_of_long_double(rng) -> None:
+    """A million margins, more than mpmath has time for, agree with 64-bit mantissas to 2 ulp of the 53-bit ones."""
+    z = np.concatenate([rng.uniform(-40, 40, 500_000), rng.normal(0, 5, 500_000)])
+    wide = z.astype(np.longdouble)
+    e = np.exp(-np.abs(wide))
+    for computed, want in (
+        (bt.sigmoid(z), np.where(wide < 0, e, 1) / (1 + e)),
+        (softplus(z), np.maximum(wide, 0) + np.log1p(e)),
+    ):
+        # the reference itself errs by about 2 of its own ulp: 2/2048 = .001 of ours
+        assert np.max(np.abs(computed - want) / np.spacing(np.abs(want).astype(np.float64))) <= 2.001
+
+
+def test_float32_answers_are_correctly_rounded(margins, exact, worst_ulp) -> None:
+    """For float32 z the answer is float32 and the float32 number nearest to the exact value, but for near ties."""
+    z = margins[np.abs(margins) < 3e38].astype(np.float32)
+    z = np.concatenate([z, np.array([np.inf, -np.inf, 0, -0.0], dtype=np.float32)])
+    for function, want in (
+        (bt.sigmoid, lambda x: 1 / (1 + mpmath.exp(-x))),
+        (softplus, lambda x: max(x, mpmath.mpf(0)) + mpmath.log1p(mpmath.exp(-abs(x)))),
+    ):
+        with np.errstate(all="raise"):
+            computed = function(z)
+        assert computed.dtype == np.float32
+        finite = np.isfinite(z)
+        truth = [want(mpmath.mpf(float(x))) for x in z[finite]]
+        # half a float32 ulp from the last rounding and 2 double ulp = 2/2^29 of a float32 ulp before it
+        assert worst_ulp(computed[finite], truth, np.float32) <= 0.5 + 2**-27
+    np.testing.assert_array_equal(bt.sigmoid(z[-4:]), np.float32([1, 0, 0.5, 0.5]))
+
+
+def test_naive_sigmoid_breaks_where_the_docstring_says() -> None:
+    """exp overflows above 88.72 in float32 and 709.78 in float64; sigma rounds to 1 above 16.64 and 36.74."""
+    with np.errstate(over="ignore"):
+        assert np.exp(np.float32(88.722)) < np.inf
+        assert np.exp(np.float32(88.723)) == np.inf
+        assert np.exp(709.782) < np.inf
+        assert np.exp(709.783) == np.inf
+    assert bt.sigmoid(36.73) < 1
+    assert bt.sigmoid(36.75) == 1
+    assert bt.sigmoid(np.float32(16.63)) < 1
+    assert bt.sigmoid(np.float32(16.64)) == 1
+    assert bt.sigmoid(-36.75) > 0  # the other tail keeps all its digits
+
+
+# ------------------------------------------------------------------------------------------------------- identity
+
+
+@given(any_margin)
+def test_sigmoid_of_z_and_of_minus_z_add_up_to_one(z: float) -> None:
+    """sigma(z) + sigma(-z) = 1, to one rounding of each term and one of the sum."""
+    assert abs(bt.sigmoid(z) + bt.sigmoid(-z) - 1) <= 2 * np.finfo(float).eps
+    assert 0 <= bt.sigmoid(z) <= 1
+
+
+@given(any_margin, any_margin)
+def test_sigmoid_never_falls(a: float, b: float) -> None:
+    """A larger z never has a smaller sigma, but for rounding in the last two places."""
+    low, high = sorted((a, b))
+    assert bt.sigmoid(low) <= bt.sigmoid(high) * (1 + 4 * np.finfo(float).eps)
+
+
+def test_logit_inverts_sigmoid_and_sigmoid_inverts_logit(rng) -> None:
+    """logit(sigma(z)) = z for z below 3, beyond which sigma near 1 loses digits; sigma(logit(p)) = p."""
+    z = rng.uniform(-700, 3, 5000)
+    # an error of 2 ulp in p moves logit by 2 eps/(1 - p), 1 - p >= 1/21; relative to |z| only absolute at z = 0
+    np.testing.assert_allclose(bt.logit(bt.sigmoid(z)), z, rtol=1e-14, atol=2e-14)
+    p = 10.0 ** rng.uniform(-300, 0, 5000)
+    # dp/p = (1 - p) dz: an error of 1 ulp in z of size 690 is 690 eps
+    np.testing.assert_allclose(bt.sigmoid(bt.logit(p)), p, rtol=3e-13)
+
+
+def test_softplus_difference_is_its_argument(rng) -> None:
+    """softplus(z) - softplus(-z) = z."""
+    z = rng.normal(0, 20, 2000)
+    np.testing.assert_allclose(softplus(z) - softplus(-z), z, rtol=1e-15, atol=1e-15)  # a few roundings
+
+
+def test_cross_entropy_of_an_impossible_outcome_is_free() -> None:
+    """0·inf counts as 0: an outcome of probability zero costs nothing even where it would cost infinitely much."""
+    assert cross_entropy(1.0, 0.0, np.inf) == 0
+    assert cross_entropy(0.0, 1.0, -np.inf) == 0
+    assert cross_entropy(0.0, 1.0, np.inf) == np.inf
+    assert np.isnan(cross_entropy(0.0, 1.0, np.nan))
+
+
+def test_cross_entropy_raises_no_flag_in_the_far_tail() -> None:
+    """A probability times a loss of 5e-324 is zero, which is its correctly rounded value, under errstate raise too."""
+    with np.errstate(all="raise"):
+        assert cross_entropy(0.3, 0.0, 745.0) == 0
+
+
+# ------------------------------------------------------------------------------------------------------- calculus
+
+
+def test_derivative_of_softplus_is_sigmoid_and_of_sigmoid_is_their_product(rng) -> None:
+    """softplus' = sigma and sigma' = sigma(z)·sigma(-z), by five-point differences."""
+    z = rng.uniform(-20, 20, 200)
+    h = 1e-3  # truncation h⁴/30 = 3e-14, rounding eps·20/h = 4e-12
+
+    def slope(f):
+        return (8 * (f(z + h) - f(z - h)) - (f(z + 2 * h) - f(z - 2 * h))) / (12 * h)
+
+    np.testing.assert_allclose(slope(softplus), bt.sigmoid(z), atol=1e-11, rtol=0)
+    np.testing.assert_allclose(slope(bt.sigmoid), bt.sigmoid(z) * bt.sigmoid(-z), atol=1e-12, rtol=0)
+
+
+# -------------------------------------------------------------------------------------------------------- manners
+
+
+def test_nan_stays_nan_and_says_nothing() -> None:
+    """NaN in, NaN out, alone and among numbers, without a warning."""
+    with np.errstate(all="raise"):
+        for function in (bt.sigmoid, softplus, bt.log_sigmoid, bt.logit):
+            assert np.isnan(function(np.nan))
+            np.testing.assert_array_equal(np.isnan(function([0.5, np.nan, 0.25])), [False, True, False])
+
+
+def test_shape_and_dtype_follow_the_input() -> None:
+    """Any shape comes back; integers, booleans, half and extended floats become float64; a scalar is a number."""
+    for function in (bt.sigmoid, softplus, bt.log_sigmoid):
+        assert function(np.zeros((2, 0, 3))).shape == (2, 0, 3)
+        for dtype in (np.uint8, np.int64, bool, np.float16, ">f8", np.longdouble):
+            answer = function(np.array([0, 1], dtype=dtype))
+            assert answer.dtype == np.float64
+            np.testing.assert_array_equal(answer, function(np.array([0.0, 1.0])))
+        assert function(np.array([1.0], dtype=">f4")).dtype == np.float32
+        assert isinstance(function(0), float)
+
+
+def test_logistic_functions_leave_their_input_alone(rng) -> None:
+    """No function writes into the array it is given, read-only or not."""
+    z = rng.uniform(0, 1, 10)
+    before = z.copy()
+    z.flags.writeable = False
+    for function in (bt.sigmoid, softplus, bt.log_sigmoid, bt.logit):
+        function(z)
+    np.testing.assert_array_equal(z, before)
+
+
+@pytest.mark.parametrize("function", [bt.sigmoid, softplus, bt.log_sigmoid, bt.logit])
+def test_numbers_that_are_not_real_are_refused_by_name(function) -> None:
+    """Text and complex numbers end in one sentence that names the argument."""
+    for bad in ("a", 1j, [None]):
+        with pytest.raises(TypeError, match=r"^[zp]: expected real numbers"):
+            function(bad)
+
+
+def test_logit_refuses_what_is_not_a_probability() -> None:
+    """Numbers outside [0, 1] are refused, the first of them named."""
+    for bad in (-0.1, 1.5, np.inf):
+        with pytest.raises(ValueError, match=r"^p: expected probabilities in \[0, 1\], got"):
+            bt.logit([0.5, bad])

@@ -1,0 +1,332 @@
+"""-log sigma(Δ): value, gradient, curvature and mean, to the last digit."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import bradley_terry as bt
+from bradley_terry.losses import BradleyTerryLoss, weighted_mean
+
+any_margin = st.floats(allow_nan=False)
+label = st.floats(0, 1)
+LOG_2 = float(mpmath.log(2))  # 0.6931471805599453
+
+
+# ---------------------------------------------------------------------------------------------------- known value
+
+
+def test_loss_is_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
+    """-log sigma(Δ) is within 2 ulp of the exact value for random and extreme margins, without any flag raised."""
+    with np.errstate(all="raise"):
+        computed = bt.pair_losses(margins)
+    assert worst_ulp(computed, exact["loss"]) <= 2
+
+
+def test_gradient_is_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
+    """-sigma(-Δ) is within 2 ulp, also beyond Δ = 710 where -1/(1 + exp(Δ)) has no digits left."""
+    with np.errstate(all="raise"):
+        computed = bt.pair_loss_gradients(margins)
+    assert worst_ulp(computed, exact["gradient"]) <= 2
+
+
+def test_curvature_is_within_four_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
+    """sigma(Δ)·sigma(-Δ) is within 4 ulp for random and extreme margins."""
+    with np.errstate(all="raise"):
+        computed = bt.pair_loss_curvatures(margins)
+    assert worst_ulp(computed, exact["curvature"]) <= 4
+
+
+def test_float32_losses_are_correctly_rounded(margins, worst_ulp) -> None:
+    """float32 margins give float32 losses, gradients and curvatures, each the nearest but for near ties."""
+    z = margins[np.abs(margins) < 3e38].astype(np.float32)
+    exp = [mpmath.exp(-mpmath.mpf(float(x))) for x in z]
+    truth = {
+        bt.pair_losses: [mpmath.log1p(e) if x >= 0 else mpmath.log1p(1 / e) - x.item() for x, e in zip(z, exp, strict=True)],
+        bt.pair_loss_gradients: [-e / (1 + e) for e in exp],
+        bt.pair_loss_curvatures: [e / (1 + e) ** 2 for e in exp],
+    }
+    for function, want in truth.items():
+        with np.errstate(all="raise"):
+            computed = function(z)
+        assert computed.dtype == np.float32
+        # one rounding to float32, 1/2 ulp, after at most 4 double ulp = 4/2^29 of a float32 ulp
+        assert worst_ulp(computed, want, np.float32) <= 0.5 + 2**-26
+
+
+def test_loss_has_the_values_of_the_course_page() -> None:
+    """P = .9 costs .105361, P = .6 costs .510826; only the margin matters: rewards 3.2/1.5 and -0.5/-2.0."""
+    np.testing.assert_allclose(bt.pair_losses(bt.logit([0.9, 0.6])), [0.105361, 0.510826], atol=5e-7)
+    assert bt.pair_losses(2.0 - -0.2) == pytest.approx(0.105083, abs=5e-7)
+    np.testing.assert_allclose(bt.pair_losses([3.2 - 1.5, -0.5 - -2.0]), [0.167786, 0.201413], atol=5e-7)
+
+
+def test_one_step_of_size_one_on_both_rewards_lowers_the_loss_as_known() -> None:
+    """At Δ = 1.5 the gradient is ∓.182426; a step of 1 on both rewards gives Δ = 1.864851 and loss .14401."""
+    gradient = bt.pair_loss_gradients(1.5)
+    assert gradient == pytest.approx(-0.182426, abs=5e-7)
+    stepped = 1.5 - 2 * gradient
+    assert stepped == pytest.approx(1.864851, abs=5e-7)
+    assert bt.pair_losses(stepped) == pytest.approx(0.14401, abs=5e-6)
+
+
+def test_mean_loss_of_four_pairs_has_the_known_value() -> None:
+    """Chosen [2, 1.5, 3, .5] against rejected [1, 1, 2, 1] has mean loss .5187."""
+    margins = np.array([2, 1.5, 3, 0.5]) - np.array([1, 1, 2, 1])
+    assert bt.mean_loss(margins) == pytest.approx(0.5187, abs=5e-5)
+
+
+def test_loss_is_log_two_at_zero_margin() -> None:
+    """A model that knows nothing pays exactly log 2, the nearest double to it, whichever zero the margin is."""
+    assert bt.pair_losses(0.0) == LOG_2
+    assert bt.pair_losses(-0.0) == LOG_2
+    assert bt.pair_loss_gradients(0.0) == -0.5
+    assert bt.pair_loss_curvatures(0.0) == 0.25
+
+
+def test_naive_loss_overflows_where_ours_does_not() -> None:
+    """log(1/(1+exp(-Δ))) in float32 is inf at -100, 0 from Δ = 20 on; the truth is 100 and 2.06115369e-09."""
+    z = np.float32([-100, -90, -80, 20, 50])
+    with np.errstate(over="ignore", divide="ignore"):
+        naive = -np.log(1 / (1 + np.exp(-z)))
+    np.testing.assert_array_equal(naive, np.float32([np.inf, np.inf, 80, 0, 0]))
+    with np.errstate(all="raise"):
+        ours = bt.pair_losses(z)
+    np.testing.assert_allclose(ours, [100, 90, 80, 2.06115369e-09, 1.92874989e-22], rtol=6e-8)  # float32 eps/2
+
+
+def test_clamped_loss_is_capped_where_ours_keeps_growing() -> None:
+    """-log(sigma + 1e-8) says 18.420671 at Δ = -30, where the truth is 30, and can never exceed 18.420681."""
+    capped = -np.log(bt.sigmoid(np.array([-30.0, -1000.0])) + 1e-8)
+    np.testing.assert_allclose(capped, [18.420671, 18.420681], atol=5e-7)  # printed to six decimals
+    np.testing.assert_allclose(bt.pair_losses([-30.0, -1000.0]), [30 + np.exp(-30), 1000])
+
+
+def test_gradient_written_with_a_growing_exponential_vanishes_where_ours_does_not() -> None:
+    """-1/(1 + exp(Δ)) is 0 from Δ = 710 on, where the truth is still 4e-309."""
+    with np.errstate(over="ignore"):
+        assert -1 / (1 + np.exp(710.0)) == 0
+    assert bt.pair_loss_gradients(710.0) == pytest.approx(-4.476286225675130e-309, rel=1e-13)  # subnormal: 49 bits
+
+
+def test_labelled_loss_matches_mpmath(margins, rng, worst_ulp) -> None:
+    """t·softplus(-z) + (1-t)·softplus(z) and sigma(z) - t keep their digits, where t agrees with the model too."""
+    z = margins[np.abs(margins) < 700]
+    t = rng.uniform(0, 1, z.size)
+    with mpmath.workdps(400):  # sigma(z) - t is formed by subtraction here
+        want = [
+            mpmath.log1p(mpmath.exp(-abs(mpmath.mpf(x)))) + max(mpmath.mpf(x), 0) - mpmath.mpf(s) * mpmath.mpf(x)
+            for x, s in zip(z.tolist(), t.tolist(), strict=True)
+        ]
+    # two losses of 2 ulp, 1 - t, two products and a sum of non-negative terms: at most 2 + 1/2 + 1/2 + 1 ulp, a
+    # crossing of a power of two doubles part of it
+    assert worst_ulp(bt.pair_losses(z, labels=t), want) <= 5
+    slope = [1 / (1 + mpmath.exp(-mpmath.mpf(x))) - mpmath.mpf(s) for x, s in zip(z.tolist(), t.tolist(), strict=True)]
+    # two terms of opposite sign, each at most 1 and within 3 ulp of its own
+    np.testing.assert_allclose(bt.pair_loss_gradients(z, labels=t), [float(s) for s in slope], rtol=0, atol=7e-16)
+
+
+# ------------------------------------------------------------------------------------------------------- identity
+
+
+@given(any_margin)
+def test_label_one_is_no_label(z: float) -> None:
+    """t = 1 is the plain loss, bit for bit, at any margin."""
+    assert bt.pair_losses(z, labels=1.0) == bt.pair_losses(z)
+    assert bt.pair_loss_gradients(z, labels=1.0) == bt.pair_loss_gradients(z)
+
+
+@given(any_margin, label)
+def test_a_label_turned_round_is_the_pair_turned_round(z: float, t: float) -> None:
+    """Label t on (c, r) is label 1-t on (r, c): same loss, opposite gradient. Exact where 1-(1-t) = t."""
+    t = 1 - (1 - t)
+    with np.errstate(under="ignore"):
+        assert bt.pair_losses(z, labels=t) == bt.pair_losses(-z, labels=1 - t)
+        assert bt.pair_loss_gradients(z, labels=t) == -bt.pair_loss_gradients(-z, labels=1 - t)
+
+
+@given(any_margin)
+def test_a_tie_costs_the_same_whichever_answer_is_called_chosen(z: float) -> None:
+    """Label 1/2 is symmetric in Δ and pulls towards Δ = 0."""
+    assert bt.pair_losses(z, labels=0.5) == bt.pair_losses(-z, labels=0.5)
+    assert bt.pair_loss_gradients(z, labels=0.5) == -bt.pair_loss_gradients(-z, labels=0.5)
+    assert bt.pair_loss_gradients(z, labels=0.5) * z >= 0
+
+
+@given(any_margin)
+def test_losses_and_gradients_of_the_two_orders_are_tied_together(z: float) -> None:
+    """l(Δ) - l(-Δ) = -Δ and l'(Δ) + l'(-Δ) = -1; gradient in [-1, 0], curvature in [0, 1/4] and symmetric."""
+    g = bt.pair_loss_gradients(z)
+    assert -1 <= g <= 0
+    assert g + bt.pair_loss_gradients(-z) == pytest.approx(-1, abs=4e-16)
+    assert 0 <= bt.pair_loss_curvatures(z) <= 0.25
+    assert bt.pair_loss_curvatures(z) == bt.pair_loss_curvatures(-z)
+    if np.isfinite(z):
+        assert bt.pair_losses(z) - bt.pair_losses(-z) == pytest.approx(-z, rel=1e-15, abs=1e-15)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_target_margin_is_a_shift(z: float, m: float) -> None:
+    """The loss with target margin m at Δ is the plain loss at Δ - m; so are gradient and curvature."""
+    for function in (bt.pair_losses, bt.pair_loss_gradients, bt.pair_loss_curvatures):
+        assert function(z, target_margins=m) == function(z - m)
+    assert bt.pair_losses(z, labels=0.3, target_margins=m) == bt.pair_losses(z - m, labels=0.3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 49, 100, 1000, 4097, 12345])
+def test_mean_loss_of_zeros_is_exactly_log_two(n: int, rng) -> None:
+    """Whatever n, the weights and the labels: a scorer of zeros pays log 2, not nearly log 2."""
+    z = np.zeros(n)
+    for weights in (None, rng.uniform(0.01, 10, n), rng.integers(1, 9, n), rng.uniform(1e-9, 1e9, n)):
+        assert bt.mean_loss(z, weights=weights) == LOG_2
+
+
+def test_mean_loss_of_zeros_is_exactly_log_two_for_any_label(rng) -> None:
+    """A label only says how the two equal costs are mixed: any mixture of log 2 and log 2 is log 2."""
+    t = np.concatenate([rng.uniform(0, 1, 1000), [0, 1, 0.5, 0.1, 0.9, 5e-324, 0.9350724237877682]])
+    np.testing.assert_array_equal(bt.pair_losses(np.zeros(t.size), labels=t), np.full(t.size, LOG_2))
+    assert bt.mean_loss(np.zeros(t.size), labels=t) == LOG_2
+
+
+@given(
+    arrays(np.float64, 8, elements=st.floats(-30, 30)),
+    arrays(np.int64, 8, elements=st.integers(0, 5)).filter(lambda w: w.sum() > 0),
+    arrays(np.float64, 8, elements=label),
+)
+def test_integer_weights_are_repeated_rows(z, w, t) -> None:
+    """A pair of weight 3 counts as three equal pairs, and one of weight 0 not at all."""
+    repeated = bt.mean_loss(np.repeat(z, w), labels=np.repeat(t, w))
+    assert bt.mean_loss(z, weights=w, labels=t) == pytest.approx(repeated, rel=1e-14)
+
+
+@given(arrays(np.float64, 6, elements=st.floats(-50, 50)), st.floats(1e-3, 1e3))
+def test_only_the_proportions_of_the_weights_matter(z, factor: float) -> None:
+    """Multiplying all weights by one number changes the mean by rounding only."""
+    w = np.array([1.0, 2, 3, 4, 5, 6])
+    assert bt.mean_loss(z, weights=factor * w) == pytest.approx(bt.mean_loss(z, weights=w), rel=1e-14)
+
+
+def test_mean_loss_is_the_plain_mean(rng) -> None:
+    """The careful mean is the textbook mean to rounding, small losses included."""
+    z = rng.normal(0, 5, 1000)
+    w = rng.uniform(0, 1, 1000)
+    assert bt.mean_loss(z) == pytest.approx(np.mean(np.log1p(np.exp(-z))), rel=1e-13)
+    assert bt.mean_loss(z, weights=w) == pytest.approx(np.average(np.log1p(np.exp(-z)), weights=w), rel=1e-13)
+    assert bt.mean_loss(z + 300) == pytest.approx(np.mean(np.exp(-z - 300)), rel=1e-13)  # log1p(e) = e here
+
+
+def test_an_infinite_loss_makes_the_mean_infinite_unless_it_has_no_weight() -> None:
+    """A certainty that fails costs infinitely much; a pair without weight costs nothing."""
+    assert bt.mean_loss([0.0, -np.inf]) == np.inf
+    assert bt.mean_loss([0.0, -np.inf], weights=[1, 0]) == LOG_2
+    assert bt.mean_loss([np.inf, np.inf]) == 0
+    assert bt.mean_loss([-np.inf], labels=[0.0]) == 0
+
+
+def test_loss_object_is_the_loss_functions(rng) -> None:
+    """``BradleyTerryLoss`` is the same three functions in the form that an objective asks for."""
+    z, t = rng.normal(size=5), rng.uniform(0, 1, 5)
+    loss = BradleyTerryLoss()
+    for labels in (None, t):
+        np.testing.assert_array_equal(loss.value(z, labels), bt.pair_losses(z, labels=labels))
+        np.testing.assert_array_equal(loss.gradient(z, labels), bt.pair_loss_gradients(z, labels=labels))
+        np.testing.assert_array_equal(loss.curvature(z, labels), bt.pair_loss_curvatures(z))
+
+
+# ------------------------------------------------------------------------------------------------------- calculus
+
+
+@pytest.mark.parametrize("scale", [1.0, 5.0, 20.0])
+def test_gradient_and_curvature_are_the_derivatives_of_the_loss(rng, scale: float) -> None:
+    """Differences of the loss give the gradient, differences of the gradient the curvature, labels and targets too."""
+    z, m = rng.normal(0, scale, 300), rng.normal(0, 1, 300)
+    t = rng.uniform(0, 1, 300)
+    h = 1e-3  # truncation h⁴/30 = 3e-14; rounding eps·|l|/h, |l| <= 4 scale
+    for options in ({}, {"labels": t}, {"target_margins": m}, {"labels": t, "target_margins": m}):
+
+        def slope(f, o=options):
+            near, far = f(z + h, **o) - f(z - h, **o), f(z + 2 * h, **o) - f(z - 2 * h, **o)
+            return (8 * near - far) / (12 * h)
+
+        np.testing.assert_allclose(slope(bt.pair_losses), bt.pair_loss_gradients(z, **options), atol=2e-12 * scale, rtol=0)
+        target = {"target_margins": options["target_margins"]} if "target_margins" in options else {}
+        np.testing.assert_allclose(slope(bt.pair_loss_gradients), bt.pair_loss_curvatures(z, **target), atol=1e-12, rtol=0)
+
+
+# -------------------------------------------------------------------------------------------------------- manners
+
+
+def test_nan_margins_stay_nan() -> None:
+    """A NaN margin is a NaN loss, gradient, curvature and mean, and says nothing on the way."""
+    z = [0.0, np.nan]
+    with np.errstate(all="raise"):
+        for function in (bt.pair_losses, bt.pair_loss_gradients, bt.pair_loss_curvatures):
+            np.testing.assert_array_equal(np.isnan(function(z)), [False, True])
+        np.testing.assert_array_equal(np.isnan(bt.pair_losses(z, labels=[0.5, 0.0])), [False, True])
+        assert np.isnan(bt.mean_loss(z))
+
+
+def test_labelled_losses_raise_no_flag_in_the_far_tail() -> None:
+    """Under errstate raise, margins of ±745 with a label give their correctly rounded values and no error."""
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(bt.pair_losses([745.0, -745.0], labels=[1.0, 0.0]), [5e-324, 5e-324])
+        np.testing.assert_allclose(bt.pair_losses([745.0, -745.0], labels=[0.3, 0.3]), [0.7 * 745, 0.3 * 745])
+        np.testing.assert_allclose(bt.pair_loss_gradients([745.0, -745.0], labels=[0.3, 0.3]), [0.7, -0.3])
+        assert bt.mean_loss([745.0, 745.0], labels=[0.3, 0.9]) == pytest.approx(0.4 * 745)
+
+
+def test_empty_arrays_have_empty_losses_but_no_mean() -> None:
+    """Losses of no pairs are no losses; a mean over no pairs is an error."""
+    assert bt.pair_losses(np.zeros((0, 2))).shape == (0, 2)
+    with pytest.raises(ValueError, match=r"^margins: expected at least one pair, got none"):
+        bt.mean_loss([])
+
+
+@pytest.mark.parametrize("bad", [[-1, 2], [0, 0], [np.nan, 1], [np.inf, 1]])
+def test_weights_that_are_not_weights_are_refused(bad) -> None:
+    """Negative, NaN and infinite weights, and weights that sum to zero, are refused by name."""
+    with pytest.raises(ValueError, match=r"^weights: expected finite numbers of at least 0"):
+        bt.mean_loss([0.0, 1.0], weights=bad)
+    with pytest.raises(ValueError, match=r"^weights: expected shape"):
+        bt.mean_loss([0.0, 1.0], weights=[1.0])
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan])
+def test_labels_outside_zero_and_one_are_refused(bad: float) -> None:
+    """A label is P(chosen preferred)."""
+    for function in (bt.pair_losses, bt.pair_loss_gradients, bt.mean_loss):
+        with pytest.raises(ValueError, match=r"^labels: expected probabilities in \[0, 1\]"):
+            function([0.0, 1.0], labels=[0.5, bad])
+
+
+@pytest.mark.parametrize("name", ["labels", "target_margins"])
+def test_one_number_for_each_pair_is_wanted(name: str) -> None:
+    """A wrong number of labels or target margins is refused by name, never broadcast into more pairs."""
+    for function in (bt.pair_losses, bt.pair_loss_gradients, bt.mean_loss):
+        for bad in (np.ones(2), np.ones((3, 1)), np.ones((1, 3))):
+            with pytest.raises(ValueError, match=f"^{name}: expected shape"):
+                function(np.zeros(3), **{name: bad})
+
+
+def test_losses_leave_their_inputs_alone(rng) -> None:
+    """No argument is written to."""
+    z, t, m, w = rng.uniform(0.1, 1, (4, 9))
+    before = np.stack([z, t, m, w])
+    bt.mean_loss(z, labels=t, target_margins=m, weights=w)
+    bt.pair_loss_gradients(z, labels=t, target_margins=m)
+    bt.pair_loss_curvatures(z, target_margins=m)
+    weighted_mean(z, w)
+    np.testing.assert_array_equal(np.stack([z, t, m, w]), before)
+
+
+def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
+    """Strides, byte order, integers and axes do not matter."""
+    z = rng.integers(-5, 6, (6, 4))
+    want = bt.pair_losses(z.astype(float))
+    for odd in (z, z.astype(">f8"), np.asfortranarray(z), z.astype(np.int8), z.astype(np.float16)):
+        np.testing.assert_array_equal(bt.pair_losses(odd), want)
+    np.testing.assert_array_equal(bt.pair_losses(z[::-2, ::3]), want[::-2, ::3])
