@@ -157,7 +157,7 @@ def _train(arguments: argparse.Namespace) -> int:
         writer = csv.writer(file)
         writer.writerow(HISTORY)
         writer.writerows(zip(*(model.history[column].tolist() for column in HISTORY), strict=True))
-    judged, judged_pairs = (on_training, training) if validation is None else (on_held_out, validation)
+    judged, judged_pairs = on_held_out or on_training, validation or training
     margins = model.reward(judged_pairs.chosen) - model.reward(judged_pairs.rejected)
     model_figures(model, judged, margins, out)
 

@@ -15,8 +15,9 @@ import gzip
 import io
 import json
 import os.path
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -270,6 +271,7 @@ NUMBERS = {
     "weight": "weights",
     "target_margin": "target_margins",
 }  # column of a file -> of the pairs
+MOST_NAMES = 1_000_000  # items beyond which numbers have to do, lest one wild number fill the memory
 LONGEST_NAME = 200  # characters; whatever is longer is no name of an item but a text
 
 
@@ -601,29 +603,31 @@ def _read_npz(path: Path) -> PreferencePairs:
     data = _bytes(path)
     if not data.startswith(b"PK"):
         _fail(path, f"expected an NPZ file of arrays, found a file that begins with {data[:8]!r}")
+    arrays: dict[str, NDArray[np.generic]] = {}
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays: dict[str, object] = {name: archive[name] for name in archive.files}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name in archive.namelist():  # read whole, which compares the checksums; np.load does not
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
+                    io.BytesIO(archive.read(name)), allow_pickle=False
+                )
     except Exception as error:  # noqa: BLE001  # zip, zlib, struct, tokenize, …: damaged bytes fail in any of them
-        _fail(path, f"expected an NPZ file of plain arrays, found a damaged or foreign one ({error})")
-    for name, values in arrays.items():
+        _fail(path, f"expected an NPZ file of plain arrays, found a damaged or foreign one ({_show(str(error))})")
+    for name in arrays:
         if name not in FIELDS:
             _fail(path, f"expected the fields {', '.join(FIELDS)}, found {name}")
-        if not isinstance(values, np.ndarray):
-            _fail(path, f"{name}: expected an array, found other data")
     for name in ("chosen", "rejected"):
         if name not in arrays:
             _fail(path, f"expected the fields chosen and rejected, found {_list(arrays)}")
-    fields: dict[str, NDArray[np.generic]] = {name: np.asarray(values) for name, values in arrays.items()}
-    chosen, rejected, names = fields.pop("chosen"), fields.pop("rejected"), fields.pop("feature_names", None)
+    chosen, rejected, names = arrays.pop("chosen"), arrays.pop("rejected"), arrays.pop("feature_names", None)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         _fail(path, f"feature_names: expected a list of texts, found shape {names.shape} and dtype {names.dtype}")
     if names is None and chosen.ndim == 2:
         names = np.array([f"x{i + 1}" for i in range(chosen.shape[1])])
-    elif names is None and chosen.size and rejected.size and chosen.dtype.kind in "iu" and rejected.dtype.kind in "iu":
-        names = np.array([f"item {i}" for i in range(int(max(chosen.max(), rejected.max())) + 1)])
-    fields.setdefault("prompts", np.arange(chosen.shape[0] if chosen.ndim else 0))
-    return _pairs(path, chosen, rejected, feature_names=None if names is None else names.tolist(), **fields)
+    elif names is None and {chosen.dtype.kind, rejected.dtype.kind} <= {"i", "u"} and chosen.size and rejected.size:
+        n_items = int(max(chosen.max(), rejected.max())) + 1
+        names = np.array([f"item {i}" for i in range(n_items)]) if n_items <= MOST_NAMES else None
+    arrays.setdefault("prompts", np.arange(chosen.shape[0] if chosen.ndim else 0))
+    return _pairs(path, chosen, rejected, feature_names=None if names is None else names.tolist(), **arrays)
 
 
 # --- What all formats share ------------------------------------------------------------------------------------------
@@ -723,10 +727,11 @@ def _show(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _list(names: Sequence[str] | dict[str, object]) -> str:
-    return _show(", ".join(names)) if names else "none"
+def _list(names: Iterable[str]) -> str:
+    text = ", ".join(names) or "none"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _fail(path: Path, sentence: str, line: int | None = None) -> NoReturn:
     place = f"{path}: " if line is None else f"{path}: line {line}: "
-    raise ValueError(place + sentence) from None
+    raise ValueError(place + " ".join(sentence.splitlines())) from None  # names in a file may hold line breaks

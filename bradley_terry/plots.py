@@ -109,6 +109,7 @@ def new_axes(n_panels: int = 1, *, size: tuple[float, float] | None = None, shar
     return axes
 
 
+@style()
 def plot_loss_and_gradient(
     margins: ArrayLike | None = None, *, tangent_at: float | None = -1.0, ax: Axes | None = None
 ) -> Axes:
@@ -150,6 +151,7 @@ def plot_loss_and_gradient(
     return _finish(ax, "margin Δ (log-odds)", "loss (nats) and its slope")
 
 
+@style()
 def plot_confidence(
     probabilities: ArrayLike | None = None, *, marks: Sequence[float] = (0.9, 0.6, 0.1), ax: Axes | None = None
 ) -> Axes:
@@ -194,6 +196,7 @@ def plot_confidence(
     return _finish(ax, "probability P given to the choice made", "loss −log P (nats)")
 
 
+@style()
 def plot_loss_tail(
     margins: ArrayLike | None = None, *, marks: Sequence[float] = (0.9, 0.6, 0.1), ax: Axes | None = None
 ) -> Axes:
@@ -236,6 +239,7 @@ def plot_loss_tail(
     return _finish(ax, "margin Δ of the choice made (log-odds)", "loss −log σ(Δ) (nats)")
 
 
+@style()
 def plot_shift_invariance(
     rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, shifts: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
@@ -268,6 +272,7 @@ def plot_shift_invariance(
     return _finish(ax, "c added to every reward (log-odds)", "mean loss (nats)")
 
 
+@style()
 def plot_scaling(
     rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, factors: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
@@ -292,16 +297,20 @@ def plot_scaling(
     ax.plot(alpha, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here, least = mean_loss(r_chosen - r_rejected), int(losses.argmin())
     _points(ax, [1.0], [here], EMPIRICAL)
-    _points(ax, alpha[least : least + 1], losses[least : least + 1], EMPIRICAL, hollow=True)
     _note(ax, (1.1, here + 0.025), f"as it is: {here:.4f}", EMPIRICAL, va="bottom")
-    words = f"least at α = {alpha[least]:.1f}: {losses[least]:.4f}"
-    _note(ax, (float(alpha[least]), float(losses[least]) - 0.04), words, EMPIRICAL, ha="center", va="top")
+    if 0 < least < len(alpha) - 1:  # else every pair is on the right side, and the loss falls for ever
+        x, y = float(alpha[least]), float(losses[least])
+        _points(ax, [x], [y], EMPIRICAL, hollow=True)
+        below = y > 0.12
+        words = f"least at α = {x:.1f}: {y:.4f}"
+        _note(ax, (x, y - 0.04 if below else y + 0.04), words, EMPIRICAL, ha="center", va="top" if below else "bottom")
     ax.set(xlim=(float(alpha[0]), float(alpha[-1])), ylim=(0, max(0.9, 1.05 * float(losses.max()))))
     _guide(ax, LOG_TWO, "knowing nothing: log 2", x=0.12, ha="left")
     ax.yaxis.set_major_locator(MaxNLocator(5))
     return _finish(ax, "factor α on every reward", "mean loss (nats)")
 
 
+@style()
 def plot_empirical_and_expected(
     sample_sizes: ArrayLike,
     empirical_losses: ArrayLike,
@@ -352,7 +361,7 @@ def plot_empirical_and_expected(
     )
     ax.plot([low, high], [expected, expected], color=EXPECTED, linewidth=LINE_WIDTH)
     ax.plot([low, high], [floor, floor], color=QUIET, linewidth=2, linestyle=":")
-    top, bottom = float(losses.max()), float(losses.min())
+    top, bottom = max(float(losses.max()), expected), min(float(losses.min()), floor)
     if spread is not None:
         n = np.geomspace(low, high, 200)
         half = 2 * spread / np.sqrt(n)
@@ -360,7 +369,7 @@ def plot_empirical_and_expected(
         inside = np.abs(losses - expected) <= 2 * spread / np.sqrt(sizes)[:, None]
         words = f"shaded: expected ± 2·{spread:.2f}/√n\nholds {inside.mean():.0%} of the samples"
         _corner(ax, words, EMPIRICAL)
-    room = 0.05 * (top - bottom)
+    room = 0.05 * max(top - bottom, 0.01)
     ax.set(xlim=(low, high), ylim=(max(0.0, bottom - room), top + room))
     _label_ends(
         ax, [(expected, f"expected loss {expected:.3f}", EXPECTED), (floor, f"entropy floor {floor:.3f}", QUIET)]
@@ -370,6 +379,7 @@ def plot_empirical_and_expected(
     return _finish(ax, "number of pairs n in the sample", "mean loss (nats)")
 
 
+@style()
 def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", ax: Axes | None = None) -> Axes:
     """Draw the training loss against the step, and the validation loss where there is one, below the line log 2.
 
@@ -426,6 +436,7 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", 
     return _finish(ax, x_label, "mean loss (nats)")
 
 
+@style()
 def plot_margins(margins: ArrayLike, *, weights: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Draw the histogram of the margins: right of 0 the model agrees with the choice, left of it (hatched) it does not.
 
@@ -462,7 +473,7 @@ def plot_margins(margins: ArrayLike, *, weights: ArrayLike | None = None, ax: Ax
             hatch=None if is_right else "///",
             linewidth=1 if is_right else 1.5,
         )
-    ax.axvline(0, color=EXPECTED, linewidth=2)
+    ax.axvline(0, 0, 0.88, color=EXPECTED, linewidth=2)
     top = float(heights.max()) * 1.25
     ax.set(ylim=(0, top), xlim=(float(edges[0]), float(edges[-1])))
     share = {sign: float(w[np.sign(delta) == sign].sum() / w.sum()) for sign in (-1, 0, 1)}
@@ -472,6 +483,7 @@ def plot_margins(margins: ArrayLike, *, weights: ArrayLike | None = None, ax: Ax
     return _finish(ax, "margin Δ (log-odds)", "number of pairs" if weights is None else "weight of the pairs")
 
 
+@style()
 def plot_reliability(reliability: Reliability, *, ax: Axes | None = None) -> Axes:
     """Draw how often the favoured answer was chosen against how sure the model was; honest models lie on the diagonal.
 
@@ -495,12 +507,14 @@ def plot_reliability(reliability: Reliability, *, ax: Axes | None = None) -> Axe
     ax.vlines(x, x, y, color=EMPIRICAL, linewidth=1.5, zorder=1)
     bottom = min(0.5, float(y.min(initial=0.5)) - 0.02)
     ax.set(xlim=(0.49, 1.01), ylim=(bottom - 0.01, 1.01))
-    ax.set_aspect("equal", adjustable="box")
+    if bottom > 0.4:
+        ax.set_aspect("equal", adjustable="box")
     _corner(ax, "not sure enough", QUIET, left=True)
     ax.text(0.98, 0.03, "too sure", color=QUIET, fontsize=TEXT_SIZE, ha="right", va="bottom", transform=ax.transAxes)
     return _finish(ax, "predicted P(favoured answer is chosen)", "share in which it was chosen")
 
 
+@style()
 def plot_weights(
     names: Sequence[str], estimates: ArrayLike, intervals: ArrayLike | None = None, *, ax: Axes | None = None
 ) -> Axes:

@@ -121,7 +121,7 @@ def markdown(
     parts = [f"# Reward model: {name}", _data(training_evaluation, held_out_evaluation), _fit(model)]
     parts.append(_quality(training_evaluation, held_out_evaluation))
     parts.append(_calibration(judged, held_out=held_out_evaluation is not None))
-    parts.append(_learned(model, weights))
+    parts.append(_learned(model, weights, shared_prompts=training.n_prompts < len(training)))
     parts.append(f"## One example\n\n{example}")
     return "\n\n".join(parts) + "\n"
 
@@ -213,7 +213,7 @@ def _calibration(evaluation: Evaluation, *, held_out: bool) -> str:
     )
 
 
-def _learned(model: RewardModel, weights: Sequence[Weight]) -> str:
+def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: bool) -> str:
     if not weights:
         return (
             "## What did it learn?\n\nThe weights of a hidden layer have no names to be read by. "
@@ -235,6 +235,11 @@ def _learned(model: RewardModel, weights: Sequence[Weight]) -> str:
     )
     if weights[0].standard_error is None:
         note += " No standard errors: some direction of the parameters is not determined by these pairs."
+    elif shared_prompts and not table:
+        note += (
+            " Standard errors take pairs as independent; pairs of one prompt share an answer or a person, so the "
+            "truth is somewhat less sure."
+        )
     if len(weights) > len(rows):
         note += f" The {len(weights) - len(rows)} weakest are in model.npz."
     grid = _table(head if table else [*head, "strength"], rows)

@@ -1,0 +1,184 @@
+"""The committed figures: what they show is true, and they come out the same every time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+from bradley_terry import figures
+from bradley_terry.plots import plot_scaling
+
+COMMITTED = Path(__file__).parents[1] / "figures"
+
+
+def settings_now() -> dict[str, object]:
+    """Return matplotlib's settings but for the backend, which is chosen at the first look at it."""
+    return {name: mpl.rcParams[name] for name in mpl.rcParams if name != "backend"}
+
+
+@pytest.fixture(scope="module")
+def samples() -> figures.EmpiricalAndExpected:
+    """Return the data of the figure on empirical and expected loss."""
+    return figures.empirical_and_expected_data()
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> list[Path]:
+    """Draw all figures, once."""
+    return figures.build_figures(tmp_path_factory.mktemp("figures") / "made" / "on the way")
+
+
+# ---------------------------------------------------------------------------------------------------- known value
+
+
+def test_shift_invariance_starts_from_the_pairs_of_the_course() -> None:
+    """The four pairs have mean loss .5187; over the factors drawn it is least at α = 2.0, .4701."""
+    chosen, rejected, shifts, factors = figures.shift_invariance_data()
+    assert f"{bt.mean_loss(chosen - rejected):.4f}" == "0.5187"
+    assert (shifts.min(), shifts.max()) == (-10, 10)
+    losses = plot_scaling(chosen, rejected, factors).lines[0].get_ydata()
+    assert factors[losses.argmin()] == pytest.approx(2.0)
+    assert f"{losses.min():.4f}" == "0.4701"
+
+
+def test_training_curve_says_what_its_caption_says() -> None:
+    """Newton stops after 3 steps, gradient descent after 255, at the same loss, both from log 2, on 168 travellers."""
+    models = figures.training_curve_data()
+    newton, descent = models["newton"], models["gradient_descent"]
+    assert newton.converged
+    assert descent.converged
+    assert newton.history["step"][-1] == 3
+    assert abs(int(descent.history["step"][-1]) - 255) <= 1  # one step more or less where rounding differs
+    for model in (newton, descent):
+        assert model.history["loss"][0] == np.log(2)
+        assert model.history["validation_loss"][0] == np.log(2)
+        assert model.history["validation_loss"][-1] < model.history["loss"][-1]
+    # both gradients are below 1e-3, so the losses differ by about a gradient squared over a curvature of 1/100
+    assert newton.history["loss"][-1] == pytest.approx(descent.history["loss"][-1], abs=1e-4)
+    training, held_out = bt.datasets.travel_modes().split(0.2)
+    assert (training.n_prompts, held_out.n_prompts) == (168, 42)
+
+
+def test_validation_below_training_is_the_luck_of_the_split() -> None:
+    """Over 20 other splits the validation loss ends above the training loss in some and below it in others."""
+    pairs = bt.datasets.travel_modes()
+    lower = 0
+    for seed in range(1, 21):
+        history = bt.fit(bt.LinearScorer(6), pairs, validation=0.2, seed=seed, backend="numpy").history
+        lower += bool(history["validation_loss"][-1] < history["loss"][-1])
+    assert 5 <= lower <= 15
+
+
+# ---------------------------------------------------------------------------------------------------- identity
+
+
+def test_expected_loss_lies_above_the_floor(samples) -> None:
+    """A model that says 2Δ* has an expected loss above the entropy of the preferences and below log 2."""
+    assert samples.floor < samples.expected < np.log(2)
+
+
+# ---------------------------------------------------------------------------------------------------- statistics
+
+
+def test_samples_scatter_around_the_expected_loss_like_one_over_root_n(samples) -> None:
+    """Each size's mean is within 4 standard errors of the expected loss, its spread within 45 % of spread/sqrt(n).
+
+    The relative error of a standard deviation from 40 samples is about 1/sqrt(2·39) = 11 %, and 4 of these are 45 %.
+    """
+    n_samples = samples.empirical_losses.shape[1]
+    for n, losses in zip(samples.sample_sizes, samples.empirical_losses, strict=True):
+        standard_error = samples.spread / np.sqrt(n)
+        assert abs(losses.mean() - samples.expected) < 4 * standard_error / np.sqrt(n_samples)
+        assert losses.std(ddof=1) == pytest.approx(standard_error, rel=0.45)
+
+
+def test_spread_is_the_standard_deviation_of_one_loss() -> None:
+    """Pooled over 8 sizes and 300 samples, n·(mean - expected)² averages to spread², within 4·sqrt(2/2400) = 12 %."""
+    data = figures.empirical_and_expected_data(n_samples=300)
+    squares = data.sample_sizes[:, None] * (data.empirical_losses - data.expected) ** 2
+    assert squares.mean() == pytest.approx(data.spread**2, rel=0.12)
+
+
+def test_another_seed_draws_other_samples_of_the_same_kind() -> None:
+    """The seed decides the samples: the same again for the same seed, others for another."""
+    one, again, other = (figures.empirical_and_expected_data(n_samples=2, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.empirical_losses, again.empirical_losses)
+    assert not np.array_equal(one.empirical_losses, other.empirical_losses)
+
+
+# ---------------------------------------------------------------------------------------------------- manners
+
+
+def test_figures_are_the_same_bytes_on_two_builds(built, tmp_path) -> None:
+    """Every SVG, every PNG and the README come out the same again, even under unusual settings."""
+    with mpl.rc_context({"font.family": "serif", "svg.hashsalt": "other", "savefig.dpi": 30}):
+        again = figures.build_figures(tmp_path)
+    assert [path.name for path in built] == [path.name for path in again]
+    for a, b in zip(built, again, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+
+
+def test_every_figure_is_written_twice_and_has_a_caption(built) -> None:
+    """One SVG and one PNG for each caption, and a README that shows each figure above its caption."""
+    assert {path.name for path in built} == {
+        f"{name}{end}" for name in figures.CAPTIONS for end in (".svg", ".png")
+    } | {"README.md"}
+    readme = built[-1].read_text(encoding="utf-8")
+    for name, caption in figures.CAPTIONS.items():
+        assert f"({name}.svg)\n\n{caption}\n" in readme
+
+
+def test_committed_figures_are_those_that_the_code_draws(built) -> None:
+    """The folder of the project holds the same files and captions; pixels may differ between font libraries."""
+    if not COMMITTED.exists():
+        pytest.skip("the figures are not beside an installed package")
+    assert {path.name for path in COMMITTED.iterdir()} >= {path.name for path in built}
+    assert (COMMITTED / "README.md").read_bytes() == built[-1].read_bytes()
+
+
+def test_figures_leave_all_settings_alone(tmp_path) -> None:
+    """Drawing every figure changes no setting of matplotlib."""
+    before = settings_now()
+    figures.build_figures(tmp_path)
+    assert settings_now() == before
+
+
+def test_every_word_in_a_figure_stands_clear(built) -> None:
+    """In none of the figures do two texts overlap or leave the picture."""
+    assert built
+    for draw in (
+        figures.loss_and_gradient_figure,
+        figures.shift_invariance_figure,
+        figures.confidence_and_loss_figure,
+        figures.empirical_and_expected_loss_figure,
+        figures.training_curve_figure,
+    ):
+        figure = draw()
+        figure.draw_without_rendering()
+        texts = [text for ax in figure.axes for text in [*ax.texts, ax.xaxis.label, ax.yaxis.label] if text.get_text()]
+        boxes = [text.get_window_extent() for text in texts]
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:i]), texts[i]
+            assert figure.bbox.x0 <= box.x0, texts[i]
+            assert box.x1 <= figure.bbox.x1, texts[i]
+            assert figure.bbox.y0 <= box.y0, texts[i]
+            assert box.y1 <= figure.bbox.y1, texts[i]
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(2), bt.MLPScorer(2, 3)])
+def test_model_figures_show_loss_curve_margins_and_reliability(scorer, rng, tmp_path) -> None:
+    """Six files for any fitted model, with or without validation."""
+    pairs = bt.PreferencePairs(rng.normal(0.5, 1, (40, 2)), rng.normal(0, 1, (40, 2)))
+    model = bt.fit(scorer, pairs, validation=0.25, l2=0.1, backend="numpy")
+    margins = model.reward(pairs.chosen) - model.reward(pairs.rejected)
+    before = margins.copy()
+    paths = figures.model_figures(model, model.evaluate(pairs, n_bootstrap=10), margins, tmp_path / "new")
+    assert [path.name for path in paths] == [
+        f"{name}{end}" for name in ("loss_curve", "margins", "reliability") for end in (".svg", ".png")
+    ]
+    assert all(path.stat().st_size > 1000 for path in paths)
+    np.testing.assert_array_equal(margins, before)

@@ -1,0 +1,291 @@
+"""The compiled twin: the same digits as the reference, one pair at a time, in blocks, and on any number of threads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import bradley_terry as bt
+from bradley_terry import kernels as compiled
+
+LOG_2 = 0.6931471805599453
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """The kernels as plain Python all the way down: what the compiler was given, not what it made of it."""
+    for name in ("pair_terms", "loss_and_gradient", "labelled_loss_and_gradient"):
+        monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
+    for name in ("plain_blocks", "general_blocks", "curvature_blocks"):
+        monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
+    return compiled
+
+
+def one_at_a_time(margins) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return loss, gradient and curvature of every margin from problems of one pair, where 1/n is 1."""
+    rows = []
+    for z in margins:
+        loss, gradient = compiled.mean_loss_and_gradients(np.array([z]))
+        rows.append((loss, gradient[0], compiled.curvatures(np.array([z]))[0]))
+    return tuple(np.array(column) for column in zip(*rows, strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------- known value
+
+
+def test_kernels_are_within_two_ulp_of_mpmath_one_pair_at_a_time(margins, exact, worst_ulp) -> None:
+    """Loss and gradient are within 2 ulp and curvature within 4, for random and extreme margins, no flag raised."""
+    with np.errstate(all="raise"):
+        loss, gradient, curvature = one_at_a_time(margins)
+    assert worst_ulp(loss, exact["loss"]) <= 2
+    assert worst_ulp(gradient, exact["gradient"]) <= 2
+    assert worst_ulp(curvature, exact["curvature"]) <= 4
+
+
+def test_labelled_kernel_is_within_two_ulp_at_full_labels(margins, exact, worst_ulp) -> None:
+    """The path with labels, all of them 1, and target margins, all 0, has the digits of the path without."""
+    one, zero = np.ones(1), np.zeros(1)
+    with np.errstate(all="raise"):
+        pairs = [
+            compiled.mean_loss_and_gradients(np.array([z]), weights=one, labels=one, target_margins=zero)
+            for z in margins
+        ]
+    assert worst_ulp([loss for loss, _ in pairs], exact["loss"]) <= 2
+    assert worst_ulp([gradient[0] for _, gradient in pairs], exact["gradient"]) <= 2
+
+
+def test_scalar_kernels_are_within_two_ulp_as_plain_python(plain, margins, exact, worst_ulp) -> None:
+    """The scalar kernels, run by Python itself, are within 2 ulp: the formula is right, not only its compilation."""
+    rows = [plain.loss_and_gradient(z) for z in margins.tolist()]
+    assert worst_ulp([loss for loss, _ in rows], exact["loss"]) <= 2
+    assert worst_ulp([gradient for _, gradient in rows], exact["gradient"]) <= 2
+    assert plain.labelled_loss_and_gradient(-np.inf, 0.0) == (0.0, 0.0)
+    assert plain.labelled_loss_and_gradient(np.inf, 1.0) == (0.0, 0.0)
+    assert math.isnan(plain.loss_and_gradient(math.nan)[0])
+
+
+def test_mean_of_two_pairs_has_the_value_by_hand() -> None:
+    """Margins 0 and 1.5 cost (log 2 + .201413)/2 and pull with -.5/2 and -.182426/2."""
+    mean, gradient = bt.kernels.mean_loss_and_gradients(np.array([0.0, 1.5]))
+    assert mean == pytest.approx((LOG_2 + 0.201413) / 2, abs=3e-7)  # six printed decimals
+    np.testing.assert_allclose(gradient, [-0.25, -0.091213], atol=3e-7)
+
+
+# ------------------------------------------------------------------------------------------------------- identity
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 49, 64, 65, 1000, 4096, 4097, 123_457])
+def test_mean_of_zeros_is_exactly_log_two(n: int, rng) -> None:
+    """Whatever n, weights, labels, target margins equal to the margins, and dtype: log 2, not nearly."""
+    w, t, m = rng.uniform(0.01, 10, n), rng.uniform(0, 1, n), rng.normal(size=n)
+    for margins, options in (
+        (np.zeros(n), {}),
+        (np.zeros(n, dtype=np.float32), {}),
+        (np.zeros(n), {"weights": w}),
+        (np.zeros(n), {"weights": w, "labels": t}),
+        (m, {"weights": w, "labels": t, "target_margins": m}),
+    ):
+        assert bt.kernels.mean_loss_and_gradients(margins, **options)[0] == LOG_2
+
+
+@given(arrays(np.float64, 5, elements=st.floats(-700, 700)), arrays(np.float64, 5, elements=st.floats(0, 1)))
+def test_pairs_turned_round_have_labels_turned_round(z, t) -> None:
+    """Label t at Δ is label 1-t at -Δ: same mean, opposite gradients, to rounding, where 1-(1-t) = t."""
+    t = 1 - (1 - t)
+    mean, gradient = compiled.mean_loss_and_gradients(z, labels=t)
+    other_mean, other_gradient = compiled.mean_loss_and_gradients(-z, labels=1 - t)
+    assert mean == pytest.approx(other_mean, rel=1e-15, abs=1e-16)
+    np.testing.assert_allclose(gradient, -other_gradient, rtol=0, atol=1e-16)
+
+
+def test_weights_are_repeated_rows(rng) -> None:
+    """Integer weights give the mean of repeated rows, and each row's gradient times its weight."""
+    n = 5000
+    z, t, m = rng.normal(0, 3, n), rng.uniform(0, 1, n), rng.normal(size=n)
+    w = rng.integers(0, 4, n)
+    mean, gradient = compiled.mean_loss_and_gradients(z, weights=w, labels=t, target_margins=m)
+    again, repeated = compiled.mean_loss_and_gradients(
+        np.repeat(z, w), labels=np.repeat(t, w), target_margins=np.repeat(m, w)
+    )
+    assert mean == pytest.approx(again, rel=1e-14)  # 5,000 roundings that mostly cancel
+    rows = np.repeat(np.arange(n), w)
+    np.testing.assert_allclose(gradient, np.bincount(rows, weights=repeated, minlength=n), rtol=1e-14)
+    curvature = compiled.curvatures(z, weights=w, target_margins=m)
+    folded = np.bincount(rows, weights=compiled.curvatures(np.repeat(z - m, w)), minlength=n)
+    np.testing.assert_allclose(curvature, folded, rtol=1e-14)
+
+
+def test_infinite_losses_without_weight_cost_nothing() -> None:
+    """0·inf counts as 0, for weights and for labels; with weight they cost infinitely much."""
+    z = np.array([0.0, -np.inf])
+    assert compiled.mean_loss_and_gradients(z, weights=np.array([1.0, 0.0]))[0] == LOG_2
+    assert compiled.mean_loss_and_gradients(z, labels=np.array([1.0, 0.0]))[0] == LOG_2 / 2
+    assert compiled.mean_loss_and_gradients(z)[0] == np.inf
+
+
+# ----------------------------------------------------------------------------------------------------------- twin
+
+
+OPTIONS = [(), ("weights",), ("labels",), ("target_margins",), ("weights", "labels", "target_margins")]
+
+
+@pytest.mark.parametrize("names", OPTIONS)
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 4095, 4096, 4097, 300_000])
+def test_kernel_agrees_with_the_reference(n: int, names: tuple[str, ...], rng) -> None:
+    """Mean, gradients and curvatures of the two forms agree to 1e-13 relative, at and beside every block size."""
+    z = rng.normal(0, 6, n)
+    every = {"weights": rng.uniform(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
+    options = {name: every[name] for name in names}
+    w = options.get("weights", np.ones(n))
+    rest = {name: v for name, v in options.items() if name != "weights"}
+    mean, gradient = compiled.mean_loss_and_gradients(z, **options)
+    assert mean == pytest.approx(bt.mean_loss(z, **options), rel=1e-13)
+    # with labels the gradient is a difference: 1e-13 of its two terms, which add up to at most 1
+    np.testing.assert_allclose(gradient * w.sum() / w, bt.pair_loss_gradients(z, **rest), rtol=1e-13, atol=1e-15)
+    shift = {name: v for name, v in options.items() if name == "target_margins"}
+    weighted = {name: v for name, v in options.items() if name != "labels"}
+    curvature = compiled.curvatures(z, **weighted)
+    np.testing.assert_allclose(curvature * w.sum() / w, bt.pair_loss_curvatures(z, **shift), rtol=1e-13)
+
+
+@pytest.mark.parametrize("names", OPTIONS)
+def test_block_kernels_are_the_same_as_plain_python(names: tuple[str, ...], plain, rng) -> None:
+    """Every block kernel, run by Python itself over a block and a bit, gives the reference's numbers."""
+    n = 4096 + 70
+    z = rng.normal(0, 6, n)
+    every = {"weights": rng.integers(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
+    options = {name: every[name] for name in names}
+    mean, gradient = plain.mean_loss_and_gradients(z, **options)
+    curvature = plain.curvatures(z, **{k: v for k, v in options.items() if k != "labels"})
+    w = options.get("weights", np.ones(n))
+    rest = {name: v for name, v in options.items() if name != "weights"}
+    assert mean == pytest.approx(bt.mean_loss(z, **options), rel=1e-13)
+    np.testing.assert_allclose(gradient, bt.pair_loss_gradients(z, **rest) * w / w.sum(), rtol=1e-13, atol=1e-19)
+    rest.pop("labels", None)
+    np.testing.assert_allclose(curvature, bt.pair_loss_curvatures(z, **rest) * w / w.sum(), rtol=1e-13)
+
+
+def test_results_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
+    """Mean, gradients and curvatures of 300,001 pairs are the same, bit for bit, on 1, 2, 3 and 7 threads."""
+    n = 300_001
+    z, w, t, m = rng.normal(0, 4, n), rng.uniform(0, 2, n), rng.uniform(0, 1, n), rng.normal(size=n)
+    results = []
+    for threads in (1, 2, 3, 7):
+        kernels.set_threads(threads)
+        assert kernels.get_threads() == threads
+        plain_mean, plain_gradient = kernels.mean_loss_and_gradients(z)
+        mean, gradient = kernels.mean_loss_and_gradients(z, weights=w, labels=t, target_margins=m)
+        curvature = kernels.curvatures(z, weights=w, target_margins=m)
+        results.append((plain_mean, mean, plain_gradient.tobytes(), gradient.tobytes(), curvature.tobytes()))
+    assert results[1:] == results[:1] * 3
+
+
+def test_threads_really_share_the_work(kernels, monkeypatch) -> None:
+    """With 2 threads the blocks go out in two ranges that together are all blocks: the test above tests something."""
+    seen = []
+    monkeypatch.setattr(kernels, "plain_blocks", lambda *arrays: seen.append(arrays[-2:]))
+    kernels.set_threads(2)
+    kernels.mean_loss_and_gradients(np.zeros(300_000))
+    assert sorted(seen) == [(0, 37), (37, 74)]  # 74 blocks of 4,096
+
+
+def test_float32_margins_give_nearly_correctly_rounded_float32_gradients(rng) -> None:
+    """float32 in, float32 out, computed in double in between; the mean is the double mean of the same margins."""
+    z = rng.normal(0, 6, 10_000).astype(np.float32)
+    mean, gradient = compiled.mean_loss_and_gradients(z)
+    wide_mean, wide = compiled.mean_loss_and_gradients(z.astype(np.float64))
+    assert gradient.dtype == np.float32
+    assert mean == wide_mean
+    np.testing.assert_array_equal(gradient, wide.astype(np.float32))
+    m = rng.normal(size=z.size)
+    shifted, _ = compiled.mean_loss_and_gradients(z, target_margins=m)
+    assert shifted == pytest.approx(bt.mean_loss(z.astype(np.float64) - m), rel=1e-13)
+    assert compiled.curvatures(z).dtype == np.float32
+
+
+def test_huge_losses_have_a_finite_mean_in_both_forms() -> None:
+    """Ten losses of 1e308 have mean 1e308, though their sum is beyond the largest double."""
+    z = np.full(10, -1e308)
+    assert bt.mean_loss(z) == 1e308
+    assert bt.kernels.mean_loss_and_gradients(z)[0] == pytest.approx(1e308, rel=1e-15)
+
+
+# -------------------------------------------------------------------------------------------------------- manners
+
+
+def test_nan_margins_stay_nan() -> None:
+    """A NaN margin makes its own gradient, its own curvature and the mean NaN, and no other entry."""
+    z = np.array([1.0, np.nan, -1.0])
+    for options in ({}, {"labels": np.array([0.5, 0.0, 1.0])}):
+        with np.errstate(all="raise"):
+            mean, gradient = compiled.mean_loss_and_gradients(z, **options)
+        assert math.isnan(mean)
+        np.testing.assert_array_equal(np.isnan(gradient), [False, True, False])
+    np.testing.assert_array_equal(np.isnan(compiled.curvatures(z)), [False, True, False])
+
+
+def test_out_receives_the_gradients_and_may_be_the_margins(rng) -> None:
+    """``out`` is filled and returned; writing over the margins is allowed; nothing else is written to."""
+    z, w = rng.normal(size=100), rng.uniform(0.1, 1, 100)
+    before = np.stack([z, w])
+    want = compiled.mean_loss_and_gradients(z, weights=w)[1]
+    out = np.full(100, np.nan)
+    assert compiled.mean_loss_and_gradients(z, out, weights=w)[1] is out
+    np.testing.assert_array_equal(out, want)
+    np.testing.assert_array_equal(np.stack([z, w]), before)
+    over = z.copy()
+    compiled.mean_loss_and_gradients(over, out=over, weights=w)
+    np.testing.assert_array_equal(over, want)
+
+
+def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
+    """Strided, byte-swapped, integer, read-only arrays and lists are read as the numbers they hold."""
+    z = rng.integers(-4, 5, 200)
+    mean, gradient = compiled.mean_loss_and_gradients(z.astype(np.float64))
+    frozen = z.astype(np.float64)
+    frozen.flags.writeable = False
+    strided = np.repeat(z.astype(np.float64), 3)[::3]
+    for odd in (z, z.astype(">f8"), z.astype(np.int8), strided, frozen, z.tolist()):
+        found, slopes = compiled.mean_loss_and_gradients(odd)
+        assert found == mean
+        np.testing.assert_array_equal(slopes, gradient)
+    assert compiled.mean_loss_and_gradients(z.astype(">f4"))[1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": np.ones(2)}, r"^weights: expected shape \(3,\)"),
+        ({"weights": np.array([-1.0, 1, 1])}, r"^weights: expected finite numbers of at least 0"),
+        ({"weights": np.zeros(3)}, r"^weights: .* positive sum"),
+        ({"weights": np.array([np.nan, 1, 1])}, r"^weights: "),
+        ({"labels": np.ones(4)}, r"^labels: expected shape \(3,\)"),
+        ({"labels": np.array([0.5, 1.1, 0])}, r"^labels: expected probabilities in \[0, 1\]"),
+        ({"labels": np.array([0.5, np.nan, 0])}, r"^labels: "),
+        ({"target_margins": np.ones((3, 1))}, r"^target_margins: expected shape \(3,\)"),
+        ({"out": np.zeros(2)}, r"^out: "),
+        ({"out": np.zeros(3, dtype=np.float32)}, r"^out: "),
+        ({"out": np.zeros(6)[::2]}, r"^out: "),
+    ],
+)
+def test_bad_arrays_are_refused_by_name(options, message: str) -> None:
+    """Wrong shapes, negative weights, labels outside [0, 1] and an unsuitable ``out`` end in one sentence."""
+    with pytest.raises(ValueError, match=message):
+        compiled.mean_loss_and_gradients(np.zeros(3), **options)
+
+
+def test_bad_margins_and_thread_counts_are_refused_by_name(kernels) -> None:
+    """No pairs, two axes, text, and a number of threads below one end in one sentence."""
+    for bad in (np.zeros(0), np.zeros((2, 2)), 1.0):
+        with pytest.raises(ValueError, match=r"^margins: expected shape \(n_pairs,\) with at least one pair"):
+            kernels.mean_loss_and_gradients(bad)
+    with pytest.raises(TypeError, match=r"^margins: expected real numbers"):
+        kernels.curvatures(["a"])
+    for bad in (0, -1, 1.5, "2"):
+        with pytest.raises(ValueError, match=r"^n_threads: expected a whole number of at least 1"):
+            kernels.set_threads(bad)

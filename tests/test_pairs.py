@@ -1,0 +1,278 @@
+"""Preference pairs: validated once at the door, frozen afterwards, split by prompt."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bradley_terry as bt
+from bradley_terry.training import _batches
+
+FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins")
+
+
+@pytest.fixture
+def full(rng) -> bt.PreferencePairs:
+    """Ten pairs of four prompts with every field filled in."""
+    return bt.PreferencePairs(
+        rng.normal(size=(10, 2)),
+        rng.normal(size=(10, 2)),
+        prompts=["b", "a", "b", "c", "a", "d", "d", "c", "b", "a"],
+        weights=rng.uniform(1, 2, 10),
+        labels=rng.uniform(0, 1, 10),
+        target_margins=rng.normal(size=10),
+        feature_names=["length", "warmth"],
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- known value
+
+
+def test_counts_are_those_of_the_pairs(full) -> None:
+    """Pairs, prompts, features, total weight and identical pairs are counted."""
+    assert (len(full), full.n_pairs, full.n_prompts, full.n_features, full.is_items) == (10, 10, 4, 2, False)
+    assert full.total_weight == full.weights.sum()
+    assert full.n_identical == 0
+    plain = bt.PreferencePairs([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 0], [5, 6]])
+    assert (plain.n_identical, plain.n_prompts, plain.total_weight) == (2, 3, 3.0)
+    items = bt.PreferencePairs([0, 2, 2], [1, 2, 0])
+    assert (items.is_items, items.n_items, items.n_identical, items.n_features) == (True, 3, 1, 1)
+    assert bt.PreferencePairs([0], [1], feature_names=["a", "b", "never met"]).n_items == 3
+
+
+def test_prompts_are_numbered_in_the_order_in_which_they_appear(full) -> None:
+    """b, a, c, d are prompts 0, 1, 2, 3; without names every pair is a prompt of its own."""
+    np.testing.assert_array_equal(full.prompt_index, [0, 1, 0, 2, 1, 3, 3, 2, 0, 1])
+    np.testing.assert_array_equal(bt.PreferencePairs([0, 0], [1, 1]).prompt_index, [0, 1])
+    np.testing.assert_array_equal(bt.PreferencePairs([0, 0, 0], [1, 1, 1], prompts=[7, -2, 7]).prompt_index, [0, 1, 0])
+
+
+def test_representation_says_what_is_in_it(full) -> None:
+    """Number of pairs, features, prompts, and the extras."""
+    text = repr(full)
+    assert text == "PreferencePairs(10 pairs of 2 features, 4 prompts, weights, labels, target_margins)"
+    assert repr(bt.PreferencePairs([0], [1])) == "PreferencePairs(1 pairs of items)"
+
+
+# ------------------------------------------------------------------------------------------------------- identity
+
+
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=40), st.floats(0.05, 0.95), st.integers(0, 99))
+def test_split_never_puts_a_prompt_on_both_sides(prompts: list[str], fraction: float, seed: int) -> None:
+    """Every pair lands on exactly one side, with all pairs of its prompt, and each side has a prompt."""
+    n = len(prompts)
+    pairs = bt.PreferencePairs(np.arange(n), np.arange(n) + 1, prompts=prompts, weights=np.arange(n) + 1.0)
+    if pairs.n_prompts < 2:
+        with pytest.raises(ValueError, match=r"^prompts: expected at least two"):
+            pairs.split(fraction, seed=seed)
+        return
+    training, validation = pairs.split(fraction, seed=seed)
+    assert not set(training.prompts.tolist()) & set(validation.prompts.tolist())
+    np.testing.assert_array_equal(np.sort(np.concatenate([training.chosen, validation.chosen])), np.arange(n))
+    for side in (training, validation):
+        np.testing.assert_array_equal(side.weights, side.chosen + 1)  # each row keeps what belongs to it
+        np.testing.assert_array_equal(side.prompts, np.array(prompts)[side.chosen])
+    wanted = min(max(round(fraction * pairs.n_prompts), 1), pairs.n_prompts - 1)
+    assert validation.n_prompts == wanted
+
+
+def test_split_depends_on_the_seed_alone(full) -> None:
+    """The same seed gives the same split, some other seed another one."""
+    sides = [full.split(0.5, seed=seed)[1].prompts.tolist() for seed in (1, 1, 2, 3, 4)]
+    assert sides[0] == sides[1]
+    assert any(side != sides[0] for side in sides[2:])
+
+
+def test_subset_takes_every_field_along(full) -> None:
+    """Rows by number or by mask, in the order asked for, repeats allowed."""
+    for index in ([3, 0, 3], np.array([True, False] * 5), slice(2, 7), np.array([-1])):
+        rows = np.arange(10)[index]
+        part = full.subset(rows if isinstance(index, slice) else index)
+        for name in FIELDS:
+            np.testing.assert_array_equal(getattr(part, name), getattr(full, name)[rows])
+        assert part.feature_names == full.feature_names
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=200), st.integers(1, 50), st.integers(0, 99))
+def test_batches_never_split_a_prompt_and_cover_each_row_once(prompts: list[int], size: int, seed: int) -> None:
+    """Mini-batches are whole prompts, of at least half the asked size unless all the data are fewer."""
+    index = bt.PreferencePairs(np.zeros(len(prompts), int), np.ones(len(prompts), int), prompts=prompts).prompt_index
+    batches = list(_batches(index, size, np.random.default_rng(seed)))
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(len(prompts)))
+    seen: set[int] = set()
+    for rows in batches:
+        here = set(index[rows].tolist())
+        assert not here & seen
+        seen |= here
+        assert len(rows) >= min(size / 2, len(prompts))
+
+
+def test_batches_without_prompts_have_the_size_asked_for(rng) -> None:
+    """100 pairs in batches of 32: 32, 32, 36, since a rest of 4 joins the last; the order is random."""
+    batches = list(_batches(np.arange(100), 32, rng))
+    assert [len(rows) for rows in batches] == [32, 32, 36]
+    assert [len(rows) for rows in _batches(np.arange(100), 40, rng)] == [40, 40, 20]
+    assert not np.array_equal(np.concatenate(batches), np.arange(100))
+
+
+# -------------------------------------------------------------------------------------------------------- manners
+
+
+def test_pairs_are_frozen(full) -> None:
+    """No field can be set, deleted or written into."""
+    for name in FIELDS:
+        with pytest.raises(AttributeError, match=f"^{name}: preference pairs are frozen"):
+            setattr(full, name, None)
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(full, name)[0] = getattr(full, name)[1]
+    with pytest.raises(AttributeError, match="frozen"):
+        del full.weights
+    assert full.weights is not None
+
+
+def test_pairs_do_not_follow_the_arrays_they_were_made_of(rng) -> None:
+    """The caller's arrays stay writeable and unchanged, and writing to them later changes nothing here."""
+    arrays = {name: rng.uniform(0, 1, 3) for name in ("weights", "labels", "target_margins")}
+    arrays |= {"chosen": rng.normal(size=(3, 2)), "rejected": rng.normal(size=(3, 2)), "prompts": np.array([1, 2, 1])}
+    copies = {name: array.copy() for name, array in arrays.items()}
+    pairs = bt.PreferencePairs(**arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, copies[name])
+        assert array.flags.writeable
+        array += 1
+        np.testing.assert_array_equal(getattr(pairs, name), copies[name])
+
+
+def test_read_only_views_of_writeable_arrays_are_copied(rng) -> None:
+    """A read-only view can change under our feet; slices, sliding windows and buffers are copied, whatever their base."""
+    base = rng.normal(size=10)
+    windows = np.lib.stride_tricks.sliding_window_view(base, 3)  # (8, 3), read-only, base still writeable
+    spread = np.broadcast_to(base[:3], (8, 3))
+    block = rng.normal(size=(8, 3))
+    view = block[:]
+    view.flags.writeable = False
+    for read_only, writeable in ((windows, base), (spread, base), (view, block)):
+        pairs = bt.PreferencePairs(read_only, np.zeros((8, 3)))
+        before = pairs.chosen.copy()
+        writeable += 1
+        np.testing.assert_array_equal(pairs.chosen, before)
+
+
+def test_read_only_arrays_are_not_copied(rng) -> None:
+    """An array that nobody can write to is used as it is, so that large data are held once."""
+    array = rng.normal(size=(4, 2))
+    array.flags.writeable = False
+    assert np.shares_memory(bt.PreferencePairs(array, np.zeros((4, 2))).chosen, array)
+
+
+def test_memory_mapped_features_stay_on_disk(tmp_path, rng) -> None:
+    """A memory-mapped array is used in place and can still be trained on."""
+    np.save(tmp_path / "x.npy", rng.normal(size=(50, 2)))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    pairs = bt.PreferencePairs(mapped, np.zeros((50, 2)))
+    assert np.shares_memory(pairs.chosen, mapped)
+    assert np.isfinite(bt.Objective(bt.LinearScorer(2), pairs)(np.ones(2))[0])
+
+
+def test_dtypes_become_one_of_three(rng) -> None:
+    """Features are float64, or float32 where they came so; items int64; all other numbers float64; native order."""
+    z = np.array([[1, 2], [3, 4]])
+    for dtype in (np.int8, bool, np.float16, ">f8", np.longdouble):
+        assert bt.PreferencePairs(z.astype(dtype), z).chosen.dtype == np.float64
+    assert bt.PreferencePairs(z.astype(">f4"), z.astype(np.float32)).chosen.dtype == np.float32
+    assert bt.PreferencePairs(z.astype(">f4"), z).chosen.dtype.isnative
+    assert (
+        bt.PreferencePairs(np.array([1, 0], dtype=np.uint8), np.array([0, 1], dtype=">i2")).rejected.dtype == np.int64
+    )
+    assert bt.PreferencePairs([0], [1], weights=[3]).weights.dtype == np.float64
+    np.testing.assert_array_equal(bt.PreferencePairs(np.asfortranarray(z), z[::-1]).rejected, z[::-1])
+
+
+def test_masked_arrays_are_not_taken_for_plain_ones() -> None:
+    """A mask says that numbers are missing: pairs either refuse them or hold plain arrays, never a mask."""
+    masked = np.ma.array([[1.0, np.nan], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    with pytest.raises((ValueError, TypeError), match=r"^chosen: "):
+        bt.PreferencePairs(masked, np.zeros((2, 2)))
+
+
+def test_pairs_can_be_pickled_and_copied(full) -> None:
+    """Worker processes and deep copies get equal pairs that are frozen too."""
+    for twin in (pickle.loads(pickle.dumps(full)), copy.deepcopy(full), copy.copy(full)):  # noqa: S301
+        for name in FIELDS:
+            np.testing.assert_array_equal(getattr(twin, name), getattr(full, name))
+            assert not getattr(twin, name).flags.writeable
+
+
+X = np.ones((3, 2))
+BAD = [
+    ({"chosen": X, "rejected": np.ones((4, 2))}, ValueError, r"^rejected: expected the shape of chosen, \(3, 2\)"),
+    ({"chosen": X, "rejected": np.ones((3, 3))}, ValueError, r"^rejected: .* got \(3, 3\)"),
+    ({"chosen": [0, 1], "rejected": X}, ValueError, r"^rejected: "),
+    ({"chosen": np.ones((3, 2, 1)), "rejected": X}, ValueError, r"^chosen: expected shape .* got \(3, 2, 1\)"),
+    ({"chosen": 1.0, "rejected": 2.0}, ValueError, r"^chosen: expected shape"),
+    ({"chosen": np.ones((3, 0)), "rejected": np.ones((3, 0))}, ValueError, r"^chosen: expected shape"),
+    ({"chosen": [], "rejected": []}, ValueError, r"^chosen: expected at least one pair, got none"),
+    ({"chosen": np.ones((0, 2)), "rejected": np.ones((0, 2))}, ValueError, r"^chosen: expected at least one pair"),
+    ({"chosen": [0.5, 1.0], "rejected": [0, 1]}, ValueError, r"^chosen: expected features .* or integer item numbers"),
+    ({"chosen": [0, -1], "rejected": [0, 1]}, ValueError, r"^chosen: expected item numbers of at least 0, got -1"),
+    (
+        {"chosen": X, "rejected": X * np.nan},
+        ValueError,
+        r"^rejected: expected finite numbers, got nan in row 0, column 0",
+    ),
+    (
+        {"chosen": [[1.0, 2], [3, np.inf]], "rejected": [[0, 0], [0, 0]]},
+        ValueError,
+        r"^chosen: .* inf in row 1, column 1",
+    ),
+    ({"chosen": [["a", "b"]], "rejected": [["a", "b"]]}, TypeError, r"^chosen: expected an array of real numbers"),
+    ({"chosen": X * 1j, "rejected": X}, TypeError, r"^chosen: expected an array of real numbers, got dtype complex128"),
+    ({"weights": [1, 2]}, ValueError, r"^weights: expected shape \(3,\), one for each pair, got \(2,\)"),
+    ({"weights": [1, -1, 1]}, ValueError, r"^weights: expected numbers of at least 0 .* got a smallest of -1"),
+    ({"weights": [0, 0, 0]}, ValueError, r"^weights: .* positive sum"),
+    ({"weights": [1, np.nan, 1]}, ValueError, r"^weights: expected finite numbers, got nan in row 1"),
+    ({"weights": [1e308, 1e308, 1e308]}, ValueError, r"^weights: "),
+    ({"weights": ["a", "b", "c"]}, TypeError, r"^weights: expected an array of real numbers"),
+    ({"labels": [0.5, 1.01, 0]}, ValueError, r"^labels: expected P\(chosen preferred\) in \[0, 1\], got 1.01"),
+    ({"labels": [0.5, -0.01, 0]}, ValueError, r"^labels: .* got -0.01"),
+    ({"labels": [0.5, np.nan, 0]}, ValueError, r"^labels: expected finite"),
+    ({"labels": 0.5}, ValueError, r"^labels: expected shape \(3,\)"),
+    ({"target_margins": [0, np.inf, 0]}, ValueError, r"^target_margins: expected finite numbers, got inf in row 1"),
+    ({"target_margins": np.ones((3, 1))}, ValueError, r"^target_margins: expected shape \(3,\)"),
+    ({"prompts": ["a", "b"]}, ValueError, r"^prompts: expected shape \(3,\), one name for each pair, got \(2,\)"),
+    ({"prompts": [1.0, np.nan, 2.0]}, ValueError, r"^prompts: expected a name for each pair, got NaN"),
+    ({"feature_names": ["a"]}, ValueError, r"^feature_names: expected 2 names, one for each feature, got 1"),
+    ({"feature_names": ["a", "a"]}, ValueError, r"^feature_names: expected different names"),
+    ({"feature_names": "ab"}, TypeError, r"^feature_names: expected a sequence of names, got one string"),
+    ({"chosen": [0, 5], "rejected": [1, 1], "feature_names": ["a", "b"]}, ValueError, r"^feature_names: .* number 5"),
+    (
+        {"chosen": np.array([2**63], dtype=np.uint64), "rejected": np.array([1], dtype=np.uint64)},
+        ValueError,
+        r"^chosen: ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD)
+def test_bad_input_is_refused_in_one_sentence_that_names_the_argument(arguments, error, message: str) -> None:
+    """Each way of being wrong ends in one sentence with the argument, what was found and what was wanted."""
+    with pytest.raises(error, match=message) as caught:
+        bt.PreferencePairs(**{"chosen": X, "rejected": X, **arguments})
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_splits_are_refused() -> None:
+    """A share must lie between 0 and 1, and one prompt cannot be split."""
+    pairs = bt.PreferencePairs([0, 0], [1, 1])
+    for bad in (0, 1, -0.5, 2, np.nan):
+        with pytest.raises(ValueError, match="expected a share between 0 and 1"):
+            pairs.split(bad)
+    with pytest.raises(ValueError, match=r"^prompts: expected at least two to split by, got 1"):
+        bt.PreferencePairs([0, 0], [1, 1], prompts=["a", "a"]).split()
+    with pytest.raises(ValueError, match=r"^n_items: these pairs hold features"):
+        _ = bt.PreferencePairs([[1.0]], [[2.0]]).n_items
