@@ -12,7 +12,7 @@ Read the rooms in this order; each imports only from those before it:
     evaluation   accuracy, calibration, standard errors
     model        RewardModel: a fitted scorer, saved and loaded
     training     fit: Newton, gradient descent, Adam
-    gradient_check, datasets, text, plots, report, cli
+    gradient_check, text, files, datasets, plots, figures, report, doctor, cli
 
 One pair walks through them like this, forward and back:
 

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: table for items, else linear")
     train.add_argument("--hidden", type=int, default=32, metavar="N", help="hidden units of the MLP (default: 32)")
     train.add_argument("--activation", choices=["tanh", "relu"], default="tanh", help="of the MLP (default: tanh)")
-    train.add_argument("--l2", type=float, metavar="L2", help="penalty l2/2·|phi|² (default: 0, or 0.01 for text)")
+    train.add_argument("--l2", type=float, metavar="L2", help="penalty l2/2·|phi|² (default: 0, or 0.03 for text)")
     train.add_argument("--seed", type=int, default=0, help="of split, start and mini-batches (default: 0)")
     train.add_argument(
         "--validation",
@@ -123,7 +123,7 @@ def _train(arguments: argparse.Namespace) -> int:
     held_out = np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=arguments.seed)
     training = pairs if share == 0 else pairs.subset(~held_out)
     validation = None if share == 0 else pairs.subset(held_out)
-    l2 = (0.01 if texts is not None else 0.0) if arguments.l2 is None else arguments.l2
+    l2 = (0.03 if texts is not None else 0.0) if arguments.l2 is None else arguments.l2
 
     say = (lambda *_: None) if arguments.json else print
     say(f"{name}: {len(training)} pairs to learn from, {scorer}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -191,7 +190,7 @@ class RewardModel:
             )
         except FileNotFoundError:
             raise FileNotFoundError(f"{path}: there is no such model file") from None
-        except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, zlib.error) as error:
+        except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
             raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
 
 

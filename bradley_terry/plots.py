@@ -67,6 +67,8 @@ MARKER_SIZE = 11.0
 LOG_TWO = float(np.log(2.0))
 
 STYLE: dict[str, object] = {
+    "figure.constrained_layout.h_pad": 0.08,  # inches of white around each panel
+    "figure.constrained_layout.w_pad": 0.08,
     "font.size": TEXT_SIZE,
     "hatch.linewidth": 1.5,
     "savefig.dpi": 120,
@@ -188,9 +190,9 @@ def plot_confidence(
             continue
         height = max(0.7 + 3.2 * (0.9 - mark), y + 0.35)  # the labels climb to the left, clear of curve and each other
         ax.plot([mark, mark], [y, height - 0.05], color=QUIET, linewidth=1, linestyle=":")
-        sure = mark > 0.75
+        late = mark > 0.65  # words that start here would not end inside the axes
         _note(
-            ax, (1.0 if sure else mark - 0.02, height), words, _side(mark), ha="right" if sure else "left", va="bottom"
+            ax, (1.0 if late else mark - 0.02, height), words, _side(mark), ha="right" if late else "left", va="bottom"
         )
     ax.set(xlim=(0, 1), ylim=(0, 5.5))
     return _finish(ax, "probability P given to the choice made", "loss −log P (nats)")

@@ -1,0 +1,374 @@
+"""Files of pairs: read whole or refused in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+from bradley_terry import datasets, files
+from bradley_terry.datasets import load_pairs, read_texts, save_pairs
+from bradley_terry.text import feature_names, text_features
+
+
+def write(path: Path, *lines: object) -> Path:
+    """Write lines of text, or one JSON object on each."""
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    path.write_bytes((text + "\n").encode("utf-8"))
+    return path
+
+
+def same_pairs(a: bt.PreferencePairs, b: bt.PreferencePairs) -> None:
+    for name in files.FIELDS:
+        have, want = getattr(a, name), getattr(b, name)
+        if want is None:
+            assert have is None, name
+        else:
+            np.testing.assert_array_equal(have, want, err_msg=name)
+
+
+# ---------------------------------------------------------------------------------------------------- files: texts
+
+
+def test_texts_become_features_of_the_answers(tmp_path) -> None:
+    """Each pair's features are those of its two texts beside their prompt, named, and equal prompts are one prompt."""
+    rows = [("Hi?", "Hello, how are you?", "No."), ("Bye?", "See you!", ""), ("Hi?", "same", "same")]
+    path = write(tmp_path / "a.jsonl", *({"prompt": p, "chosen": c, "rejected": r, "id": 7} for p, c, r in rows))
+    pairs, texts = load_pairs(path), read_texts(path)
+    assert (texts.prompts, texts.chosen, texts.rejected) == tuple(map(list, zip(*rows, strict=True)))
+    assert len(texts) == 3
+    np.testing.assert_array_equal(pairs.chosen, text_features(texts.prompts, texts.chosen))
+    np.testing.assert_array_equal(pairs.rejected, text_features(texts.prompts, texts.rejected))
+    assert pairs.feature_names == feature_names()
+    assert pairs.prompts.tolist() == [0, 1, 0]
+    assert pairs.n_identical == 1  # kept
+
+
+def test_empty_prompts_are_no_common_prompt(tmp_path) -> None:
+    """Rows without a prompt, or with an empty one, are prompts of their own: they can be split."""
+    path = write(tmp_path / "a.jsonl", {"chosen": "a", "rejected": "b"}, {"prompt": "", "chosen": "c", "rejected": "d"})
+    assert load_pairs(path).n_prompts == 2
+
+
+def test_messages_are_the_same_as_texts(tmp_path) -> None:
+    """Explicit prompt, implicit prompt and plain texts say the same, and so do texts that repeat their prompt."""
+    user, good, bad = (
+        {"role": role, "content": text}
+        for role, text in (("user", "Hi?"), ("assistant", "Hello!"), ("assistant", "No"))
+    )
+    for row in (
+        {"prompt": "Hi?", "chosen": "Hello!", "rejected": "No"},
+        {"prompt": [user], "chosen": [good], "rejected": [bad]},
+        {"chosen": [user, good], "rejected": [user, bad]},
+        {"prompt": "Hi?", "chosen": [user, good], "rejected": [user, bad]},
+        {"prompt": [user], "chosen": "Hello!", "rejected": "No"},
+    ):
+        texts = read_texts(write(tmp_path / "a.jsonl", row))
+        assert (texts.prompts, texts.chosen, texts.rejected) == (["Hi?"], ["Hello!"], ["No"])
+
+
+def test_shared_messages_are_the_prompt_and_the_rest_the_answers(tmp_path) -> None:
+    """Of a longer conversation, all that both sides share is the prompt, but never the whole of an answer."""
+    turns = [{"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "b"), ("user", "c"))]
+    last, other = {"role": "assistant", "content": "d"}, {"role": "assistant", "content": "e"}
+    path = write(
+        tmp_path / "a.jsonl",
+        {"chosen": [*turns, last], "rejected": [*turns, other]},
+        {"chosen": [*turns, last], "rejected": [*turns, last]},
+        {"prompt": "system", "chosen": [turns[1], turns[2], last], "rejected": [turns[1], turns[2], other]},
+        {"chosen": [turns[0], last, *turns], "rejected": [turns[0], other]},
+    )
+    texts = read_texts(path)
+    whole = "user: a\n\nassistant: b\n\nuser: c"
+    assert texts.prompts == [whole, whole, "system\n\nassistant: b\n\nuser: c", "a"]
+    assert texts.chosen == ["d", "d", "d", "assistant: d\n\nuser: a\n\nassistant: b\n\nuser: c"]
+    assert texts.rejected == ["e", "d", "e", "e"]
+
+
+def test_transcripts_share_their_prompt(tmp_path) -> None:
+    """Of two HH-RLHF transcripts the prompt is what they share up to the last common "Assistant:"."""
+    start = "\n\nHuman: What is tea?\n\nAssistant:"
+    more = start + " A drink.\n\nHuman: Hot?\n\nAssistant:"
+    path = write(
+        tmp_path / "a.jsonl",
+        {"chosen": start + " A drink.", "rejected": start + " A dog."},
+        {"chosen": more + " Yes.", "rejected": more + " Yes, or iced."},
+        {"chosen": more + " Yes.", "rejected": start + " A dog."},
+        {"chosen": more + " Yes.", "rejected": more + " Yes."},
+        {"prompt": start, "chosen": start + " A drink.", "rejected": start + " A dog."},
+        {"prompt": start, "chosen": " A drink.", "rejected": " A dog."},
+    )
+    texts = read_texts(path)
+    first, second = start.strip(), more.strip()
+    assert texts.prompts == [first, second, first, second, first, first]
+    drink_and_more = "A drink.\n\nHuman: Hot?\n\nAssistant: Yes."
+    assert texts.chosen == ["A drink.", "Yes.", drink_and_more, "Yes.", "A drink.", "A drink."]
+    assert texts.rejected == ["A dog.", "Yes, or iced.", "A dog.", "Yes.", "A dog.", "A dog."]
+    assert load_pairs(path).n_identical == 1
+
+
+def test_answers_that_begin_alike_lose_nothing_without_a_transcript(tmp_path) -> None:
+    """A shared beginning of plain texts is part of the answers, not a prompt."""
+    texts = read_texts(write(tmp_path / "a.jsonl", {"prompt": "Yes", "chosen": "Yes, sir", "rejected": "Yes"}))
+    assert (texts.prompts, texts.chosen, texts.rejected) == (["Yes"], ["Yes, sir"], ["Yes"])
+
+
+def test_labels_and_weights_are_read_from_texts(tmp_path) -> None:
+    """Lines without a label, weight or target margin get 1, 1 and 0; files without any get none."""
+    row = {"chosen": "a", "rejected": "b"}
+    pairs = load_pairs(write(tmp_path / "a.jsonl", row, {**row, "label": 0.5, "weight": 3, "target_margin": -1.5}))
+    np.testing.assert_array_equal(pairs.labels, [1, 0.5])
+    np.testing.assert_array_equal(pairs.weights, [1, 3])
+    np.testing.assert_array_equal(pairs.target_margins, [0, -1.5])
+    plain = load_pairs(write(tmp_path / "b.jsonl", row))
+    assert plain.labels is None
+    assert plain.weights is None
+
+
+def test_compression_byte_order_mark_and_line_ends_do_not_matter(tmp_path) -> None:
+    """The same lines, compressed, with a BOM, with empty lines or Windows line ends, are the same pairs."""
+    lines = [
+        json.dumps({"chosen": "a\u2028b é", "rejected": "b"}, ensure_ascii=False),
+        '{"chosen": "c", "rejected": ""}',
+    ]
+    expected = load_pairs(write(tmp_path / "a.jsonl", *lines))
+    plain = "\n".join(lines).encode()
+    for name, data in {
+        "b.jsonl": b"\xef\xbb\xbf" + plain,
+        "c.JSONL": plain.replace(b"\n", b"\r\n\r\n"),
+        "d.jsonl.gz": gzip.compress(plain),
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        same_pairs(load_pairs(tmp_path / name), expected)
+    (tmp_path / "e.txt").write_bytes(plain)
+    same_pairs(load_pairs(tmp_path / "e.txt", format="jsonl"), expected)
+
+
+# ---------------------------------------------------------------------------------------------------- files: tables
+
+
+def test_csv_of_features_pairs_its_columns_by_name(tmp_path) -> None:
+    """Columns name_chosen and name_rejected belong together, in any order; the rest goes where its name says."""
+    path = write(
+        tmp_path / "a.csv",
+        "weight,price_rejected,price_chosen,speed_chosen,prompt,speed_rejected,label,target_margin",
+        "2,1.5,1,-3e2,home,4,1,0",
+        "",
+        '0, 2 ,2,7,"a, b",7,.5,-1',
+    )
+    pairs = load_pairs(path)
+    expected = bt.PreferencePairs(
+        [[1, -300], [2, 7]],
+        [[1.5, 4], [2, 7]],
+        prompts=["home", "a, b"],
+        weights=[2, 0],
+        labels=[1, 0.5],
+        target_margins=[0, -1],
+        feature_names=["price", "speed"],
+    )
+    same_pairs(pairs, expected)
+    assert pairs.n_identical == 1
+
+
+def test_csv_without_prompts_makes_every_row_a_prompt(tmp_path) -> None:
+    """Features without a prompt column: rows are prompts of their own."""
+    assert load_pairs(write(tmp_path / "a.csv", "x_chosen,x_rejected", "1,2", "3,4")).prompts.tolist() == [0, 1]
+
+
+def test_csv_of_contests_numbers_items_by_name(tmp_path) -> None:
+    """Items are numbered in sorted order, a tie has label 1/2, and the prompt names the two items either way round."""
+    path = write(tmp_path / "a.csv", "chosen,rejected,tie,weight", "Cy,Al,0,2", "Al, Cy ,true,1", "Bo,Bo,,1")
+    pairs = load_pairs(path)
+    expected = bt.PreferencePairs(
+        [2, 0, 1],
+        [0, 2, 1],
+        prompts=["Al vs Cy", "Al vs Cy", "Bo vs Bo"],
+        weights=[2, 1, 1],
+        labels=[1, 0.5, 1],
+        feature_names=["Al", "Bo", "Cy"],
+    )
+    same_pairs(pairs, expected)
+    assert pairs.n_identical == 1  # kept and counted
+
+
+def test_csv_of_contests_may_name_its_prompts(tmp_path) -> None:
+    """A prompt column is used as it is."""
+    pairs = load_pairs(write(tmp_path / "a.csv", "prompt,chosen,rejected", "x,A,B", "y,A,B"))
+    assert pairs.prompts.tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize("make", [datasets.travel_modes, datasets.citations, lambda: datasets.baseball(True)])
+def test_saved_pairs_come_back(make, tmp_path) -> None:
+    """NPZ keeps every field, and the same pairs give the same bytes."""
+    pairs = make()
+    save_pairs(pairs, tmp_path / "a.npz")
+    save_pairs(pairs, tmp_path / "b.npz")
+    same_pairs(load_pairs(tmp_path / "a.npz"), pairs)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_npz_without_prompts_and_names_gets_them(tmp_path) -> None:
+    """Every loader fills in prompts and names."""
+    np.savez(tmp_path / "a.npz", chosen=np.eye(2, dtype=np.float32), rejected=np.ones((2, 2), dtype=np.float32))
+    pairs = load_pairs(tmp_path / "a.npz")
+    assert (pairs.prompts.tolist(), pairs.feature_names, pairs.chosen.dtype) == ([0, 1], ("x1", "x2"), np.float32)
+    np.savez(tmp_path / "b.npz", chosen=np.array([0, 2]), rejected=np.array([1, 0]))
+    assert load_pairs(tmp_path / "b.npz").feature_names == ("item 0", "item 1", "item 2")
+    np.savez(tmp_path / "c.npz", chosen=np.array([0]), rejected=np.array([10**15]))  # names would fill the memory
+    assert load_pairs(tmp_path / "c.npz").feature_names is None
+
+
+# ---------------------------------------------------------------------------------------------------- manners
+
+GOOD = '{"chosen": "a", "rejected": "b"}'
+BAD_FILES = {  # name, contents, sentence after the path
+    "empty": ("a.jsonl", "", "expected at least one pair, found an empty file"),
+    "blank": ("a.jsonl", "\n \n", "expected at least one pair, found an empty file"),
+    "not JSON": ("a.jsonl", f"{GOOD}\nchosen", "line 2: expected a JSON object, found text that is not JSON"),
+    "truncated": ("a.jsonl", f"{GOOD}\n{GOOD[:20]}", "line 2: expected a JSON object, found text that is not JSON"),
+    "list": ("a.jsonl", '["a", "b"]', r'line 1: expected a JSON object, found \["a", "b"\]'),
+    "nested": ("a.jsonl", "[" * 100_000, "line 1: expected a JSON object, found "),
+    "number": ("a.jsonl", "1" * 5000, "line 1: expected a JSON object, found JSON that is too large"),
+    "no rejected": ("a.jsonl", f'{GOOD}\n\n{{"chosen": "a"}}', "line 3: expected the keys .*, found chosen$"),
+    "no keys": ("a.jsonl", "{}", "line 1: expected the keys chosen and rejected, found none"),
+    "true": (
+        "a.jsonl",
+        '{"chosen": true, "rejected": "b"}',
+        "line 1: chosen: expected a text or a list of messages, f",
+    ),
+    "null": ("a.jsonl", '{"chosen": "b", "rejected": null}', "line 1: rejected: expected a text .*, found null"),
+    "prompt": ("a.jsonl", '{"chosen":"b","rejected":"a","prompt":3}', "line 1: prompt: expected a text .*, found 3"),
+    "no messages": ("a.jsonl", '{"chosen": [], "rejected": "b"}', "line 1: chosen: .*, found an empty list"),
+    "message": ("a.jsonl", '{"chosen": ["x"], "rejected": "b"}', "line 1: chosen: expected messages with role and con"),
+    "content": (
+        "a.jsonl",
+        '{"chosen": [{"role": "user", "content": null}], "rejected": "b"}',
+        "line 1: chosen: expected a text as content of a message, found null",
+    ),
+    "label": ("a.jsonl", GOOD[:-1] + ', "label": 2}', r"line 1: label: expected a number in \[0, 1\], found 2"),
+    "weight": ("a.jsonl", GOOD[:-1] + ', "weight": "heavy"}', 'expected a finite number, found "heavy"'),
+    "bool weight": ("a.jsonl", GOOD[:-1] + ', "weight": true}', "weight: expected a finite number, found true"),
+    "huge weight": (
+        "a.jsonl",
+        GOOD[:-1] + ', "weight": 1' + "0" * 400 + "}",
+        "weight: expected a finite number, found",
+    ),
+    "no weight": ("a.jsonl", GOOD[:-1] + ', "weight": 0}', "weights: expected .* positive sum"),
+    "latin-1": ("a.jsonl", GOOD.encode() + b"\n\xe9", "line 2: expected UTF-8 text, found the byte 0xe9"),
+    "not gzip": ("a.jsonl.gz", GOOD, "expected a gzip file, found a file that begins with"),
+    "cut gzip": (
+        "a.jsonl.gz",
+        gzip.compress(GOOD.encode())[:-9],
+        "expected a whole gzip file, found one that ends too",
+    ),
+    "bad gzip": (
+        "a.jsonl.gz",
+        gzip.compress(GOOD.encode())[:10] + b"\xff" * 40,
+        "expected a gzip file, found a damaged one",
+    ),
+    "other ending": ("a.parquet", "PAR1", "expected a name that ends in .jsonl, .jsonl.gz, .csv, .csv.gz, .npz"),
+    "empty csv": ("a.csv", "\n\n", "expected a header and at least one row, found an empty file"),
+    "header only": ("a.csv", "chosen,rejected\n", "expected at least one row below the header, found none"),
+    "no columns": ("a.csv", "a,b\n1,2", "line 1: expected columns name_chosen and name_rejected, .*; found a$"),
+    "no features": ("a.csv", "prompt,weight\n1,2", "line 1: expected columns name_chosen and .*; found prompt, weight"),
+    "semicolons": ("a.csv", "x_chosen;x_rejected\n1;2", "line 1: expected a column .* beside x_chosen;x_rejected"),
+    "no partner": (
+        "a.csv",
+        "x_chosen,y_rejected\n1,2",
+        "line 1: expected a column x_rejected beside x_chosen, found n",
+    ),
+    "line break": ("a.csv", 'chosen,rejected,"a\nb"\na,b,1', "line 1: expected columns .*; found a b"),
+    "misspelt": ("a.csv", "chosen,rejected,wieght\na,b,1", "line 1: expected columns .*weight; found wieght"),
+    "twice": ("a.csv", "x_chosen,x_chosen\n1,2", "line 1: expected different column names, found x_chosen twice"),
+    "nameless": ("a.csv", "x_chosen,,x_rejected\n1,2,3", "line 1: expected a name for each column"),
+    "ragged": ("a.csv", "x_chosen,x_rejected\n1,2\n3", "line 3: expected 2 cells, .*, found 1"),
+    "word": ("a.csv", "x_chosen,x_rejected\n1,two", 'line 2: column x_rejected: expected a finite number, found "two"'),
+    "NaN": ("a.csv", "x_chosen,x_rejected\nnan,2", 'line 2: column x_chosen: expected a finite number, found "nan"'),
+    "underscore": ("a.csv", "x_chosen,x_rejected\n1_0,2", "line 2: column x_chosen: expected a finite number"),
+    "no number": ("a.csv", "x_chosen,x_rejected\n1,\n", 'line 2: column x_rejected: .* found ""'),
+    "negative": ("a.csv", "chosen,rejected,weight\na,b,-1", "line 2: column weight: expected a number of at least 0"),
+    "no item": ("a.csv", "chosen,rejected\na, ", "line 2: column rejected: expected a name, found an empty cell"),
+    "no prompt": ("a.csv", "chosen,rejected,prompt\na,b,", "line 2: column prompt: expected a name, found an empty ce"),
+    "text": ("a.csv", "chosen,rejected\n" + "word " * 99 + ",b", "line 2: column chosen: .* texts are read from JSONL"),
+    "tie": ("a.csv", "chosen,rejected,tie\na,b,maybe", 'line 2: column tie: expected true or false, found "maybe"'),
+    "tie and label": ("a.csv", "chosen,rejected,tie,label\na,b,1,1", "line 1: expected one of the columns tie and lab"),
+    "quotes": ("a.csv", 'chosen,rejected\n"a,b', "line 2: expected cells separated by commas"),
+    "not NPZ": ("a.npz", "chosen", "expected an NPZ file of arrays, found a file that begins with b'chosen'"),
+    "broken NPZ": ("a.npz", b"PK\x03\x04" + b"0" * 50, "expected an NPZ file of plain arrays, found a damaged"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_bad_file_gets_one_sentence_that_begins_with_its_path(case, tmp_path) -> None:
+    """Path, line where there is one, what was wanted and what was found; no half-read pairs."""
+    name, contents, sentence = BAD_FILES[case]
+    path = tmp_path / name
+    path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+    with pytest.raises(ValueError, match=sentence) as caught:
+        load_pairs(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"chosen": [[1.0]]}, "expected the fields chosen and rejected, found chosen"),
+        ({"chosen": [[1.0]], "rejected": [[2.0]], "score": [1.0]}, "expected the fields chosen, .*, found score"),
+        ({"chosen": [[1.0]], "rejected": [[2.0]], "feature_names": [1.0]}, "feature_names: expected a list of texts"),
+        ({"chosen": [[1.0]], "rejected": [[2.0], [3.0]]}, "rejected: expected the shape of chosen"),
+        ({"chosen": [[1.0]], "rejected": [[np.nan]]}, "rejected: expected finite numbers, got nan"),
+        ({"chosen": 1.0, "rejected": 2.0}, "chosen: expected shape"),
+        ({"chosen": [["a"]], "rejected": [["b"]]}, "chosen: expected an array of real numbers"),
+        (
+            {"chosen": np.array([{}]), "rejected": [1]},
+            "expected an NPZ file of plain arrays, found a damaged or foreign",
+        ),
+    ],
+)
+def test_bad_arrays_get_one_sentence(fields, sentence, tmp_path) -> None:
+    """Unknown, missing and wrong fields of an NPZ file are named; pickled objects are never opened."""
+    np.savez(tmp_path / "a.npz", **fields)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        load_pairs(tmp_path / "a.npz")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.npz'}: ")
+
+
+def test_cut_or_altered_npz_is_refused(tmp_path) -> None:
+    """Wherever a file of arrays is cut, and whichever byte of its first header changes, the answer is a sentence."""
+    save_pairs(bt.PreferencePairs([[1.0, 2.0]], [[3.0, 4.0]]), tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    for stop in range(0, len(whole) - 1, 7):
+        (tmp_path / "b.npz").write_bytes(whole[:stop])
+        with pytest.raises(ValueError, match=r"b\.npz: expected"):
+            load_pairs(tmp_path / "b.npz")
+    start = whole.index(b"descr")
+    for place in range(start, start + 60):
+        (tmp_path / "b.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"b\.npz: expected"):  # at the latest by the checksum
+            load_pairs(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.npz", "a", "a.jsonl.gz"])
+def test_missing_file_is_not_found(name, tmp_path) -> None:
+    """A missing file is a FileNotFoundError that names it, whatever its ending."""
+    with pytest.raises(FileNotFoundError, match=f"{name}: there is no such file"):
+        load_pairs(tmp_path / name)
+
+
+def test_folder_is_no_file(tmp_path) -> None:
+    """A folder is refused in the same way as a file of another format."""
+    (tmp_path / "a.jsonl").mkdir()
+    with pytest.raises(ValueError, match=r"a\.jsonl: expected a file, found a folder"):
+        load_pairs(tmp_path / "a.jsonl")
+
+
+def test_unknown_format_is_named(tmp_path) -> None:
+    """An unknown format is refused before the file is looked for."""
+    with pytest.raises(ValueError, match="format: expected one of jsonl, csv, npz, got 'xml'"):
+        load_pairs(tmp_path / "a.xml", format="xml")
