@@ -151,7 +151,7 @@ def test_confidence_is_minus_log_p() -> None:
     np.testing.assert_allclose(loss, -np.log(p), rtol=1e-12)
 
 
-@pytest.mark.parametrize("mark", [0.02, 0.1, 0.24, 0.25, 0.5, 0.6, 0.75, 0.76, 0.9, 0.99])
+@pytest.mark.parametrize("mark", [0.02, 0.1, 0.24, 0.25, 0.5, 0.6, 0.65, 0.7, 0.75, 0.76, 0.9, 0.99])
 def test_confidence_label_stays_inside_the_axes(mark) -> None:
     """Wherever the marked probability lies, its words stand inside the axes and above the curve."""
     ax = plots.plot_confidence(marks=[mark])
