@@ -159,7 +159,7 @@ def _train(arguments: argparse.Namespace) -> int:
         writer.writerows(zip(*(model.history[column].tolist() for column in HISTORY), strict=True))
     judged, judged_pairs = on_held_out or on_training, validation or training
     margins = model.reward(judged_pairs.chosen) - model.reward(judged_pairs.rejected)
-    model_figures(model, judged, margins, out)
+    model_figures(model, judged, margins, out, weights=judged_pairs.weights)
 
     if arguments.json:
         print(

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .logistic import sigmoid
 from .losses import pair_losses, weighted_mean
+from .objective import Objective
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
 
@@ -134,10 +135,8 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     phi = np.asarray(phi, dtype=np.float64)
-    scorer.check_features(pairs.chosen, "chosen")
-    scorer.check_features(pairs.rejected, "rejected")
+    margins = Objective(scorer, pairs).margins(phi)
     r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
-    margins = r_chosen - r_rejected
     weights, labels = pairs.weights, pairs.labels
     z = margins if pairs.target_margins is None else margins - pairs.target_margins
     p = np.asarray(sigmoid(z))
@@ -166,9 +165,17 @@ def evaluate(
         reward_sd=math.sqrt(weighted_mean((all_rewards - weighted_mean(all_rewards, twice)) ** 2, twice)),
         margin_mean=margin_mean,
         margin_sd=math.sqrt(weighted_mean((margins - margin_mean) ** 2, weights)),
-        margin_quantiles=tuple(float(x) for x in np.quantile(margins, [0, 0.25, 0.5, 0.75, 1])),  # type: ignore[arg-type]
+        margin_quantiles=_quantiles(margins, weights),
         reliability=table,
     )
+
+
+def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, float, float, float]:
+    """Return least, quartiles and largest, each the smallest margin with at least that share of the weight below it."""
+    margins, weights = (margins, None) if weights is None else (margins[weights > 0], weights[weights > 0])
+    shares = [0, 0.25, 0.5, 0.75, 1]
+    a, b, c, d, e = (float(x) for x in np.quantile(margins, shares, weights=weights, method="inverted_cdf"))
+    return a, b, c, d, e
 
 
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
@@ -253,6 +260,8 @@ def bootstrap_interval(
     -------
     (low, high), or None for a single prompt, from which nothing can be resampled
     """
+    if n_bootstrap < 1:
+        raise ValueError(f"n_bootstrap: expected at least 1, got {n_bootstrap}")
     v = np.asarray(values, dtype=np.float64)
     prompts = np.asarray(prompt_index)
     w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -300,9 +309,11 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
     covariance of rewards that sum to zero. Rewards relative to item k are A·r with A = I - 1·e_kᵀ: A·Cov·Aᵀ.
     """
     n = len(information)
+    if isinstance(scorer, TableScorer) and n == 1:
+        return np.zeros((1, 1))  # a single reward is zero by convention
     size = np.abs(information).max()
     shift = np.zeros((n, n))
-    if isinstance(scorer, TableScorer) and n > 1:
+    if isinstance(scorer, TableScorer):
         shift = np.full((n, n), size / n)  # 11ᵀ/n on the scale of H, so that one rank test serves all
         information = information - information.mean()  # l2 would pin the mean reward; the report sets it to zero
     eigenvalues, vectors = np.linalg.eigh(information + shift)
@@ -320,8 +331,6 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
         return np.asarray(inverse)
     centre = np.eye(n) - 1 / n
     if reference is not None:
-        if not -n <= reference < n:
-            raise ValueError(f"reference: expected an item from 0 to {n - 1}, got {reference}")
         centre = np.eye(n)
         centre[:, reference] -= 1
     return np.asarray(centre @ inverse @ centre.T)

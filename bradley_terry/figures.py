@@ -235,7 +235,14 @@ def build_figures(folder: str | Path) -> list[Path]:
     return [*paths, readme]
 
 
-def model_figures(model: RewardModel, evaluation: Evaluation, margins: ArrayLike, folder: str | Path) -> list[Path]:
+def model_figures(
+    model: RewardModel,
+    evaluation: Evaluation,
+    margins: ArrayLike,
+    folder: str | Path,
+    *,
+    weights: ArrayLike | None = None,
+) -> list[Path]:
     """Draw what one should see of a fitted model: its loss curve, its margins, its reliability.
 
     Parameters
@@ -244,6 +251,7 @@ def model_figures(model: RewardModel, evaluation: Evaluation, margins: ArrayLike
     evaluation : Evaluation
         Of the same pairs as ``margins``.
     margins : array_like, (n_pairs,), log-odds
+    weights : array_like, (n_pairs,), optional
     folder : str or Path
         Made if it is not there.
 
@@ -256,7 +264,7 @@ def model_figures(model: RewardModel, evaluation: Evaluation, margins: ArrayLike
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "loss_curve": plot_loss_curve(model.history),
-        "margins": plot_margins(margins),
+        "margins": plot_margins(margins, weights=weights),
         "reliability": plot_reliability(evaluation.reliability),
     }
     return [path for name, ax in figures.items() for path in save_figure(figure_of(ax), folder / name)]

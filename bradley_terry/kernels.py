@@ -70,7 +70,7 @@ def labelled_loss_and_gradient(z, t):  # type: ignore[no-untyped-def]
 
 @_jit
 def plain_blocks(margins, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Fill out with l'/n and sums with (Σ l, Σ (l - log 2)), for blocks first … last - 1."""
+    """Fill out with l'/n and sums with (Σ l/n, Σ (l - log 2)/n), for blocks first … last - 1."""
     n = margins.size
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
@@ -79,8 +79,8 @@ def plain_blocks(margins, out, sums, first, last):  # type: ignore[no-untyped-de
             for i in range(start, min(stop, start + RUN)):
                 loss, gradient = loss_and_gradient(np.float64(margins[i]))
                 out[i] = gradient / n
-                total += loss
-                excess += loss - LOG_2
+                total += loss / n
+                excess += (loss - LOG_2) / n
             sums[block, 0] += total
             sums[block, 1] += excess
 
@@ -98,10 +98,11 @@ def general_blocks(margins, weights, labels, targets, total_weight, out, sums, f
                 t = labels[i] if labels.size else 1.0
                 m = targets[i] if targets.size else 0.0
                 loss, gradient = labelled_loss_and_gradient(np.float64(margins[i]) - m, t)
-                out[i] = gradient * w / total_weight
+                share = w / total_weight
+                out[i] = gradient * share
                 if w > 0.0:  # a pair without weight costs nothing, even an infinite loss
-                    total += w * loss
-                    excess += w * (loss - LOG_2)
+                    total += share * loss
+                    excess += share * (loss - LOG_2)
             sums[block, 0] += total
             sums[block, 1] += excess
 
@@ -167,7 +168,7 @@ def mean_loss_and_gradients(
             raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
         m = _optional(target_margins, "target_margins", z)
         _run(general_blocks, n_blocks, z, w, t, m, total_weight, gradients, sums)
-    return _mean(sums, total_weight), gradients
+    return _mean(sums), gradients
 
 
 def curvatures(
@@ -225,16 +226,17 @@ def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
         future.result()
 
 
-def _mean(sums: NDArray[np.float64], total_weight: float) -> float:
+def _mean(sums: NDArray[np.float64]) -> float:
     """Turn the sums of the blocks into the mean loss.
 
-    The mean is Σ l / n, and also log 2 + Σ (l - log 2) / n. The second is exact where no pair says anything yet; the
-    first keeps its digits where the losses are tiny. fsum adds without rounding, so the order could not matter either.
+    The mean is Σ l/n, and also log 2 + Σ (l - log 2)/n. The second is exact where no pair says anything yet; the first
+    keeps its digits where the losses are tiny. Terms of size l/n cannot overflow as long as the mean does not. fsum
+    adds without rounding, so the order of the blocks could not matter either.
     """
     if not np.isfinite(sums).all():
-        return float(sums[:, 0].sum()) / total_weight
-    excess = math.fsum(sums[:, 1]) / total_weight
-    return LOG_2 + excess if excess > -0.5 * LOG_2 else math.fsum(sums[:, 0]) / total_weight
+        return float(sums[:, 0].sum())
+    excess = math.fsum(sums[:, 1])
+    return LOG_2 + excess if excess > -0.5 * LOG_2 else math.fsum(sums[:, 0])
 
 
 def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floats:

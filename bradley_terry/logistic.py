@@ -114,13 +114,8 @@ def log_sigmoid(z: ArrayLike) -> Float:
     >>> print(f"{log_sigmoid(0.0):.6f} {log_sigmoid(-1000.0):.1f}")
     -0.693147 -1000.0
     """
-    return -softplus(np.negative(as_signed(z)))
-
-
-def as_signed(z: ArrayLike) -> NDArray[np.generic]:
-    """Return ``z`` as an array whose negative exists: unsigned integers and booleans become float64."""
-    array = np.asarray(z)
-    return array.astype(np.float64) if array.dtype.kind in "iub" else array
+    z, dtype = as_float64(z, "z")
+    return _answer(np.asarray(-softplus(-z)), dtype)
 
 
 def logit(p: ArrayLike) -> Float:
@@ -161,18 +156,16 @@ def logit(p: ArrayLike) -> Float:
     return _answer(np.where(p < 0.5, -1.0, 1.0) * np.where(q < 0.25, far, near), dtype)
 
 
+@np.errstate(under="ignore")
 def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
     """Compute p·softplus(-z) + q·softplus(z): what predicting sigma(z) costs when the truth is p, with q = 1 - p.
 
-    Both p and q are asked for, since 1 - p would lose the digits of a small q. An outcome of probability zero costs
-    nothing, even where it would cost infinitely much: 0·inf counts as 0 here.
+    Both p and q are asked for, since 1 - p would lose the digits of a small q. With p + q = 1 the sum is
+    softplus(-|z|) plus |z| times the probability of the outcome that sigma(z) disfavours: two non-negative terms, and
+    exactly log 2 at z = 0 whatever p. An outcome of probability zero costs nothing, even at an infinite z.
     """
     z = np.asarray(z, dtype=np.float64)
-    right, wrong = np.broadcast_arrays(softplus(-z), softplus(z))
-    return _times(np.asarray(p, dtype=np.float64), right) + _times(np.asarray(q, dtype=np.float64), wrong)
-
-
-def _times(probability: NDArray[np.float64], cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Multiply, with 0·inf = 0 and NaN·0 = NaN."""
-    shape = np.broadcast_shapes(probability.shape, cost.shape)
-    return np.multiply(probability, cost, out=np.zeros(shape), where=(probability != 0) | np.isnan(cost))
+    p, q, z = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64), z)
+    disfavoured, away = np.where(z < 0, p, q), np.abs(z)
+    surprise = np.multiply(disfavoured, away, out=np.zeros(z.shape), where=disfavoured != 0)
+    return np.asarray(softplus(-away) + surprise, dtype=np.float64)

@@ -63,10 +63,12 @@ def pair_losses(
     """
     if labels is None:
         return softplus(-_shifted(margins, target_margins))
-    t = _checked_labels(labels)
-    return cross_entropy(t, 1 - t, _shifted(margins, target_margins))[()]
+    z = _shifted(margins, target_margins)
+    t = _checked_labels(labels, z)
+    return cross_entropy(t, 1 - t, z)[()]
 
 
+@np.errstate(under="ignore")  # as in logistic.py: far out, zero is the correctly rounded answer
 def pair_loss_gradients(
     margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
 ) -> Float:
@@ -91,11 +93,11 @@ def pair_loss_gradients(
     z = _shifted(margins, target_margins)
     if labels is None:
         return -sigmoid(-z)
-    t = _checked_labels(labels)
+    t = _checked_labels(labels, z)
     return np.asarray((1 - t) * sigmoid(z) - t * sigmoid(-z), dtype=np.float64)[()]
 
 
-@np.errstate(under="ignore")  # as in logistic.py: far out, zero is the correctly rounded answer
+@np.errstate(under="ignore")
 def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None = None) -> Float:
     """Compute d²l/dΔ² = sigma(Δ) sigma(-Δ) for every pair: how strongly it pins Δ down.
 
@@ -169,7 +171,7 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64] | No
     if weights is not None:
         if weights.shape != values.shape:
             raise ValueError(f"weights: expected shape {values.shape}, one for each pair, got {weights.shape}")
-        if not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        if not ((weights >= 0) & (weights < np.inf)).all() or not weights.any():
             raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
         values, weights = values[weights > 0], weights[weights > 0]
     smallest = float(values.min())
@@ -224,8 +226,10 @@ def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np
     return delta - m
 
 
-def _checked_labels(labels: ArrayLike) -> NDArray[np.float64]:
+def _checked_labels(labels: ArrayLike, z: NDArray[np.floating]) -> NDArray[np.float64]:
     t, _ = as_float64(labels, "labels")
+    if t.shape not in {(), z.shape}:
+        raise ValueError(f"labels: expected shape {z.shape}, one for each pair, got {t.shape}")
     if not ((t >= 0) & (t <= 1)).all():
         raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
     return t

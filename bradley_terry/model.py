@@ -129,6 +129,8 @@ class RewardModel:
             if self.feature_names is None or reference not in self.feature_names:
                 raise ValueError(f"reference: expected one of {self.feature_names}, got {reference!r}")
             return self.feature_names.index(reference)
+        if reference is not None and not -self.phi.size <= reference < self.phi.size:
+            raise ValueError(f"reference: expected an item from 0 to {self.phi.size - 1}, got {reference}")
         return reference
 
     def save(self, path: str | Path) -> None:

@@ -186,7 +186,7 @@ def chosen_backend(backend: str) -> str:
 
 def blas_on_one_thread(n_products: int) -> AbstractContextManager[object]:
     """Return a context in which matrix products use one thread; work too small for a BLAS to share needs none."""
-    return _blas().limit(limits=1, user_api="blas") if n_products > 50_000 else nullcontext()
+    return _blas().limit(limits=1, user_api="blas") if n_products > 8_000 else nullcontext()
 
 
 @lru_cache(maxsize=1)

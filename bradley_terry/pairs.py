@@ -84,10 +84,12 @@ class PreferencePairs:
         if n == 0:
             raise ValueError("chosen: expected at least one pair, got none")
         w = _numbers(weights, "weights", n)
-        if w is not None and not ((w >= 0).all() and w.sum() > 0):
+        if w is not None and not ((w >= 0).all() and w.any()):
             raise ValueError(
                 f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}"
             )
+        if w is not None and w.max() > np.finfo(np.float64).max / n:
+            raise ValueError(f"weights: expected numbers with a finite sum, got a largest of {w.max():g}")
         t = _numbers(labels, "labels", n)
         if t is not None and not ((t >= 0) & (t <= 1)).all():
             raise ValueError(f"labels: expected P(chosen preferred) in [0, 1], got {t[(t < 0) | (t > 1)][0]:g}")
@@ -105,6 +107,12 @@ class PreferencePairs:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name}: preference pairs are frozen; make new ones instead")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name}: preference pairs are frozen; make new ones instead")
+
+    def __reduce__(self) -> tuple[object, ...]:  # how other processes get a copy
+        return _remade, tuple(getattr(self, name) for name in self.__slots__ if name != "_prompt_index")
 
     def __len__(self) -> int:
         return int(self.chosen.shape[0])
@@ -200,7 +208,9 @@ class PreferencePairs:
     def held_out(self, fraction: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
         """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
         if not 0 < fraction < 1:
-            raise ValueError(f"validation: expected a share between 0 and 1, got {fraction!r}")
+            raise ValueError(
+                f"fraction (of prompts for validation): expected a share between 0 and 1, got {fraction!r}"
+            )
         n = self.n_prompts
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
@@ -210,10 +220,28 @@ class PreferencePairs:
         return prompt_held_out[self._prompt_index]
 
 
+def _remade(
+    chosen: ArrayLike,
+    feature_names: Sequence[str] | None,
+    labels: ArrayLike | None,
+    prompts: ArrayLike | None,
+    rejected: ArrayLike,
+    target_margins: ArrayLike | None,
+    weights: ArrayLike | None,
+) -> PreferencePairs:
+    return PreferencePairs(
+        chosen,
+        rejected,
+        prompts=prompts,
+        weights=weights,
+        labels=labels,
+        target_margins=target_margins,
+        feature_names=feature_names,
+    )
+
+
 def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
-    array = np.asanyarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
+    array = _real(values, name)
     if array.ndim == 1 and array.size and array.dtype.kind not in "iu":
         raise ValueError(
             f"{name}: expected features (n_pairs, n_features) or integer item numbers (n_pairs,), "
@@ -224,9 +252,20 @@ def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
     if array.ndim == 1:
         if array.size and array.min() < 0:
             raise ValueError(f"{name}: expected item numbers of at least 0, got {array.min()}")
+        if array.size and array.max() > np.iinfo(np.int64).max:
+            raise ValueError(f"{name}: expected item numbers below 2**63, got {array.max()}")
         return _frozen(array, np.int64)
-    array = _frozen(array, np.float32 if array.dtype == np.float32 else np.float64)
+    array = _frozen(array, np.float32 if array.dtype.newbyteorder("=") == np.float32 else np.float64)
     _check_finite(array, name)
+    return array
+
+
+def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
+    array = np.asanyarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
+    if hasattr(array, "mask"):
+        raise TypeError(f"{name}: expected a plain array, got a masked one; leave the masked pairs out first")
     return array
 
 
@@ -245,9 +284,7 @@ def _check_finite(array: NDArray[np.generic], name: str) -> None:
 def _numbers(values: ArrayLike | None, name: str, n: int) -> NDArray[np.float64] | None:
     if values is None:
         return None
-    array = np.asanyarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
+    array = _real(values, name)
     if array.shape != (n,):
         raise ValueError(f"{name}: expected shape ({n},), one for each pair, got {array.shape}")
     numbers: NDArray[np.float64] = np.asarray(_frozen(array, np.float64), dtype=np.float64)
@@ -295,18 +332,25 @@ def _index_by_first_appearance(prompts: NDArray[np.generic] | None, n: int) -> N
 
 
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
-    """Return a read-only array of this dtype; the caller's own array is copied unless nobody could write to it.
-
-    A view of a writeable array can change under our feet even if the view is read-only: then it is copied too.
-    """
+    """Return a read-only array of this dtype in native byte order, copied unless nobody could write to the original."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
-    if array.dtype != wanted or not array.dtype.isnative:
-        result = array.astype(wanted)
-    elif isinstance(array, np.memmap):
-        result = array.view()
-    elif array.flags.writeable or (isinstance(array.base, np.ndarray) and array.base.flags.writeable):
-        result = array.copy()
-    else:
-        result = array.view()
+    result = array.view() if array.dtype == wanted and _is_settled(array) else array.astype(wanted)
     result.flags.writeable = False
     return result
+
+
+def _is_settled(array: NDArray[np.generic]) -> bool:
+    """Tell whether this memory is mapped from a file, or read-only in every array that could reach it.
+
+    A read-only view of a writeable array can change under our feet, so the whole chain of bases is asked.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap):
+            return True
+        if owner.flags.writeable:
+            return False
+        if owner.base is None:
+            return True
+        owner = owner.base
+    return False

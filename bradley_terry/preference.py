@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .logistic import Float, as_signed, cross_entropy, sigmoid
+from .logistic import Float, as_float64, cross_entropy, sigmoid
 
 __all__ = [
     "accuracy_ceiling",
@@ -70,7 +70,7 @@ def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.rando
     """
     p = np.asarray(sigmoid(_difference(rewards_a, rewards_b)))
     if np.isnan(p).any():
-        raise ValueError("rewards: expected real numbers, got NaN (or two equal infinities), which decide nothing")
+        raise ValueError("rewards: expected real numbers, got NaN or two equal infinities, which decide nothing")
     return np.asarray(rng.random(p.shape) < p)
 
 
@@ -133,10 +133,11 @@ def accuracy_ceiling(true_margins: ArrayLike) -> float:
     return float(np.mean(sigmoid(np.abs(_finite_or_infinite(true_margins, "true_margins")))))
 
 
-def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.generic]:
-    a, b = as_signed(rewards_a), as_signed(rewards_b)
+@np.errstate(invalid="ignore")  # inf - inf: the NaN in the result says it
+def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.floating]:
+    (a, dtype_a), (b, dtype_b) = as_float64(rewards_a, "rewards_a"), as_float64(rewards_b, "rewards_b")
     _check_broadcast("rewards_a", a, "rewards_b", b)
-    return np.asarray(np.subtract(a, b))
+    return np.asarray(a - b).astype(np.result_type(dtype_a, dtype_b), copy=False)
 
 
 def _check_broadcast(name_a: str, a: NDArray[np.generic], name_b: str, b: NDArray[np.generic]) -> None:

@@ -74,7 +74,7 @@ def fit(  # noqa: PLR0912
     callback : callable, optional
         Called after each record with a mapping of the history's names to numbers, and ``phi``; True stops the fit.
     initial : array_like, (n_parameters,), optional
-        Where to start; ``scorer.initial(rng)`` unless given.
+        Where to start; ``scorer.initial(rng)`` unless given. With ``standardise``, in its units.
     max_steps : int, optional
         Updates of φ (for Adam: passes over the data). 100 for Newton, 1000 for gradient descent, 300 for Adam.
     tolerance : float
@@ -88,7 +88,7 @@ def fit(  # noqa: PLR0912
         Records without a better validation loss after which Adam and gradient descent stop.
     standardise : bool
         Work on features of mean 0 and variance 1 and return φ for the features as they are; l2 then acts on the
-        parameters of the standardised features. For linear and MLP scorers.
+        parameters of the standardised features, and history and callback see those. For linear and MLP scorers.
     loss, backend
         As in ``Objective``.
 
@@ -113,6 +113,8 @@ def fit(  # noqa: PLR0912
     >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
     ['0.4196', '-0.4196']
     """
+    if not hasattr(scorer, "backward"):
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     if method is None:
         method = "newton" if scorer.linear_in_phi else "adam"
     if method not in METHODS:
@@ -135,7 +137,6 @@ def fit(  # noqa: PLR0912
     elif validation is not None:
         pairs, held_out = pairs.split(float(validation), seed=seed)
 
-    raw_pairs = pairs
     shift = scale = None
     if standardise and not isinstance(scorer, TableScorer):
         shift, scale = _shift_and_scale(pairs)
@@ -145,6 +146,8 @@ def fit(  # noqa: PLR0912
     recorder = _Recorder(objective, held_out, callback, loss, backend)
     phi = np.array(scorer.initial(rng) if initial is None else initial, dtype=np.float64)
     scorer.unpack(phi)
+    if not np.isfinite(phi).all():
+        raise ValueError("initial: expected finite numbers, got NaN or infinity")
     steps = max_steps or {"newton": 100, "gradient_descent": 1000, "adam": 300}[method]
     with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder.bar = bar
@@ -159,12 +162,11 @@ def fit(  # noqa: PLR0912
             phi, converged, message = _descend(updates, recorder, steps, tolerance, patience)
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
+    information = objective.hessian(phi) * pairs.total_weight if scorer.linear_in_phi else None
     if shift is not None and scale is not None:
         phi = scorer.rescaled(phi, shift, scale)  # type: ignore[attr-defined]
-    information = None
-    if scorer.linear_in_phi:
-        final = objective if shift is None else Objective(scorer, raw_pairs, l2=l2, loss=loss, backend=backend)
-        information = final.hessian(phi) * raw_pairs.total_weight
+        if information is not None:  # weights became w/scale, so that d/dw became scale·d/dw, twice
+            information = information * np.outer(scale, scale)
     if method == "newton" and not converged:
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RewardModel(
@@ -190,12 +192,23 @@ def _newton(
     """
     loss, gradient = objective(phi)
     stopped = recorder.record(0, phi, loss, gradient)
-    for step in range(1, max_steps + 1):
+    n_drifting = 0  # steps since the gradient became small without coming to rest
+    for step in range(1, max_steps + 2):
+        largest = float(np.abs(gradient).max())
         if stopped:
             return phi, False, "stopped by the callback"
-        if np.abs(gradient).max() <= tolerance:
-            break
         direction = -_solve(objective.hessian(phi), gradient)
+        if largest <= tolerance:
+            # A small gradient is not yet a minimum. Where the pairs can be separated the loss falls for ever, and each
+            # step still moves a margin by about 1; in tiny units of a feature every gradient is small. At rest the
+            # next step moves nothing. (Δ is linear in φ: a step changes the margins by the margins of the step.)
+            if objective.l2 > 0 or np.abs(objective.margins(direction)).max() <= 0.1:
+                return phi, True, f"largest gradient entry {largest:.1e} <= {tolerance:g}"
+            n_drifting += 1
+        if n_drifting > 20:
+            return phi, False, _no_minimum(objective)
+        if step > max_steps:
+            break
         slope = float(gradient @ direction)
         rounding = 1e-15 * abs(loss)
         size = 1.0
@@ -206,29 +219,12 @@ def _newton(
                 break
             size /= 2
             if size < 1e-12:
-                return (
-                    phi,
-                    False,
-                    f"no step lowers the loss any more, largest gradient entry {np.abs(gradient).max():.1e}",
-                )
-        at_rest = -slope <= rounding and np.abs(new_gradient).max() >= np.abs(gradient).max()
-        if at_rest:
-            return (
-                phi,
-                True,
-                f"the loss is least to the last digit, largest gradient entry {np.abs(gradient).max():.1e}",
-            )
+                return phi, False, f"not converged: no step lowers the loss, largest gradient entry {largest:.1e}"
+        if -slope <= rounding and np.abs(new_gradient).max() >= largest > tolerance:
+            return phi, True, f"the loss is least to the last digit, largest gradient entry {largest:.1e}"
         phi, loss, gradient = candidate, new_loss, new_gradient
         stopped = recorder.record(step, phi, loss, gradient)
-    largest = float(np.abs(gradient).max())
-    if largest > tolerance:
-        return phi, False, f"not converged: largest gradient entry {largest:.1e} after {max_steps} Newton steps"
-    # A small gradient is not yet a minimum: where the pairs can be separated, the loss falls for ever and every Newton
-    # step still moves a margin by about 1. At a true minimum the next step moves nothing.
-    moved = objective.margins(phi - _solve(objective.hessian(phi), gradient)) - objective.margins(phi)
-    if np.abs(moved).max() > 0.1:
-        return phi, False, _no_minimum(objective)
-    return phi, True, f"largest gradient entry {largest:.1e} <= {tolerance:g}"
+    return phi, False, f"not converged: largest gradient entry {largest:.1e} after {max_steps} Newton steps"
 
 
 def _no_minimum(objective: Objective) -> str:
@@ -240,21 +236,21 @@ def _no_minimum(objective: Objective) -> str:
 
 
 def _solve(hessian: Array, gradient: Array) -> Array:
-    """Solve H s = g by Cholesky; where H is singular, add the least multiple of I that makes it work.
+    """Solve H s = g by Cholesky, in units in which every parameter has curvature 1, with a speck of damping.
 
     A direction in which H vanishes is one that no pair speaks about (a shift of all rewards, a feature that both
-    answers share). g vanishes there too, so the solution stays put in it.
+    answers share). g vanishes there too, and the damping makes the solution stay put in it.
     """
-    largest = float(np.diag(hessian).max())
-    if not largest > 0:
-        return gradient
-    damping = 0.0
+    diagonal = np.diag(hessian)
+    unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled = hessian * np.outer(unit, unit)
+    damping = 1e-14
     while True:
         try:
-            lower = np.linalg.cholesky(hessian + damping * largest * np.eye(len(hessian)))
-            return np.linalg.solve(lower.T, np.linalg.solve(lower, gradient))
+            lower = np.linalg.cholesky(scaled + damping * np.eye(len(scaled)))
+            return np.asarray(unit * np.linalg.solve(lower.T, np.linalg.solve(lower, unit * gradient)))
         except np.linalg.LinAlgError:
-            damping = max(10 * damping, 1e-14)
+            damping *= 10
 
 
 def _safe_rate(objective: Objective, phi: Array) -> float:
@@ -390,7 +386,7 @@ class _Recorder:
             self.bar.update(len(self.rows) - 1, loss)
         if self.callback is None:
             return False
-        return self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()}) is True
+        return bool(self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()}))
 
     def history(self) -> dict[str, Array]:
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
@@ -424,10 +420,13 @@ class _Bar:
 
 
 def _shift_and_scale(pairs: PreferencePairs) -> tuple[Array, Array]:
-    """Return mean and standard deviation of each feature over both answers; a constant feature keeps its units."""
+    """Return mean and standard deviation of each feature over both answers; a constant feature keeps its units.
+
+    The spread of a constant is not quite zero, since its mean is rounded; whatever is below that noise counts as zero.
+    """
     both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
     scale = both.std(axis=0)
-    return both.mean(axis=0), np.where(scale > 0, scale, 1.0)
+    return both.mean(axis=0), np.where(scale > 1e-12 * np.abs(both).max(axis=0), scale, 1.0)
 
 
 def _standardised(pairs: PreferencePairs, shift: Array, scale: Array) -> PreferencePairs:

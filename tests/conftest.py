@@ -138,7 +138,7 @@ def random_pairs() -> Callable[..., bt.PreferencePairs]:
 
 @pytest.fixture
 def kernels() -> Iterator[object]:
-    """The compiled room; whatever number of threads a test sets is restored."""
+    """Enter the compiled room; whatever number of threads a test sets is restored."""
     from bradley_terry import kernels
 
     before = kernels.get_threads()

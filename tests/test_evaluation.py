@@ -38,7 +38,7 @@ def test_accuracy_of_four_pairs_is_three_quarters() -> None:
     assert found.mean_loss == pytest.approx(0.5187, abs=5e-5)
     assert found.coin_flip_loss == LOG_2
     assert (found.reward_mean_chosen, found.reward_mean_rejected, found.margin_mean) == (1.75, 1.25, 0.5)
-    assert found.margin_quantiles == (-0.5, 0.25, 0.75, 1.0, 1.0)
+    assert found.margin_quantiles == (-0.5, -0.5, 0.5, 1.0, 1.0)
     assert found.margin_sd == pytest.approx(np.std([1, 0.5, 1, -0.5]), rel=1e-14)
     assert found.reward_sd == pytest.approx(np.std([2, 1.5, 3, 0.5, 1, 1, 2, 1]), rel=1e-14)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import zipfile
@@ -103,7 +104,7 @@ def test_phi_of_a_model_is_read_only(model, tmp_path) -> None:
 
 def test_missing_file_is_said_to_be_missing(tmp_path) -> None:
     """FileNotFoundError with the path, not a complaint about its format."""
-    with pytest.raises(FileNotFoundError, match="nowhere.npz: there is no such model file"):
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz: there is no such model file"):
         bt.RewardModel.load(tmp_path / "nowhere.npz")
 
 
@@ -161,6 +162,31 @@ def test_foreign_and_damaged_files_are_refused(tmp_path) -> None:
         with pytest.raises(ValueError, match="not a reward model that this package saved, or damaged") as caught:
             bt.RewardModel.load(path)
         assert path.name in str(caught.value)
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_loading_never_runs_what_a_file_says(tmp_path) -> None:
+    """An array of pickled objects, in a needed or in an unknown entry, is refused before any of it is unpickled."""
+    good, bomb = tmp_path / "good", tmp_path / "exploded"
+    bt.fit(bt.LinearScorer(2), bt.PreferencePairs([[1.0, 2], [0, 1]], [[0.0, 1], [1, 1]]), l2=1).save(good)
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.array([Bomb(str(bomb)), None], dtype=object), allow_pickle=True)
+    for entry in ("phi.npy", "information.npy", "extra.npy"):
+        bad = tmp_path / entry
+        bad.write_bytes(good.read_bytes())
+        rewrite(bad, **{entry: buffer.getvalue()})
+        with pytest.raises(ValueError, match="not a reward model that this package saved"):
+            bt.RewardModel.load(bad)
+        assert not bomb.exists()
 
 
 def test_truncated_and_flipped_files_are_refused_or_read_right(tmp_path) -> None:

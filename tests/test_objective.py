@@ -107,7 +107,7 @@ def test_l2_adds_half_its_squares_once(random_pairs, rng) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_offset_that_both_answers_share_changes_nothing(backend: str, rng) -> None:
-    """A linear scorer sees only differences: offsets of a prompt, here whole numbers to 2⁴⁰, leave every bit in place."""
+    """A linear scorer sees only differences: offsets of a prompt, here up to 2⁴⁰, leave every bit in place."""
     c, r = rng.integers(-8, 9, (2, 40, 3)) / 4  # quarters below 2⁴⁰: added without rounding
     offsets = np.repeat(rng.integers(-(2**40), 2**40, (10, 3)), 4, axis=0)
     phi = rng.normal(size=3)

@@ -88,7 +88,7 @@ def test_unpack_gives_views_that_cover_phi_once(scorer) -> None:
     np.testing.assert_array_equal(np.concatenate([b.ravel() for b in blocks.values()]), phi)
     assert {name: b.shape for name, b in blocks.items()} == scorer.shapes
     for block in blocks.values():
-        block += 100
+        np.add(block, 100, out=block)
     np.testing.assert_array_equal(phi, np.arange(scorer.n_parameters) + 100)
 
 

@@ -71,6 +71,15 @@ def test_history_of_a_zero_scorer_starts_at_log_two(method: str, linear_world) -
         assert (np.diff(history["loss"]) <= 1e-15).all()  # never up, but for the last digit
 
 
+def test_first_step_of_adam_moves_every_parameter_by_the_learning_rate(linear_world) -> None:
+    """At the first step m̂/√v̂ is the sign of the gradient, thanks to both corrections for the start at zero."""
+    pairs = linear_world[1]
+    model = bt.fit(bt.LinearScorer(3), pairs, method="adam", batch_size=len(pairs), max_steps=1, learning_rate=0.02)
+    gradient = bt.Objective(bt.LinearScorer(3), pairs)(np.zeros(3))[1]
+    # the 1e-8 beside √v̂ takes 1e-8/|gradient| off each step
+    np.testing.assert_allclose(model.phi, -0.02 * np.sign(gradient), rtol=1e-6)
+
+
 # ------------------------------------------------------------------------------------------------------- identity
 
 
