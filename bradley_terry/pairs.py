@@ -187,12 +187,12 @@ class PreferencePairs:
             feature_names=self.feature_names,
         )
 
-    def split(self, fraction: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
+    def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
         """Split by prompt into (training, validation) pairs; no prompt is on both sides.
 
         Parameters
         ----------
-        fraction : float in (0, 1)
+        validation : float in (0, 1)
             Share of the prompts that go to validation, rounded to whole prompts, at least one on each side.
         seed : int
             The same seed gives the same split.
@@ -202,19 +202,17 @@ class PreferencePairs:
         ValueError
             If there are fewer than two prompts, or a side would have no weight.
         """
-        held_out = self.held_out(fraction, seed=seed)
+        held_out = self.held_out(validation, seed=seed)
         return self.subset(~held_out), self.subset(held_out)
 
-    def held_out(self, fraction: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
+    def held_out(self, validation: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
         """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
-        if not 0 < fraction < 1:
-            raise ValueError(
-                f"fraction (of prompts for validation): expected a share between 0 and 1, got {fraction!r}"
-            )
+        if not 0 < validation < 1:
+            raise ValueError(f"validation: expected a share between 0 and 1, got {validation!r}")
         n = self.n_prompts
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
-        n_held_out = min(max(round(fraction * n), 1), n - 1)
+        n_held_out = min(max(round(validation * n), 1), n - 1)
         prompt_held_out = np.zeros(n, dtype=bool)
         prompt_held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
         return prompt_held_out[self._prompt_index]

@@ -19,14 +19,14 @@ FILES = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """An empty folder to stand in."""
+    """Stand in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def answers(here):
-    """A small file of texts in which the longer answer always wins."""
+    """Write a small file of texts in which the longer answer always wins."""
     path = here / "answers.jsonl"
     rows = [
         {"prompt": f"Question {i}?", "chosen": "a clear and complete reply " * (i % 4 + 2), "rejected": f"no {i}"}
@@ -155,11 +155,12 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "named"), BAD, ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+@pytest.mark.parametrize(("arguments", "named"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
 def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, named):
     """No traceback: one line on stderr that names what is wrong, nothing written."""
     (here / "empty.jsonl").write_text("", encoding="utf-8")
-    (here / "bad.jsonl").write_text('{"chosen": "a", "rejected": "b"}\n{"chosen": true, "rejected": "b"}\n', encoding="utf-8")
+    good, bad = '{"chosen": "a", "rejected": "b"}', '{"chosen": true, "rejected": "b"}'
+    (here / "bad.jsonl").write_text(f"{good}\n{bad}\n", encoding="utf-8")
     (here / "list.jsonl").write_text('["a", "b"]\n', encoding="utf-8")
     (here / "strange.xyz").write_text("?", encoding="utf-8")
     before = sorted(path.name for path in here.iterdir())
@@ -173,7 +174,7 @@ def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, na
 
 @pytest.mark.parametrize("arguments", [["tarin"], ["train", "--scorer", "forest"], ["train", "--seed", "x"], []])
 def test_unknown_words_end_with_status_2(arguments, capsys):
-    """argparse says what it expected."""
+    """The parser says what it expected."""
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
