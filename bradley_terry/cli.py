@@ -20,7 +20,7 @@ from . import __version__
 from .evaluation import evaluate
 from .model import HISTORY, RewardModel
 from .pairs import PreferencePairs
-from .report import example_in_words, markdown, weights_by_strength
+from .report import example_in_words, judgement, markdown, weights_by_strength
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .training import ConvergenceWarning, fit
 
@@ -34,6 +34,9 @@ SHIPPED = ("travel-modes", "citations", "baseball")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments and return its exit status: 0, or 2 with one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no Δ shows a question mark
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -114,6 +117,10 @@ def _parser() -> argparse.ArgumentParser:
 def _train(arguments: argparse.Namespace) -> int:
     from .figures import model_figures
 
+    if arguments.l2 is not None and not 0 <= arguments.l2 < float("inf"):
+        raise ValueError(f"--l2: expected a number of at least 0, got {arguments.l2:g}")
+    if arguments.seed < 0:
+        raise ValueError(f"--seed: expected a whole number of at least 0, got {arguments.seed}")
     name, out = _name_and_folder(arguments)
     pairs, texts = _load(arguments.data)
     scorer = _scorer(arguments, pairs)
@@ -125,13 +132,13 @@ def _train(arguments: argparse.Namespace) -> int:
     validation = None if share == 0 else pairs.subset(held_out)
     l2 = (0.03 if texts is not None else 0.0) if arguments.l2 is None else arguments.l2
 
-    say = (lambda *_: None) if arguments.json else print
-    say(f"{name}: {len(training)} pairs to learn from, {scorer}")
+    if not arguments.json:
+        print(f"{name}: {len(training)} pairs to learn from, {scorer}\n", flush=True)
     with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the place in our code
         warnings.simplefilter("always", ConvergenceWarning)
         model = fit(
             scorer, training, l2=l2, seed=arguments.seed, validation=validation, backend=arguments.backend,
-            standardise=isinstance(scorer, MLPScorer), progress=not arguments.json,
+            standardise=isinstance(scorer, MLPScorer), progress=sys.stderr.isatty() and not arguments.json,
         )  # fmt: skip
     for warning in caught:
         print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
@@ -189,8 +196,8 @@ def _train(arguments: argparse.Namespace) -> int:
             )
         )
     else:
-        say(f"\n{report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve, margins,")
-        say("reliability (SVG and PNG).")
+        print(f"{report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve, margins,")
+        print("reliability (SVG and PNG).")
     return 0
 
 
@@ -215,10 +222,15 @@ def _load(data: str) -> tuple[PreferencePairs, datasets.Texts | None]:
     from . import datasets
 
     shipped = {"travel-modes": datasets.travel_modes, "citations": datasets.citations, "baseball": datasets.baseball}
-    if data in shipped and not Path(data).exists():
+    path = Path(data)
+    if data in shipped and not path.is_file():
         return shipped[data](), None
-    texts = datasets.read_texts(data) if Path(data).name.removesuffix(".gz").endswith(".jsonl") else None
-    return datasets.load_pairs(data), texts
+    if not path.exists():
+        raise FileNotFoundError(f"{data}: there is no such file, and it is none of {', '.join(shipped)}")
+    if path.is_dir():
+        raise ValueError(f"{data}: expected a file of pairs, got a folder")
+    texts = datasets.read_texts(path) if path.name.lower().removesuffix(".gz").endswith(".jsonl") else None
+    return datasets.load_pairs(path) if texts is None else texts.to_pairs(), texts
 
 
 def _scorer(arguments: argparse.Namespace, pairs: PreferencePairs) -> Scorer:
@@ -240,7 +252,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     pairs, _ = _load(arguments.data)
     pairs = _matched(model, pairs, arguments)
     result = evaluate(model.scorer, model.phi, pairs)
-    print(json.dumps(result.to_dict(), indent=2) if arguments.json else f"{model}\n{result}")
+    print(json.dumps(result.to_dict(), indent=2) if arguments.json else f"{model}\n\n{judgement(result)}")
     return 0
 
 
@@ -253,7 +265,8 @@ def _matched(model: RewardModel, pairs: PreferencePairs, arguments: argparse.Nam
         return pairs
     if not pairs.is_items:
         strange = next((name for name in theirs if name not in mine), "in another order")
-        raise ValueError(f"{arguments.data}: expected the features that the model was trained on, got {strange!r}")
+        wanted = ", ".join(mine[:5]) + (", …" if len(mine) > 5 else "")
+        raise ValueError(f"{arguments.data}: expected the features of the model ({wanted}), got {strange!r}")
     number = {name: item for item, name in enumerate(mine)}
     used = {int(item) for item in np.unique(np.concatenate([pairs.chosen, pairs.rejected]))}
     unknown = [theirs[item] for item in sorted(used) if theirs[item] not in number]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
-from importlib import metadata, util
-from pathlib import Path
+from importlib import metadata
 
 import numpy as np
 
@@ -18,7 +16,7 @@ from .scorers import MLPScorer
 
 __all__ = ["examine"]
 
-NEEDED = ("numpy", "numba", "matplotlib", "tqdm")
+NEEDED = ("numpy", "numba", "matplotlib", "tqdm", "threadpoolctl")
 OPTIONAL = ("jupyterlab", "autograd", "jax", "torch", "scipy", "pytest")
 
 
@@ -27,13 +25,15 @@ def examine() -> tuple[str, bool]:
     lines = [
         f"bradley_terry {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     ]
-    lines += [f"  {name:<11} {_version(name)}" for name in NEEDED]
-    lines += [f"  {name:<11} {_version(name)} (optional)" for name in OPTIONAL]
+    lines += [f"  {name:<13} {_version(name)}" for name in NEEDED]
+    lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
     backend = chosen_backend("numba")
     if backend == "numba":
         from . import kernels  # noqa: PLC0415
 
-        lines.append(f"backend: numba, {kernels.get_threads()} thread(s); compiled code is kept in {_cache_folder()}")
+        lines.append(
+            f"backend: numba, {kernels.get_threads()} thread(s); compiled code is kept in {kernels.CACHE_FOLDER}"
+        )
     else:
         lines.append("backend: numpy, since numba is not installed; everything works, more slowly")
     checks = {
@@ -55,15 +55,6 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _cache_folder() -> str:
-    """Say where Numba keeps compiled code: NUMBA_CACHE_DIR, else beside the source, else in the user's cache."""
-    if folder := os.environ.get("NUMBA_CACHE_DIR"):
-        return folder
-    spec = util.find_spec("bradley_terry")
-    beside = Path(str(spec.origin)).parent / "__pycache__" if spec else Path("__pycache__")
-    return str(beside) if os.access(beside.parent, os.W_OK) else "the user's cache folder for numba"
 
 
 def _known_values() -> bool:

@@ -20,14 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from .logistic import sigmoid
 from .losses import pair_losses, weighted_mean
-from .objective import Objective
+from .objective import Objective, blas_on_one_thread
 from .pairs import PreferencePairs
-from .scorers import Scorer, TableScorer
+from .scorers import Scorer, TableScorer, check_size
 
 __all__ = [
     "Evaluation",
     "Reliability",
     "bootstrap_interval",
+    "connected_groups",
     "covariance",
     "evaluate",
     "pairwise_accuracies",
@@ -49,13 +50,16 @@ class Reliability:
     predicted, observed : arrays, (n_bins,), in [0, 1]
         Mean predicted probability and share of preferences in each bin; NaN in an empty bin.
     weight : array, (n_bins,)
-        Share of the pairs in each bin, sums to 1.
+        Share of the pairs in each bin, by weight, sums to 1.
+    n_pairs : array of int, (n_bins,)
+        Number of pairs in each bin.
     """
 
     edges: Array
     predicted: Array
     observed: Array
     weight: Array
+    n_pairs: NDArray[np.int64]
 
     @property
     def expected_calibration_error(self) -> float:
@@ -213,8 +217,7 @@ def reliability(
     -------
     Reliability
     """
-    if n_bins < 1:
-        raise ValueError(f"n_bins: expected at least 1, got {n_bins}")
+    check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
     predicted = np.asarray(sigmoid(np.abs(z)))
     observed = pairwise_accuracies(z, labels)
@@ -228,7 +231,8 @@ def reliability(
         sums = np.bincount(bins, weights=w * values, minlength=n_bins)
         return np.asarray(np.divide(sums, weight, out=np.full(n_bins, np.nan), where=full))
 
-    return Reliability(edges, mean_in_bin(predicted), mean_in_bin(observed), weight / weight.sum())
+    n_pairs = np.bincount(bins, minlength=n_bins)
+    return Reliability(edges, mean_in_bin(predicted), mean_in_bin(observed), weight / weight.sum(), n_pairs)
 
 
 def bootstrap_interval(
@@ -260,8 +264,7 @@ def bootstrap_interval(
     -------
     (low, high), or None for a single prompt, from which nothing can be resampled
     """
-    if n_bootstrap < 1:
-        raise ValueError(f"n_bootstrap: expected at least 1, got {n_bootstrap}")
+    check_size("n_bootstrap", n_bootstrap)
     v = np.asarray(values, dtype=np.float64)
     prompts = np.asarray(prompt_index)
     w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -309,38 +312,48 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
     covariance of rewards that sum to zero. Rewards relative to item k are A·r with A = I - 1·e_kᵀ: A·Cov·Aᵀ.
     """
     n = len(information)
-    if isinstance(scorer, TableScorer) and n == 1:
-        return np.zeros((1, 1))  # a single reward is zero by convention
-    size = np.abs(information).max()
-    shift = np.zeros((n, n))
-    if isinstance(scorer, TableScorer):
-        shift = np.full((n, n), size / n)  # 11ᵀ/n on the scale of H, so that one rank test serves all
-        information = information - information.mean()  # l2 would pin the mean reward; the report sets it to zero
-    eigenvalues, vectors = np.linalg.eigh(information + shift)
-    weak = eigenvalues <= n * np.finfo(np.float64).eps * max(size, eigenvalues[-1])
-    if weak.any():
-        worst = int(np.abs(vectors[:, int(np.argmin(eigenvalues))]).argmax())
-        raise ValueError(
-            f"standard errors: {int(weak.sum())} direction(s) of phi are not determined by these pairs "
-            f"(parameter {worst} is the largest part of one); drop a feature or use l2 > 0"
-        )
-    inverse = (vectors / eigenvalues) @ vectors.T
     if not isinstance(scorer, TableScorer):
         if reference is not None:
             raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
-        return np.asarray(inverse)
+        # In units in which every parameter has information 1, so that the units of the features do not matter.
+        diagonal = np.diag(information)
+        unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        return _inverse(information * np.outer(unit, unit)) * np.outer(unit, unit)
+    if n == 1:
+        return np.zeros((1, 1))  # a single reward is zero by convention
+    information = information - information.mean()  # l2 would pin the mean reward; the report sets it to zero
+    size = float(np.abs(information).max())
+    inverse = _inverse(information + size / n)  # size·11ᵀ/n: 11ᵀ/n on the scale of H, so that one rank test serves all
     centre = np.eye(n) - 1 / n
     if reference is not None:
+        if not -n <= reference < n:
+            raise ValueError(f"reference: expected an item from 0 to {n - 1}, got {reference}")
         centre = np.eye(n)
         centre[:, reference] -= 1
-    return np.asarray(centre @ inverse @ centre.T)
+    with blas_on_one_thread(n**3):
+        return np.asarray(centre @ inverse @ centre.T)
+
+
+def _inverse(information: Array) -> Array:
+    """Invert a symmetric matrix, or say which directions it leaves undetermined."""
+    n = len(information)
+    with blas_on_one_thread(n**3):
+        eigenvalues, vectors = np.linalg.eigh(information)
+        weak = eigenvalues <= n * np.finfo(np.float64).eps * max(float(np.abs(information).max()), eigenvalues[-1])
+        if not weak.any():
+            return np.asarray((vectors / eigenvalues) @ vectors.T)
+    worst = int(np.abs(vectors[:, int(np.argmin(eigenvalues))]).argmax())
+    raise ValueError(
+        f"standard errors: {int(weak.sum())} direction(s) of phi are not determined by these pairs "
+        f"(parameter {worst} is the largest part of one); drop a feature or use l2 > 0"
+    )
 
 
 def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     """Group items so that within a group every item has beaten every other, directly or through a chain of wins.
 
-    A table has a finite best fit exactly when there is one group (Ford 1957). With more groups some group has never
-    lost to, or never met, the rest: its rewards run off to infinity, or cannot be compared with the others at all.
+    A table has one finite best fit, up to a shift, exactly when there is one group (Ford 1957). With more groups, one
+    that beat another without ever losing to it runs off to infinity, and groups that never met cannot be compared.
 
     Parameters
     ----------
@@ -371,3 +384,20 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     mutual = reaches & reaches.T
     groups = sorted({tuple(np.flatnonzero(row).tolist()) for row in mutual}, key=lambda g: -int(reaches[g[0]].sum()))
     return [list(group) for group in groups]
+
+
+def connected_groups(pairs: PreferencePairs) -> int:
+    """Return into how many groups the items fall that met one another, directly or through others, whoever won."""
+    if not pairs.is_items:
+        raise ValueError("pairs: expected item numbers, got features")
+    met = slice(None) if pairs.weights is None else pairs.weights > 0
+    a, b = pairs.chosen[met].astype(np.int64), pairs.rejected[met].astype(np.int64)
+    group = np.arange(pairs.n_items)
+    while True:  # each item takes the smallest group number among those it met, until nothing changes
+        new = group.copy()
+        np.minimum.at(new, a, group[b])
+        np.minimum.at(new, b, group[a])
+        new = new[new]  # and the number that this one has taken, which doubles the pace
+        if np.array_equal(new, group):
+            return len(np.unique(group))
+        group = new

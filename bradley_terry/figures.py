@@ -262,8 +262,9 @@ def model_figures(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    penalty = 0.5 * model.l2 * model.history["parameter_norm"] ** 2  # in the recorded loss, not in the validation loss
     figures = {
-        "loss_curve": plot_loss_curve(model.history),
+        "loss_curve": plot_loss_curve({**model.history, "loss": model.history["loss"] - penalty}),
         "margins": plot_margins(margins, weights=weights),
         "reliability": plot_reliability(evaluation.reliability),
     }

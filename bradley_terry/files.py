@@ -44,12 +44,15 @@ class Texts:
 
     Attributes
     ----------
+    path : Path
+        The file.
     prompts, chosen, rejected : lists of str, of the same length
         A prompt is empty where the file names none.
     labels, weights, target_margins : lists of float, or None
         None where no line of the file has one.
     """
 
+    path: Path
     prompts: list[str]
     chosen: list[str]
     rejected: list[str]
@@ -59,6 +62,24 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.chosen)
+
+    def to_pairs(self) -> PreferencePairs:
+        """Return the pairs with the features of ``text``; prompts of equal text get the same number."""
+        numbers: dict[str, int] = {}
+        prompts = []
+        for row, prompt in enumerate(self.prompts):
+            key = prompt or f"\0{row}"  # an empty prompt shares nothing with another empty prompt
+            prompts.append(numbers.setdefault(key, len(numbers)))
+        return _pairs(
+            self.path,
+            text_features(self.prompts, self.chosen),
+            text_features(self.prompts, self.rejected),
+            prompts=prompts,
+            feature_names=feature_names(),
+            labels=self.labels,
+            weights=self.weights,
+            target_margins=self.target_margins,
+        )
 
 
 def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePairs:  # noqa: A002  # as pandas, numpy say
@@ -92,22 +113,7 @@ def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePair
         return _read_npz(path)
     if kind == "csv":
         return _read_csv(path)
-    texts = read_texts(path)
-    numbers: dict[str, int] = {}
-    prompts = []
-    for row, prompt in enumerate(texts.prompts):
-        key = prompt or f"\0{row}"  # an empty prompt shares nothing with another empty prompt
-        prompts.append(numbers.setdefault(key, len(numbers)))
-    return _pairs(
-        path,
-        text_features(texts.prompts, texts.chosen),
-        text_features(texts.prompts, texts.rejected),
-        prompts=prompts,
-        feature_names=feature_names(),
-        labels=texts.labels,
-        weights=texts.weights,
-        target_margins=texts.target_margins,
-    )
+    return read_texts(path).to_pairs()
 
 
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
@@ -174,7 +180,7 @@ def read_texts(path: str | Path) -> Texts:
         for key, found in numbers.items()
         if found
     }
-    return Texts(prompts, chosen, rejected, **columns)
+    return Texts(path, prompts, chosen, rejected, **columns)
 
 
 # --- JSONL -----------------------------------------------------------------------------------------------------------
@@ -309,7 +315,8 @@ def _feature_columns(path: Path, header: list[str], is_items: bool) -> list[str]
         if name in known:
             continue
         if is_items or not feature or side not in {"chosen", "rejected"}:
-            wanted = ", ".join(sorted(known) if is_items else ["name_chosen and name_rejected", *sorted(known)])
+            either = "name_chosen and name_rejected, or chosen and rejected"
+            wanted = ", ".join(sorted(known) if is_items else [either, *sorted(known)])
             _fail(path, f"expected columns {wanted}; found {name}", 1)
         partner = f"{feature}_{'rejected' if side == 'chosen' else 'chosen'}"
         if partner not in header:
@@ -407,7 +414,9 @@ def _format(path: Path, given: str | None) -> str:  # noqa: RET503  # _fail neve
     endings = tuple(ending for group in FORMATS.values() for ending in group)
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
-    _fail(path, f"expected a name that ends in {', '.join(endings)}, or format= one of {', '.join(FORMATS)}")
+    _fail(
+        path, f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"
+    )
 
 
 def _pairs(

@@ -32,7 +32,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Function = Callable[[Array], tuple[float, Array]]
 
-TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12}  # of the largest expected entry in the block
+TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12}  # of the expected entry
+ROUNDING = {"numerical": 1e-9, "autograd": 1e-14}  # of the largest entry in the block
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def check_gradient(
     names : mapping of block name to shape, optional
         How φ is laid out; taken from an ``Objective``'s scorer unless given, else one block called "phi".
     tolerance : float, optional
-        Allowed error as a share of the block's largest expected entry: 1e-8 numerical, 1e-12 autograd unless given.
+        Allowed error as a share of the expected entry: 1e-8 numerical, 1e-12 autograd unless given. What rounding
+        leaves open comes on top, so that a true zero passes.
     reference : callable, phi -> loss, optional
         For autograd: your loss written with ``autograd.numpy``. Built by us for an ``Objective``.
 
@@ -123,11 +125,15 @@ def check_gradient(
     shapes = names
     if shapes is None:
         shapes = function.scorer.shapes if isinstance(function, Objective) else {"phi": phi.shape}
+    if phi.ndim != 1 or phi.size == 0:
+        raise ValueError(f"phi: expected a flat vector of at least one number, got shape {phi.shape}")
+    if sum(int(np.prod(shape)) for shape in shapes.values()) != phi.size:
+        raise ValueError(f"names: expected shapes that fill phi, {phi.size} numbers, got {dict(shapes)}")
     loss, got = _called(function, phi)
     blocks: list[BlockReport] = []
     for referee in referees:
-        # Rounding: a loss is known to a few eps of itself, so its gradient cannot be known better than this.
-        uncertainty = np.full(phi.shape, 1e-13 * abs(loss))
+        # Rounding: a loss is known to a few eps of itself, so its gradient not better than this per unit of phi.
+        uncertainty = np.full(phi.shape, 1e-13 * abs(loss) * max(1.0, 1 / max(float(np.abs(phi).max()), 1e-6)))
         if referee == "numerical":
             expected, spread = numerical_gradient(lambda at: _called(function, at)[0], phi)
             uncertainty = np.maximum(uncertainty, 4 * spread)
@@ -156,7 +162,7 @@ def _compare(
     uncertainty: Array,
     share: float,
 ) -> list[BlockReport]:
-    """Judge block by block: an entry may be off by ``share`` of its block's largest entry, and by its uncertainty."""
+    """Judge entry by entry: each may be off by ``share`` of itself, by its uncertainty, and by the block's rounding."""
     reports, start = [], 0
     for name, shape in shapes.items():
         stop = start + int(np.prod(shape))
@@ -164,8 +170,9 @@ def _compare(
         start = stop
         scale = float(np.abs(e).max()) if e.size else 0.0
         off = np.abs(g - e)
-        wrong = ~(off <= share * scale + u)  # written so that NaN is wrong
-        worst = int(np.where(np.isnan(off), np.inf, off - u).argmax())
+        allowed = share * np.abs(e) + u + ROUNDING[referee] * scale
+        wrong = ~(off <= allowed)  # written so that NaN is wrong
+        worst = int(np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300)).argmax())
         reports.append(
             BlockReport(
                 name=name,
@@ -200,6 +207,7 @@ def numerical_gradient(loss: Callable[[Array], float], phi: ArrayLike, *, step: 
     """
     phi = np.array(phi, dtype=np.float64)
     gradient, spread = np.empty_like(phi), np.empty_like(phi)
+    noise = float(np.finfo(np.float64).eps) * abs(loss(phi))  # by which rounding alone may change a loss
     for j in range(phi.size):
 
         def central(h: float, j: int = j) -> float:
@@ -208,14 +216,18 @@ def numerical_gradient(loss: Callable[[Array], float], phi: ArrayLike, *, step: 
             minus[j] -= h
             return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # the step that was really taken
 
-        gradient[j], spread[j] = _ridders(central, step * max(abs(phi[j]), 1.0))
+        h = step * max(abs(phi[j]), 1.0)
+        while abs(central(h)) * h > 0.1 and h > 1e-12 * max(abs(phi[j]), 1.0):  # a small step, as the loss sees it
+            h /= 8
+        gradient[j], spread[j] = _ridders(central, h, noise)
     return gradient, spread
 
 
-def _ridders(central: Callable[[float], float], h: float, n_halvings: int = 12) -> tuple[float, float]:
+def _ridders(central: Callable[[float], float], h: float, noise: float, n_halvings: int = 12) -> tuple[float, float]:
     """Extrapolate central differences to h = 0; return the best estimate and how well its neighbours agree.
 
-    Where a kink (a ReLU at 0) lies within h, estimates jump from step to step; they settle once h has shrunk past it.
+    ``noise`` is how far rounding may move the loss, so noise/h is the least doubt. Where a kink (a ReLU at 0) lies
+    within h, estimates jump from step to step; they settle once h has shrunk past it.
     """
     row = [central(h)]
     best, error = row[0], np.inf
@@ -224,8 +236,8 @@ def _ridders(central: Callable[[float], float], h: float, n_halvings: int = 12) 
         new = [central(h)]
         for k, before in enumerate(row, start=1):
             new.append(new[-1] + (new[-1] - before) / (4.0**k - 1))  # cancels the term in h to the power 2k
-            doubt = max(abs(new[k] - new[k - 1]), abs(new[k] - before))
-            if doubt <= error:
+            doubt = max(abs(new[k] - new[k - 1]), abs(new[k] - before), noise / h)
+            if doubt <= error and k > 1:  # two steps alone can agree by chance
                 best, error = new[k], doubt
         if error <= 1e-11 * abs(best):
             break

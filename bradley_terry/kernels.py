@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -36,7 +38,33 @@ LOG_2 = 0.6931471805599453  # nearest double to log 2 = 0.6931471805599453094172
 
 # error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. No fastmath: it would delete NaN checks.
 # nogil: other threads run while a kernel runs. cache: the compiled code is kept on disk for the next process.
-_jit = numba.njit(error_model="numpy", nogil=True, cache=True)
+# Kept outside the package: files left in its folder after an uninstall would stand in the way of the next install.
+CACHE_FOLDER = str(
+    numba.config.CACHE_DIR  # type: ignore[attr-defined]  # NUMBA_CACHE_DIR
+    or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bradley_terry"
+)
+
+
+def _jit(function):  # type: ignore[no-untyped-def]
+    """Compile on first call, keeping the code in CACHE_FOLDER; without a place to keep it, compile in every process."""
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
+    try:
+        return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+    except RuntimeError:  # neither this folder nor any other that Numba knows can be written
+        _warn_once()
+        return numba.njit(error_model="numpy", nogil=True)(function)
+    finally:
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1)
+def _warn_once() -> None:
+    warnings.warn(
+        f"compiled kernels cannot be kept in {CACHE_FOLDER}, so every start compiles them anew; "
+        "set NUMBA_CACHE_DIR to a folder that can be written",
+        stacklevel=2,
+    )
 
 
 @_jit

@@ -129,12 +129,18 @@ class RewardModel:
             if self.feature_names is None or reference not in self.feature_names:
                 raise ValueError(f"reference: expected one of {self.feature_names}, got {reference!r}")
             return self.feature_names.index(reference)
-        if reference is not None and not -self.phi.size <= reference < self.phi.size:
+        if reference is None:
+            return None
+        if not isinstance(reference, int | np.integer) or isinstance(reference, bool):
+            raise TypeError(f"reference: expected an item's number or name, got {reference!r}")
+        if not -self.phi.size <= reference < self.phi.size:
             raise ValueError(f"reference: expected an item from 0 to {self.phi.size - 1}, got {reference}")
-        return reference
+        return int(reference)
 
     def save(self, path: str | Path) -> None:
         """Write the model as an NPZ file of arrays and one JSON text; the same model gives the same bytes."""
+        if not isinstance(self.scorer, LinearScorer | MLPScorer | TableScorer):
+            raise TypeError(f"save: expected one of this package's scorers, got {self.scorer}")
         meta = {
             "format": FORMAT,
             "scorer": {"kind": type(self.scorer).__name__, **vars(self.scorer)},
@@ -147,7 +153,7 @@ class RewardModel:
         arrays = {"phi": self.phi, **{f"history_{name}": values for name, values in self.history.items()}}
         if self.information is not None:
             arrays["information"] = self.information
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(_entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=int))
             for name, values in sorted(arrays.items()):
                 buffer = io.BytesIO()
@@ -176,24 +182,41 @@ class RewardModel:
                 }
             _check_format(meta["format"])
             scorer = make_scorer(**meta["scorer"])
-            phi = read_only(arrays["phi"])
-            scorer.unpack(phi)
+            phi = _checked(arrays["phi"], (scorer.n_parameters,))
+            n_records = len(arrays["history_step"])
+            history = {name: _checked(arrays[f"history_{name}"], (n_records,), nan=True) for name in HISTORY}
+            information = arrays.get("information")
             names = meta["feature_names"]
+            if names is not None:
+                _check_names(names, scorer)
             return RewardModel(
                 scorer=scorer,
                 phi=phi,
-                history={name: arrays[f"history_{name}"] for name in HISTORY},
+                history=history,
                 converged=bool(meta["converged"]),
                 message=str(meta["message"]),
                 feature_names=None if names is None else tuple(names),
                 l2=float(meta["l2"]),
                 method=str(meta["method"]),
-                information=arrays.get("information"),
+                information=None if information is None else _checked(information, (phi.size, phi.size)),
             )
         except FileNotFoundError:
             raise FileNotFoundError(f"{path}: there is no such model file") from None
         except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
             raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
+
+
+def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:
+    """Return an array of a file, read-only, if it is what ``save`` writes."""
+    if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
+        raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
+    return read_only(array, array.dtype.type)
+
+
+def _check_names(names: list[str], scorer: Scorer) -> None:
+    shape = next(iter(scorer.shapes.values()))
+    if len(names) != shape[0]:
+        raise ValueError(f"expected {shape[0]} feature names, got {len(names)}")
 
 
 def _check_format(found: object) -> None:
@@ -210,8 +233,9 @@ def make_scorer(kind: str, **sizes: object) -> Scorer:
     return scorer
 
 
-def read_only(array: Array) -> Array:
-    array = np.array(array, dtype=np.float64)
+def read_only(array: ArrayLike, dtype: type = np.float64) -> Array:
+    """Return a copy that cannot be written to."""
+    array = np.array(array, dtype=dtype)
     array.flags.writeable = False
     return array
 
@@ -219,5 +243,5 @@ def read_only(array: Array) -> Array:
 def _entry(name: str) -> zipfile.ZipInfo:
     """Name an entry of the archive with a fixed date, so that the same model gives the same bytes."""
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system = 3  # the same on every platform
     return entry

@@ -13,8 +13,10 @@ works on one thread, so that the same data give the same numbers, bit for bit, o
 from __future__ import annotations
 
 import importlib.util
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -80,9 +82,9 @@ class Objective:
     ) -> None:
         if not isinstance(pairs, PreferencePairs):
             raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
-        if not hasattr(scorer, "backward"):
+        if not hasattr(scorer, "backward") or isinstance(scorer, type):
             raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-        if not isinstance(l2, int | float | np.number) or not 0 <= float(l2) < np.inf:
+        if not isinstance(l2, int | float | np.floating | np.integer) or isinstance(l2, bool) or not 0 <= l2 < np.inf:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         scorer.check_features(pairs.chosen, "chosen")
         scorer.check_features(pairs.rejected, "rejected")
@@ -95,7 +97,7 @@ class Objective:
         # answers share (a shift of features, a large offset) then cancels exactly.
         self._differences: Array | None = None
         if isinstance(scorer, LinearScorer):
-            self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
+            self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C")
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
@@ -142,7 +144,7 @@ class Objective:
                 _kernels().curvatures(margins, weights=pairs.weights, target_margins=pairs.target_margins)
             )
         else:
-            curvature = self.loss.curvature(self._shifted(margins), pairs.labels)
+            curvature = self.loss.curvature(self.shifted(margins), pairs.labels)
             d2_margins = _per_weight(curvature, pairs.weights)
         scorer = cast("_HasHessian", self.scorer)
         with blas_on_one_thread(len(pairs) * phi.size**2):
@@ -160,7 +162,8 @@ class Objective:
             return self.scorer.reward(phi, self._differences)
         return self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
 
-    def _shifted(self, margins: Array) -> Array:
+    def shifted(self, margins: Array) -> Array:
+        """Return z = Δ - m, (n_pairs,): the margins less the target margins of the pairs."""
         return margins if self.pairs.target_margins is None else margins - self.pairs.target_margins
 
     def _loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
@@ -170,7 +173,7 @@ class Objective:
                 margins, weights=pairs.weights, labels=pairs.labels, target_margins=pairs.target_margins
             )
             return mean, d_margins
-        z = self._shifted(margins)
+        z = self.shifted(margins)
         mean = weighted_mean(self.loss.value(z, pairs.labels), pairs.weights)
         return mean, _per_weight(self.loss.gradient(z, pairs.labels), pairs.weights)
 
@@ -184,16 +187,49 @@ def chosen_backend(backend: str) -> str:
     return backend
 
 
-def blas_on_one_thread(n_products: int) -> AbstractContextManager[object]:
-    """Return a context in which matrix products use one thread; work too small for a BLAS to share needs none."""
-    return _blas().limit(limits=1, user_api="blas") if n_products > 8_000 else nullcontext()
+@contextmanager
+def blas_on_one_thread(n_products: int) -> Iterator[None]:
+    """Let matrix products use one thread in this context; work too small for a BLAS to share needs no such care.
+
+    The number of threads belongs to the whole process. Where several of our threads are in such contexts at once, the
+    first to enter sets it and the last to leave puts it back.
+    """
+    if n_products <= 8_000:
+        yield
+        return
+    with _blas.lock:
+        _blas.depth += 1
+        if _blas.depth == 1:
+            _blas.limiter = _blas.controller().limit(limits=1, user_api="blas")
+    try:
+        yield
+    finally:
+        with _blas.lock:
+            _blas.depth -= 1
+            if _blas.depth == 0:
+                _blas.limiter.restore_original_limits()
 
 
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # on first use, to keep the package's import light
+class _Limiter(Protocol):
+    def restore_original_limits(self) -> None: ...
 
-    return ThreadpoolController()
+
+class _Blas:
+    """Who is inside ``blas_on_one_thread``, and how to put things back."""
+
+    limiter: _Limiter
+
+    def __init__(self) -> None:
+        self.lock, self.depth = Lock(), 0
+
+    @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, for good
+    def controller(self) -> ThreadpoolController:
+        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # on first use: keeps the package's import light
+
+        return ThreadpoolController()
+
+
+_blas = _Blas()
 
 
 def _per_weight(values: Array, weights: Array | None) -> Array:

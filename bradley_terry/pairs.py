@@ -170,7 +170,9 @@ class PreferencePairs:
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
         """Return the pairs at ``index`` (integers or a boolean mask), in that order, prompts and all else with them."""
-        rows = np.asarray(index)
+        rows = np.atleast_1d(np.asarray(index))
+        if rows.size == 0 or rows.dtype.kind not in "biu":
+            raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
 
         def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
             part: NDArray[np.generic] = values[rows]
@@ -295,6 +297,8 @@ def _prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
         return None
     array = np.asanyarray(values)
     if array.dtype.kind == "O":
+        if any(value is None or value != value for value in array.ravel()):  # noqa: PLR0124  # NaN differs from itself
+            raise ValueError("prompts: expected a name for each pair, got None or NaN")
         array = np.asarray([str(value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
         raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
@@ -332,7 +336,9 @@ def _index_by_first_appearance(prompts: NDArray[np.generic] | None, n: int) -> N
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
     """Return a read-only array of this dtype in native byte order, copied unless nobody could write to the original."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
-    result = array.view() if array.dtype == wanted and _is_settled(array) else array.astype(wanted)
+    settled = array.dtype == wanted and _is_settled(array)
+    result = np.asarray(array) if settled else array.astype(wanted, order="C", subok=False)
+    result = result.view()
     result.flags.writeable = False
     return result
 
@@ -346,7 +352,7 @@ def _is_settled(array: NDArray[np.generic]) -> bool:
     while isinstance(owner, np.ndarray):
         if isinstance(owner, np.memmap):
             return True
-        if owner.flags.writeable:
+        if owner.flags.writeable or not owner.flags.c_contiguous:
             return False
         if owner.base is None:
             return True

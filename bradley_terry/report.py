@@ -6,7 +6,7 @@ Plain Markdown with aligned columns, so that it reads the same in a terminal and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class Weight:
     estimate: float
     standard_error: float | None
     strength: float
-    """|weight| times the standard deviation of the feature's difference; for a table, the reward itself."""
+    """|weight| times the root mean square of the feature's difference; for a table, the reward itself."""
 
     @property
     def z(self) -> float | None:
@@ -77,7 +77,9 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     """
     r_chosen, r_rejected = float(model.reward(pair.chosen)[0]), float(model.reward(pair.rejected)[0])
     margin = r_chosen - r_rejected
-    p = float(sigmoid(margin))
+    z = margin if pair.target_margins is None else margin - float(pair.target_margins[0])
+    t = 1.0 if pair.labels is None else float(pair.labels[0])
+    p = float(sigmoid(z))
     chosen, rejected = "the chosen answer", "the rejected one"
     where = "" if pair.prompts is None or texts is not None else f" (prompt {pair.prompts[0]})"
     lines = []
@@ -86,13 +88,17 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     if texts is not None:
         labels = ("Prompt", "Chosen", "Rejected")
         lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
-    verdict = (
-        "agrees with the person" if margin > 0 else "cannot tell" if margin == 0 else "would have chosen otherwise"
-    )
+    if t == 0.5:
+        verdict = "The person called it a tie"
+    elif margin == 0:
+        verdict = "It cannot tell the two apart"
+    else:
+        verdict = "It agrees with the person" if (margin > 0) == (t > 0.5) else "The person chose otherwise"
+    aside = "" if z == margin else f" ({z:+.2f} after the target margin)"
     loss = float(np.asarray(pair_losses(np.array([margin]), labels=pair.labels, target_margins=pair.target_margins))[0])
     lines.append(
         f"The model rewards {chosen} with {r_chosen:.2f} and {rejected} with {r_rejected:.2f}{where}: a margin of "
-        f"{margin:+.2f}, so it expects this choice with probability {p:.0%}. It {verdict}; the pair costs "
+        f"{margin:+.2f}{aside}, so it expects this choice with probability {p:.0%}. {verdict}; the pair costs "
         f"{loss:.3f} nats, where a coin flip costs {math.log(2):.3f}."
     )
     if isinstance(model.scorer, LinearScorer):
@@ -119,11 +125,22 @@ def markdown(
     """Return the whole report as Markdown."""
     judged = held_out_evaluation or training_evaluation
     parts = [f"# Reward model: {name}", _data(training_evaluation, held_out_evaluation), _fit(model)]
-    parts.append(_quality(training_evaluation, held_out_evaluation))
-    parts.append(_calibration(judged, held_out=held_out_evaluation is not None))
+    columns = {"training": training_evaluation} | ({"held out": held_out_evaluation} if held_out_evaluation else {})
+    quality = _quality(columns)
+    if held_out_evaluation and model.method != "newton":
+        quality += (
+            " The held-out prompts also decided which step of the fit to keep, so their numbers flatter a little."
+        )
+    parts.append(quality)
+    parts.append(_calibration(judged, "held-out" if held_out_evaluation else "training"))
     parts.append(_learned(model, weights, shared_prompts=training.n_prompts < len(training)))
     parts.append(f"## One example\n\n{example}")
     return "\n\n".join(parts) + "\n"
+
+
+def judgement(evaluation: Evaluation) -> str:
+    """Return how good a model is on some pairs, and how well it knows that, as Markdown."""
+    return "\n\n".join([str(evaluation), _quality({"these pairs": evaluation}), _calibration(evaluation, "given")])
 
 
 def _data(training: Evaluation, held_out: Evaluation | None) -> str:
@@ -131,19 +148,19 @@ def _data(training: Evaluation, held_out: Evaluation | None) -> str:
     n_prompts = training.n_prompts + (held_out.n_prompts if held_out else 0)
     total = training.total_weight + (held_out.total_weight if held_out else 0)
     weighed = "" if total == n_pairs else f" of total weight {total:g}"
-    text = f"{n_pairs} pairs{weighed} about {n_prompts} prompts. "
+    text = f"{_count(n_pairs, 'pair')}{weighed} about {_count(n_prompts, 'prompt')}. "
     if held_out is None:
         text += "All were used for the fit; nothing was held out."
     else:
         text += (
-            f"Fitted on {training.n_pairs} pairs of {training.n_prompts} prompts, judged on {held_out.n_pairs} pairs "
-            f"of {held_out.n_prompts} other prompts."
+            f"Fitted on {_count(training.n_pairs, 'pair')} of {_count(training.n_prompts, 'prompt')}, judged on "
+            f"{_count(held_out.n_pairs, 'pair')} of {_count(held_out.n_prompts, 'other prompt')}."
         )
     n_identical = training.n_identical + (held_out.n_identical if held_out else 0)
     if n_identical:
         text += (
-            f" {n_identical} pair(s) have two answers with identical features: each costs log 2 whatever the model "
-            "says, and teaches nothing."
+            f" Two answers with identical features: {_count(n_identical, 'pair')}. Such a pair costs log 2 whatever "
+            "the model says, and teaches nothing."
         )
     return f"## Data\n\n{text}"
 
@@ -151,31 +168,28 @@ def _data(training: Evaluation, held_out: Evaluation | None) -> str:
 def _fit(model: RewardModel) -> str:
     history = model.history
     n = len(history["step"])
+    # The recorded loss has the penalty in it; without, it can be compared with the held-out loss and with log 2.
+    losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
     shown = sorted({0, 1, 2, n - 1, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()} & set(range(n)))
+    held_out = not np.isnan(history["validation_loss"]).any()
     rows = []
     for i in shown:
-        validation = history["validation_loss"][i]
-        rows.append(
-            [
-                f"{history['step'][i]:.0f}",
-                f"{history['loss'][i]:.6f}",
-                "–" if np.isnan(validation) else f"{validation:.6f}",
-                f"{history['accuracy'][i]:.3f}",
-                f"{history['gradient_norm'][i]:.1e}",
-            ]
-        )
-    table = _table(["step", "loss", "held-out loss", "accuracy", "gradient norm"], rows)
-    state = "Converged" if model.converged else "**Did not converge**"
+        row = [f"{history['step'][i]:.0f}", f"{losses[i]:.6f}"]
+        if held_out:
+            row.append(f"{history['validation_loss'][i]:.6f}")
+        rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
+    head = ["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"]
+    table = _table(head, rows)
+    early = model.message.startswith("no better validation loss")
+    state = "Stopped early" if early else "Converged" if model.converged else "**Did not converge**"
     penalty = f", l2 = {model.l2:g}" if model.l2 else ""
     message = model.message.removeprefix("not converged: ")
     return f"## Fit\n\n{model.scorer}, method {model.method}{penalty}. {state}: {message}.\n\n{table}"
 
 
-def _quality(training: Evaluation, held_out: Evaluation | None) -> str:
-    columns = [("training", training)] + ([("held out", held_out)] if held_out else [])
-
+def _quality(columns: Mapping[str, Evaluation]) -> str:
     def row(name: str, show: str, knowing_nothing: str) -> list[str]:
-        return [name, *(show.format(e=e, interval=_interval(e)) for _, e in columns), knowing_nothing]
+        return [name, *(show.format(e=e, interval=_interval(e)) for e in columns.values()), knowing_nothing]
 
     rows = [
         row("mean loss (nats)", "{e.mean_loss:.4f}", f"{math.log(2):.4f} = log 2"),
@@ -185,8 +199,11 @@ def _quality(training: Evaluation, held_out: Evaluation | None) -> str:
         row("reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
         row("margin, mean ± sd", "{e.margin_mean:.2f} ± {e.margin_sd:.2f}", "0"),
     ]
-    table = _table(["", *(name for name, _ in columns), "knowing nothing"], rows)
+    table = _table(["", *columns, "knowing nothing"], rows)
     note = "In brackets: 95 % intervals from resampling whole prompts."
+    fewest = min(evaluation.n_prompts for evaluation in columns.values())
+    if fewest < 30:
+        note += f" With only {_count(fewest, 'prompt')} to judge by, none of these numbers is firm."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
@@ -195,16 +212,15 @@ def _interval(evaluation: Evaluation) -> str:
     return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
-def _calibration(evaluation: Evaluation, *, held_out: bool) -> str:
+def _calibration(evaluation: Evaluation, where: str) -> str:
     table = evaluation.reliability
     rows = [
-        [f"{low:.2f}–{high:.2f}", f"{weight:.0%}", f"{predicted:.3f}", f"{observed:.3f}"]
-        for low, high, weight, predicted, observed in zip(
-            table.edges[:-1], table.edges[1:], table.weight, table.predicted, table.observed, strict=True
+        [f"{low:.2f}–{high:.2f}", str(n_pairs), f"{predicted:.3f}", f"{observed:.3f}"]
+        for low, high, n_pairs, weight, predicted, observed in zip(
+            table.edges[:-1], table.edges[1:], table.n_pairs, table.weight, table.predicted, table.observed, strict=True
         )
         if weight > 0
     ]
-    where = "held-out" if held_out else "training"
     return (
         "## Does it know how sure it may be?\n\n"
         f"{_table(['predicted', 'pairs', 'mean predicted', 'observed'], rows)}\n\n"
@@ -221,7 +237,9 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
         )
     table = isinstance(model.scorer, TableScorer)
     rows = []
-    for weight in weights[:20]:
+    idle = 0 if table else sum(weight.strength == 0 for weight in weights)
+    shown = weights[: min(20, len(weights) - idle)]
+    for weight in shown:
         z = weight.z
         error = "–" if weight.standard_error is None else f"{weight.standard_error:.4g}"
         row = [weight.name, f"{weight.estimate:+.4g}", error, "–" if z is None else f"{z:+.1f}"]
@@ -240,8 +258,14 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             " Standard errors take pairs as independent; pairs of one prompt share an answer or a person, so the "
             "truth is somewhat less sure."
         )
-    if len(weights) > len(rows):
-        note += f" The {len(weights) - len(rows)} weakest are in model.npz."
+    if len(weights) - idle > len(shown):
+        note += f" The {len(weights) - idle - len(shown)} weakest are in model.npz."
+    if idle:
+        note += f" Left out, since they never differ between two answers: {_count(idle, 'feature')}."
+    if any(weight.name.startswith("word bin") for weight in shown):
+        note += " A word bin counts words that a hash puts together; it has no meaning of its own."
+    if not model.converged:
+        note += " The fit did not converge: this is where it stopped, not an estimate."
     grid = _table(head if table else [*head, "strength"], rows)
     return f"## What did it learn?\n\n{grid}\n\n{note}{_top(model, weights)}"
 
@@ -254,6 +278,10 @@ def _top(model: RewardModel, weights: Sequence[Weight]) -> str:
     top = sure[0]
     verb = "wins" if top.estimate > 0 else "loses"
     return f"\n\nIn words: with all else equal, the answer with more “{top.name}” more often {verb}."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _noun(model: RewardModel) -> str:

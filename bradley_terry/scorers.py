@@ -28,7 +28,11 @@ Features = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
 
 
 class Scorer(Protocol):
-    """What ``Objective`` and ``fit`` ask of a scorer; write your own with these names."""
+    """What ``Objective`` and ``fit`` ask of a scorer; write your own with these names.
+
+    One that is linear in φ has ``hessian`` too, and one that is to be fitted with ``standardise`` has ``rescaled``, as
+    in ``LinearScorer``.
+    """
 
     linear_in_phi: ClassVar[bool]
 
@@ -112,7 +116,7 @@ class LinearScorer(_Layout):
     linear_in_phi: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_size("n_features", self.n_features)
+        check_size("n_features", self.n_features)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
@@ -170,9 +174,9 @@ class MLPScorer(_Layout):
     linear_in_phi: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check_size("n_features", self.n_features)
-        _check_size("n_hidden", self.n_hidden)
-        if self.activation not in {"tanh", "relu"}:
+        check_size("n_features", self.n_features)
+        check_size("n_hidden", self.n_hidden)
+        if self.activation not in ("tanh", "relu"):  # a tuple: it takes a list without a TypeError
             raise ValueError(f"activation: expected 'tanh' or 'relu', got {self.activation!r}")
 
     @property
@@ -261,7 +265,7 @@ class TableScorer(_Layout):
     linear_in_phi: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_size("n_items", self.n_items)
+        check_size("n_items", self.n_items)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
@@ -313,7 +317,8 @@ class TableScorer(_Layout):
         return items.astype(np.int64, copy=False)
 
 
-def _check_size(name: str, value: object) -> None:
+def check_size(name: str, value: object) -> None:
+    """Raise ValueError unless value is a whole number of at least 1."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
 

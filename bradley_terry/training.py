@@ -15,26 +15,27 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .evaluation import pairwise_accuracies, strong_components
+from .evaluation import connected_groups, pairwise_accuracies, strong_components
 from .losses import PairLoss, weighted_mean
 from .model import HISTORY, RewardModel, read_only
 from .objective import Objective, blas_on_one_thread
 from .pairs import PreferencePairs
-from .scorers import Scorer, TableScorer
+from .scorers import Scorer, TableScorer, check_size
 
 __all__ = ["ConvergenceWarning", "fit"]
 
 Array = NDArray[np.float64]
 Callback = Callable[[Mapping[str, object]], object]
 
-METHODS = ("newton", "gradient_descent", "adam")
+STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # methods, and their largest number of steps
+NOT_CONVERGED, DIVERGED, STOPPED = "not converged: ", "the loss became infinite", "stopped by the callback"
 
 
 class ConvergenceWarning(UserWarning):
     """The minimum was not reached, or there is none."""
 
 
-def fit(  # noqa: PLR0912
+def fit(
     scorer: Scorer,
     pairs: PreferencePairs,
     *,
@@ -74,7 +75,7 @@ def fit(  # noqa: PLR0912
     callback : callable, optional
         Called after each record with a mapping of the history's names to numbers, and ``phi``; True stops the fit.
     initial : array_like, (n_parameters,), optional
-        Where to start; ``scorer.initial(rng)`` unless given. With ``standardise``, in its units.
+        Where to start; ``scorer.initial(rng)`` unless given.
     max_steps : int, optional
         Updates of φ (for Adam: passes over the data). 100 for Newton, 1000 for gradient descent, 300 for Adam.
     tolerance : float
@@ -113,61 +114,44 @@ def fit(  # noqa: PLR0912
     >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
     ['0.4196', '-0.4196']
     """
-    if not hasattr(scorer, "backward"):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    if method is None:
-        method = "newton" if scorer.linear_in_phi else "adam"
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
-    if method == "newton" and not scorer.linear_in_phi:
-        raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
-    for name, value in (("max_steps", max_steps), ("batch_size", batch_size), ("patience", patience)):
-        if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
-    if learning_rate is not None and not 0 < learning_rate < np.inf:
-        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
-    if not isinstance(pairs, PreferencePairs):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
-    rng = np.random.default_rng(seed)
-    held_out: PreferencePairs | None = None
-    if isinstance(validation, PreferencePairs):
-        held_out = validation
-    elif validation is not None:
-        pairs, held_out = pairs.split(float(validation), seed=seed)
-
+    method, steps = _checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate)
+    check_size("batch_size", batch_size)
+    check_size("patience", patience)
+    if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
+        raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
+    rng = _generator(seed)
+    pairs, held_out = _split(scorer, pairs, validation, seed)
+    phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else _start(scorer, initial)
     shift = scale = None
     if standardise and not isinstance(scorer, TableScorer):
         shift, scale = _shift_and_scale(pairs)
         pairs = _standardised(pairs, shift, scale)
         held_out = None if held_out is None else _standardised(held_out, shift, scale)
+        if initial is not None:  # the way there is the way back, turned round: x = (u - (-shift/scale)) / (1/scale)
+            phi = scorer.rescaled(phi, -shift / scale, 1 / scale)  # type: ignore[attr-defined]  # checked above
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     recorder = _Recorder(objective, held_out, callback, loss, backend)
-    phi = np.array(scorer.initial(rng) if initial is None else initial, dtype=np.float64)
-    scorer.unpack(phi)
-    if not np.isfinite(phi).all():
-        raise ValueError("initial: expected finite numbers, got NaN or infinity")
-    steps = max_steps or {"newton": 100, "gradient_descent": 1000, "adam": 300}[method]
     with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder.bar = bar
         if method == "newton":
             phi, converged, message = _newton(objective, phi, recorder, steps, tolerance)
         else:
+            advance: _GradientDescent | _Adam
             if method == "gradient_descent":
-                rate = _safe_rate(objective, phi) if learning_rate is None else learning_rate
-                updates = _gradient_descent(objective, phi, rate)
+                advance = _GradientDescent(_safe_rate(objective) if learning_rate is None else learning_rate)
             else:
-                updates = _adam(objective, phi, learning_rate or 0.01, batch_size, rng)
-            phi, converged, message = _descend(updates, recorder, steps, tolerance, patience)
+                advance = _Adam(objective, learning_rate or 0.01, batch_size, rng)
+            phi, converged, message = _descend(phi, advance, recorder, steps, tolerance, patience)
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
+        if converged and (n_groups := connected_groups(pairs)) > 1:
+            message += f"; the items form {n_groups} groups that never met: compare rewards within a group only"
     information = objective.hessian(phi) * pairs.total_weight if scorer.linear_in_phi else None
     if shift is not None and scale is not None:
-        phi = scorer.rescaled(phi, shift, scale)  # type: ignore[attr-defined]
+        phi = scorer.rescaled(phi, shift, scale)  # type: ignore[attr-defined]  # checked above
         if information is not None:  # weights became w/scale, so that d/dw became scale·d/dw, twice
             information = information * np.outer(scale, scale)
-    if method == "newton" and not converged:
+    if message.startswith(NOT_CONVERGED) and (method == "newton" or DIVERGED in message):
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RewardModel(
         scorer=scorer,
@@ -178,8 +162,68 @@ def fit(  # noqa: PLR0912
         feature_names=pairs.feature_names,
         l2=float(l2),
         method=method,
-        information=information,
+        information=None if information is None else read_only(information),
     )
+
+
+def _checked_arguments(
+    scorer: Scorer,
+    pairs: PreferencePairs,
+    method: str | None,
+    max_steps: int | None,
+    tolerance: float,
+    learning_rate: float | None,
+) -> tuple[str, int]:
+    """Return the method and the largest number of steps, or raise in one sentence."""
+    if not hasattr(scorer, "backward") or isinstance(scorer, type):
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
+        raise TypeError(f"scorer: expected one that is linear in phi to have the method hessian, got {scorer}")
+    if method is None:
+        method = "newton" if scorer.linear_in_phi else "adam"
+    if method not in STEPS:
+        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
+    if method == "newton" and not scorer.linear_in_phi:
+        raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
+    if max_steps is not None:
+        check_size("max_steps", max_steps)
+    if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
+        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
+    if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
+        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
+    return method, max_steps or STEPS[method]
+
+
+def _generator(seed: int) -> np.random.Generator:
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    return np.random.default_rng(seed)
+
+
+def _split(
+    scorer: Scorer, pairs: PreferencePairs, validation: float | PreferencePairs | None, seed: int
+) -> tuple[PreferencePairs, PreferencePairs | None]:
+    """Return training and validation pairs."""
+    if validation is None:
+        return pairs, None
+    if isinstance(validation, PreferencePairs):
+        scorer.check_features(validation.chosen, "validation")
+        return pairs, validation
+    if not isinstance(validation, float | int | np.number):
+        raise TypeError(f"validation: expected a share of the prompts or PreferencePairs, got {validation!r}")
+    return pairs.split(float(validation), seed=seed)
+
+
+def _start(scorer: Scorer, initial: ArrayLike) -> Array:
+    try:
+        phi = np.array(initial, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {initial!r}") from None
+    if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
+        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {initial!r}")
+    return phi
 
 
 def _newton(
@@ -188,27 +232,34 @@ def _newton(
     """Minimise a convex L by Newton's method with step control.
 
     Near φ, L ≈ L₀ + gᵀs + ½ sᵀHs, least at s = -H⁻¹g. Far from the minimum the parabola is a poor guide, so the step is
-    halved until L falls by at least a ten-thousandth of what its slope gᵀs promises (Armijo 1966).
+    halved until L falls by at least a ten-thousandth of what its slope gᵀs promises (Armijo 1966). Where the loss is
+    all but straight, H is tiny and s absurdly long: no step may move a margin by more than the margins are long.
+    (Δ is linear in φ, so a step changes the margins by the margins of the step.)
     """
     loss, gradient = objective(phi)
     stopped = recorder.record(0, phi, loss, gradient)
+    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # log-odds by which the next step may still move a margin
     n_drifting = 0  # steps since the gradient became small without coming to rest
     for step in range(1, max_steps + 2):
         largest = float(np.abs(gradient).max())
         if stopped:
-            return phi, False, "stopped by the callback"
+            return phi, False, STOPPED
         direction = -_solve(objective.hessian(phi), gradient)
+        moved = float(np.abs(objective.margins(direction)).max())
         if largest <= tolerance:
             # A small gradient is not yet a minimum. Where the pairs can be separated the loss falls for ever, and each
             # step still moves a margin by about 1; in tiny units of a feature every gradient is small. At rest the
-            # next step moves nothing. (Δ is linear in φ: a step changes the margins by the margins of the step.)
-            if objective.l2 > 0 or np.abs(objective.margins(direction)).max() <= 0.1:
+            # next step moves nothing.
+            if moved <= at_rest or (n_drifting > 20 and (moved <= 0.1 or objective.l2 > 0)):
                 return phi, True, f"largest gradient entry {largest:.1e} <= {tolerance:g}"
+            if n_drifting > 20:
+                return phi, False, _no_minimum(objective)
             n_drifting += 1
-        if n_drifting > 20:
-            return phi, False, _no_minimum(objective)
         if step > max_steps:
             break
+        longest = max(float(np.abs(objective.shifted(objective.margins(phi))).max()), 20.0)
+        if moved > longest:
+            direction = direction * (longest / moved)
         slope = float(gradient @ direction)
         rounding = 1e-15 * abs(loss)
         size = 1.0
@@ -219,12 +270,12 @@ def _newton(
                 break
             size /= 2
             if size < 1e-12:
-                return phi, False, f"not converged: no step lowers the loss, largest gradient entry {largest:.1e}"
+                return phi, False, f"{NOT_CONVERGED}no step lowers the loss, largest gradient entry {largest:.1e}"
         if -slope <= rounding and np.abs(new_gradient).max() >= largest > tolerance:
             return phi, True, f"the loss is least to the last digit, largest gradient entry {largest:.1e}"
         phi, loss, gradient = candidate, new_loss, new_gradient
         stopped = recorder.record(step, phi, loss, gradient)
-    return phi, False, f"not converged: largest gradient entry {largest:.1e} after {max_steps} Newton steps"
+    return phi, False, f"{NOT_CONVERGED}largest gradient entry {largest:.1e} after {max_steps} Newton steps"
 
 
 def _no_minimum(objective: Objective) -> str:
@@ -232,7 +283,7 @@ def _no_minimum(objective: Objective) -> str:
     pairs = objective.pairs
     if pairs.is_items and (n := len(strong_components(pairs))) > 1:
         reason = f"the items fall into {n} groups of which some never lost to the others"
-    return f"not converged: there is no finite minimum, {reason}; use l2 > 0"
+    return f"{NOT_CONVERGED}there is no finite minimum, {reason}; use l2 > 0"
 
 
 def _solve(hessian: Array, gradient: Array) -> Array:
@@ -253,57 +304,63 @@ def _solve(hessian: Array, gradient: Array) -> Array:
             damping *= 10
 
 
-def _safe_rate(objective: Objective, phi: Array) -> float:
+def _safe_rate(objective: Objective) -> float:
     """Return 1/λ with λ >= every eigenvalue of d²L/dφ²: since l'' <= ¼, λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2."""
     if not objective.scorer.linear_in_phi:
         return 0.1
     pairs = objective.pairs
-    quarter = (
-        np.full(len(pairs), 0.25 / len(pairs)) if pairs.weights is None else 0.25 * pairs.weights / pairs.total_weight
+    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+    bound = objective.scorer.hessian(  # type: ignore[attr-defined]  # checked by fit
+        pairs.chosen, pairs.rejected, 0.25 * w / pairs.total_weight
     )
-    bound = objective.scorer.hessian(pairs.chosen, pairs.rejected, quarter)  # type: ignore[attr-defined]
     largest = float(np.linalg.eigvalsh(bound)[-1]) + objective.l2
     return 1 / largest if largest > 0 else 1.0
 
 
-def _gradient_descent(objective: Objective, phi: Array, rate: float) -> Iterator[tuple[int, Array]]:
-    step = 0
-    while True:
-        yield step, phi
-        phi = phi - rate * objective(phi)[1]
-        step += 1
+class _GradientDescent:
+    """φ ← φ - η·∇L."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.step = rate, 0
+
+    def __call__(self, phi: Array, gradient: Array) -> Array:
+        self.step += 1
+        return phi - self.rate * gradient
 
 
-def _adam(
-    objective: Objective, phi: Array, rate: float, batch_size: int, rng: np.random.Generator
-) -> Iterator[tuple[int, Array]]:
-    """Yield φ after each pass over the data.
+class _Adam:
+    """One pass over the data in mini-batches of whole prompts.
 
     m and v are running means of the gradient and of its square, m̂ and v̂ the same corrected for their start at zero.
     m̂/√v̂ is about ±1 while the gradient keeps its sign: every parameter moves by about η, whatever its units.
     """
-    beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
-    m, v = np.zeros_like(phi), np.zeros_like(phi)
-    step = 0
-    yield step, phi
-    while True:
-        for rows in _batches(objective.pairs.prompt_index, batch_size, rng):
-            _, gradient = _on(objective, rows)(phi)
-            step += 1
-            m = beta_1 * m + (1 - beta_1) * gradient
-            v = beta_2 * v + (1 - beta_2) * gradient * gradient
-            phi = phi - rate * (m / (1 - beta_1**step)) / (np.sqrt(v / (1 - beta_2**step)) + epsilon)
-        yield step, phi
 
+    def __init__(self, objective: Objective, rate: float, batch_size: int, rng: np.random.Generator) -> None:
+        self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
+        self.m = self.v = np.zeros(objective.scorer.n_parameters)
+        self.step = 0
+        weights = objective.pairs.weights  # a pair without weight says nothing, and a batch of such has no mean
+        self.rows = np.arange(len(objective.pairs)) if weights is None else np.flatnonzero(weights)
 
-def _on(objective: Objective, rows: NDArray[np.int64]) -> Objective:
-    """Return the objective of these rows alone."""
-    if len(rows) == len(objective.pairs):
-        return objective
-    loss = None if objective.backend == "numba" else objective.loss
-    return Objective(
-        objective.scorer, objective.pairs.subset(rows), l2=objective.l2, loss=loss, backend=objective.backend
-    )
+    def __call__(self, phi: Array, gradient: Array) -> Array:  # it takes its own, batch by batch
+        beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
+        batches = list(_batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
+        for batch in batches:
+            g = self._gradient(phi, self.rows[batch], len(batches))
+            self.step += 1
+            self.m = beta_1 * self.m + (1 - beta_1) * g
+            self.v = beta_2 * self.v + (1 - beta_2) * g * g
+            m_hat, v_hat = self.m / (1 - beta_1**self.step), self.v / (1 - beta_2**self.step)
+            phi = phi - self.rate * m_hat / (np.sqrt(v_hat) + epsilon)
+        return phi
+
+    def _gradient(self, phi: Array, rows: NDArray[np.int64], n_batches: int) -> Array:
+        """Return a batch's share of ∇L, times the number of batches: their mean is ∇L, whatever the weights."""
+        whole = self.objective
+        loss = None if whole.backend == "numba" else whole.loss
+        part = Objective(whole.scorer, whole.pairs.subset(rows), loss=loss, backend=whole.backend)
+        share = n_batches * part.pairs.total_weight / whole.pairs.total_weight
+        return share * part(phi)[1] + whole.l2 * phi
 
 
 def _batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
@@ -322,33 +379,37 @@ def _batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Ge
 
 
 def _descend(
-    updates: Iterator[tuple[int, Array]], recorder: _Recorder, max_steps: int, tolerance: float, patience: int
+    phi: Array,
+    advance: _GradientDescent | _Adam,
+    recorder: _Recorder,
+    max_steps: int,
+    tolerance: float,
+    patience: int,
 ) -> tuple[Array, bool, str]:
-    """Follow updates of φ until a criterion is met; with validation, return the φ that did best there."""
-    best, best_loss, best_record = None, np.inf, 0
-    for record, (step, phi) in enumerate(updates):
+    """Advance φ until a criterion is met; with validation, return the φ that did best there."""
+    best, best_loss, best_record, last = None, np.inf, 0, phi
+    for record in range(max_steps + 1):
         loss, gradient = recorder.objective(phi)
         if not np.isfinite(loss):
-            return phi, False, f"not converged: the loss became {loss} at step {step}; use a smaller learning_rate"
-        stopped = recorder.record(step, phi, loss, gradient)
-        validation_loss = recorder.last_validation_loss
-        if validation_loss < best_loss:
-            best, best_loss, best_record = phi, validation_loss, record
+            return last, False, f"{NOT_CONVERGED}{DIVERGED} at step {advance.step}; use a smaller learning_rate"
+        stopped = recorder.record(advance.step, phi, loss, gradient)
+        if recorder.last_validation_loss < best_loss:
+            best, best_loss, best_record = phi, recorder.last_validation_loss, record
         chosen = phi if best is None else best
+        note = "" if best is None else f"; kept the best validation loss, {best_loss:.6f}"
         largest = float(np.abs(gradient).max())
         if stopped:
-            return chosen, False, "stopped by the callback"
+            return chosen, False, STOPPED
         if largest <= tolerance:
-            return chosen, True, f"largest gradient entry {largest:.1e} <= {tolerance:g}"
+            return chosen, True, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
         if best is not None and record - best_record >= patience:
-            return best, True, f"no better validation loss for {patience} records; kept the best, {best_loss:.6f}"
-        if record == max_steps:
-            break
-    note = "" if best is None else f"; kept the best validation loss, {best_loss:.6f}"
+            return best, True, f"no better validation loss for {patience} records{note}"
+        if record < max_steps:
+            last, phi = phi, advance(phi, gradient)
     return (
         chosen,
         False,
-        f"not converged: stopped at the limit of {max_steps}, largest gradient entry {largest:.1e}{note}",
+        f"{NOT_CONVERGED}stopped at the limit of {max_steps}, largest gradient entry {largest:.1e}{note}",
     )
 
 
@@ -386,12 +447,13 @@ class _Recorder:
             self.bar.update(len(self.rows) - 1, loss)
         if self.callback is None:
             return False
-        return bool(self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()}))
+        answer = self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()})
+        return isinstance(answer, bool | np.bool_) and bool(answer)
 
     def history(self) -> dict[str, Array]:
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
-        history = {name: np.array(column) for name, column in zip(HISTORY, columns, strict=True)}
-        history["step"] = history["step"].astype(np.int64)
+        history = {name: read_only(column) for name, column in zip(HISTORY, columns, strict=True)}
+        history["step"] = read_only(columns[0], np.int64)
         return history
 
 

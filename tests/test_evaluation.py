@@ -340,7 +340,7 @@ def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
         table.intervals(95)
     with pytest.raises(ValueError, match=r"^pairs: expected item numbers, got features"):
         strong_components(random_pairs(bt.LinearScorer(2)))
-    with pytest.raises(ValueError, match=r"^n_bins: expected at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"^n_bins: expected a whole number of at least 1, got 0"):
         linear.evaluate(random_pairs(bt.LinearScorer(2)), n_bins=0)
     with pytest.raises(ValueError, match=r"^chosen: expected shape \(n, 2\)"):
         linear.evaluate(random_pairs(bt.LinearScorer(3)))

@@ -128,3 +128,30 @@ def test_check_refuses_bad_input_in_one_sentence():
         bt.check_gradient(lambda phi: 0.0, [1.0])
     with pytest.raises(ValueError, match=r"^reference: expected your loss written with autograd"):
         bt.check_gradient(square, [1.0], against="autograd")
+
+
+def test_check_catches_a_wrong_entry_beside_one_a_billion_times_larger():
+    """Each entry is judged by its own size: 50 times too large with the wrong sign does not hide in a big block."""
+    rng = np.random.default_rng(0)
+    units = np.array([1e3, 1e-6])
+    chosen, rejected = rng.normal(size=(2, 60, 2)) * units
+    objective = bt.Objective(bt.LinearScorer(2), bt.PreferencePairs(chosen, rejected, labels=rng.uniform(size=60)))
+    phi = np.array([1e-3, 1.0])
+    assert bt.check_gradient(objective, phi, against=("numerical", "autograd")).passed
+    assert not bt.check_gradient(lambda at: (objective(at)[0], objective(at)[1] * [1, -50]), phi).passed
+
+
+def test_check_passes_the_right_gradient_of_features_of_size_a_million():
+    """The step adapts to how fast the loss moves."""
+    rng = np.random.default_rng(0)
+    chosen, rejected = rng.normal(size=(2, 60, 2)) * 1e6
+    objective = bt.Objective(bt.LinearScorer(2), bt.PreferencePairs(chosen, rejected, labels=rng.uniform(size=60)))
+    assert bt.check_gradient(objective, [1.0, -0.5], against=("numerical", "autograd")).passed
+
+
+def test_check_wants_shapes_that_fill_phi():
+    """Names that leave part of φ unchecked are refused, and so is an empty φ."""
+    with pytest.raises(ValueError, match=r"^names: expected shapes that fill phi"):
+        bt.check_gradient(lambda phi: (0.0, np.zeros(2)), [1.0, 2.0], names={"a": (1,)})
+    with pytest.raises(ValueError, match=r"^phi: expected a flat vector"):
+        bt.check_gradient(lambda phi: (0.0, phi), [])

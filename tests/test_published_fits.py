@@ -29,6 +29,7 @@ DATA = Path(os.environ.get("BRADLEY_TERRY_DATA") or Path(__file__).parents[1] / 
 def shared(name: str) -> Path:
     path = DATA / name
     if not path.exists():
+        assert not os.environ.get("BRADLEY_TERRY_REQUIRE_DATA"), f"{name} is required here and not found"
         pytest.skip(f"the data set {name} is not here; BRADLEY_TERRY_DATA may name the folder that has it")
     return path
 

@@ -328,9 +328,9 @@ def test_callback_sees_every_record_and_can_stop_the_fit(method: str, yes, linea
 
 
 def test_callback_stops_newton_too(linear_world) -> None:
-    """A stopped Newton fit has not reached the minimum, and warns of it."""
-    with pytest.warns(bt.ConvergenceWarning, match="stopped by the callback"):
-        model = bt.fit(bt.LinearScorer(3), linear_world[1], callback=lambda record: record["step"] == 1)
+    """A stopped Newton fit has not converged; since it was asked to stop, it does not warn."""
+    model = bt.fit(bt.LinearScorer(3), linear_world[1], callback=lambda record: record["step"] == 1)
+    assert (model.converged, model.message) == (False, "stopped by the callback")
     assert model.history["step"].tolist() == [0, 1]
 
 
@@ -355,7 +355,8 @@ def test_start_and_pairs_are_left_alone(linear_world) -> None:
 
 def test_diverging_descent_says_so(linear_world) -> None:
     """A learning rate far too large ends in a message that names it, not in numbers that look fine."""
-    with np.errstate(over="ignore"):  # |φ| grows by a factor |1 - 10| a step until its square overflows
+    # |φ| grows by a factor |1 - 10| a step until its square overflows
+    with np.errstate(over="ignore"), pytest.warns(bt.ConvergenceWarning, match="became infinite"):
         model = bt.fit(
             bt.LinearScorer(3), linear_world[1], method="gradient_descent", l2=1.0, learning_rate=10.0, max_steps=500
         )
@@ -417,3 +418,61 @@ def test_kernels_work_in_a_forked_child_after_threads_were_used(run_python) -> N
         "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
     )
     assert run_python(script) == "0"
+
+
+def test_adam_honours_weights_however_they_fall_into_batches() -> None:
+    """Heavy pairs count as much in small batches as in Newton's whole sum, and batches without weight do no harm."""
+    d = np.ones((200, 1))
+    d[:20] = -1
+    weights = np.ones(200)
+    weights[:20] = 20
+    weights[190:] = 0
+    pairs = bt.PreferencePairs(d, np.zeros((200, 1)), weights=weights)
+    want = bt.fit(bt.LinearScorer(1), pairs).phi
+    for batch_size in (4, 16):
+        got = bt.fit(bt.LinearScorer(1), pairs, method="adam", batch_size=batch_size, learning_rate=0.003).phi
+        np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on trembling by a few learning rates
+
+
+@pytest.mark.parametrize("start", [36.0, 700.0, 1e6])
+def test_newton_finds_its_way_back_from_saturated_margins(start: float) -> None:
+    """Two wins to one is log 2, also when the search starts where the loss is all but straight."""
+    model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 1], [1, 1, 0]), initial=[start, -start])
+    assert model.phi[0] - model.phi[1] == pytest.approx(np.log(2), abs=1e-8)  # gradient 1e-9 / curvature 2/9
+    shifted = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], target_margins=[start, -start])
+    assert bt.fit(bt.LinearScorer(1), shifted).phi[0] == pytest.approx(start, rel=1e-9)
+
+
+def test_standard_errors_do_not_depend_on_the_units_of_a_feature(linear_world) -> None:
+    """A feature in units 1e8 times smaller has a weight and an error 1e8 times larger, and both are determined."""
+    base, units = linear_world[1], np.array([1e8, 1.0, 1e-4])
+    scaled = bt.PreferencePairs(base.chosen * units, base.rejected * units)
+    want = bt.fit(bt.LinearScorer(3), base).standard_errors()
+    np.testing.assert_allclose(bt.fit(bt.LinearScorer(3), scaled).standard_errors() * units, want, rtol=1e-6)
+
+
+def test_groups_that_never_met_are_mentioned() -> None:
+    """Each group has its own finite fit; the message warns of comparing across."""
+    model = bt.fit(bt.TableScorer(4), bt.PreferencePairs([0, 1, 2, 3], [1, 0, 3, 2]))
+    assert model.converged
+    assert "2 groups that never met" in model.message
+
+
+def test_blas_threads_come_back_after_overlapping_fits() -> None:
+    """Whoever leaves last puts the number of threads back, in whatever order contexts are left."""
+    from threadpoolctl import threadpool_info
+
+    from bradley_terry.objective import blas_on_one_thread
+
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = threads()
+    first, second = blas_on_one_thread(10**6), blas_on_one_thread(10**6)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads()) <= {1}
+    second.__exit__(None, None, None)
+    assert threads() == before
