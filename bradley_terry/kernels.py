@@ -1,11 +1,24 @@
-"""The compiled twin: the pair loss and its gradient in one pass over the margins.
+"""The compiled twin: the pair loss and its gradient in one pass over the margins, as fast as the machine allows.
 
-This room imports nothing of ours. The formulas of ``losses.py`` are written here a second time, one pair at a time in
-plain scalar code, and compiled by Numba; that two separately written forms agree is evidence for both.
+This room imports nothing of ours. The formulas of ``losses.py`` are written here a second time, in plain scalar code
+for one pair, and compiled by Numba; that two separately written forms agree is evidence for both.
 
-    scalar kernels   hold the mathematics of one pair
-    block kernels    loop over a block of 4,096 pairs and return its sums
-    public functions check the arrays, hand blocks to threads, and add the sums of the blocks in order
+    scalar kernels    hold the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e)
+    block kernels     loop over a block of 4,096 pairs and return its sums
+    public functions  check the arrays, hand blocks to threads, and add the sums of the blocks in order
+
+Why no call to exp and log? Each call handles one number, while a core adds and multiplies eight at a time (four or two
+on older ones) where the code is free of calls and branches. So exp and log are polynomials here:
+
+    exp(x), x <= 0    x = k·log 2 + r with k whole and |r| <= (log 2)/2, so that exp(x) = 2^k · exp(r). k comes from
+                      adding and subtracting 1.5·2^52: near that number doubles are whole, so the sum is rounded to
+                      one, and its lowest bits are k. 2^k is put together from bits. exp(r) = 1 + r + r²·P(r).
+    log(1 + e)        With s = e / (2 + e), log(1 + e) = 2·artanh(s) = 2s + s³·Q(s²), and 2s = e - e·s: the sum is
+                      e - s·(e - s²·Q(s²)), a small correction to e, so that its rounding hardly counts.
+    sigma(-|z|)       e / (1 + e) = e - e·(e / (1 + e)), again a correction to e; sigma(|z|) is 1 less that.
+
+P and Q are the polynomials that come closest over the whole interval, found by Chebyshev interpolation with 300 bits;
+``tests/test_kernels.py`` finds every coefficient again. Losses and gradients are right to 2 units in the last place.
 
 Blocks have the same size whatever the number of threads, and their sums are added in the order of the data: so the
 result does not depend on the number of threads, bit for bit. Numba is imported when this room is first entered; the
@@ -30,14 +43,55 @@ from numpy.typing import NDArray
 __all__ = ["curvatures", "get_threads", "mean_loss_and_gradients", "set_threads"]
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
+FLOAT64 = np.dtype(np.float64)
 
 BLOCK = 4096  # pairs: margins and gradients of a block, 64 kB in float64, fit the fast caches of a core
-RUN = 64  # pairs: a block is summed run by run, so that no sum has more than 64 terms and rounding stays small
+RUN = (
+    256  # pairs: the losses of a run wait in a buffer to be summed; no sum has more than 32 terms, so rounding is small
+)
 BLOCKS_FOR_A_THREAD = 8  # waking a thread costs about as much as computing this many blocks
 LOG_2 = 0.6931471805599453  # nearest double to log 2 = 0.69314718055994530941723...
 
-# error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. No fastmath: it would delete NaN checks.
-# nogil: other threads run while a kernel runs. cache: the compiled code is kept on disk for the next process.
+# log 2 in two parts: k·LOG_2_HIGH is exact for every k that occurs, and LOG_2_LOW is the rest.
+PER_LOG_2 = float.fromhex("0x1.71547652b82fep+0")  # 1 / log 2
+LOG_2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
+LOG_2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+ROUNDER = 1.5 * 2.0**52  # x + ROUNDER - ROUNDER is x rounded to a whole number
+ROUNDER_BITS = 0x4338000000000000  # the same number as bits
+SMALLEST = -746.0  # exp of this is 0, and 2^k for its k = -1076 is still put together rightly
+
+
+def _hex(numbers: str) -> tuple[float, ...]:
+    return tuple(float.fromhex(number) for number in numbers.split())
+
+
+# exp(r) = 1 + r + r²·P(r) for |r| <= (log 2)/2, P = P[0] + P[1]·r + …, error of P 1.4e-18
+P = _hex(
+    """0x1.0000000000000p-1 0x1.5555555555557p-3 0x1.5555555555556p-5 0x1.11111111100dfp-7 0x1.6c16c16c162d6p-10
+    0x1.a01a01abe62ddp-13 0x1.a01a01a6d7808p-16 0x1.71de02375656cp-19 0x1.27e4db67b4303p-22 0x1.af4ddd84882fep-26
+    0x1.1f72fc730b4ffp-29"""
+)
+# 2·artanh(s) = 2s + s³·Q(s²) for s² <= 1/9, error of Q 9.0e-17
+Q = _hex(
+    """0x1.5555555555555p-1 0x1.999999999a3ddp-2 0x1.24924923d44c6p-2 0x1.c71c727143318p-3 0x1.745cf0b0e03bdp-3
+    0x1.3b18b294bebf9p-3 0x1.10ac75dc602b1p-3 0x1.eb905e8575054p-4 0x1.687a6e7c95176p-4 0x1.4b0a26c5f2aefp-3"""
+)
+
+# The same for float32, where fewer terms will do: 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers go at a time.
+PER_LOG_2_32 = np.float32(PER_LOG_2)
+LOG_2_HIGH_32 = np.float32(float.fromhex("0x1.62e4000000000p-1"))
+LOG_2_LOW_32 = np.float32(float.fromhex("0x1.7f7d1c0000000p-20"))
+ROUNDER_32, ROUNDER_BITS_32 = np.float32(1.5 * 2.0**23), np.int32(0x4B400000)
+SMALLEST_32, ONE_32, TWO_32, ZERO_32 = np.float32(-105.0), np.float32(1.0), np.float32(2.0), np.float32(0.0)
+LOG_2_32, BIAS_32 = np.float32(LOG_2), np.int32(127)
+P_32 = tuple(  # error 1.4e-9
+    map(np.float32, _hex("0x1p-1 0x1.555556p-3 0x1.5554eap-5 0x1.1110e0p-7 0x1.6d4316p-10 0x1.a124e4p-13"))
+)
+Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
+
+# error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. nogil: other threads run while a kernel
+# runs. "contract" allows a·b + c in one instruction with one rounding. Nothing else of fastmath: it would delete checks
+# for NaN and reorder the additions of the rounding trick.
 # Kept outside the package: files left in its folder after an uninstall would stand in the way of the next install.
 CACHE_FOLDER = str(
     numba.config.CACHE_DIR  # type: ignore[attr-defined]  # NUMBA_CACHE_DIR
@@ -50,10 +104,10 @@ def _jit(function):  # type: ignore[no-untyped-def]
     before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
     numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
     try:
-        return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+        return numba.njit(error_model="numpy", nogil=True, fastmath={"contract"}, cache=True)(function)
     except RuntimeError:  # neither this folder nor any other that Numba knows can be written
         _warn_once()
-        return numba.njit(error_model="numpy", nogil=True)(function)
+        return numba.njit(error_model="numpy", nogil=True, fastmath={"contract"})(function)
     finally:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 
@@ -69,70 +123,150 @@ def _warn_once() -> None:
 
 @_jit
 def pair_terms(z):  # type: ignore[no-untyped-def]
-    """Return log(1 + e), sigma(-|z|) and sigma(|z|) with e = exp(-|z|) in [0, 1]: all else is made of these."""
-    e = math.exp(-abs(z))
-    s = 1.0 + e
-    return math.log1p(e), e - e * (e / s), 1.0 / s
+    """Return log(1 + e) and sigma(-|z|) with e = exp(-|z|) in [0, 1]: all else is made of these two."""
+    x = -abs(z)
+    x = SMALLEST if x < SMALLEST else x  # written so that NaN passes
+    shifted = np.float64(x * PER_LOG_2 + ROUNDER)
+    k = shifted - ROUNDER
+    r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
+    p = P[8] + r * (P[9] + r * P[10])
+    p = P[4] + r * (P[5] + r * (P[6] + r * (P[7] + r * p)))
+    p = P[0] + r * (P[1] + r * (P[2] + r * (P[3] + r * p)))
+    # 2^k in two factors, since 2^-1076 is no double: 1023 + exponent, moved to the place of the exponent's bits
+    bits = shifted.view(np.int64) - ROUNDER_BITS
+    half = bits >> 1
+    power, other_power = np.int64((half + 1023) << 52), np.int64((bits - half + 1023) << 52)
+    e = (1.0 + (r + r * r * p)) * power.view(np.float64) * other_power.view(np.float64)
+
+    s = e / (2.0 + e)
+    w = s * s
+    q = Q[7] + w * (Q[8] + w * Q[9])
+    q = Q[4] + w * (Q[5] + w * (Q[6] + w * q))
+    q = Q[0] + w * (Q[1] + w * (Q[2] + w * (Q[3] + w * q)))
+    return e - s * (e - w * q), e - e * (e / (1.0 + e))
 
 
 @_jit
 def loss_and_gradient(z):  # type: ignore[no-untyped-def]
-    """Return softplus(-z) and its derivative -sigma(-z)."""
-    log_s, small, large = pair_terms(z)
-    if z < 0.0:
-        return log_s - z, -large
-    return log_s, -small
+    """Return softplus(-z) = log(1 + e) + max(-z, 0) and its derivative -sigma(-z)."""
+    log_s, small = pair_terms(z)
+    return log_s + (-z if z < 0.0 else 0.0), small - 1.0 if z < 0.0 else -small
 
 
 @_jit
-def labelled_loss_and_gradient(z, t):  # type: ignore[no-untyped-def]
-    """Return t·softplus(-z) + (1 - t)·softplus(z) and its derivative (1 - t)·sigma(z) - t·sigma(-z).
-
-    An outcome of probability zero costs nothing, even at an infinite z: 0·inf counts as 0.
-    """
-    log_s, small, large = pair_terms(z)
-    if z < 0.0:
-        return (log_s if t == 0.0 else log_s - t * z), (1.0 - t) * small - t * large
-    return (log_s if t == 1.0 else log_s + (1.0 - t) * z), (1.0 - t) * large - t * small
+def loss_and_gradient_32(z):  # type: ignore[no-untyped-def]
+    """Do the same in float32, step for step."""
+    x = -abs(z)
+    x = SMALLEST_32 if x < SMALLEST_32 else x
+    shifted = np.float32(x * PER_LOG_2_32 + ROUNDER_32)
+    k = shifted - ROUNDER_32
+    r = (x - k * LOG_2_HIGH_32) - k * LOG_2_LOW_32
+    p = P_32[0] + r * (P_32[1] + r * (P_32[2] + r * (P_32[3] + r * (P_32[4] + r * P_32[5]))))
+    bits = np.int32(shifted.view(np.int32) - ROUNDER_BITS_32)
+    half = np.int32(bits >> np.int32(1))
+    power = np.int32((half + BIAS_32) << np.int32(23))
+    other_power = np.int32((bits - half + BIAS_32) << np.int32(23))
+    e = (ONE_32 + (r + r * r * p)) * power.view(np.float32) * other_power.view(np.float32)
+    s = e / (TWO_32 + e)
+    w = s * s
+    log_s = e - s * (e - w * (Q_32[0] + w * (Q_32[1] + w * (Q_32[2] + w * Q_32[3]))))
+    small = e - e * (e / (ONE_32 + e))
+    return log_s + (-z if z < ZERO_32 else ZERO_32), small - ONE_32 if z < ZERO_32 else -small
 
 
 @_jit
-def plain_blocks(margins, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Fill out with l'/n and sums with (Σ l/n, Σ (l - log 2)/n), for blocks first … last - 1."""
+def total(values, n):  # type: ignore[no-untyped-def]
+    """Return the sum of the first n values, in eight sums side by side: a core can add these at once."""
+    a = b = c = d = e = f = g = h = 0.0
+    whole = n - n % 8
+    for i in range(0, whole, 8):
+        a, b, c, d = a + values[i], b + values[i + 1], c + values[i + 2], d + values[i + 3]
+        e, f, g, h = e + values[i + 4], f + values[i + 5], g + values[i + 6], h + values[i + 7]
+    for i in range(whole, n):
+        a += values[i]
+    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+
+
+@_jit
+def plain_blocks(margins, share, out, sums, first, last):  # type: ignore[no-untyped-def]
+    """Fill out with l'/n and sums with (Σ l/n, Σ (l - log 2)/n), for blocks first … last - 1; share is 1/n."""
     n = margins.size
+    losses, excesses = np.empty(RUN), np.empty(RUN)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, RUN):
-            total = excess = 0.0
-            for i in range(start, min(stop, start + RUN)):
-                loss, gradient = loss_and_gradient(np.float64(margins[i]))
-                out[i] = gradient / n
-                total += loss / n
-                excess += (loss - LOG_2) / n
-            sums[block, 0] += total
-            sums[block, 1] += excess
+            size = min(stop - start, RUN)
+            z, gradients = margins[start : start + size], out[start : start + size]
+            for i in range(size):
+                loss, gradient = loss_and_gradient(np.float64(z[i]))
+                gradients[i] = gradient * share
+                losses[i] = loss * share
+                excesses[i] = (loss - LOG_2) * share
+            sums[block, 0] += total(losses, size)
+            sums[block, 1] += total(excesses, size)
+
+
+@_jit
+def plain_blocks_32(margins, share, out, sums, first, last):  # type: ignore[no-untyped-def]
+    """Do the same in float32; only the sums are in float64."""
+    n = margins.size
+    losses, excesses = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
+    share_32 = np.float32(share)
+    for block in range(first, last):
+        stop = min(n, (block + 1) * BLOCK)
+        for start in range(block * BLOCK, stop, RUN):
+            size = min(stop - start, RUN)
+            z, gradients = margins[start : start + size], out[start : start + size]
+            for i in range(size):
+                loss, gradient = loss_and_gradient_32(z[i])
+                gradients[i] = gradient * share_32
+                losses[i] = loss
+                excesses[i] = loss - LOG_2_32
+            sums[block, 0] += total(losses, size) * share
+            sums[block, 1] += total(excesses, size) * share
 
 
 @_jit
 def general_blocks(margins, weights, labels, targets, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Do the same with weights, labels and target margins; an empty array stands for ones, ones and zeros."""
+    """Do the same with weights, labels and target margins; an empty array stands for ones, ones and zeros.
+
+    With P(chosen preferred) = t the loss is log(1 + e) plus |z| times the probability of the outcome that sigma(z)
+    disfavours, and its derivative (1 - t)·sigma(z) - t·sigma(-z). What has probability zero or no weight costs
+    nothing, even at an infinite z: 0·inf counts as 0. Each step below is a loop of its own, since a loop over few
+    arrays is one that the compiler turns into vector code.
+    """
     n = margins.size
+    z, log_s, small = np.empty(RUN), np.empty(RUN), np.empty(RUN)
+    t, share = np.ones(RUN), np.full(RUN, 1.0 / total_weight)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, RUN):
-            total = excess = 0.0
-            for i in range(start, min(stop, start + RUN)):
-                w = weights[i] if weights.size else 1.0
-                t = labels[i] if labels.size else 1.0
-                m = targets[i] if targets.size else 0.0
-                loss, gradient = labelled_loss_and_gradient(np.float64(margins[i]) - m, t)
-                share = w / total_weight
-                out[i] = gradient * share
-                if w > 0.0:  # a pair without weight costs nothing, even an infinite loss
-                    total += share * loss
-                    excess += share * (loss - LOG_2)
-            sums[block, 0] += total
-            sums[block, 1] += excess
+            size = min(stop - start, RUN)
+            for i in range(size):
+                z[i] = margins[start + i]
+            if targets.size:
+                for i in range(size):
+                    z[i] -= targets[start + i]
+            if labels.size:
+                for i in range(size):
+                    t[i] = labels[start + i]
+            if weights.size:
+                for i in range(size):
+                    share[i] = weights[start + i] / total_weight
+            for i in range(size):
+                log_s[i], small[i] = pair_terms(z[i])
+            gradients = out[start : start + size]
+            for i in range(size):  # sigma(z) is small or 1 - small, and so is sigma(-z)
+                up = small[i] if z[i] < 0.0 else 1.0 - small[i]
+                down = 1.0 - small[i] if z[i] < 0.0 else small[i]
+                gradients[i] = ((1.0 - t[i]) * up - t[i] * down) * share[i]
+            for i in range(size):
+                wrong = t[i] if z[i] < 0.0 else 1.0 - t[i]
+                loss = log_s[i] + (wrong * abs(z[i]) if wrong > 0.0 else 0.0)
+                log_s[i] = loss * share[i] if share[i] > 0.0 else 0.0
+                small[i] = (loss - LOG_2) * share[i] if share[i] > 0.0 else 0.0
+            sums[block, 0] += total(log_s, size)
+            sums[block, 1] += total(small, size)
 
 
 @_jit
@@ -141,8 +275,8 @@ def curvature_blocks(margins, weights, targets, total_weight, out, first, last):
     for i in range(first * BLOCK, min(margins.size, last * BLOCK)):
         w = weights[i] if weights.size else 1.0
         m = targets[i] if targets.size else 0.0
-        _, q, _ = pair_terms(np.float64(margins[i]) - m)
-        out[i] = (q - q * q) * w / total_weight
+        _, q = pair_terms(np.float64(margins[i]) - m)
+        out[i] = (q - q * q) * (w / total_weight)
 
 
 def mean_loss_and_gradients(
@@ -188,7 +322,9 @@ def mean_loss_and_gradients(
     sums = np.zeros((n_blocks, 2))
     if weights is None and labels is None and target_margins is None:
         total_weight = float(z.size)
-        _run(plain_blocks, n_blocks, z, gradients, sums)
+        _run(
+            plain_blocks if z.dtype == np.float64 else plain_blocks_32, n_blocks, z, 1.0 / total_weight, gradients, sums
+        )
     else:
         w, total_weight = _weights(weights, z)
         t = _optional(labels, "labels", z)
@@ -244,7 +380,7 @@ if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not 
 
 def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
     """Call kernel(*arrays, first, last) on ranges of blocks that together are all of them, on several threads."""
-    n_threads = min(get_threads(), n_blocks // BLOCKS_FOR_A_THREAD)
+    n_threads = min(get_threads(), n_blocks // BLOCKS_FOR_A_THREAD) if n_blocks > 1 else 1
     if n_threads <= 1:
         kernel(*arrays, 0, n_blocks)
         return
@@ -261,15 +397,19 @@ def _mean(sums: NDArray[np.float64]) -> float:
     keeps its digits where the losses are tiny. Terms of size l/n cannot overflow as long as the mean does not. fsum
     adds without rounding, so the order of the blocks could not matter either.
     """
-    if not np.isfinite(sums).all():
-        return float(sums[:, 0].sum())
-    excess = math.fsum(sums[:, 1])
-    return LOG_2 + excess if excess > -0.5 * LOG_2 else math.fsum(sums[:, 0])
+    mean, excess = sums[0].tolist() if len(sums) == 1 else (_exact_sum(sums[:, 0]), _exact_sum(sums[:, 1]))
+    return LOG_2 + excess if -0.5 * LOG_2 < excess < math.inf else mean
+
+
+def _exact_sum(values: NDArray[np.float64]) -> float:
+    return math.fsum(values) if np.isfinite(values).all() else float(values.sum())
 
 
 def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floats:
     """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
     array = np.asarray(values)
+    if array.dtype is FLOAT64 and array.ndim == 1 and array.size and like is None and array.flags.c_contiguous:
+        return array  # the common case, at once
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
     if array.ndim != 1 or array.size == 0 or (like is not None and array.shape != like.shape):
