@@ -4,7 +4,8 @@ This room imports nothing of ours. The formulas of ``losses.py`` are written her
 for one pair, and compiled by Numba; that two separately written forms agree is evidence for both.
 
     scalar kernels    hold the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e)
-    block kernels     loop over a block of 4,096 pairs and return its sums
+    run kernels       do so for 256 pairs, in loops that the compiler turns into vector code
+    block kernels     loop over the runs of a block of 4,096 pairs and return its sums
     public functions  check the arrays, hand blocks to threads, and add the sums of the blocks in order
 
 Why no call to exp and log? Each call handles one number, while a core adds and multiplies eight at a time (four or two
@@ -40,7 +41,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["curvatures", "get_threads", "mean_loss_and_gradients", "set_threads"]
+__all__ = [
+    "curvatures",
+    "get_threads",
+    "linear_loss_and_gradient",
+    "mean_loss_and_gradients",
+    "set_threads",
+    "weighted_gram",
+]
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 FLOAT64 = np.dtype(np.float64)
@@ -99,17 +107,21 @@ CACHE_FOLDER = str(
 )
 
 
-def _jit(function):  # type: ignore[no-untyped-def]
-    """Compile on first call, keeping the code in CACHE_FOLDER; without a place to keep it, compile in every process."""
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
-    try:
-        return numba.njit(error_model="numpy", nogil=True, fastmath={"contract"}, cache=True)(function)
-    except RuntimeError:  # neither this folder nor any other that Numba knows can be written
-        _warn_once()
-        return numba.njit(error_model="numpy", nogil=True, fastmath={"contract"})(function)
-    finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+def _compiled(fastmath: set[str]):  # type: ignore[no-untyped-def]
+    """Return a decorator that compiles on first call and keeps the code in CACHE_FOLDER, or nowhere if it must."""
+
+    def decorate(function):  # type: ignore[no-untyped-def]
+        before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
+        try:
+            return numba.njit(error_model="numpy", nogil=True, fastmath=fastmath, cache=True)(function)
+        except RuntimeError:  # neither this folder nor any other that Numba knows can be written
+            _warn_once()
+            return numba.njit(error_model="numpy", nogil=True, fastmath=fastmath)(function)
+        finally:
+            numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+
+    return decorate
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +131,10 @@ def _warn_once() -> None:
         "set NUMBA_CACHE_DIR to a folder that can be written",
         stacklevel=2,
     )
+
+
+_jit = _compiled({"contract"})
+_jit_dot = _compiled({"contract", "reassoc", "nsz"})  # a sum of products side by side; one order, chosen when compiled
 
 
 @_jit
@@ -227,16 +243,47 @@ def plain_blocks_32(margins, share, out, sums, first, last):  # type: ignore[no-
 
 
 @_jit
-def general_blocks(margins, weights, labels, targets, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Do the same with weights, labels and target margins; an empty array stands for ones, ones and zeros.
+def fill_run(weights, labels, targets, total_weight, start, size, z, t, share):  # type: ignore[no-untyped-def]
+    """Bring weights, labels and target margins of one run into place; an empty array stands for ones, ones, zeros."""
+    if targets.size:
+        for i in range(size):
+            z[i] -= targets[start + i]
+    if labels.size:
+        for i in range(size):
+            t[i] = labels[start + i]
+    if weights.size:
+        for i in range(size):
+            share[i] = weights[start + i] / total_weight
+
+
+@_jit
+def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
+    """Compute w·l', w·l and w·(l - log 2), all over Σ w, for a run of pairs with labels and weights.
 
     With P(chosen preferred) = t the loss is log(1 + e) plus |z| times the probability of the outcome that sigma(z)
     disfavours, and its derivative (1 - t)·sigma(z) - t·sigma(-z). What has probability zero or no weight costs
-    nothing, even at an infinite z: 0·inf counts as 0. Each step below is a loop of its own, since a loop over few
-    arrays is one that the compiler turns into vector code.
+    nothing, even at an infinite z: 0·inf counts as 0. Each step is a loop of its own, since a loop over few arrays is
+    one that the compiler turns into vector code.
     """
+    log_s, small = losses, excesses  # the same memory, for the first step
+    for i in range(size):
+        log_s[i], small[i] = pair_terms(z[i])
+    for i in range(size):  # sigma(z) is small or 1 - small, and so is sigma(-z)
+        up = small[i] if z[i] < 0.0 else 1.0 - small[i]
+        down = 1.0 - small[i] if z[i] < 0.0 else small[i]
+        gradients[i] = ((1.0 - t[i]) * up - t[i] * down) * share[i]
+    for i in range(size):
+        wrong = t[i] if z[i] < 0.0 else 1.0 - t[i]
+        loss = log_s[i] + (wrong * abs(z[i]) if wrong > 0.0 else 0.0)
+        losses[i] = loss * share[i] if share[i] > 0.0 else 0.0
+        excesses[i] = (loss - LOG_2) * share[i] if share[i] > 0.0 else 0.0
+
+
+@_jit
+def general_blocks(margins, weights, labels, targets, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
+    """Do the same as ``plain_blocks`` with weights, labels and target margins."""
     n = margins.size
-    z, log_s, small = np.empty(RUN), np.empty(RUN), np.empty(RUN)
+    z, losses, excesses = np.empty(RUN), np.empty(RUN), np.empty(RUN)
     t, share = np.ones(RUN), np.full(RUN, 1.0 / total_weight)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
@@ -244,29 +291,67 @@ def general_blocks(margins, weights, labels, targets, total_weight, out, sums, f
             size = min(stop - start, RUN)
             for i in range(size):
                 z[i] = margins[start + i]
-            if targets.size:
+            fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
+            general_run(z, t, share, size, out[start : start + size], losses, excesses)
+            sums[block, 0] += total(losses, size)
+            sums[block, 1] += total(excesses, size)
+
+
+@_jit_dot
+def dots(rows, phi, start, size, z):  # type: ignore[no-untyped-def]
+    """Fill z with the products of phi and ``size`` rows; the sum over features may be taken in any fixed order."""
+    for i in range(size):
+        product = 0.0
+        for j in range(phi.size):
+            product += rows[start + i, j] * phi[j]
+        z[i] = product
+
+
+@_jit
+def add_rows(rows, factors, start, size, gradient):  # type: ignore[no-untyped-def]
+    """Add factors[i] times each of ``size`` rows to the gradient, four rows at a time to spare trips to memory."""
+    whole = size - size % 4
+    for i in range(0, whole, 4):
+        a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
+        row = start + i
+        for j in range(gradient.size):
+            pair, other = a * rows[row, j] + b * rows[row + 1, j], c * rows[row + 2, j] + d * rows[row + 3, j]
+            gradient[j] += pair + other
+    for i in range(whole, size):
+        for j in range(gradient.size):
+            gradient[j] += factors[i] * rows[start + i, j]
+
+
+@_jit
+def linear_blocks(  # type: ignore[no-untyped-def]
+    differences, phi, weights, labels, targets, total_weight, is_plain, gradients, sums, first, last
+):
+    """Margins, losses and gradient of a linear scorer in one reading of the data, a row of gradients for each block.
+
+    The rows of a run are read for their margins and, while they are still in the cache, once more for their share of
+    the gradient Σ l'(Δ_i)·d_i: memory is asked only once, and memory is what this work waits for.
+    """
+    n = differences.shape[0]
+    one = 1.0 / total_weight
+    z, d_margins, losses, excesses = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.empty(RUN)
+    t, share = np.ones(RUN), np.full(RUN, one)
+    for block in range(first, last):
+        stop = min(n, (block + 1) * BLOCK)
+        for start in range(block * BLOCK, stop, RUN):
+            size = min(stop - start, RUN)
+            dots(differences, phi, start, size, z)
+            if is_plain:
                 for i in range(size):
-                    z[i] -= targets[start + i]
-            if labels.size:
-                for i in range(size):
-                    t[i] = labels[start + i]
-            if weights.size:
-                for i in range(size):
-                    share[i] = weights[start + i] / total_weight
-            for i in range(size):
-                log_s[i], small[i] = pair_terms(z[i])
-            gradients = out[start : start + size]
-            for i in range(size):  # sigma(z) is small or 1 - small, and so is sigma(-z)
-                up = small[i] if z[i] < 0.0 else 1.0 - small[i]
-                down = 1.0 - small[i] if z[i] < 0.0 else small[i]
-                gradients[i] = ((1.0 - t[i]) * up - t[i] * down) * share[i]
-            for i in range(size):
-                wrong = t[i] if z[i] < 0.0 else 1.0 - t[i]
-                loss = log_s[i] + (wrong * abs(z[i]) if wrong > 0.0 else 0.0)
-                log_s[i] = loss * share[i] if share[i] > 0.0 else 0.0
-                small[i] = (loss - LOG_2) * share[i] if share[i] > 0.0 else 0.0
-            sums[block, 0] += total(log_s, size)
-            sums[block, 1] += total(small, size)
+                    loss, gradient = loss_and_gradient(z[i])
+                    d_margins[i] = gradient * one
+                    losses[i] = loss * one
+                    excesses[i] = (loss - LOG_2) * one
+            else:
+                fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
+                general_run(z, t, share, size, d_margins, losses, excesses)
+            add_rows(differences, d_margins, start, size, gradients[block])
+            sums[block, 0] += total(losses, size)
+            sums[block, 1] += total(excesses, size)
 
 
 @_jit
@@ -326,13 +411,69 @@ def mean_loss_and_gradients(
             plain_blocks if z.dtype == np.float64 else plain_blocks_32, n_blocks, z, 1.0 / total_weight, gradients, sums
         )
     else:
-        w, total_weight = _weights(weights, z)
-        t = _optional(labels, "labels", z)
-        if not ((t >= 0) & (t <= 1)).all():
-            raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
-        m = _optional(target_margins, "target_margins", z)
+        w, total_weight, t, m = _options(z, weights, labels, target_margins)
         _run(general_blocks, n_blocks, z, w, t, m, total_weight, gradients, sums)
     return _mean(sums), gradients
+
+
+def linear_loss_and_gradient(
+    differences: NDArray[np.float64],
+    phi: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64] | None = None,
+    labels: NDArray[np.float64] | None = None,
+    target_margins: NDArray[np.float64] | None = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """Compute the mean loss of a linear scorer and its gradient with respect to φ, in one reading of the data.
+
+    Parameters
+    ----------
+    differences : array, (n_pairs, n_features)
+        x_chosen - x_rejected of each pair.
+    phi : array, (n_features,)
+    weights, labels, target_margins : arrays, (n_pairs,), optional
+        As in ``mean_loss_and_gradients``.
+
+    Returns
+    -------
+    mean : float, nats
+    gradient : array, (n_features,)
+        Σ w·l'(z)·d / Σ w with z = φ·d - m.
+    """
+    d = np.ascontiguousarray(differences, dtype=np.float64)
+    if d.ndim != 2 or d.size == 0 or phi.shape != d.shape[1:]:
+        raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {d.shape}")
+    w, total_weight, t, m = _options(d[:, 0], weights, labels, target_margins)
+    n_blocks = -(-len(d) // BLOCK)
+    gradients, sums = np.zeros((n_blocks, d.shape[1])), np.zeros((n_blocks, 2))
+    is_plain = weights is None and labels is None and target_margins is None
+    _run(linear_blocks, n_blocks, d, np.ascontiguousarray(phi), w, t, m, total_weight, is_plain, gradients, sums)
+    return _mean(sums), gradients.sum(axis=0)
+
+
+def weighted_gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute Σ_i weights[i] · rows[i] rows[i]ᵀ, (n_features, n_features), in blocks that threads share.
+
+    The product of a block is left to the BLAS, which the caller keeps to one thread; as AᵀA with A = √w·rows it needs
+    half the work of a general product. Blocks are gathered in 16 parts, whatever the number of threads, and the parts
+    are added in order.
+    """
+    n, n_features = rows.shape
+    n_blocks = -(-n // BLOCK)
+    n_parts = min(16, n_blocks)
+    edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
+
+    def gram_of_part(part: int) -> NDArray[np.float64]:
+        result = np.zeros((n_features, n_features))
+        for block in range(edges[part], edges[part + 1]):
+            chunk = slice(block * BLOCK, (block + 1) * BLOCK)
+            scaled = rows[chunk] * np.sqrt(weights[chunk, None])
+            result += scaled.T @ scaled
+        return result
+
+    parts = range(n_parts)
+    grams = map(gram_of_part, parts) if n_parts == 1 else _pool(get_threads()).map(gram_of_part, parts)
+    return np.asarray(sum(grams, np.zeros((n_features, n_features))))
 
 
 def curvatures(
@@ -421,6 +562,20 @@ def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floa
 
 def _optional(values: NDArray[np.float64] | None, name: str, like: Floats) -> Floats:
     return np.empty(0) if values is None else _vector(values, name, like)
+
+
+def _options(
+    like: Floats,
+    weights: NDArray[np.float64] | None,
+    labels: NDArray[np.float64] | None,
+    target_margins: NDArray[np.float64] | None,
+) -> tuple[Floats, float, Floats, Floats]:
+    """Return weights, their sum, labels and target margins, checked; empty arrays for those not given."""
+    w, total_weight = _weights(weights, like)
+    t = _optional(labels, "labels", like)
+    if not ((t >= 0) & (t <= 1)).all():
+        raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
+    return w, total_weight, t, _optional(target_margins, "target_margins", like)
 
 
 def _weights(values: NDArray[np.float64] | None, like: Floats) -> tuple[Floats, float]:

@@ -96,6 +96,7 @@ class Objective:
         # A linear reward of a difference is the difference of the rewards. Subtracting first is cheaper, and what both
         # answers share (a shift of features, a large offset) then cancels exactly.
         self._differences: Array | None = None
+        self._latest: tuple[Array, Array] = np.empty(0), np.empty(0)  # the last φ asked about, and its margins
         if isinstance(scorer, LinearScorer):
             self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C")
 
@@ -105,13 +106,19 @@ class Objective:
     def __call__(self, phi: ArrayLike) -> tuple[float, Array]:
         """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
         phi = self._checked(phi)
-        with blas_on_one_thread(len(self.pairs) * phi.size):
-            loss, d_margins = self._loss_and_d_margins(self._margins(phi))
-            if self._differences is not None:
-                gradient = self.scorer.backward(phi, self._differences, d_margins)
-            else:
-                gradient = self.scorer.backward(phi, self.pairs.chosen, d_margins)
-                gradient += self.scorer.backward(phi, self.pairs.rejected, -d_margins)
+        pairs, differences = self.pairs, self._differences
+        if differences is not None and self.backend == "numba":
+            loss, gradient = _kernels().linear_loss_and_gradient(
+                differences, phi, weights=pairs.weights, labels=pairs.labels, target_margins=pairs.target_margins
+            )
+        else:
+            with blas_on_one_thread(len(pairs) * phi.size):
+                loss, d_margins = self._loss_and_d_margins(self._margins(phi))
+                if differences is not None:
+                    gradient = self.scorer.backward(phi, differences, d_margins)
+                else:
+                    gradient = self.scorer.backward(phi, pairs.chosen, d_margins)
+                    gradient += self.scorer.backward(phi, pairs.rejected, -d_margins)
         if self.l2:
             loss += 0.5 * self.l2 * float(phi @ phi)
             gradient += self.l2 * phi
@@ -121,7 +128,7 @@ class Objective:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter."""
         phi = self._checked(phi)
         with blas_on_one_thread(len(self.pairs) * phi.size):
-            return self._margins(phi)
+            return self._margins(phi).copy()
 
     def hessian(self, phi: ArrayLike) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
@@ -146,9 +153,13 @@ class Objective:
         else:
             curvature = self.loss.curvature(self.shifted(margins), pairs.labels)
             d2_margins = _per_weight(curvature, pairs.weights)
-        scorer = cast("_HasHessian", self.scorer)
+        result: Array
         with blas_on_one_thread(len(pairs) * phi.size**2):
-            result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
+            if self._differences is not None and self.backend == "numba":
+                result = _kernels().weighted_gram(self._differences, d2_margins)
+            else:
+                scorer = cast("_HasHessian", self.scorer)
+                result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
         result[np.diag_indices_from(result)] += self.l2
         return result
 
@@ -158,9 +169,16 @@ class Objective:
         return array
 
     def _margins(self, phi: Array) -> Array:
+        latest_phi, latest_margins = self._latest
+        if np.array_equal(latest_phi, phi):
+            return latest_margins
         if self._differences is not None:
-            return self.scorer.reward(phi, self._differences)
-        return self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
+            margins = self.scorer.reward(phi, self._differences)
+        else:
+            margins = self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
+        margins.flags.writeable = False
+        self._latest = phi.copy(), margins
+        return margins
 
     def shifted(self, margins: Array) -> Array:
         """Return z = Δ - m, (n_pairs,): the margins less the target margins of the pairs."""

@@ -129,6 +129,7 @@ def fit(
         held_out = None if held_out is None else _standardised(held_out, shift, scale)
         if initial is not None:  # the way there is the way back, turned round: x = (u - (-shift/scale)) / (1/scale)
             phi = scorer.rescaled(phi, -shift / scale, 1 / scale)  # type: ignore[attr-defined]  # checked above
+    pairs = _tallied(pairs, scorer) if method != "adam" and loss is None else pairs
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     recorder = _Recorder(objective, held_out, callback, loss, backend)
     with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
@@ -226,6 +227,26 @@ def _start(scorer: Scorer, initial: ArrayLike) -> Array:
     return phi
 
 
+def _tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
+    """Return, for a table, the same contests counted: one row for each two items that met, weighted by how often.
+
+    With Δ the same for all contests of two items, Σ w·[t·softplus(-Δ) + (1 - t)·softplus(Δ)] needs of them only Σ w·t
+    and Σ w·(1 - t): the loss, its gradient and its Hessian stay what they are, and work goes by items instead of pairs.
+    """
+    if not isinstance(scorer, TableScorer) or pairs.target_margins is not None or scorer.n_items**2 > len(pairs):
+        return pairs
+    n = scorer.n_items
+    scorer.check_features(pairs.chosen, "chosen")
+    scorer.check_features(pairs.rejected, "rejected")
+    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+    t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
+    cell = np.asarray(pairs.chosen * n + pairs.rejected, dtype=np.int64)
+    wins = np.bincount(cell, w * t, n * n).reshape(n, n) + np.bincount(cell, w * (1 - t), n * n).reshape(n, n).T
+    a, b = np.nonzero(np.triu(wins + wins.T))
+    met = wins[a, b] + wins[b, a]
+    return PreferencePairs(a, b, weights=met, labels=wins[a, b] / met, feature_names=pairs.feature_names)
+
+
 def _newton(
     objective: Objective, phi: Array, recorder: _Recorder, max_steps: int, tolerance: float
 ) -> tuple[Array, bool, str]:
@@ -244,6 +265,7 @@ def _newton(
         largest = float(np.abs(gradient).max())
         if stopped:
             return phi, False, STOPPED
+        longest = max(float(np.abs(objective.shifted(objective.margins(phi))).max()), 20.0)
         direction = -_solve(objective.hessian(phi), gradient)
         moved = float(np.abs(objective.margins(direction)).max())
         if largest <= tolerance:
@@ -257,7 +279,6 @@ def _newton(
             n_drifting += 1
         if step > max_steps:
             break
-        longest = max(float(np.abs(objective.shifted(objective.margins(phi))).max()), 20.0)
         if moved > longest:
             direction = direction * (longest / moved)
         slope = float(gradient @ direction)

@@ -22,7 +22,7 @@ def plain(monkeypatch):
     """Run the kernels as plain Python all the way down: what the compiler was given, not what it made of it."""
     for name in ("pair_terms", "loss_and_gradient", "loss_and_gradient_32", "total"):
         monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
-    for name in ("plain_blocks", "plain_blocks_32", "general_blocks", "curvature_blocks"):
+    for name in ("plain_blocks", "plain_blocks_32", "fill_run", "general_run", "general_blocks", "curvature_blocks"):
         monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
     return compiled
 
@@ -361,3 +361,61 @@ def test_bad_margins_and_thread_counts_are_refused_by_name(kernels) -> None:
     for bad in (0, -1, 1.5, "2"):
         with pytest.raises(ValueError, match=r"^n_threads: expected a whole number of at least 1"):
             kernels.set_threads(bad)
+
+
+# ------------------------------------------------------------------------------------------------ the linear scorer
+
+
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (300, 64), (4097, 5), (9000, 33)])
+def test_linear_pass_agrees_with_the_road_in_steps(n: int, d: int, rng) -> None:
+    """One reading of the data gives the loss and gradient that margins, losses and a product give one after another."""
+    rows, phi = rng.normal(size=(n, d)), rng.normal(size=d)
+    options = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0), "labels": rng.uniform(size=n)}
+    options["target_margins"] = rng.normal(size=n)
+    for chosen_options in ({}, {"labels": options["labels"]}, options):
+        mean, gradient = compiled.linear_loss_and_gradient(rows, phi, **chosen_options)
+        margins = rows @ phi
+        w = chosen_options.get("weights", np.ones(n))
+        rest = {name: v for name, v in chosen_options.items() if name != "weights"}
+        want = (w * bt.pair_loss_gradients(margins, **rest) / w.sum()) @ rows
+        assert mean == pytest.approx(bt.mean_loss(margins, **chosen_options), rel=1e-13)
+        np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * np.abs(rows).max())
+
+
+def test_linear_pass_and_gram_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
+    """Blocks and parts are the same whoever computes them: same bits on 1, 2 and 3 threads."""
+    rows, phi, w = rng.normal(size=(200_001, 7)), rng.normal(size=7), rng.uniform(size=200_001)
+    results = []
+    for threads in (1, 2, 3):
+        kernels.set_threads(threads)
+        loss, gradient = kernels.linear_loss_and_gradient(rows, phi, weights=w)
+        results.append((loss, gradient.tobytes(), kernels.weighted_gram(rows, w).tobytes()))
+    assert results[1:] == results[:1] * 2
+
+
+def test_gram_is_the_weighted_sum_of_outer_products(rng) -> None:
+    """Σ w·d dᵀ, also where the last block is short."""
+    rows, w = rng.normal(size=(5000, 4)), rng.uniform(size=5000)
+    np.testing.assert_allclose(compiled.weighted_gram(rows, w), (rows * w[:, None]).T @ rows, rtol=1e-12)
+
+
+def test_linear_pass_refuses_what_does_not_fit() -> None:
+    """Shapes are named."""
+    with pytest.raises(ValueError, match=r"^differences: expected \(n_pairs, n_features\)"):
+        compiled.linear_loss_and_gradient(np.ones((3, 2)), np.ones(3))
+
+
+@pytest.mark.parametrize("names", [(), ("labels", "weights")])
+def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain, monkeypatch, rng) -> None:
+    """The block kernel of the linear pass, run by Python itself over a block and a bit, gives the same numbers."""
+    for name in ("dots", "add_rows", "linear_blocks"):
+        monkeypatch.setattr(plain, name, getattr(plain, name).py_func)
+    rows, phi = rng.normal(size=(4096 + 70, 3)), rng.normal(size=3)
+    every = {"weights": rng.uniform(size=len(rows)), "labels": rng.uniform(size=len(rows))}
+    chosen_options = {name: every[name] for name in names}
+    mean, gradient = plain.linear_loss_and_gradient(rows, phi, **chosen_options)
+    pairs = bt.PreferencePairs(rows, 0 * rows, **chosen_options)
+    objective = bt.Objective(bt.LinearScorer(3), pairs, backend="numpy")
+    want_mean, want = objective(phi)
+    assert mean == pytest.approx(want_mean, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=1e-12)

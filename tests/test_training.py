@@ -476,3 +476,21 @@ def test_blas_threads_come_back_after_overlapping_fits() -> None:
     assert set(threads()) <= {1}
     second.__exit__(None, None, None)
     assert threads() == before
+
+
+def test_counting_contests_changes_nothing(rng) -> None:
+    """With more pairs than pairs of items a table is fitted on counts: same rewards, errors and accuracy."""
+    n = 3000
+    chosen = rng.integers(5, size=n)
+    rejected = (chosen + rng.integers(1, 5, size=n)) % 5
+    labels, weights = rng.choice([0.5, 0.9, 1.0], size=n), rng.uniform(size=n)
+    pairs = bt.PreferencePairs(chosen, rejected, labels=labels, weights=weights)
+    one_hot = np.eye(5)
+    slow = bt.fit(
+        bt.LinearScorer(5), bt.PreferencePairs(one_hot[chosen], one_hot[rejected], labels=labels, weights=weights)
+    )
+    fast = bt.fit(bt.TableScorer(5), pairs)
+    np.testing.assert_allclose(fast.phi, slow.phi - slow.phi.mean(), atol=1e-8)  # both gradients are below 1e-9
+    assert fast.history["loss"][-1] == pytest.approx(slow.history["loss"][-1], rel=1e-12)
+    assert fast.history["accuracy"][-1] == pytest.approx(slow.history["accuracy"][-1], rel=1e-12)
+    np.testing.assert_allclose(fast.information, slow.information, rtol=1e-6)
