@@ -259,7 +259,7 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             "truth is somewhat less sure."
         )
     if len(weights) - idle > len(shown):
-        note += f" The {len(weights) - idle - len(shown)} weakest are in model.npz."
+        note += f" Weaker still, and only in model.npz: {_count(len(weights) - idle - len(shown), 'feature')}."
     if idle:
         note += f" Left out, since they never differ between two answers: {_count(idle, 'feature')}."
     if any(weight.name.startswith("word bin") for weight in shown):

@@ -38,7 +38,7 @@ __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_
 DEFAULT_BINS = 8
 
 STYLE_FEATURES = (
-    "log words",  # log(1 + words)
+    "length (log words)",  # log(1 + words)
     "words per sentence",  # log(1 + words / sentences)
     "lines",  # log(1 + line breaks)
     "list items",  # log(1 + lines that begin with a dash, a bullet or a number)
@@ -72,7 +72,7 @@ def feature_names(n_bins: int = DEFAULT_BINS) -> tuple[str, ...]:
     Examples
     --------
     >>> feature_names(1)[0], feature_names(1)[-1]
-    ('log words', 'word bin 0')
+    ('length (log words)', 'word bin 0')
     """
     _check_bins(n_bins)
     return STYLE_FEATURES + tuple(f"word bin {number}" for number in range(n_bins))

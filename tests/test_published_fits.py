@@ -367,7 +367,7 @@ def test_longer_answers_win(name, l2) -> None:
     model = bt.fit(bt.LinearScorer(pairs.n_features), pairs, l2=l2)
     pull = model.phi * np.std(pairs.chosen - pairs.rejected, axis=0)
     names = pairs.feature_names or ()
-    assert names[int(np.abs(pull).argmax())] == "log words"
+    assert names[int(np.abs(pull).argmax())] == "length (log words)"
     assert model.phi[0] / model.standard_errors()[0] > 4  # 6.3 to 6.6 were measured; 2 would be significant
 
 

@@ -24,7 +24,7 @@ def named(prompt: str, answer: str) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("name", "answer", "value"),
     [
-        ("log words", "One two, three.", np.log(4)),
+        ("length (log words)", "One two, three.", np.log(4)),
         ("words per sentence", "One two three. Four!", np.log(3)),
         ("lines", "a\nb\nc\n", np.log(3)),
         ("list items", "Try:\n- tea\n* cake\n2. rest\n-5 degrees", np.log(4)),
@@ -74,7 +74,7 @@ def test_names_and_columns_agree() -> None:
     for n_bins in (0, 1, DEFAULT_BINS, 64):
         names = feature_names(n_bins)
         assert len(set(names)) == len(names) == text_features(["a"], ["b"], n_bins).shape[1]
-        assert names[0] == "log words"
+        assert names[0] == "length (log words)"
 
 
 def test_features_of_an_answer_do_not_depend_on_its_neighbours() -> None:
