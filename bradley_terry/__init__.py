@@ -37,7 +37,7 @@ from .evaluation import Evaluation
 from .logistic import log_sigmoid, logit, sigmoid
 from .losses import mean_loss, pair_loss_curvatures, pair_loss_gradients, pair_losses
 from .model import RewardModel
-from .objective import Objective
+from .objective import Objective, warmup
 from .pairs import PreferencePairs
 from .preference import expected_loss, loss_floor, preference_probability, sample_preferences
 from .scorers import LinearScorer, MLPScorer, TableScorer
@@ -75,6 +75,7 @@ __all__ = [
     "preference_probability",
     "sample_preferences",
     "sigmoid",
+    "warmup",
 ]
 
 # Rooms that bring heavy furniture (Numba, Matplotlib) or that not everyone visits are entered on first use.

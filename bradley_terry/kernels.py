@@ -47,11 +47,14 @@ __all__ = [
     "linear_loss_and_gradient",
     "mean_loss_and_gradients",
     "set_threads",
+    "warmup",
     "weighted_gram",
 ]
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 FLOAT64 = np.dtype(np.float64)
+NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
+NOTHING.flags.writeable = False
 
 BLOCK = 4096  # pairs: margins and gradients of a block, 64 kB in float64, fit the fast caches of a core
 RUN = (
@@ -440,14 +443,26 @@ def linear_loss_and_gradient(
     gradient : array, (n_features,)
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
     """
-    d = np.ascontiguousarray(differences, dtype=np.float64)
+    d = _read_only(np.ascontiguousarray(differences, dtype=np.float64))
     if d.ndim != 2 or d.size == 0 or phi.shape != d.shape[1:]:
         raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {d.shape}")
     w, total_weight, t, m = _options(d[:, 0], weights, labels, target_margins)
     n_blocks = -(-len(d) // BLOCK)
     gradients, sums = np.zeros((n_blocks, d.shape[1])), np.zeros((n_blocks, 2))
     is_plain = weights is None and labels is None and target_margins is None
-    _run(linear_blocks, n_blocks, d, np.ascontiguousarray(phi), w, t, m, total_weight, is_plain, gradients, sums)
+    _run(
+        linear_blocks,
+        n_blocks,
+        d,
+        _read_only(np.ascontiguousarray(phi)),
+        w,
+        t,
+        m,
+        total_weight,
+        is_plain,
+        gradients,
+        sums,
+    )
     return _mean(sums), gradients.sum(axis=0)
 
 
@@ -493,6 +508,16 @@ def curvatures(
     m = _optional(target_margins, "target_margins", z)
     _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total_weight, result)
     return result
+
+
+def warmup() -> None:
+    """Compile every kernel now, or fetch it from the cache, so that the first call in class is as fast as the next."""
+    one, rows = np.ones(1), np.ones((1, 1))
+    for margins in (one, one.astype(np.float32)):
+        mean_loss_and_gradients(margins)
+        mean_loss_and_gradients(margins, weights=one, labels=one, target_margins=one)
+        curvatures(margins, weights=one, target_margins=one)
+    linear_loss_and_gradient(rows, one)
 
 
 def set_threads(n_threads: int) -> None:
@@ -550,18 +575,25 @@ def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floa
     """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
     array = np.asarray(values)
     if array.dtype is FLOAT64 and array.ndim == 1 and array.size and like is None and array.flags.c_contiguous:
-        return array  # the common case, at once
+        return _read_only(array)  # the common case, at once
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
     if array.ndim != 1 or array.size == 0 or (like is not None and array.shape != like.shape):
         wanted = "(n_pairs,) with at least one pair" if like is None else f"{like.shape}, one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     keep = like is None and array.dtype.newbyteorder("=") == np.float32
-    return np.ascontiguousarray(array, np.float32) if keep else np.ascontiguousarray(array, np.float64)
+    return _read_only(np.ascontiguousarray(array, np.float32) if keep else np.ascontiguousarray(array, np.float64))
+
+
+def _read_only(array: Floats) -> Floats:
+    """Return a read-only view: to Numba that is a type of its own, and one type needs one compilation."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _optional(values: NDArray[np.float64] | None, name: str, like: Floats) -> Floats:
-    return np.empty(0) if values is None else _vector(values, name, like)
+    return NOTHING if values is None else _vector(values, name, like)
 
 
 def _options(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +12,10 @@ from .evaluation import Evaluation, covariance, evaluate
 from .pairs import PreferencePairs
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from zipfile import ZipInfo
 
 __all__ = ["HISTORY", "RewardModel", "make_scorer"]
 
@@ -139,6 +140,10 @@ class RewardModel:
 
     def save(self, path: str | Path) -> None:
         """Write the model as an NPZ file of arrays and one JSON text; the same model gives the same bytes."""
+        import io  # noqa: PLC0415  # these three wait until they are needed, to keep the package's own import light
+        import json  # noqa: PLC0415
+        import zipfile  # noqa: PLC0415
+
         if not isinstance(self.scorer, LinearScorer | MLPScorer | TableScorer):
             raise TypeError(f"save: expected one of this package's scorers, got {self.scorer}")
         meta = {
@@ -171,6 +176,11 @@ class RewardModel:
         ValueError
             If it is not a model of this package, or is damaged.
         """
+        import io  # noqa: PLC0415  # as in save
+        import json  # noqa: PLC0415
+        import zipfile  # noqa: PLC0415
+        from pathlib import Path  # noqa: PLC0415
+
         path = Path(path)
         try:
             with zipfile.ZipFile(path) as archive:
@@ -240,8 +250,10 @@ def read_only(array: ArrayLike, dtype: type = np.float64) -> Array:
     return array
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def _entry(name: str) -> ZipInfo:
     """Name an entry of the archive with a fixed date, so that the same model gives the same bytes."""
-    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    from zipfile import ZipInfo  # noqa: PLC0415
+
+    entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     entry.create_system = 3  # the same on every platform
     return entry

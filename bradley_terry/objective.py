@@ -12,7 +12,6 @@ works on one thread, so that the same data give the same numbers, bit for bit, o
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -30,7 +29,7 @@ from .scorers import Features, LinearScorer, Scorer
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
-__all__ = ["Objective", "blas_on_one_thread", "chosen_backend"]
+__all__ = ["Objective", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 Array = NDArray[np.float64]
 
@@ -200,8 +199,10 @@ def chosen_backend(backend: str) -> str:
     """Return the backend that will serve: "numpy" where it was asked for or where Numba is not installed."""
     if backend not in {"numba", "numpy"}:
         raise ValueError(f"backend: expected 'numba' or 'numpy', got {backend!r}")
-    if backend == "numba" and importlib.util.find_spec("numba") is None:
-        return "numpy"
+    if backend == "numba":
+        from importlib.util import find_spec  # noqa: PLC0415  # not needed for the package's own import
+
+        return "numba" if find_spec("numba") else "numpy"
     return backend
 
 
@@ -253,6 +254,15 @@ _blas = _Blas()
 def _per_weight(values: Array, weights: Array | None) -> Array:
     """Return w·v / Σ w, or v / n."""
     return values / values.size if weights is None else values * weights / weights.sum()
+
+
+def warmup() -> None:
+    """Compile all kernels before they are needed, for a classroom; without Numba there is nothing to do.
+
+    The first call ever takes some seconds, and leaves the compiled code where the next start finds it.
+    """
+    if chosen_backend("numba") == "numba":
+        _kernels().warmup()
 
 
 def _kernels() -> ModuleType:

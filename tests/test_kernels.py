@@ -423,3 +423,19 @@ def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain
     want_mean, want = objective(phi)
     assert mean == pytest.approx(want_mean, rel=1e-13)
     np.testing.assert_allclose(gradient, want, rtol=1e-12)
+
+
+def test_warmup_leaves_nothing_to_compile(run_python) -> None:
+    """After ``bt.warmup()`` every kernel that an objective calls has its machine code."""
+    script = (
+        "import numpy as np, bradley_terry as bt\n"
+        "bt.warmup(); k = bt.kernels\n"
+        "kernels = [getattr(k, n) for n in ('plain_blocks', 'plain_blocks_32', 'general_blocks', 'curvature_blocks',"
+        " 'linear_blocks')]\n"
+        "before = [len(kernel.signatures) for kernel in kernels]\n"
+        "p = bt.PreferencePairs([[1.0, 2.0]] * 3, [[0.0, 1.0]] * 3, labels=[1, 0.5, 0], weights=[1, 2, 3])\n"
+        "o = bt.Objective(bt.LinearScorer(2), p); o(np.ones(2)); o.hessian(np.ones(2))\n"
+        "q = bt.Objective(bt.MLPScorer(2, 2), p); q(np.ones(q.scorer.n_parameters))\n"
+        "print(min(before) > 0 and before == [len(kernel.signatures) for kernel in kernels])\n"
+    )
+    assert run_python(script) == "True"
