@@ -44,6 +44,7 @@ from numpy.typing import NDArray
 __all__ = [
     "curvatures",
     "get_threads",
+    "in_parts",
     "linear_loss_and_gradient",
     "mean_loss_and_gradients",
     "set_threads",
@@ -473,22 +474,40 @@ def weighted_gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> ND
     half the work of a general product. Blocks are gathered in 16 parts, whatever the number of threads, and the parts
     are added in order.
     """
-    n, n_features = rows.shape
-    n_blocks = -(-n // BLOCK)
+
+    def one_block(chunk: slice) -> tuple[float, float, NDArray[np.float64]]:
+        scaled = rows[chunk] * np.sqrt(weights[chunk, None])
+        return 0.0, 0.0, scaled.T @ scaled
+
+    return in_parts(one_block, len(rows), BLOCK)[2]
+
+
+def in_parts(
+    one_block: Callable[[slice], tuple[float, float, NDArray[np.float64] | float]], n: int, rows: int
+) -> tuple[list[float], list[float], NDArray[np.float64]]:
+    """Call ``one_block`` on slices of ``rows`` rows that threads share; return its first two answers and sum the third.
+
+    Blocks are gathered in at most 16 parts, whatever the number of threads, and sums are taken in the order of the
+    data. Fewer than four blocks are not worth waking a thread for.
+    """
+    n_blocks = -(-n // rows)
     n_parts = min(16, n_blocks)
     edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
 
-    def gram_of_part(part: int) -> NDArray[np.float64]:
-        result = np.zeros((n_features, n_features))
+    def one_part(part: int) -> tuple[list[float], list[float], NDArray[np.float64] | float]:
+        first, second, third = [], [], []
         for block in range(edges[part], edges[part + 1]):
-            chunk = slice(block * BLOCK, (block + 1) * BLOCK)
-            scaled = rows[chunk] * np.sqrt(weights[chunk, None])
-            result += scaled.T @ scaled
-        return result
+            a, b, c = one_block(slice(block * rows, (block + 1) * rows))
+            first.append(a)
+            second.append(b)
+            third.append(c)
+        return first, second, sum(third[1:], third[0])
 
     parts = range(n_parts)
-    grams = map(gram_of_part, parts) if n_parts == 1 else _pool(get_threads()).map(gram_of_part, parts)
-    return np.asarray(sum(grams, np.zeros((n_features, n_features))))
+    answers = list(map(one_part, parts) if n_blocks < 4 else _pool(get_threads()).map(one_part, parts))
+    firsts = [a for answer in answers for a in answer[0]]
+    seconds = [b for answer in answers for b in answer[1]]
+    return firsts, seconds, np.asarray(sum((answer[2] for answer in answers[1:]), answers[0][2]))
 
 
 def curvatures(

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -60,6 +61,17 @@ class Scorer(Protocol):
         """Raise ValueError if these features are not for this scorer."""
 
 
+@lru_cache(maxsize=64)
+def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
+    """Return name, start, stop and shape of each block of φ; scorers are equal if their sizes are, so this is kept."""
+    blocks, start = [], 0
+    for name, shape in scorer.shapes.items():
+        stop = start + math.prod(shape)
+        blocks.append((name, start, stop, shape))
+        start = stop
+    return tuple(blocks)
+
+
 class _Layout:
     """The bookkeeping that all scorers share: how the flat vector φ is cut into named blocks."""
 
@@ -68,7 +80,7 @@ class _Layout:
     @property
     def n_parameters(self) -> int:
         """Length of φ."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
+        return _layout(self)[-1][2]
 
     def unpack(self, phi: ArrayLike) -> dict[str, Array]:
         """Return the blocks of φ by name, as views: writing into a view writes into φ.
@@ -81,12 +93,7 @@ class _Layout:
         phi = np.asarray(phi, dtype=np.float64)
         if phi.shape != (self.n_parameters,):
             raise ValueError(f"phi: expected shape ({self.n_parameters},) for {self}, got {phi.shape}")
-        blocks, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            blocks[name] = phi[start:stop].reshape(shape)
-            start = stop
-        return blocks
+        return {name: phi[start:stop].reshape(shape) for name, start, stop, shape in _layout(self)}
 
     def initial(self, rng: np.random.Generator) -> Array:
         """Return zeros: every reward 0, every preference 1/2, the loss exactly log 2. The problem is convex."""
@@ -205,30 +212,36 @@ class MLPScorer(_Layout):
         """Return v · act(x W + b) for each row, (n,), in log-odds."""
         blocks = self.unpack(phi)
         self.check_features(features, "features")
-        h = self._hidden(blocks, features)  # (n, n_hidden)
-        return np.asarray(np.einsum("ij,j->i", h, blocks["output_weights"]), dtype=np.float64)  # (n,)
+        return self.forward(blocks, features)[0]
 
-    def _hidden(self, blocks: dict[str, Array], features: Features) -> Array:
-        a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]  # (n, n_hidden)
-        return np.asarray(np.tanh(a) if self.activation == "tanh" else np.maximum(a, 0.0), dtype=np.float64)
+    def forward(self, blocks: dict[str, Array], features: Features) -> tuple[Array, Array]:
+        """Return the rewards, (n,), and the hidden layer h, (n, n_hidden), which the way back needs."""
+        h = np.asarray(features @ blocks["hidden_weights"], dtype=np.float64)  # (n, n_hidden)
+        h += blocks["hidden_bias"]
+        h = np.tanh(h, out=h) if self.activation == "tanh" else np.maximum(h, 0.0, out=h)
+        return np.asarray(np.einsum("ij,j->i", h, blocks["output_weights"]), dtype=np.float64), h
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, last layer first.
+        """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, see ``backward_from``."""
+        blocks = self.unpack(phi)
+        self.check_features(features, "features")
+        return self.backward_from(blocks, features, self.forward(blocks, features)[1], d_rewards)
+
+    def backward_from(self, blocks: dict[str, Array], features: Features, h: Array, d_rewards: Array) -> Array:
+        """Return the gradient, (n_parameters,), from the hidden layer that ``forward`` found, last layer first.
 
         r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
         h = act(a)        d_a = d_h · act'(a)       tanh' = 1 - tanh² = 1 - h²;  relu' = 1 where a > 0, else 0
         a = x W + b       d_W = xᵀ d_a              d_b = Σ_i d_a[i]
         """
-        blocks = self.unpack(phi)
-        self.check_features(features, "features")
-        h = self._hidden(blocks, features)  # (n, n_hidden)
-        d_h = np.outer(d_rewards, blocks["output_weights"])  # (n, n_hidden)
-        d_a = d_h * (1 - h * h) if self.activation == "tanh" else d_h * (h > 0)  # h > 0 exactly where a > 0
+        d_a = 1 - h * h if self.activation == "tanh" else (h > 0).astype(np.float64)  # act'(a); h > 0 where a > 0
+        d_a *= blocks["output_weights"]
+        d_a *= d_rewards[:, None]  # (n, n_hidden)
         gradient = np.empty(self.n_parameters)
         d = self.unpack(gradient)
-        d["hidden_weights"][:] = features.T @ d_a  # (n_features, n) @ (n, n_hidden)
-        d["hidden_bias"][:] = d_a.sum(axis=0)
-        d["output_weights"][:] = np.einsum("i,ij->j", d_rewards, h)
+        np.matmul(features.T, d_a, out=d["hidden_weights"])  # (n_features, n) @ (n, n_hidden)
+        d_a.sum(axis=0, out=d["hidden_bias"])
+        np.einsum("i,ij->j", d_rewards, h, out=d["output_weights"])
         return gradient
 
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:

@@ -450,3 +450,42 @@ def test_bad_arguments_of_an_objective_are_refused(random_pairs) -> None:
     assert repr(bt.Objective(scorer, pairs, l2=0.5)).startswith(
         "Objective(LinearScorer(n_features=2), PreferencePairs(23"
     )
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_mlp_in_blocks_is_the_mlp_at_once(activation: str, kernels, rng) -> None:
+    """Many blocks, some without weight, on 1, 2 and 3 threads: the reference's numbers, and the same bits."""
+    n = 1500
+    weights = rng.uniform(0.5, 2, n)
+    weights[128:256] = 0  # a block that says nothing
+    pairs = bt.PreferencePairs(
+        rng.normal(size=(n, 5)),
+        rng.normal(size=(n, 5)),
+        weights=weights,
+        labels=rng.uniform(size=n),
+        target_margins=rng.normal(size=n),
+    )
+    scorer = bt.MLPScorer(5, 7, activation)
+    phi = rng.normal(size=scorer.n_parameters)
+    want_loss, want = bt.Objective(scorer, pairs, l2=0.1, backend="numpy")(phi)
+    answers = []
+    for threads in (1, 2, 3):
+        kernels.set_threads(threads)
+        loss, gradient = bt.Objective(scorer, pairs, l2=0.1)(phi)
+        assert loss == pytest.approx(want_loss, rel=1e-13)
+        np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * np.abs(want).max())
+        answers.append((loss, gradient.tobytes()))
+    assert answers[1:] == answers[:1] * 2
+
+
+def test_a_scorer_derived_from_ours_is_asked_itself(rng) -> None:
+    """A class that overrides the reward is not passed by on the fast road of its base."""
+
+    class Doubled(bt.MLPScorer):
+        def reward(self, phi, features):
+            return 2 * super().reward(phi, features)
+
+    pairs = bt.PreferencePairs(rng.normal(size=(20, 2)), rng.normal(size=(20, 2)))
+    phi = rng.normal(size=bt.MLPScorer(2, 3).n_parameters)
+    ours, doubled = bt.Objective(bt.MLPScorer(2, 3), pairs), bt.Objective(Doubled(2, 3), pairs)
+    assert doubled(phi)[0] == pytest.approx(bt.mean_loss(2 * ours.margins(phi)), rel=1e-13)
