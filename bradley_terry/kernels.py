@@ -46,6 +46,7 @@ __all__ = [
     "get_threads",
     "in_parts",
     "linear_loss_and_gradient",
+    "linear_margins",
     "mean_loss_and_gradients",
     "set_threads",
     "warmup",
@@ -359,6 +360,13 @@ def linear_blocks(  # type: ignore[no-untyped-def]
 
 
 @_jit
+def margin_blocks(differences, phi, out, first, last):  # type: ignore[no-untyped-def]
+    """Fill out with the margins φ·d, for blocks first … last - 1."""
+    start, stop = first * BLOCK, min(differences.shape[0], last * BLOCK)
+    dots(differences, phi, start, stop - start, out[start:stop])
+
+
+@_jit
 def curvature_blocks(margins, weights, targets, total_weight, out, first, last):  # type: ignore[no-untyped-def]
     """Fill out with w·sigma(z)·sigma(-z) / Σ w, for blocks first … last - 1."""
     for i in range(first * BLOCK, min(margins.size, last * BLOCK)):
@@ -444,9 +452,7 @@ def linear_loss_and_gradient(
     gradient : array, (n_features,)
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
     """
-    d = _read_only(np.ascontiguousarray(differences, dtype=np.float64))
-    if d.ndim != 2 or d.size == 0 or phi.shape != d.shape[1:]:
-        raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {d.shape}")
+    d, phi = _matrix_and_phi(differences, phi)
     w, total_weight, t, m = _options(d[:, 0], weights, labels, target_margins)
     n_blocks = -(-len(d) // BLOCK)
     gradients, sums = np.zeros((n_blocks, d.shape[1])), np.zeros((n_blocks, 2))
@@ -455,7 +461,7 @@ def linear_loss_and_gradient(
         linear_blocks,
         n_blocks,
         d,
-        _read_only(np.ascontiguousarray(phi)),
+        phi,
         w,
         t,
         m,
@@ -465,6 +471,23 @@ def linear_loss_and_gradient(
         sums,
     )
     return _mean(sums), gradients.sum(axis=0)
+
+
+def linear_margins(differences: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
+    d, phi = _matrix_and_phi(differences, phi)
+    margins = np.empty(len(d))
+    _run(margin_blocks, -(-len(d) // BLOCK), d, phi, margins)
+    return margins
+
+
+def _matrix_and_phi(
+    differences: NDArray[np.float64], phi: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    d = np.ascontiguousarray(differences, dtype=np.float64)
+    if d.ndim != 2 or d.size == 0 or phi.shape != d.shape[1:]:
+        raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {d.shape}")
+    return np.asarray(_read_only(d)), np.asarray(_read_only(np.ascontiguousarray(phi)))
 
 
 def weighted_gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -537,6 +560,7 @@ def warmup() -> None:
         mean_loss_and_gradients(margins, weights=one, labels=one, target_margins=one)
         curvatures(margins, weights=one, target_margins=one)
     linear_loss_and_gradient(rows, one)
+    linear_margins(rows, one)
 
 
 def set_threads(n_threads: int) -> None:

@@ -209,7 +209,10 @@ class Objective:
         latest_phi, latest_margins = self._latest
         if np.array_equal(latest_phi, phi):
             return latest_margins
-        if self._differences is not None:
+        margins: Array
+        if self._differences is not None and self.backend == "numba":
+            margins = _kernels().linear_margins(self._differences, phi)
+        elif self._differences is not None:
             margins = self.scorer.reward(phi, self._differences)
         else:
             margins = self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)

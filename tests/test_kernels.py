@@ -383,6 +383,7 @@ def test_linear_pass_agrees_with_the_road_in_steps(n: int, d: int, rng) -> None:
         rest = {name: v for name, v in chosen_options.items() if name != "weights"}
         want = (w * bt.pair_loss_gradients(margins, **rest) / w.sum()) @ rows
         assert mean == pytest.approx(bt.mean_loss(margins, **chosen_options), rel=1e-13)
+        np.testing.assert_allclose(compiled.linear_margins(rows, phi), margins, rtol=0, atol=1e-14 * d)
         np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * np.abs(rows).max())
 
 
@@ -393,7 +394,8 @@ def test_linear_pass_and_gram_do_not_depend_on_the_number_of_threads(kernels, rn
     for threads in (1, 2, 3):
         kernels.set_threads(threads)
         loss, gradient = kernels.linear_loss_and_gradient(rows, phi, weights=w)
-        results.append((loss, gradient.tobytes(), kernels.weighted_gram(rows, w).tobytes()))
+        margins = kernels.linear_margins(rows, phi)
+        results.append((loss, gradient.tobytes(), margins.tobytes(), kernels.weighted_gram(rows, w).tobytes()))
     assert results[1:] == results[:1] * 2
 
 
@@ -412,7 +414,7 @@ def test_linear_pass_refuses_what_does_not_fit() -> None:
 @pytest.mark.parametrize("names", [(), ("labels", "weights")])
 def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain, monkeypatch, rng) -> None:
     """The block kernel of the linear pass, run by Python itself over a block and a bit, gives the same numbers."""
-    for name in ("dots", "add_rows", "linear_blocks"):
+    for name in ("dots", "add_rows", "linear_blocks", "margin_blocks"):
         monkeypatch.setattr(plain, name, getattr(plain, name).py_func)
     rows, phi = rng.normal(size=(4096 + 70, 3)), rng.normal(size=3)
     every = {"weights": rng.uniform(size=len(rows)), "labels": rng.uniform(size=len(rows))}
@@ -423,6 +425,7 @@ def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain
     want_mean, want = objective(phi)
     assert mean == pytest.approx(want_mean, rel=1e-13)
     np.testing.assert_allclose(gradient, want, rtol=1e-12)
+    np.testing.assert_allclose(plain.linear_margins(rows, phi), rows @ phi, rtol=0, atol=1e-14)
 
 
 def test_warmup_leaves_nothing_to_compile(run_python) -> None:

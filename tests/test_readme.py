@@ -45,7 +45,7 @@ def test_readme_map_has_every_room_with_its_length():
     assert found == truth
 
 
-def test_readme_commands_are_those_of_the_issue_of_the_day():
+def test_readme_has_the_two_commands():
     """The two commands stand in the README to the letter."""
     assert "\npython -m pip install . && bradley-terry train\n" in README
     assert '\npython -m pip install -e ".[test]" && python -m pytest\n' in README
