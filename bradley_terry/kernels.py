@@ -102,9 +102,6 @@ P_32 = tuple(  # error 1.4e-9
 )
 Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
 
-# error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. nogil: other threads run while a kernel
-# runs. "contract" allows a·b + c in one instruction with one rounding. Nothing else of fastmath: it would delete checks
-# for NaN and reorder the additions of the rounding trick.
 # Kept outside the package: files left in its folder after an uninstall would stand in the way of the next install.
 CACHE_FOLDER = str(
     numba.config.CACHE_DIR  # type: ignore[attr-defined]  # NUMBA_CACHE_DIR
@@ -138,8 +135,12 @@ def _warn_once() -> None:
     )
 
 
+# error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. nogil: other threads run while a kernel
+# runs. "contract" allows a·b + c in one instruction with one rounding. No more of fastmath than that: it would delete
+# checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add its products
+# side by side, in one order that is chosen when it is compiled.
 _jit = _compiled({"contract"})
-_jit_dot = _compiled({"contract", "reassoc", "nsz"})  # a sum of products side by side; one order, chosen when compiled
+_jit_dot = _compiled({"contract", "reassoc", "nsz"})
 
 
 @_jit
@@ -518,13 +519,13 @@ def in_parts(
     edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
 
     def one_part(part: int) -> tuple[list[float], list[float], NDArray[np.float64] | float]:
-        first, second, third = [], [], []
+        first, second, third = [], [], None
         for block in range(edges[part], edges[part + 1]):
             a, b, c = one_block(slice(block * rows, (block + 1) * rows))
             first.append(a)
             second.append(b)
-            third.append(c)
-        return first, second, sum(third[1:], third[0])
+            third = c if third is None else third + c  # as it goes, so that one sum is held and not every block's
+        return first, second, 0.0 if third is None else third
 
     parts = range(n_parts)
     answers = list(map(one_part, parts) if n_blocks < 4 else _pool(get_threads()).map(one_part, parts))
