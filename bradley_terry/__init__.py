@@ -5,7 +5,7 @@ Read the rooms in this order; each imports only from those before it:
     logistic     sigma, log sigma, logit without overflow
     preference   the Bradley-Terry model: two rewards in, one probability out
     losses       -log sigma(Δ): value, gradient, curvature, mean
-    kernels      the compiled twin of losses (entered on first use)
+    kernels      the compiled twin of losses
     scorers      r_φ: linear, MLP, table; forward and backward side by side
     pairs        PreferencePairs: validated once at the door
     objective    L(φ), its gradient, its Hessian
@@ -13,6 +13,8 @@ Read the rooms in this order; each imports only from those before it:
     model        RewardModel: a fitted scorer, saved and loaded
     training     fit: Newton, gradient descent, Adam
     gradient_check, text, files, datasets, plots, figures, report, doctor, cli
+
+Kernels, evaluation and all rooms after it are entered on first use; that keeps the import light.
 
 One pair walks through them like this, forward and back:
 
@@ -33,19 +35,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .evaluation import Evaluation
 from .logistic import log_sigmoid, logit, sigmoid
 from .losses import mean_loss, pair_loss_curvatures, pair_loss_gradients, pair_losses
-from .model import RewardModel
 from .objective import Objective, warmup
 from .pairs import PreferencePairs
 from .preference import expected_loss, loss_floor, preference_probability, sample_preferences
 from .scorers import LinearScorer, MLPScorer, TableScorer
-from .training import ConvergenceWarning, fit
 
 if TYPE_CHECKING:
     from . import datasets, kernels, plots
+    from .evaluation import Evaluation
     from .gradient_check import GradientReport, check_gradient
+    from .model import RewardModel
+    from .training import ConvergenceWarning, fit
 
 __version__ = "0.1.0"
 
@@ -78,9 +80,16 @@ __all__ = [
     "warmup",
 ]
 
-# Rooms that bring heavy furniture (Numba, Matplotlib) or that not everyone visits are entered on first use.
-_ROOMS = {"datasets", "kernels", "plots"}
-_NAMES = {"GradientReport": "gradient_check", "check_gradient": "gradient_check"}
+# Names whose rooms bring heavy furniture (Numba, Matplotlib), or that not everyone visits; entered on first use.
+_NAMES = {
+    "ConvergenceWarning": "training",
+    "Evaluation": "evaluation",
+    "GradientReport": "gradient_check",
+    "RewardModel": "model",
+    "check_gradient": "gradient_check",
+    "fit": "training",
+}
+_ROOMS = {"datasets", "kernels", "plots", *_NAMES.values()}
 
 
 def __getattr__(name: str) -> object:

@@ -22,7 +22,7 @@ from .logistic import sigmoid
 from .losses import pair_losses, weighted_mean
 from .objective import Objective, blas_on_one_thread
 from .pairs import PreferencePairs
-from .scorers import Scorer, TableScorer, check_size
+from .scorers import LinearScorer, Scorer, TableScorer, check_size
 
 __all__ = [
     "Evaluation",
@@ -31,6 +31,7 @@ __all__ = [
     "connected_groups",
     "covariance",
     "evaluate",
+    "mean_accuracy",
     "pairwise_accuracies",
     "reliability",
     "strong_components",
@@ -139,8 +140,10 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     phi = np.asarray(phi, dtype=np.float64)
-    margins = Objective(scorer, pairs).margins(phi)
+    objective = Objective(scorer, pairs)
     r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
+    # rewards of a linear scorer share what both answers share, and its margins are better without
+    margins = objective.margins(phi) if isinstance(scorer, LinearScorer) else r_chosen - r_rejected
     weights, labels = pairs.weights, pairs.labels
     z = margins if pairs.target_margins is None else margins - pairs.target_margins
     p = np.asarray(sigmoid(z))
@@ -196,6 +199,14 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     delta = np.asarray(margins, dtype=np.float64)
     t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
     return np.asarray(np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5)), dtype=np.float64)
+
+
+def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
+    """Return the weighted mean of ``pairwise_accuracies``; where every pair is alike, counting will do."""
+    if labels is None and weights is None:
+        wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
+        return (wins + 0.5 * (margins.size - wins - losses)) / margins.size
+    return weighted_mean(pairwise_accuracies(margins, labels), weights)
 
 
 def reliability(

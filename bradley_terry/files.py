@@ -1,7 +1,7 @@
-"""Pairs from files: JSONL of texts, CSV of features or of contests between items, NPZ of arrays.
+"""Pairs from files: JSONL of texts, CSV of features or of contests between items, NPZ or NPY of arrays.
 
 A file is read whole or not at all: whatever is wrong with it ends in one sentence naming the file, the line, what was
-wanted and what was found.
+wanted and what was found. Arrays are mapped, not read: the system fetches what is looked at, and may forget it again.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ import csv
 import gzip
 import io
 import json
-import os.path
+import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,13 +29,13 @@ from .text import feature_names, text_features
 
 __all__ = ["Texts", "load_pairs", "matchups_of", "read_texts", "save_pairs"]
 
-FORMATS = {"jsonl": (".jsonl", ".jsonl.gz"), "csv": (".csv", ".csv.gz"), "npz": (".npz",)}
+FORMATS = {"jsonl": (".jsonl", ".jsonl.gz"), "csv": (".csv", ".csv.gz"), "npz": (".npz",), "npy": (".npy",)}
 NUMBERS = {
     "label": "labels",
     "weight": "weights",
     "target_margin": "target_margins",
 }  # column of a file -> of the pairs
-MOST_NAMES = 1_000_000  # items beyond which numbers have to do, lest one wild number fill the memory
+MOST_NAMES = 1_000_000  # beyond which items and prompts go without names, lest one wild number fill the memory
 LONGEST_NAME = 200  # characters; whatever is longer is no name of an item but a text
 
 
@@ -83,12 +84,13 @@ class Texts:
 
 
 def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePairs:  # noqa: A002  # as pandas, numpy say
-    """Read preference pairs from a file.
+    """Read preference pairs from a file; map them where it holds arrays, so that they may be larger than the memory.
 
     Parameters
     ----------
     path : str or Path
-    format : "jsonl", "csv" or "npz", optional
+        A file, or a folder of NPY files.
+    format : "jsonl", "csv", "npz" or "npy", optional
         By the ending of the name unless given; .jsonl and .csv may be followed by .gz.
 
     Returns
@@ -98,33 +100,51 @@ def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePair
         empty one is a prompt of its own. features (CSV): columns ``name_chosen`` and ``name_rejected`` for each
         feature. items (CSV): ``chosen`` and ``rejected`` hold the names of items, numbered in sorted order; ``tie``
         true means that neither won, label 0.5; unless there is a ``prompt``, it names the two items. CSV may also
-        have ``prompt``, ``weight``, ``label``, ``target_margin``. arrays (NPZ): the fields of ``PreferencePairs``.
+        have ``prompt``, ``weight``, ``label``, ``target_margin``. arrays (NPZ): the fields of ``PreferencePairs``,
+        mapped unless they are compressed. arrays (NPY): a folder with ``chosen.npy``, ``rejected.npy`` and perhaps the
+        other fields; or one array of [chosen, rejected], (n_pairs, 2, n_features) real or (n_pairs, 2) integer. Without
+        prompts, every pair is a prompt of its own; up to a million pairs they are numbered.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        "path: line N: what was found, what was wanted". A row whose two answers are identical is no error.
+        "path: line N: what was wanted, what was found". A row whose two answers are identical is no error.
+
+    Notes
+    -----
+    An NPZ file is read once from end to end to compare its checksums; NPY files have none, only their length is
+    compared. ``PreferencePairs`` says what happens if a mapped file changes afterwards.
     """
     path = Path(path)
     kind = _format(path, format)
     if kind == "npz":
         return _read_npz(path)
+    if kind == "npy":
+        return _read_npy(path)
     if kind == "csv":
         return _read_csv(path)
     return read_texts(path).to_pairs()
 
 
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
-    """Write pairs as an NPZ file that ``load_pairs`` reads; the same pairs give the same bytes."""
+    """Write pairs as an NPZ file that ``load_pairs`` reads; the same pairs give the same bytes.
+
+    A file that is there already is replaced, not written into: pairs that are mapped from it, perhaps these very ones,
+    stay as they are.
+    """
     arrays: dict[str, NDArray[np.generic]] = {}
     for name in FIELDS:
         values = getattr(pairs, name)
         if values is not None:
             arrays[name] = np.asarray(values)
-    with Path(path).open("wb") as file:  # given a name, NumPy would add an ending to it
+    path = Path(path).resolve()
+    written = path.with_name(f"{path.name}.partial") if path.is_file() else path
+    with written.open("wb") as file:  # given a name, NumPy would add an ending to it
         np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
+    if written != path:
+        written.replace(path)
 
 
 def read_texts(path: str | Path) -> Texts:
@@ -364,24 +384,78 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         _fail(path, "expected a header and at least one row, found an empty file")
 
 
-# --- NPZ -------------------------------------------------------------------------------------------------------------
+# --- NPZ and NPY -----------------------------------------------------------------------------------------------------
 
 FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names")
 
 
 def _read_npz(path: Path) -> PreferencePairs:
-    data = _bytes(path)
-    if not data.startswith(b"PK"):
-        _fail(path, f"expected an NPZ file of arrays, found a file that begins with {data[:8]!r}")
-    arrays: dict[str, NDArray[np.generic]] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for name in archive.namelist():  # read whole, which compares the checksums; np.load does not
-                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
-                    io.BytesIO(archive.read(name)), allow_pickle=False
-                )
-    except Exception as error:  # noqa: BLE001  # zip, zlib, struct, tokenize, …: damaged bytes fail in any of them
-        _fail(path, f"expected an NPZ file of plain arrays, found a damaged or foreign one ({_show(str(error))})")
+    with _opened(path) as file:
+        if not (head := file.read(8)).startswith(b"PK"):
+            _fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays = {
+                    info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
+                }
+        except Exception as error:  # noqa: BLE001  # zip, zlib, struct, tokenize, …: damaged bytes fail in any of them
+            _fail(path, f"expected an NPZ file of plain arrays, found a damaged or foreign one ({_show(str(error))})")
+    return _pairs_of_arrays(path, arrays)
+
+
+def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
+    """Map a member that is stored as it is, read one that is compressed, and compare its checksum in both cases."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
+    with archive.open(info) as member:
+        while member.read(1 << 20):
+            pass  # at its end the checksum is compared; np.load, which reads less, does not compare it
+    file.seek(info.header_offset + 26)  # the last four of 30 bytes: the lengths of the name and the extra field
+    file.seek(sum(struct.unpack("<2H", file.read(4))), os.SEEK_CUR)
+    return _mapped(file, file.tell() + info.file_size)
+
+
+def _read_npy(path: Path) -> PreferencePairs:
+    if path.is_dir():
+        return _pairs_of_arrays(path, {file.stem: _array(file) for file in sorted(path.glob("*.npy"))})
+    both = _array(path)
+    is_items = both.ndim == 2 and both.dtype.kind in "iu"
+    if both.shape[1:2] != (2,) or not (both.ndim == 3 or is_items):
+        _fail(
+            path,
+            "expected an array of [chosen, rejected], (n_pairs, 2, n_features) or (n_pairs, 2) whole numbers, "
+            f"found shape {both.shape} and dtype {both.dtype}",
+        )
+    return _pairs_of_arrays(path, {"chosen": both[:, 0], "rejected": both[:, 1]})
+
+
+def _array(path: Path) -> NDArray[np.generic]:
+    with _opened(path) as file:
+        try:
+            return _mapped(file, os.fstat(file.fileno()).st_size)
+        except Exception as error:  # noqa: BLE001  # a damaged header can say anything
+            _fail(path, f"expected an NPY file of a plain array, found a damaged or foreign one ({_show(str(error))})")
+
+
+def _mapped(file: BinaryIO, end: int) -> NDArray[np.generic]:
+    """Map the array that begins at this place of a file, if it fills the file up to ``end`` to the byte.
+
+    What lies beyond the end of a file can be mapped too, but whoever looks at it is stopped by the system.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in {(1, 0), (2, 0)}:
+        raise ValueError(f"format version {version}")
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = read_header(file)
+    start, n_bytes = file.tell(), prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise ValueError("Python objects, which are never unpickled")
+    if start + n_bytes != end:
+        raise ValueError(f"{n_bytes} bytes announced, {end - start} there")
+    return np.memmap(file, dtype, "r", start, shape, "F" if is_fortran else "C")
+
+
+def _pairs_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> PreferencePairs:
     for name in arrays:
         if name not in FIELDS:
             _fail(path, f"expected the fields {', '.join(FIELDS)}, found {name}")
@@ -391,12 +465,14 @@ def _read_npz(path: Path) -> PreferencePairs:
     chosen, rejected, names = arrays.pop("chosen"), arrays.pop("rejected"), arrays.pop("feature_names", None)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         _fail(path, f"feature_names: expected a list of texts, found shape {names.shape} and dtype {names.dtype}")
-    if names is None and chosen.ndim == 2:
-        names = np.array([f"x{i + 1}" for i in range(chosen.shape[1])])
-    elif names is None and {chosen.dtype.kind, rejected.dtype.kind} <= {"i", "u"} and chosen.size and rejected.size:
-        n_items = int(max(chosen.max(), rejected.max())) + 1
-        names = np.array([f"item {i}" for i in range(n_items)]) if n_items <= MOST_NAMES else None
-    arrays.setdefault("prompts", np.arange(chosen.shape[0] if chosen.ndim else 0))
+    if names is None and chosen.size and rejected.size:
+        if chosen.ndim == 2:
+            names = np.array([f"x{i + 1}" for i in range(chosen.shape[1])])
+        elif {chosen.dtype.kind, rejected.dtype.kind} <= {"i", "u"}:
+            n_items = int(max(chosen.max(), rejected.max())) + 1
+            names = np.array([f"item {i}" for i in range(n_items)]) if n_items <= MOST_NAMES else None
+    if chosen.ndim and len(chosen) <= MOST_NAMES:
+        arrays.setdefault("prompts", np.arange(len(chosen)))
     return _pairs(path, chosen, rejected, feature_names=None if names is None else names.tolist(), **arrays)
 
 
@@ -411,6 +487,8 @@ def _format(path: Path, given: str | None) -> str:  # noqa: RET503  # _fail neve
     for name, endings in FORMATS.items():
         if path.name.lower().endswith(endings):
             return name
+    if path.is_dir():
+        return "npy"
     endings = tuple(ending for group in FORMATS.values() for ending in group)
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
@@ -424,8 +502,8 @@ def _pairs(
     chosen: ArrayLike,
     rejected: ArrayLike,
     *,
-    prompts: ArrayLike,
     feature_names: Sequence[str] | None,
+    prompts: ArrayLike | None = None,
     labels: ArrayLike | None = None,
     weights: ArrayLike | None = None,
     target_margins: ArrayLike | None = None,
@@ -445,16 +523,24 @@ def _pairs(
         _fail(path, str(error))
 
 
-def _bytes(path: Path) -> bytes:
-    """Return the contents of a file, unpacked if it is compressed by gzip."""
+def _opened(path: Path) -> BinaryIO:
+    """Open a file that is there and not empty."""
     try:
-        data = path.read_bytes()
+        file = path.open("rb")
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         _fail(path, "expected a file, found a folder")
-    if not data:
+    if not file.peek(1):
+        file.close()
         _fail(path, "expected at least one pair, found an empty file")
+    return file
+
+
+def _bytes(path: Path) -> bytes:
+    """Return the contents of a file, unpacked if it is compressed by gzip."""
+    with _opened(path) as file:
+        data = file.read()
     if data.startswith(b"\x1f\x8b"):
         try:
             return gzip.decompress(data)

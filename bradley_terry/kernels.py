@@ -31,11 +31,13 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numba
 import numpy as np
@@ -43,26 +45,34 @@ from numpy.typing import NDArray
 
 __all__ = [
     "curvatures",
+    "differences_of",
     "get_threads",
     "in_parts",
     "linear_loss_and_gradient",
     "linear_margins",
     "mean_loss_and_gradients",
+    "mlp_loss_and_gradient",
     "set_threads",
     "warmup",
     "weighted_gram",
 ]
 
+T = TypeVar("T")
 Floats = NDArray[np.float64] | NDArray[np.float32]
 FLOAT64 = np.dtype(np.float64)
 NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
 NOTHING.flags.writeable = False
 
 BLOCK = 4096  # pairs: margins and gradients of a block, 64 kB in float64, fit the fast caches of a core
-RUN = (
-    256  # pairs: the losses of a run wait in a buffer to be summed; no sum has more than 32 terms, so rounding is small
-)
-BLOCKS_FOR_A_THREAD = 8  # waking a thread costs about as much as computing this many blocks
+RUN = 256  # pairs whose losses wait in a buffer to be summed; no sum has more than 32 terms, so rounding is small
+TILE = 16  # rows of features that are used twice while they are in the fastest cache
+ROWS = 1024  # rows of features in a block
+MLP_ROWS = 128  # pairs whose hidden layer, 2 × 128 × 256 numbers say, fits the second cache of a core
+PARTS = 16  # ranges of blocks that threads take one after the other: as many on any number of threads
+CHUNK = 4  # blocks of features whose differences or weighted copies are held at a time
+BLOCKS_FOR_A_THREAD = 8  # waking a thread costs about as much as computing this many blocks of margins
+ENTRIES_FOR_A_THREAD = 250_000  # of the features of a linear scorer, and
+PRODUCTS_FOR_A_THREAD = 4_000_000  # of an MLP: as much as that
 LOG_2 = 0.6931471805599453  # nearest double to log 2 = 0.69314718055994530941723...
 
 # log 2 in two parts: k·LOG_2_HIGH is exact for every k that occurs, and LOG_2_LOW is the rest.
@@ -315,14 +325,16 @@ def dots(rows, phi, start, size, z):  # type: ignore[no-untyped-def]
 
 @_jit
 def add_rows(rows, factors, start, size, gradient):  # type: ignore[no-untyped-def]
-    """Add factors[i] times each of ``size`` rows to the gradient, four rows at a time to spare trips to memory."""
-    whole = size - size % 4
-    for i in range(0, whole, 4):
+    """Add factors[i] times each of ``size`` rows to the gradient, eight rows at a time to spare trips to memory."""
+    whole = size - size % 8
+    for i in range(0, whole, 8):
         a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
+        e, f, g, h = factors[i + 4], factors[i + 5], factors[i + 6], factors[i + 7]
         row = start + i
         for j in range(gradient.size):
-            pair, other = a * rows[row, j] + b * rows[row + 1, j], c * rows[row + 2, j] + d * rows[row + 3, j]
-            gradient[j] += pair + other
+            one, two = a * rows[row, j] + b * rows[row + 1, j], c * rows[row + 2, j] + d * rows[row + 3, j]
+            three, four = e * rows[row + 4, j] + f * rows[row + 5, j], g * rows[row + 6, j] + h * rows[row + 7, j]
+            gradient[j] += (one + two) + (three + four)
     for i in range(whole, size):
         for j in range(gradient.size):
             gradient[j] += factors[i] * rows[start + i, j]
@@ -330,41 +342,135 @@ def add_rows(rows, factors, start, size, gradient):  # type: ignore[no-untyped-d
 
 @_jit
 def linear_blocks(  # type: ignore[no-untyped-def]
-    differences, phi, weights, labels, targets, total_weight, is_plain, gradients, sums, first, last
+    differences, phi, weights, labels, targets, total_weight, is_plain, margins, gradients, sums, first, last
 ):
     """Margins, losses and gradient of a linear scorer in one reading of the data, a row of gradients for each block.
 
-    The rows of a run are read for their margins and, while they are still in the cache, once more for their share of
-    the gradient Σ l'(Δ_i)·d_i: memory is asked only once, and memory is what this work waits for.
+    The rows of a tile are read for their margins and, while they are still in the fastest cache, once more for their
+    share of the gradient Σ l'(Δ_i)·d_i: memory is asked only once, and memory is what this work waits for.
     """
     n = differences.shape[0]
     one = 1.0 / total_weight
-    z, d_margins, losses, excesses = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.empty(RUN)
-    t, share = np.ones(RUN), np.full(RUN, one)
+    d_margins, losses, excesses = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    z, t, share = np.empty(TILE), np.ones(TILE), np.full(TILE, one)
     for block in range(first, last):
-        stop = min(n, (block + 1) * BLOCK)
-        for start in range(block * BLOCK, stop, RUN):
-            size = min(stop - start, RUN)
+        stop = min(n, (block + 1) * ROWS)
+        gradient = np.zeros(phi.size)
+        for start in range(block * ROWS, stop, TILE):
+            size = min(stop - start, TILE)
             dots(differences, phi, start, size, z)
+            margins[start : start + size] = z[:size]
             if is_plain:
                 for i in range(size):
-                    loss, gradient = loss_and_gradient(z[i])
-                    d_margins[i] = gradient * one
+                    loss, gradient_of_loss = loss_and_gradient(z[i])
+                    d_margins[i] = gradient_of_loss * one
                     losses[i] = loss * one
                     excesses[i] = (loss - LOG_2) * one
             else:
                 fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
                 general_run(z, t, share, size, d_margins, losses, excesses)
-            add_rows(differences, d_margins, start, size, gradients[block])
+            add_rows(differences, d_margins, start, size, gradient)
             sums[block, 0] += total(losses, size)
             sums[block, 1] += total(excesses, size)
+        gradients[block] = gradient
 
 
 @_jit
-def margin_blocks(differences, phi, out, first, last):  # type: ignore[no-untyped-def]
-    """Fill out with the margins φ·d, for blocks first … last - 1."""
-    start, stop = first * BLOCK, min(differences.shape[0], last * BLOCK)
-    dots(differences, phi, start, stop - start, out[start:stop])
+def margin_blocks(differences, phi, margins, first, last):  # type: ignore[no-untyped-def]
+    """Fill margins with φ·d, for blocks first … last - 1."""
+    start, stop = first * ROWS, min(differences.shape[0], last * ROWS)
+    dots(differences, phi, start, stop - start, margins[start:stop])
+
+
+@_jit
+def tanh(a):  # type: ignore[no-untyped-def]
+    """Return tanh(a) = (1 - e) / (1 + e) with e = exp(-2|a|), and the sign of a.
+
+    1 - e is put together from exp(r) - 1 = r + r²·P(r), which keeps its digits where e is close to 1.
+    """
+    x = -2.0 * abs(a)
+    x = -40.0 if x < -40.0 else x  # tanh(20) is 1 to the last digit
+    shifted = np.float64(x * PER_LOG_2 + ROUNDER)
+    k = shifted - ROUNDER
+    r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
+    p = P[8] + r * (P[9] + r * P[10])
+    p = P[4] + r * (P[5] + r * (P[6] + r * (P[7] + r * p)))
+    p = P[0] + r * (P[1] + r * (P[2] + r * (P[3] + r * p)))
+    bits = np.int64((shifted.view(np.int64) - ROUNDER_BITS + 1023) << 52)
+    power = bits.view(np.float64)
+    e_less_one = power * (r + r * r * p) + (power - 1.0)
+    return math.copysign(e_less_one / (2.0 + e_less_one), a)
+
+
+@_jit
+def activate(a, bias, is_tanh):  # type: ignore[no-untyped-def]
+    """Turn the hidden layer from x W into act(x W + b), in its place."""
+    for i in range(a.shape[0]):
+        row = a[i]
+        if is_tanh:
+            for j in range(bias.size):
+                row[j] = tanh(row[j] + bias[j])
+        else:
+            for j in range(bias.size):
+                z = row[j] + bias[j]
+                row[j] = 0.0 if z < 0.0 else z  # written so that NaN passes
+
+
+@_jit
+def deactivate(h, v, d_rewards, is_tanh, d_bias, d_output):  # type: ignore[no-untyped-def]
+    """Go back from d_rewards to d_a, which takes the place of h; add to d_bias and d_output.
+
+    r = h · v gives d_v = Σ d_r·h and d_h = d_r·v;  h = act(a) gives d_a = d_h·act'(a), with tanh' = 1 - h²,
+    relu' = 1 where h > 0;  a = x W + b gives d_b = Σ d_a.
+    """
+    for i in range(h.shape[0]):
+        row, d_reward = h[i], d_rewards[i]
+        if is_tanh:
+            for j in range(v.size):
+                d_a = d_reward * v[j] * (1.0 - row[j] * row[j])
+                d_output[j] += d_reward * row[j]
+                d_bias[j] += d_a
+                row[j] = d_a
+        else:
+            for j in range(v.size):
+                d_a = d_reward * v[j] if row[j] > 0.0 else 0.0
+                d_output[j] += d_reward * row[j]
+                d_bias[j] += d_a
+                row[j] = d_a
+
+
+@_jit
+def mlp_middle(  # type: ignore[no-untyped-def]
+    hidden, bias, v, is_tanh, weights, labels, targets, total_weight, is_plain, first, margins, sums, d_bias, d_output
+):
+    """All that lies between the product x W and the product xᵀ d_a, for the pairs from ``first`` on.
+
+    ``hidden`` comes in as x W of the chosen answers, then of the rejected ones, and goes out as d_a.
+    """
+    n = hidden.shape[0] // 2
+    rewards, d_rewards = np.empty(2 * n), np.empty(2 * n)
+    activate(hidden, bias, is_tanh)
+    dots(hidden, v, 0, 2 * n, rewards)
+    one = 1.0 / total_weight
+    z, d_margins, losses, excesses = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    for i in range(n):
+        z[i] = rewards[i] - rewards[n + i]
+    margins[first : first + n] = z
+    if is_plain:
+        for i in range(n):
+            loss, gradient = loss_and_gradient(z[i])
+            d_margins[i] = gradient * one
+            losses[i] = loss * one
+            excesses[i] = (loss - LOG_2) * one
+    else:
+        t, share = np.ones(n), np.full(n, one)
+        fill_run(weights, labels, targets, total_weight, first, n, z, t, share)
+        general_run(z, t, share, n, d_margins, losses, excesses)
+    for i in range(n):
+        d_rewards[i], d_rewards[n + i] = d_margins[i], -d_margins[i]
+    deactivate(hidden, v, d_rewards, is_tanh, d_bias, d_output)
+    sums[0] += total(losses, n)
+    sums[1] += total(excesses, n)
 
 
 @_jit
@@ -424,7 +530,7 @@ def mean_loss_and_gradients(
             plain_blocks if z.dtype == np.float64 else plain_blocks_32, n_blocks, z, 1.0 / total_weight, gradients, sums
         )
     else:
-        w, total_weight, t, m = _options(z, weights, labels, target_margins)
+        w, total_weight, t, m = _options(z.size, weights, labels, target_margins)
         _run(general_blocks, n_blocks, z, w, t, m, total_weight, gradients, sums)
     return _mean(sums), gradients
 
@@ -433,19 +539,25 @@ def linear_loss_and_gradient(
     differences: NDArray[np.float64],
     phi: NDArray[np.float64],
     *,
+    minus: Floats | None = None,
     weights: NDArray[np.float64] | None = None,
     labels: NDArray[np.float64] | None = None,
     target_margins: NDArray[np.float64] | None = None,
+    margins: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Compute the mean loss of a linear scorer and its gradient with respect to φ, in one reading of the data.
 
     Parameters
     ----------
     differences : array, (n_pairs, n_features)
-        x_chosen - x_rejected of each pair.
+        x_chosen - x_rejected of each pair; or x_chosen alone, with x_rejected as ``minus``.
     phi : array, (n_features,)
+    minus : array, (n_pairs, n_features), optional
+        Subtracted from ``differences`` a few thousand rows at a time: for data that fill the memory, or more than it.
     weights, labels, target_margins : arrays, (n_pairs,), optional
         As in ``mean_loss_and_gradients``.
+    margins : array, (n_pairs,), optional
+        Receives φ·d, of which z is made by subtracting the target margins.
 
     Returns
     -------
@@ -453,85 +565,171 @@ def linear_loss_and_gradient(
     gradient : array, (n_features,)
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
     """
-    d, phi = _matrix_and_phi(differences, phi)
-    w, total_weight, t, m = _options(d[:, 0], weights, labels, target_margins)
-    n_blocks = -(-len(d) // BLOCK)
-    gradients, sums = np.zeros((n_blocks, d.shape[1])), np.zeros((n_blocks, 2))
+    rows = _Rows(differences, minus, phi)
+    w, total_weight, t, m = _options(rows.n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
-    _run(
-        linear_blocks,
-        n_blocks,
-        d,
-        phi,
-        w,
-        t,
-        m,
-        total_weight,
-        is_plain,
-        gradients,
-        sums,
-    )
+    delta = np.empty(rows.n) if margins is None else margins
+    gradients, sums = np.zeros((rows.n_blocks, rows.phi.size)), np.zeros((rows.n_blocks, 2))
+
+    def one_part(first: int, last: int) -> None:
+        for d, at, block, n_blocks in rows.chunks(first, last):
+            options = w[at], t[at], m[at], total_weight, is_plain, delta[at]
+            linear_blocks(d, rows.phi, *options, gradients[block:], sums[block:], 0, n_blocks)
+
+    rows.share(one_part)
     return _mean(sums), gradients.sum(axis=0)
 
 
-def linear_margins(differences: NDArray[np.float64], phi: NDArray[np.float64]) -> NDArray[np.float64]:
+def linear_margins(
+    differences: NDArray[np.float64], phi: NDArray[np.float64], *, minus: Floats | None = None
+) -> NDArray[np.float64]:
     """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
-    d, phi = _matrix_and_phi(differences, phi)
-    margins = np.empty(len(d))
-    _run(margin_blocks, -(-len(d) // BLOCK), d, phi, margins)
+    rows = _Rows(differences, minus, phi)
+    margins = np.empty(rows.n)
+
+    def one_part(first: int, last: int) -> None:
+        for d, at, _, n_blocks in rows.chunks(first, last):
+            margin_blocks(d, rows.phi, margins[at], 0, n_blocks)
+
+    rows.share(one_part)
     return margins
 
 
-def _matrix_and_phi(
-    differences: NDArray[np.float64], phi: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    d = np.ascontiguousarray(differences, dtype=np.float64)
-    if d.ndim != 2 or d.size == 0 or phi.shape != d.shape[1:]:
-        raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {d.shape}")
-    return np.asarray(_read_only(d)), np.asarray(_read_only(np.ascontiguousarray(phi)))
+def weighted_gram(
+    differences: NDArray[np.float64], weights: NDArray[np.float64], *, minus: Floats | None = None
+) -> NDArray[np.float64]:
+    """Compute Σ_i weights[i] · d_i d_iᵀ, (n_features, n_features), in blocks that threads share.
 
-
-def weighted_gram(rows: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute Σ_i weights[i] · rows[i] rows[i]ᵀ, (n_features, n_features), in blocks that threads share.
-
-    The product of a block is left to the BLAS, which the caller keeps to one thread; as AᵀA with A = √w·rows it needs
+    The product of a block is left to the BLAS, which the caller keeps to one thread; as AᵀA with A = √w·d it needs
     half the work of a general product. Blocks are gathered in 16 parts, whatever the number of threads, and the parts
     are added in order.
     """
+    rows = _Rows(differences, minus, np.empty(differences.shape[1]))
 
-    def one_block(chunk: slice) -> tuple[float, float, NDArray[np.float64]]:
-        scaled = rows[chunk] * np.sqrt(weights[chunk, None])
-        return 0.0, 0.0, scaled.T @ scaled
+    def one_part(first: int, last: int) -> NDArray[np.float64]:
+        result = np.zeros((rows.phi.size, rows.phi.size))
+        scaled = np.empty((CHUNK * ROWS, rows.phi.size))
+        for d, at, _, _ in rows.chunks(first, last, CHUNK):
+            part = np.multiply(d, np.sqrt(weights[at])[:, None], out=scaled[: len(d)])
+            result += part.T @ part
+        return result
 
-    return in_parts(one_block, len(rows), BLOCK)[2]
+    return np.asarray(sum(rows.share(one_part)))
 
 
-def in_parts(
-    one_block: Callable[[slice], tuple[float, float, NDArray[np.float64] | float]], n: int, rows: int
-) -> tuple[list[float], list[float], NDArray[np.float64]]:
-    """Call ``one_block`` on slices of ``rows`` rows that threads share; return its first two answers and sum the third.
+def differences_of(chosen: Floats, rejected: Floats) -> NDArray[np.float64]:
+    """Return chosen - rejected, (n_pairs, n_features), float64: a new array, which threads share in filling."""
+    result = np.empty(chosen.shape)
 
-    Blocks are gathered in at most 16 parts, whatever the number of threads, and sums are taken in the order of the
-    data. Fewer than four blocks are not worth waking a thread for.
+    def one_part(first: int, last: int) -> None:
+        at = slice(first * ROWS, last * ROWS)
+        np.subtract(chosen[at], rejected[at], out=result[at], dtype=np.float64)
+
+    in_parts(one_part, -(-len(result) // ROWS), 1 + ENTRIES_FOR_A_THREAD // (ROWS * chosen.shape[1]))
+    return result
+
+
+class _Rows:
+    """Rows of features, or of differences still to be formed, in blocks of ROWS that are gathered in parts."""
+
+    def __init__(self, differences: Floats, minus: Floats | None, phi: NDArray[np.float64]) -> None:
+        shape = differences.shape
+        if len(shape) != 2 or 0 in shape or phi.shape != shape[1:] or (minus is not None and minus.shape != shape):
+            raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {shape}")
+        self.n, self.n_blocks = shape[0], -(-shape[0] // ROWS)
+        self.phi = _read_only(np.ascontiguousarray(phi, dtype=np.float64))
+        self.minus = minus
+        self.rows = differences if minus is not None else _read_only(np.ascontiguousarray(differences, np.float64))
+
+    def chunks(
+        self, first: int, last: int, at_a_time: int | None = None
+    ) -> Iterator[tuple[NDArray[np.float64], slice, int, int]]:
+        """Yield rows of blocks first … last - 1 as they come: array, where it lies, its first block, its blocks."""
+        buffer = None if self.minus is None else np.empty((CHUNK * ROWS, self.phi.size))
+        step = at_a_time or (last - first if self.minus is None else CHUNK)
+        for block in range(first, last, step):
+            end = min(block + step, last)
+            at = slice(block * ROWS, min(end * ROWS, self.n))
+            d: NDArray[np.float64] = self.rows[at]  # type: ignore[assignment]  # float64, unless there is ``minus``
+            if self.minus is not None and buffer is not None:
+                d = np.subtract(d, self.minus[at], out=buffer[: at.stop - at.start], dtype=np.float64)
+            yield _read_only(d), at, block, end - block  # type: ignore[misc]
+
+    def share(self, one_part: Callable[[int, int], T]) -> list[T]:
+        return in_parts(one_part, self.n_blocks, 1 + ENTRIES_FOR_A_THREAD // (ROWS * self.phi.size))
+
+
+def mlp_loss_and_gradient(
+    chosen: Floats,
+    rejected: Floats,
+    hidden_weights: NDArray[np.float64],
+    hidden_bias: NDArray[np.float64],
+    output_weights: NDArray[np.float64],
+    *,
+    activation: str = "tanh",
+    weights: NDArray[np.float64] | None = None,
+    labels: NDArray[np.float64] | None = None,
+    target_margins: NDArray[np.float64] | None = None,
+    margins: NDArray[np.float64] | None = None,
+) -> tuple[float, NDArray[np.float64]]:
+    """Compute the mean loss of r = v · act(x W + b) and its gradient with respect to W, b and v.
+
+    Both answers of 128 pairs go through the layers as one matrix, forward and back, while their hidden layer is in
+    the cache. The two products with x are left to the BLAS, which the caller keeps to one thread; all that lies
+    between them is ``mlp_middle``. Blocks are gathered in 16 parts, and sums are taken in the order of the data.
+
+    Parameters
+    ----------
+    chosen, rejected : arrays, (n_pairs, n_features)
+    hidden_weights : array, (n_features, n_hidden)
+    hidden_bias, output_weights : arrays, (n_hidden,)
+    activation : "tanh" or "relu"
+    weights, labels, target_margins : arrays, (n_pairs,), optional
+        As in ``mean_loss_and_gradients``.
+    margins : array, (n_pairs,), optional
+        Receives r(chosen) - r(rejected).
+
+    Returns
+    -------
+    mean : float, nats
+    gradient : array, (n_features · n_hidden + 2 · n_hidden,)
+        Of W, b and v, flat, in this order.
     """
-    n_blocks = -(-n // rows)
-    n_parts = min(16, n_blocks)
-    edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
+    (n, n_features), n_hidden = chosen.shape, hidden_bias.size
+    w, total_weight, t, m = _options(n, weights, labels, target_margins)
+    is_plain = weights is None and labels is None and target_margins is None
+    delta = np.empty(n) if margins is None else margins
+    bias, v = _read_only(hidden_bias), _read_only(output_weights)
+    n_blocks, size = -(-n // MLP_ROWS), hidden_weights.size
+    sums = np.zeros((n_blocks, 2))
 
-    def one_part(part: int) -> tuple[list[float], list[float], NDArray[np.float64] | float]:
-        first, second, third = [], [], None
-        for block in range(edges[part], edges[part + 1]):
-            a, b, c = one_block(slice(block * rows, (block + 1) * rows))
-            first.append(a)
-            second.append(b)
-            third = c if third is None else third + c  # as it goes, so that one sum is held and not every block's
-        return first, second, 0.0 if third is None else third
+    def one_part(first: int, last: int) -> NDArray[np.float64]:
+        gradient = np.zeros(size + 2 * n_hidden)
+        d_weights, d_bias, d_output = gradient[:size], gradient[size : size + n_hidden], gradient[size + n_hidden :]
+        d_weights = d_weights.reshape(hidden_weights.shape)
+        rows = min(n, MLP_ROWS)
+        both, hidden = np.empty((2 * rows, n_features)), np.empty((2 * rows, n_hidden))
+        for block in range(first, last):
+            start, stop = block * MLP_ROWS, min(n, (block + 1) * MLP_ROWS)
+            rows = stop - start
+            x, h = both[: 2 * rows], hidden[: 2 * rows]
+            x[:rows], x[rows:] = chosen[start:stop], rejected[start:stop]
+            np.matmul(x, hidden_weights, out=h)
+            mlp_middle(
+                h, bias, v, activation == "tanh", w, t, m, total_weight, is_plain, start, delta, sums[block], d_bias,
+                d_output,
+            )  # fmt: skip
+            if block == first:
+                np.matmul(x.T, h, out=d_weights)
+            else:
+                d_weights += x.T @ h
+        return gradient
 
-    parts = range(n_parts)
-    answers = list(map(one_part, parts) if n_blocks < 4 else _pool(get_threads()).map(one_part, parts))
-    firsts = [a for answer in answers for a in answer[0]]
-    seconds = [b for answer in answers for b in answer[1]]
-    return firsts, seconds, np.asarray(sum((answer[2] for answer in answers[1:]), answers[0][2]))
+    parts = in_parts(one_part, n_blocks, 1 + PRODUCTS_FOR_A_THREAD // (4 * MLP_ROWS * size))
+    gradient = parts[0]
+    for part in parts[1:]:
+        gradient += part
+    return _mean(sums), gradient
 
 
 def curvatures(
@@ -547,8 +745,8 @@ def curvatures(
     """
     z = _vector(margins, "margins", None)
     result = _output(out, z)
-    w, total_weight = _weights(weights, z)
-    m = _optional(target_margins, "target_margins", z)
+    w, total_weight = _weights(weights, z.size)
+    m = _optional(target_margins, "target_margins", z.size)
     _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total_weight, result)
     return result
 
@@ -562,6 +760,7 @@ def warmup() -> None:
         curvatures(margins, weights=one, target_margins=one)
     linear_loss_and_gradient(rows, one)
     linear_margins(rows, one)
+    mlp_loss_and_gradient(rows, rows, rows, one, one)
 
 
 def set_threads(n_threads: int) -> None:
@@ -590,14 +789,43 @@ if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not 
 
 def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
     """Call kernel(*arrays, first, last) on ranges of blocks that together are all of them, on several threads."""
-    n_threads = min(get_threads(), n_blocks // BLOCKS_FOR_A_THREAD) if n_blocks > 1 else 1
-    if n_threads <= 1:
+    if n_blocks < 2 * BLOCKS_FOR_A_THREAD:
         kernel(*arrays, 0, n_blocks)
-        return
-    edges = [n_blocks * k // n_threads for k in range(n_threads + 1)]
-    pool = _pool(get_threads())
-    for future in [pool.submit(kernel, *arrays, a, b) for a, b in pairwise(edges)]:
-        future.result()
+    else:
+        in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
+
+
+def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thread: int = 1) -> list[T]:
+    """Call one_part(first, last) on at most 16 ranges of blocks that threads share; answers in the order of the data.
+
+    The ranges do not depend on the number of threads, so neither do sums that follow them. The calling thread takes
+    its share of them and waits for no helper that has not begun.
+    """
+    n_parts = min(PARTS, n_blocks)
+    edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
+    n_threads = min(get_threads(), n_parts, n_blocks // blocks_for_a_thread)
+    if n_threads <= 1:
+        return [one_part(first, last) for first, last in pairwise(edges)]
+    answers: dict[int, T] = {}
+    todo = deque(range(n_parts))
+
+    def take_parts() -> None:
+        while todo:
+            try:
+                part = todo.popleft()
+            except IndexError:  # another thread was faster
+                return
+            answers[part] = one_part(edges[part], edges[part + 1])
+
+    helpers = [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
+    try:
+        take_parts()
+    finally:
+        todo.clear()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
+    return [answers[part] for part in range(n_parts)]
 
 
 def _mean(sums: NDArray[np.float64]) -> float:
@@ -615,17 +843,17 @@ def _exact_sum(values: NDArray[np.float64]) -> float:
     return math.fsum(values) if np.isfinite(values).all() else float(values.sum())
 
 
-def _vector(values: object, name: str, like: NDArray[np.generic] | None) -> Floats:
+def _vector(values: object, name: str, n: int | None) -> Floats:
     """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
     array = np.asarray(values)
-    if array.dtype is FLOAT64 and array.ndim == 1 and array.size and like is None and array.flags.c_contiguous:
+    if array.dtype is FLOAT64 and array.ndim == 1 and array.size and n is None and array.flags.c_contiguous:
         return _read_only(array)  # the common case, at once
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
-    if array.ndim != 1 or array.size == 0 or (like is not None and array.shape != like.shape):
-        wanted = "(n_pairs,) with at least one pair" if like is None else f"{like.shape}, one for each pair"
+    if array.ndim != 1 or array.size == 0 or (n is not None and array.size != n):
+        wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
-    keep = like is None and array.dtype.newbyteorder("=") == np.float32
+    keep = n is None and array.dtype.newbyteorder("=") == np.float32
     return _read_only(np.ascontiguousarray(array, np.float32) if keep else np.ascontiguousarray(array, np.float64))
 
 
@@ -636,27 +864,29 @@ def _read_only(array: Floats) -> Floats:
     return view
 
 
-def _optional(values: NDArray[np.float64] | None, name: str, like: Floats) -> Floats:
-    return NOTHING if values is None else _vector(values, name, like)
+def _optional(values: NDArray[np.float64] | None, name: str, n: int) -> Floats:
+    return NOTHING if values is None else _vector(values, name, n)
 
 
 def _options(
-    like: Floats,
+    n: int,
     weights: NDArray[np.float64] | None,
     labels: NDArray[np.float64] | None,
     target_margins: NDArray[np.float64] | None,
 ) -> tuple[Floats, float, Floats, Floats]:
     """Return weights, their sum, labels and target margins, checked; empty arrays for those not given."""
-    w, total_weight = _weights(weights, like)
-    t = _optional(labels, "labels", like)
+    if weights is None and labels is None and target_margins is None:
+        return NOTHING, float(n), NOTHING, NOTHING
+    w, total_weight = _weights(weights, n)
+    t = _optional(labels, "labels", n)
     if not ((t >= 0) & (t <= 1)).all():
         raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
-    return w, total_weight, t, _optional(target_margins, "target_margins", like)
+    return w, total_weight, t, _optional(target_margins, "target_margins", n)
 
 
-def _weights(values: NDArray[np.float64] | None, like: Floats) -> tuple[Floats, float]:
-    weights = _optional(values, "weights", like)
-    total = float(weights.sum()) if weights.size else float(like.size)
+def _weights(values: NDArray[np.float64] | None, n: int) -> tuple[Floats, float]:
+    weights = _optional(values, "weights", n)
+    total = float(weights.sum()) if weights.size else float(n)
     if not (weights >= 0).all() or not 0 < total < np.inf:
         raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
     return weights, total

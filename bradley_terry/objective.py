@@ -33,8 +33,7 @@ __all__ = ["Objective", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 Array = NDArray[np.float64]
 
-ROWS_OF_MLP = 128  # pairs whose hidden layer, 2 × 128 × 256 numbers say, fits the second cache of a core
-
+LARGE = 2**23  # entries of features, 64 MB of differences, beyond which mapped files are streamed
 
 class _HasHessian(Protocol):
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
@@ -92,14 +91,22 @@ class Objective:
         self.scorer = scorer
         self.pairs = pairs
         self.l2 = float(l2)
+        self._shape = (scorer.n_parameters,)
         self.backend = chosen_backend(backend) if loss is None else "numpy"
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
         # A linear reward of a difference is the difference of the rewards. Subtracting first is cheaper, and what both
-        # answers share (a shift of features, a large offset) then cancels exactly.
-        self._differences: Array | None = None
+        # answers share (a shift of features, a large offset) then cancels exactly. Large files that are mapped may not
+        # fit the memory: their differences are formed block by block, each time anew.
+        self._differences: Features | None = None
+        self._minus: Features | None = None
         self._latest: tuple[Array, Array] = np.empty(0), np.empty(0)  # the last φ asked about, and its margins
         if type(scorer) is LinearScorer:  # a class derived from it may have other ideas
-            self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C")
+            if self.backend == "numba" and pairs.chosen.size > LARGE and pairs.is_mapped:
+                self._differences, self._minus = pairs.chosen, pairs.rejected
+            elif self.backend == "numba":
+                self._differences = _kernels().differences_of(pairs.chosen, pairs.rejected)
+            else:
+                self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C")
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
@@ -108,12 +115,8 @@ class Objective:
         """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
         phi = self._checked(phi)
         pairs, differences = self.pairs, self._differences
-        if differences is not None and self.backend == "numba":
-            loss, gradient = _kernels().linear_loss_and_gradient(
-                differences, phi, weights=pairs.weights, labels=pairs.labels, target_margins=pairs.target_margins
-            )
-        elif type(self.scorer) is MLPScorer and self.backend == "numba":
-            loss, gradient = self._mlp_in_blocks(self.scorer, phi)
+        if self.backend == "numba" and (differences is not None or type(self.scorer) is MLPScorer):
+            loss, gradient = self._in_one_pass(phi)
         else:
             with blas_on_one_thread(len(pairs) * phi.size):
                 loss, d_margins = self._loss_and_d_margins(self._margins(phi))
@@ -127,45 +130,47 @@ class Objective:
             gradient += self.l2 * phi
         return loss, gradient
 
-    def _mlp_in_blocks(self, scorer: MLPScorer, phi: Array) -> tuple[float, Array]:
-        """Go forward and back block by block, so that the hidden layer is still in the cache when it is needed again.
-
-        Both answers go through the layers as one matrix. Blocks are gathered in parts, the same on any number of
-        threads, and the loss is the mean of the blocks' means, weighted by their share of Σ w.
-        """
-        pairs, kernels = self.pairs, _kernels()
-        weights, layers, total = pairs.weights, scorer.unpack(phi), pairs.total_weight
-
-        def of_rows(values: Array | None, rows: slice) -> Array | None:
-            return None if values is None else values[rows]
-
-        def one_block(rows: slice) -> tuple[float, float, Array | float]:
-            w = of_rows(weights, rows)
-            share = (min(rows.stop, len(pairs)) - rows.start if w is None else float(w.sum())) / total
-            if share == 0:
-                return 0.0, 0.0, 0.0
-            both = np.concatenate([pairs.chosen[rows], pairs.rejected[rows]])
-            rewards, hidden = scorer.forward(layers, both)
-            n = len(rewards) // 2
-            mean, d_margins = kernels.mean_loss_and_gradients(
-                rewards[:n] - rewards[n:],
-                weights=w,
-                labels=of_rows(pairs.labels, rows),
-                target_margins=of_rows(pairs.target_margins, rows),
+    def _in_one_pass(self, phi: Array) -> tuple[float, Array]:
+        """Let the kernels go forward and back block by block; the margins they meet on the way are kept."""
+        pairs = self.pairs
+        self._forget_margins()
+        margins = np.empty(len(pairs))
+        if self._differences is not None:
+            loss, gradient = _kernels().linear_loss_and_gradient(
+                self._differences,
+                phi,
+                minus=self._minus,
+                weights=pairs.weights,
+                labels=pairs.labels,
+                target_margins=pairs.target_margins,
+                margins=margins,
             )
-            d_margins *= share
-            return mean, share, scorer.backward_from(layers, both, hidden, np.concatenate([d_margins, -d_margins]))
-
-        # Matrix products alone: a BLAS shares those among threads only from 262,144 single products on.
-        with blas_on_one_thread(len(pairs) * phi.size // 8):
-            means, shares, gradient = kernels.in_parts(one_block, len(pairs), ROWS_OF_MLP)
-        return (means[0] if len(means) == 1 else weighted_mean(np.array(means), np.array(shares))), gradient
+        else:
+            scorer = cast("MLPScorer", self.scorer)
+            # Matrix products alone: a BLAS shares those among threads only from 262,144 single products on.
+            with blas_on_one_thread(len(pairs) * phi.size // 8):
+                loss, gradient = _kernels().mlp_loss_and_gradient(
+                    pairs.chosen,
+                    pairs.rejected,
+                    *scorer.unpack(phi).values(),
+                    activation=scorer.activation,
+                    weights=pairs.weights,
+                    labels=pairs.labels,
+                    target_margins=pairs.target_margins,
+                    margins=margins,
+                )
+        margins.flags.writeable = False
+        self._latest = phi.copy(), margins
+        return loss, gradient
 
     def margins(self, phi: ArrayLike) -> Array:
-        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter."""
+        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter.
+
+        Those of the φ last asked about are kept, hence the array is read-only.
+        """
         phi = self._checked(phi)
         with blas_on_one_thread(len(self.pairs) * phi.size):
-            return self._margins(phi).copy()
+            return self._margins(phi)
 
     def hessian(self, phi: ArrayLike) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
@@ -181,37 +186,53 @@ class Objective:
         phi = self._checked(phi)
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        margins = self._margins(phi)
-        pairs = self.pairs
+        pairs, d2_margins = self.pairs, None
+        if self._minus is None:
+            margins = self._margins(phi)
+        else:  # not for keeping: the curvatures may take their place
+            self._forget_margins()
+            margins = d2_margins = _kernels().linear_margins(self._differences, phi, minus=self._minus)
         if self.backend == "numba":
-            d2_margins = np.asarray(
-                _kernels().curvatures(margins, weights=pairs.weights, target_margins=pairs.target_margins)
+            d2_margins = _kernels().curvatures(
+                margins, d2_margins, weights=pairs.weights, target_margins=pairs.target_margins
             )
         else:
             curvature = self.loss.curvature(self.shifted(margins), pairs.labels)
             d2_margins = _per_weight(curvature, pairs.weights)
+        return self.gram(d2_margins)
+
+    def gram(self, d2_margins: Array) -> Array:
+        """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian, or a bound of it."""
         result: Array
-        with blas_on_one_thread(len(pairs) * phi.size**2):
+        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
             if self._differences is not None and self.backend == "numba":
-                result = _kernels().weighted_gram(self._differences, d2_margins)
+                result = _kernels().weighted_gram(self._differences, d2_margins, minus=self._minus)
             else:
                 scorer = cast("_HasHessian", self.scorer)
-                result = scorer.hessian(pairs.chosen, pairs.rejected, d2_margins)
+                result = scorer.hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
         result[np.diag_indices_from(result)] += self.l2
         return result
 
     def _checked(self, phi: ArrayLike) -> Array:
         array = np.asarray(phi, dtype=np.float64)
-        self.scorer.unpack(array)  # raises for a wrong shape
+        if array.shape != self._shape:
+            self.scorer.unpack(array)  # says what is wrong
         return array
+
+    def _forget_margins(self) -> None:
+        """Of pairs that may be larger than the memory, the margins of one φ are enough."""
+        if self._minus is not None:
+            self._latest = np.empty(0), np.empty(0)
 
     def _margins(self, phi: Array) -> Array:
         latest_phi, latest_margins = self._latest
         if np.array_equal(latest_phi, phi):
             return latest_margins
+        del latest_margins
+        self._forget_margins()
         margins: Array
         if self._differences is not None and self.backend == "numba":
-            margins = _kernels().linear_margins(self._differences, phi)
+            margins = _kernels().linear_margins(self._differences, phi, minus=self._minus)
         elif self._differences is not None:
             margins = self.scorer.reward(phi, self._differences)
         else:
@@ -219,6 +240,11 @@ class Objective:
         margins.flags.writeable = False
         self._latest = phi.copy(), margins
         return margins
+
+    def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
+        """Return the same objective for other pairs, with the same penalty unless another is given."""
+        loss = None if self.backend == "numba" else self.loss
+        return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=loss, backend=self.backend)
 
     def shifted(self, margins: Array) -> Array:
         """Return z = Δ - m, (n_pairs,): the margins less the target margins of the pairs."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from .scorers import Features
 
 __all__ = ["PreferencePairs"]
+
+AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 
 class PreferencePairs:
@@ -39,7 +42,11 @@ class PreferencePairs:
     Notes
     -----
     Arrays are copied unless they are memory-mapped or already read-only, and the pairs cannot be changed afterwards.
-    float32 features stay float32; all other real features become float64.
+    float32 features stay float32; all other real features become float64. A mapped array of a third type is converted,
+    and so held in memory; ``subset`` and ``split`` hold the rows they take.
+
+    Mapped arrays are checked once, here. If their file is written to later, the pairs change unseen; if it is cut, the
+    system may end the process that reads them. Write a new file and rename it, as ``save_pairs`` does.
     """
 
     __slots__ = (
@@ -59,7 +66,7 @@ class PreferencePairs:
     labels: NDArray[np.float64] | None
     target_margins: NDArray[np.float64] | None
     feature_names: tuple[str, ...] | None
-    _prompt_index: NDArray[np.int64]
+    _prompt_index: NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -84,15 +91,17 @@ class PreferencePairs:
         if n == 0:
             raise ValueError("chosen: expected at least one pair, got none")
         w = _numbers(weights, "weights", n)
-        if w is not None and not ((w >= 0).all() and w.any()):
+        if w is not None and not (w.min() >= 0 and w.max() > 0):
             raise ValueError(
                 f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}"
             )
         if w is not None and w.max() > np.finfo(np.float64).max / n:
             raise ValueError(f"weights: expected numbers with a finite sum, got a largest of {w.max():g}")
         t = _numbers(labels, "labels", n)
-        if t is not None and not ((t >= 0) & (t <= 1)).all():
-            raise ValueError(f"labels: expected P(chosen preferred) in [0, 1], got {t[(t < 0) | (t > 1)][0]:g}")
+        if t is not None and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(
+                f"labels: expected P(chosen preferred) in [0, 1], got {t.min() if t.min() < 0 else t.max():g}"
+            )
         self._set("chosen", x_chosen)
         self._set("rejected", x_rejected)
         self._set("prompts", _prompts(prompts, n))
@@ -100,7 +109,7 @@ class PreferencePairs:
         self._set("labels", t)
         self._set("target_margins", _numbers(target_margins, "target_margins", n))
         self._set("feature_names", _names(feature_names, x_chosen, x_rejected))
-        self._set("_prompt_index", _frozen(_index_by_first_appearance(self.prompts, n)))
+        self._set("_prompt_index", None)  # made when first asked for: many a fit never needs it
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -134,6 +143,11 @@ class PreferencePairs:
         return self.chosen.ndim == 1
 
     @property
+    def is_mapped(self) -> bool:
+        """True if chosen and rejected lie in files that are mapped into memory."""
+        return _is_map(self.chosen) and _is_map(self.rejected)
+
+    @property
     def n_features(self) -> int:
         """Number of features of one answer; 1 for item numbers."""
         return 1 if self.is_items else int(self.chosen.shape[1])
@@ -150,12 +164,16 @@ class PreferencePairs:
     @property
     def prompt_index(self) -> NDArray[np.int64]:
         """Number of each pair's prompt, (n_pairs,), 0 … n_prompts - 1 in the order in which the prompts appear."""
-        return self._prompt_index
+        if self.prompts is None:
+            return _locked(np.arange(len(self)))
+        if self._prompt_index is None:
+            self._set("_prompt_index", _locked(_index_by_first_appearance(self.prompts)))
+        return cast("NDArray[np.int64]", self._prompt_index)
 
     @property
     def n_prompts(self) -> int:
         """Number of different prompts."""
-        return int(self._prompt_index.max()) + 1
+        return len(self) if self.prompts is None else int(self.prompt_index.max()) + 1
 
     @property
     def total_weight(self) -> float:
@@ -165,8 +183,11 @@ class PreferencePairs:
     @property
     def n_identical(self) -> int:
         """Number of pairs whose two answers have equal features: each costs log 2 and teaches nothing."""
-        same = self.chosen == self.rejected
-        return int(np.count_nonzero(same if self.is_items else same.all(axis=1)))
+        total = 0
+        for rows in _blocks_of(self.chosen):
+            same = self.chosen[rows] == self.rejected[rows]
+            total += int(np.count_nonzero(same if self.is_items else same.all(axis=1)))
+        return total
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
         """Return the pairs at ``index`` (integers or a boolean mask), in that order, prompts and all else with them."""
@@ -175,9 +196,7 @@ class PreferencePairs:
             raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
 
         def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
-            part: NDArray[np.generic] = values[rows]
-            part.flags.writeable = False  # ours alone, so it need not be copied once more
-            return part
+            return _locked(values[rows])  # ours alone, so it need not be copied once more
 
         return PreferencePairs(
             take(self.chosen),
@@ -217,7 +236,7 @@ class PreferencePairs:
         n_held_out = min(max(round(validation * n), 1), n - 1)
         prompt_held_out = np.zeros(n, dtype=bool)
         prompt_held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
-        return prompt_held_out[self._prompt_index]
+        return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
 
 
 def _remade(
@@ -269,15 +288,20 @@ def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
     return array
 
 
-def _check_finite(array: NDArray[np.generic], name: str) -> None:
-    """Look at a block of rows at a time, so that a memory-mapped array is never held as a whole."""
+def _blocks_of(array: NDArray[np.generic]) -> Iterator[slice]:
+    """Yield blocks of rows, about a million numbers each, so that a mapped array never is in memory as a whole."""
     rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
     for start in range(0, len(array), rows):
-        block = array[start : start + rows]
+        yield slice(start, start + rows)
+
+
+def _check_finite(array: NDArray[np.generic], name: str) -> None:
+    for rows in _blocks_of(array):
+        block = array[rows]
         if not np.isfinite(block).all():
             where = np.argwhere(~np.isfinite(block))[0]
             bad = block[tuple(where)]
-            place = f"row {start + where[0]}" + (f", column {where[1]}" if array.ndim == 2 else "")
+            place = f"row {rows.start + where[0]}" + (f", column {where[1]}" if array.ndim == 2 else "")
             raise ValueError(f"{name}: expected finite numbers, got {bad} in {place}")
 
 
@@ -302,7 +326,7 @@ def _prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
         array = np.asarray([str(value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
         raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
-    if array.dtype.kind == "f" and np.isnan(array).any():
+    if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in _blocks_of(array)):
         raise ValueError("prompts: expected a name for each pair, got NaN")
     return _frozen(array)
 
@@ -324,23 +348,24 @@ def _names(
     return found
 
 
-def _index_by_first_appearance(prompts: NDArray[np.generic] | None, n: int) -> NDArray[np.int64]:
-    if prompts is None:
-        return np.arange(n)
+def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:
     _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return np.asarray(rank[inverse.reshape(n)], dtype=np.int64)
+    return np.asarray(rank[inverse.reshape(len(prompts))], dtype=np.int64)
 
 
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
     """Return a read-only array of this dtype in native byte order, copied unless nobody could write to the original."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
     settled = array.dtype == wanted and _is_settled(array)
-    result = np.asarray(array) if settled else array.astype(wanted, order="C", subok=False)
-    result = result.view()
-    result.flags.writeable = False
-    return result
+    return _locked(np.asarray(array).view() if settled else array.astype(wanted, order="C", subok=False))
+
+
+def _locked(array: AnyArray) -> AnyArray:
+    """Make this very array read-only."""
+    array.flags.writeable = False
+    return array
 
 
 def _is_settled(array: NDArray[np.generic]) -> bool:
@@ -348,13 +373,18 @@ def _is_settled(array: NDArray[np.generic]) -> bool:
 
     A read-only view of a writeable array can change under our feet, so the whole chain of bases is asked.
     """
+    settled = True
     owner: object = array
     while isinstance(owner, np.ndarray):
-        if isinstance(owner, np.memmap):
-            return True
-        if owner.flags.writeable or not owner.flags.c_contiguous:
-            return False
-        if owner.base is None:
-            return True
+        settled = settled and not owner.flags.writeable and owner.flags.c_contiguous
         owner = owner.base
-    return False
+    return _is_map(owner) or (settled and owner is None)
+
+
+def _is_map(owner: object) -> bool:
+    """Tell whether this array, or what it is a view of, is a file that is mapped into memory."""
+    from mmap import mmap  # noqa: PLC0415  # keeps the package's import light
+
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, mmap)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
+import tracemalloc
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +225,153 @@ def test_npz_without_prompts_and_names_gets_them(tmp_path) -> None:
     assert load_pairs(tmp_path / "c.npz").feature_names is None
 
 
+# ---------------------------------------------------------------------------------------------------- files: arrays
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Tell whether the memory of an array is a file: its last base is a map."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, mmap)
+
+
+@pytest.fixture
+def arrays(rng) -> dict[str, np.ndarray]:
+    """Every field of twenty pairs of three features."""
+    chosen, rejected = rng.normal(size=(2, 20, 3))
+    return {
+        "chosen": chosen,
+        "rejected": rejected,
+        "prompts": rng.integers(5, size=20),
+        "weights": rng.uniform(1, 2, 20),
+        "labels": rng.uniform(0, 1, 20),
+        "target_margins": rng.normal(size=20),
+        "feature_names": np.array(["a", "b", "c"]),
+    }
+
+
+def write_folder(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def test_npz_and_npy_are_mapped_not_read(arrays, tmp_path) -> None:
+    """A folder of NPY files and an NPZ file are mapped, a compressed NPZ file is read; all hold the same pairs."""
+    expected = bt.PreferencePairs(**arrays)
+    np.savez(tmp_path / "a.npz", **arrays)
+    np.savez_compressed(tmp_path / "b.npz", **arrays)
+    write_folder(tmp_path / "c", arrays)
+    (tmp_path / "c" / "README.md").write_text("left alone")
+    for name, mapped in (("a.npz", True), ("b.npz", False), ("c", True)):
+        pairs = load_pairs(tmp_path / name)
+        same_pairs(pairs, expected)
+        for field in files.FIELDS[:-1]:
+            assert is_mapped(getattr(pairs, field)) == mapped, (name, field)
+    same_pairs(load_pairs(tmp_path / "c", format="npy"), expected)
+
+
+def test_one_npy_file_holds_both_answers(arrays, tmp_path) -> None:
+    """(n_pairs, 2, n_features) is features, (n_pairs, 2) integers are items: [chosen, rejected], mapped."""
+    np.save(tmp_path / "a.npy", np.stack([arrays["chosen"], arrays["rejected"]], axis=1))
+    pairs = load_pairs(tmp_path / "a.npy")
+    same_pairs(
+        pairs,
+        bt.PreferencePairs(
+            arrays["chosen"], arrays["rejected"], prompts=np.arange(20), feature_names=["x1", "x2", "x3"]
+        ),
+    )
+    np.save(tmp_path / "b.npy", np.array([[0, 2], [1, 0]]))
+    items = load_pairs(tmp_path / "b.npy")
+    same_pairs(items, bt.PreferencePairs([0, 1], [2, 0], prompts=[0, 1], feature_names=["item 0", "item 1", "item 2"]))
+    for array in (pairs.chosen, pairs.rejected, items.chosen, items.rejected):
+        assert is_mapped(array)
+
+
+def test_mapping_takes_no_memory(tmp_path, rng) -> None:
+    """48 MB of features are neither read nor copied: what is allocated on the way is less than a tenth of that."""
+    both = rng.normal(size=(100_000, 2, 30))
+    np.save(tmp_path / "a.npy", both)
+    np.savez(tmp_path / "b.npz", chosen=both[:, 0], rejected=both[:, 1])
+    write_folder(tmp_path / "c", {"chosen": both[:, 0], "rejected": both[:, 1]})
+    for name in ("a.npy", "b.npz", "c"):
+        tracemalloc.start()
+        try:
+            pairs = load_pairs(tmp_path / name)
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        np.testing.assert_array_equal(pairs.rejected, both[:, 1])
+        assert held < 1.2e6  # bytes: the numbers of the prompts, 8 for each pair
+        assert peak < 4e6  # a block of a million truth values, or of a megabyte for the checksum, is the largest
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_mapped_pairs_are_the_files_own_pages(tmp_path, rng, run_python) -> None:
+    """The system counts 48 MB of mapped features as pages of the file, which it may forget, not as our memory."""
+    np.save(tmp_path / "a.npy", rng.normal(size=(100_000, 2, 30)))
+    script = (
+        "import pathlib, bradley_terry as bt\n"
+        "bt.datasets\n"
+        "def memory(kind):\n"
+        "    lines = pathlib.Path('/proc/self/smaps_rollup').read_text().splitlines()\n"
+        "    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(kind))\n"
+        "before = memory('Anonymous:'), memory('Rss:')\n"
+        "pairs = bt.datasets.load_pairs('a.npy')\n"
+        "print(memory('Anonymous:') - before[0], memory('Rss:') - before[1])\n"
+    )
+    anonymous, resident = map(int, run_python(script).split())
+    assert resident > 40e6  # it was looked at
+    assert anonymous < 8e6
+
+
+def test_pairs_beyond_a_million_are_not_numbered(tmp_path) -> None:
+    """Prompts of their own go without saying: numbers would fill the memory that mapping saves."""
+    np.save(tmp_path / "a.npy", np.tile(np.array([[0, 1]], dtype=np.int64), (files.MOST_NAMES + 1, 1)))
+    pairs = load_pairs(tmp_path / "a.npy")
+    assert pairs.prompts is None
+    assert pairs.n_prompts == len(pairs) == files.MOST_NAMES + 1
+
+
+FORMS = {
+    "Fortran-ordered": np.asfortranarray,
+    "float16": lambda a: a.astype(np.float16),
+    "float32": lambda a: a.astype(np.float32),
+    "integers": lambda a: a.astype(np.int16),
+    "byte-swapped": lambda a: a.astype(np.dtype(np.float64).newbyteorder()),
+    "byte-swapped integers": lambda a: a.astype(np.dtype(np.int32).newbyteorder()),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_arrays_of_any_form_are_read_right(form: str, tmp_path, rng) -> None:
+    """Fortran-ordered, byte-swapped, of any real type: the numbers are those of the plain array."""
+    chosen, rejected = rng.integers(-9, 9, size=(2, 20, 3)).astype(np.float64)
+    expected = bt.PreferencePairs(chosen, rejected, prompts=np.arange(20), feature_names=["x1", "x2", "x3"])
+    fields = {"chosen": FORMS[form](chosen), "rejected": FORMS[form](rejected)}
+    np.savez(tmp_path / "a.npz", **fields)
+    write_folder(tmp_path / "b", fields)
+    np.save(tmp_path / "c.npy", FORMS[form](np.stack([chosen, rejected], axis=1)))
+    for name in ("a.npz", "b", "c.npy"):
+        pairs = load_pairs(tmp_path / name)
+        same_pairs(pairs, expected)
+        assert pairs.chosen.dtype == (np.float32 if form == "float32" else np.float64)
+        assert is_mapped(pairs.chosen) == (form in {"Fortran-ordered", "float32"})
+
+
+def test_pairs_can_be_saved_over_the_file_they_are_mapped_from(arrays, tmp_path) -> None:
+    """The file is replaced, not written into, so that the pairs stay what they are; nothing else is left behind."""
+    np.savez(tmp_path / "a.npz", **arrays)
+    pairs = load_pairs(tmp_path / "a.npz")
+    save_pairs(pairs.subset([0]), tmp_path / "a.npz")
+    same_pairs(pairs, bt.PreferencePairs(**arrays))
+    save_pairs(pairs, tmp_path / "a.npz")
+    same_pairs(load_pairs(tmp_path / "a.npz"), pairs)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
 # ---------------------------------------------------------------------------------------------------- manners
 
 GOOD = '{"chosen": "a", "rejected": "b"}'
@@ -270,7 +420,7 @@ BAD_FILES = {  # name, contents, sentence after the path
         gzip.compress(GOOD.encode())[:10] + b"\xff" * 40,
         "expected a gzip file, found a damaged one",
     ),
-    "other ending": ("a.parquet", "PAR1", "expected a name that ends in .jsonl, .jsonl.gz, .csv, .csv.gz, .npz"),
+    "other ending": ("a.parquet", "PAR1", "expected a name that ends in .jsonl, .jsonl.gz, .csv, .csv.gz, .npz, .npy"),
     "empty csv": ("a.csv", "\n\n", "expected a header and at least one row, found an empty file"),
     "header only": ("a.csv", "chosen,rejected\n", "expected at least one row below the header, found none"),
     "no columns": ("a.csv", "a,b\n1,2", "line 1: expected columns name_chosen and name_rejected, .*; found a$"),
@@ -299,6 +449,10 @@ BAD_FILES = {  # name, contents, sentence after the path
     "quotes": ("a.csv", 'chosen,rejected\n"a,b', "line 2: expected cells separated by commas"),
     "not NPZ": ("a.npz", "chosen", "expected an NPZ file of arrays, found a file that begins with b'chosen'"),
     "broken NPZ": ("a.npz", b"PK\x03\x04" + b"0" * 50, "expected an NPZ file of plain arrays, found a damaged"),
+    "empty NPZ": ("a.npz", "", "expected at least one pair, found an empty file"),
+    "not NPY": ("a.npy", "chosen", "expected an NPY file of a plain array, found a damaged or foreign one"),
+    "empty NPY": ("a.npy", "", "expected at least one pair, found an empty file"),
+    "NPY of the future": ("a.npy", b"\x93NUMPY\x09\x00" + b"0" * 50, r"found a damaged .*format version \(9, 0\)"),
 }
 
 
@@ -354,7 +508,109 @@ def test_cut_or_altered_npz_is_refused(tmp_path) -> None:
             load_pairs(tmp_path / "b.npz")
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.npz", "a", "a.jsonl.gz"])
+@pytest.mark.parametrize("field", ["chosen", "weights", "prompts"])
+def test_altered_array_in_npz_is_found_by_its_checksum(field: str, arrays, tmp_path) -> None:
+    """Mapped members are compared with their checksums too: one bit of one number is enough."""
+    np.savez(tmp_path / "a.npz", **arrays)
+    whole = bytearray((tmp_path / "a.npz").read_bytes())
+    whole[whole.index(arrays[field].tobytes()) + 100] ^= 1
+    (tmp_path / "b.npz").write_bytes(whole)
+    with pytest.raises(ValueError, match=rf"b\.npz: expected .* \(\"Bad CRC-32 for file '{field}\.npy'\"\)$"):
+        load_pairs(tmp_path / "b.npz")
+
+
+def test_cut_or_lengthened_npy_is_refused(tmp_path) -> None:
+    """Wherever a file is cut, the answer is a sentence, never a map that reaches beyond its end."""
+    np.save(tmp_path / "a.npy", np.ones((600, 2, 3)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for stop in (*range(0, 200, 7), 4096, len(whole) - 1):
+        (tmp_path / "b.npy").write_bytes(whole[:stop])
+        with pytest.raises(ValueError, match=r"b\.npy: expected") as caught:
+            load_pairs(tmp_path / "b.npy")
+        assert "\n" not in str(caught.value)
+    (tmp_path / "c.npy").write_bytes(whole + b"0")
+    with pytest.raises(ValueError, match=r"c\.npy: .*28800 bytes announced, 28801 there"):
+        load_pairs(tmp_path / "c.npy")
+    write_folder(tmp_path / "d", {"chosen": np.ones((600, 3))})
+    (tmp_path / "d" / "rejected.npy").write_bytes(whole[:4096])
+    with pytest.raises(ValueError, match=r"rejected\.npy: .*28800 bytes announced, 3968 there"):
+        load_pairs(tmp_path / "d")
+
+
+def test_altered_header_of_npy_is_refused_or_means_as_many_bytes(tmp_path) -> None:
+    """There is no checksum, so a changed header may still be one; it never ends in anything but pairs or a sentence."""
+    np.save(tmp_path / "a.npy", np.ones((4, 2, 3)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    refused = 0
+    for place in range(128):
+        for bit in range(8):
+            altered = bytearray(whole)
+            altered[place] ^= 1 << bit
+            (tmp_path / "b.npy").write_bytes(altered)
+            try:
+                assert load_pairs(tmp_path / "b.npy").chosen.size == 12
+            except ValueError as error:
+                refused += 1
+                assert str(error).startswith(f"{tmp_path / 'b.npy'}: ")  # noqa: PT017
+                assert "\n" not in str(error)  # noqa: PT017
+            (tmp_path / "b.npy").unlink()  # never written into while it may be mapped
+    assert refused > 500
+
+
+@pytest.mark.parametrize(
+    ("array", "sentence"),
+    [
+        (
+            np.ones((4, 3, 2)),
+            r"expected an array of \[chosen, rejected\], .*, found shape \(4, 3, 2\) and dtype float64",
+        ),
+        (np.ones((4, 2)), r"\(n_pairs, 2\) whole numbers, found shape \(4, 2\) and dtype float64"),
+        (np.ones(4), r"found shape \(4,\) and dtype float64"),
+        (np.array(1), r"found shape \(\) and dtype int64"),
+        (np.ones((2, 2, 2, 2)), r"found shape \(2, 2, 2, 2\)"),
+        (np.ones((0, 2, 3)), "chosen: expected at least one pair, got none"),
+        (np.ones((0, 2), dtype=np.int64), "chosen: expected at least one pair, got none"),
+        (np.ones((4, 2, 0)), r"chosen: expected shape \(n_pairs, n_features\)"),
+        (np.full((4, 2, 3), "a"), "chosen: expected an array of real numbers, got dtype <U1"),
+        (np.full((4, 2, 3), np.nan), "chosen: expected finite numbers, got nan in row 0, column 0"),
+        (np.array([[0, 1], [-1, 0]]), "chosen: expected item numbers of at least 0, got -1"),
+        (np.array([[{}, 1]]), "expected an NPY file of a plain array, .*Python objects, which are never unpickled"),
+    ],
+)
+def test_wrong_array_in_npy_gets_one_sentence(array, sentence: str, tmp_path) -> None:
+    """Shape, type, numbers and objects are named as in the other formats."""
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        load_pairs(tmp_path / "a.npy")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.npy'}: ")
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "expected the fields chosen and rejected, found none"),
+        ({"chosen": np.ones((2, 1))}, "expected the fields chosen and rejected, found chosen"),
+        (
+            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "weight": np.ones(2)},
+            "expected the fields chosen, .*, found weight",
+        ),
+        ({"chosen": np.ones((2, 1)), "rejected": np.ones((3, 1))}, "rejected: expected the shape of chosen"),
+        (
+            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "labels": np.array([1.0, 1.5])},
+            r"labels: expected P\(chosen preferred\) in \[0, 1\], got 1.5",
+        ),
+    ],
+)
+def test_wrong_folder_gets_one_sentence(fields, sentence: str, tmp_path) -> None:
+    """Missing, misspelt and wrong arrays of a folder are named with the folder."""
+    write_folder(tmp_path / "a", fields)
+    with pytest.raises(ValueError, match=sentence) as caught:
+        load_pairs(tmp_path / "a")
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: ")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.npz", "a.npy", "a", "a.jsonl.gz"])
 def test_missing_file_is_not_found(name, tmp_path) -> None:
     """A missing file is a FileNotFoundError that names it, whatever its ending."""
     with pytest.raises(FileNotFoundError, match=f"{name}: there is no such file"):
@@ -362,7 +618,7 @@ def test_missing_file_is_not_found(name, tmp_path) -> None:
 
 
 def test_folder_is_no_file(tmp_path) -> None:
-    """A folder is refused in the same way as a file of another format."""
+    """A folder whose name promises a file is refused in the same way as a file of another format."""
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(ValueError, match=r"a\.jsonl: expected a file, found a folder"):
         load_pairs(tmp_path / "a.jsonl")
@@ -370,5 +626,5 @@ def test_folder_is_no_file(tmp_path) -> None:
 
 def test_unknown_format_is_named(tmp_path) -> None:
     """An unknown format is refused before the file is looked for."""
-    with pytest.raises(ValueError, match="format: expected one of jsonl, csv, npz, got 'xml'"):
+    with pytest.raises(ValueError, match="format: expected one of jsonl, csv, npz, npy, got 'xml'"):
         load_pairs(tmp_path / "a.xml", format="xml")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 
 import mpmath
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 import bradley_terry as bt
 from bradley_terry import kernels as compiled
+from bradley_terry.objective import blas_on_one_thread
 
 LOG_2 = 0.6931471805599453
 
@@ -252,12 +255,38 @@ def test_results_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
 
 
 def test_threads_really_share_the_work(kernels, monkeypatch) -> None:
-    """With 2 threads the blocks go out in two ranges that together are all blocks: the test above tests something."""
-    seen = []
-    monkeypatch.setattr(kernels, "plain_blocks", lambda *arrays: seen.append(arrays[-2:]))
+    """With 2 threads, two of them take ranges that together are all blocks: the test above tests something."""
+    seen: list[tuple[int, int]] = []
+    threads = set()
+
+    def kernel(*arrays: object) -> None:
+        seen.append(arrays[-2:])
+        threads.add(threading.get_ident())
+        time.sleep(0.002)  # so that the other thread has time to wake up
+
+    monkeypatch.setattr(kernels, "plain_blocks", kernel)
     kernels.set_threads(2)
     kernels.mean_loss_and_gradients(np.zeros(300_000))
-    assert sorted(seen) == [(0, 37), (37, 74)]  # 74 blocks of 4,096
+    edges = sorted(seen)
+    assert len(edges) == 16  # whatever the number of threads
+    assert [first for first, _ in edges] == [0, *(last for _, last in edges[:-1])]
+    assert edges[-1][1] == 74  # blocks of 4,096
+    assert len(threads) == 2
+
+
+def test_an_error_in_a_part_reaches_the_caller(kernels) -> None:
+    """Whichever thread meets it."""
+
+    def one_part(first: int, _: int) -> int:
+        time.sleep(0.001)
+        if first == 5:
+            raise ZeroDivisionError("here")
+        return first
+
+    kernels.set_threads(2)
+    with pytest.raises(ZeroDivisionError, match="here"):
+        kernels.in_parts(one_part, 16)
+    assert kernels.in_parts(lambda first, last: (first, last), 5) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
 def test_float32_margins_give_float32_gradients_within_two_of_their_ulp(rng) -> None:
@@ -434,11 +463,99 @@ def test_warmup_leaves_nothing_to_compile(run_python) -> None:
         "import numpy as np, bradley_terry as bt\n"
         "bt.warmup(); k = bt.kernels\n"
         "kernels = [getattr(k, n) for n in ('plain_blocks', 'plain_blocks_32', 'general_blocks', 'curvature_blocks',"
-        " 'linear_blocks')]\n"
+        " 'linear_blocks', 'margin_blocks', 'mlp_middle')]\n"
         "before = [len(kernel.signatures) for kernel in kernels]\n"
         "p = bt.PreferencePairs([[1.0, 2.0]] * 3, [[0.0, 1.0]] * 3, labels=[1, 0.5, 0], weights=[1, 2, 3])\n"
-        "o = bt.Objective(bt.LinearScorer(2), p); o(np.ones(2)); o.hessian(np.ones(2))\n"
+        "o = bt.Objective(bt.LinearScorer(2), p); o(np.ones(2)); o.margins(np.zeros(2)); o.hessian(np.ones(2))\n"
         "q = bt.Objective(bt.MLPScorer(2, 2), p); q(np.ones(q.scorer.n_parameters))\n"
         "print(min(before) > 0 and before == [len(kernel.signatures) for kernel in kernels])\n"
     )
     assert run_python(script) == "True"
+
+
+@pytest.mark.parametrize("options", [(), ("labels",), ("labels", "target_margins", "weights")])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("n", [1, 128, 129, 700])
+def test_mlp_pass_is_its_numpy_twin(n: int, activation: str, options: tuple[str, ...], rng) -> None:
+    """Loss, gradient and margins that the blocks give are those of the layers written in NumPy."""
+    every = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0.0), "labels": rng.uniform(size=n)}
+    every["target_margins"] = rng.normal(size=n)
+    pairs = bt.PreferencePairs(
+        rng.normal(size=(n, 5)), rng.normal(size=(n, 5)), **{name: every[name] for name in options}
+    )
+    scorer = bt.MLPScorer(5, 9, activation)
+    phi = rng.normal(size=scorer.n_parameters)
+    ours, twin = bt.Objective(scorer, pairs), bt.Objective(scorer, pairs, backend="numpy")
+    (loss, gradient), (want_loss, want) = ours(phi), twin(phi)
+    assert loss == pytest.approx(want_loss, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * max(1, np.abs(want).max()))
+    np.testing.assert_allclose(ours.margins(phi), twin.margins(phi), rtol=0, atol=1e-13)
+
+
+def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, rng) -> None:
+    """Same bits on 1, 2 and 3 threads."""
+    chosen, rejected = rng.normal(size=(5000, 20)), rng.normal(size=(5000, 20))
+    blocks = rng.normal(size=(20, 33)), rng.normal(size=33), rng.normal(size=33)
+    results = []
+    for threads in (1, 2, 3):
+        kernels.set_threads(threads)
+        with blas_on_one_thread(10**9):
+            loss, gradient = kernels.mlp_loss_and_gradient(chosen, rejected, *blocks)
+        results.append((loss, gradient.tobytes()))
+    assert results[1:] == results[:1] * 2
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("names", [(), ("labels", "weights")])
+def test_mlp_kernel_is_the_same_as_plain_python(activation: str, names: tuple[str, ...], plain, monkeypatch, rng):
+    """What lies between the two products, run by Python itself, gives the same numbers."""
+    for name in ("tanh", "dots", "activate", "deactivate", "mlp_middle"):
+        monkeypatch.setattr(plain, name, getattr(plain, name).py_func)
+    scorer = bt.MLPScorer(3, 4, activation)
+    every = {"weights": rng.uniform(size=130), "labels": rng.uniform(size=130)}
+    options = {name: every[name] for name in names}
+    pairs = bt.PreferencePairs(rng.normal(size=(130, 3)), rng.normal(size=(130, 3)), **options)
+    phi = rng.normal(size=scorer.n_parameters)
+    blocks = scorer.unpack(phi).values()
+    mean, gradient = plain.mlp_loss_and_gradient(
+        pairs.chosen, pairs.rejected, *blocks, activation=activation, **options
+    )
+    want_mean, want = bt.Objective(scorer, pairs, backend="numpy")(phi)
+    assert mean == pytest.approx(want_mean, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13)
+
+
+def test_tanh_is_within_three_of_its_last_places(rng) -> None:
+    """Beside mpmath with 50 digits, on both sides of every place where the formula changes; signs, NaN and infinity."""
+    steps = np.log(2) / 4 * np.arange(1, 120, 2)  # where k changes
+    points = np.concatenate([
+        steps, np.nextafter(steps, 0), rng.uniform(0, 1, 500), 10.0 ** rng.uniform(-300, 1.4, 500), [19.9, 20.1, 700.0]
+    ])  # fmt: skip
+    with mpmath.workdps(50):
+        want = [mpmath.tanh(mpmath.mpf(float(x))) for x in points]
+        off = [
+            abs((mpmath.mpf(compiled.tanh(x)) - w) / np.spacing(float(w))) for x, w in zip(points, want, strict=True)
+        ]
+    assert max(off) <= 3
+    assert all(compiled.tanh(-x) == -compiled.tanh(x) for x in points)
+    assert compiled.tanh(np.inf) == 1
+    assert compiled.tanh(-np.inf) == -1
+    assert math.isnan(compiled.tanh(np.nan))
+    assert math.copysign(1, compiled.tanh(-0.0)) == -1
+    assert compiled.tanh(5e-324) == 5e-324
+
+
+def test_differences_formed_on_the_way_give_the_same_bits(rng) -> None:
+    """``minus`` is subtracted block by block; whoever subtracts, the numbers are the same."""
+    chosen, rejected = rng.normal(size=(10_001, 3)), rng.normal(size=(10_001, 3)).astype(np.float32)
+    phi, w, d = rng.normal(size=3), rng.uniform(size=10_001), chosen - rejected
+    loss, gradient = compiled.linear_loss_and_gradient(chosen, phi, minus=rejected, weights=w)
+    want_loss, want = compiled.linear_loss_and_gradient(d, phi, weights=w)
+    assert loss == want_loss
+    assert gradient.tobytes() == want.tobytes()
+    margins = compiled.linear_margins(chosen, phi, minus=rejected)
+    assert margins.tobytes() == compiled.linear_margins(d, phi).tobytes()
+    gram = compiled.weighted_gram(chosen, w, minus=rejected)
+    assert gram.tobytes() == compiled.weighted_gram(d, w).tobytes()
+    with pytest.raises(ValueError, match=r"^differences: expected"):
+        compiled.linear_margins(chosen, phi, minus=rejected[1:])

@@ -135,6 +135,35 @@ def test_import_pulls_in_neither_matplotlib_nor_numba(run_python) -> None:
     assert run_python(script).splitlines() == ["[]", "[]", "True"]
 
 
+def test_import_enters_only_the_rooms_of_the_loss(run_python) -> None:
+    """The other rooms, and what they need of the standard library, wait until one of their names is asked for."""
+    script = (
+        "import sys, numpy\n"
+        "before = set(sys.modules)\n"
+        "import bradley_terry as bt\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('bradley_terry.')))\n"
+        "late = {'concurrent.futures', 'csv', 'gzip', 'json', 'mmap', 'threadpoolctl', 'zipfile'}\n"
+        "print(sorted(late & (set(sys.modules) - before)))\n"
+        "print(bt.training.fit is bt.fit, bt.model.RewardModel is bt.RewardModel, bt.fit.__module__)\n"
+    )
+    rooms = ["logistic", "losses", "objective", "pairs", "preference", "scorers"]
+    assert run_python(script).splitlines() == [
+        " ".join(f"bradley_terry.{room}" for room in rooms),
+        "[]",
+        "True True bradley_terry.training",
+    ]
+
+
+def test_star_import_brings_every_public_name(run_python) -> None:
+    """``from bradley_terry import *`` gives the names of ``__all__``, those of the later rooms included."""
+    script = (
+        "from bradley_terry import *\n"
+        "import bradley_terry\n"
+        "print(all(globals()[name] is getattr(bradley_terry, name) for name in bradley_terry.__all__))\n"
+    )
+    assert run_python(script) == "True"
+
+
 def test_package_works_where_numba_is_missing(run_python) -> None:
     """Without Numba the default backend is served by NumPy, with the same answers and no complaint."""
     script = (

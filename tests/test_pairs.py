@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
+from mmap import mmap
 
 import numpy as np
 import pytest
@@ -167,7 +169,18 @@ def test_read_only_arrays_are_not_copied(rng) -> None:
     """An array that nobody can write to is used as it is, so that large data are held once."""
     array = rng.normal(size=(4, 2))
     array.flags.writeable = False
-    assert np.shares_memory(bt.PreferencePairs(array, np.zeros((4, 2))).chosen, array)
+    pairs = bt.PreferencePairs(array, np.zeros((4, 2)))
+    assert np.shares_memory(pairs.chosen, array)
+    again = bt.PreferencePairs(pairs.rejected, pairs.chosen)  # our own arrays are such ones too
+    assert np.shares_memory(again.chosen, pairs.rejected)
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Tell whether the memory of an array is a file: its last base is a map."""
+    owner: object = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, mmap)
 
 
 def test_memory_mapped_features_stay_on_disk(tmp_path, rng) -> None:
@@ -177,6 +190,141 @@ def test_memory_mapped_features_stay_on_disk(tmp_path, rng) -> None:
     pairs = bt.PreferencePairs(mapped, np.zeros((50, 2)))
     assert np.shares_memory(pairs.chosen, mapped)
     assert np.isfinite(bt.Objective(bt.LinearScorer(2), pairs)(np.ones(2))[0])
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_slices_of_a_map_stay_views(mode: str, tmp_path, rng) -> None:
+    """Both answers in one map, (n, 2, d), are two views of it, however it was opened and sliced."""
+    both = rng.normal(size=(50, 2, 3))
+    np.save(tmp_path / "x.npy", both)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
+    for a, b in ((mapped[:, 0], mapped[:, 1]), (np.asarray(mapped)[::2, 0], np.asarray(mapped)[::2, 1])):
+        pairs = bt.PreferencePairs(a, b)
+        again = bt.PreferencePairs(pairs.chosen, pairs.rejected)
+        for have, want in ((pairs.chosen, a), (pairs.rejected, b), (again.chosen, a), (copy.copy(again).rejected, b)):
+            assert np.shares_memory(have, want)
+            np.testing.assert_array_equal(have, want)
+            assert not have.flags.writeable
+    np.testing.assert_array_equal(bt.PreferencePairs(mapped[:, 0], mapped[:, 1]).subset([7, 3]).chosen, both[[7, 3], 0])
+
+
+def test_a_copy_of_a_map_is_no_map(tmp_path) -> None:
+    """``mapped.copy()`` still calls itself a memmap, but lies in memory and can be written to: it is copied."""
+    np.save(tmp_path / "x.npy", np.ones((3, 2)))
+    in_memory = np.load(tmp_path / "x.npy", mmap_mode="r").copy()
+    assert isinstance(in_memory, np.memmap)
+    pairs = bt.PreferencePairs(in_memory, np.zeros((3, 2)))
+    in_memory[:] = 7
+    np.testing.assert_array_equal(pairs.chosen, np.ones((3, 2)))
+
+
+def test_maps_cost_no_memory(tmp_path, rng) -> None:
+    """Making pairs of mapped arrays, checks included, and counting them takes less than a byte for each pair."""
+    n = 4_000_000
+    np.save(tmp_path / "both.npy", rng.normal(size=(n, 2, 1)))
+    np.save(tmp_path / "numbers.npy", rng.uniform(0.5, 1, size=n))
+    both, numbers = (np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("both", "numbers"))
+    tracemalloc.start()
+    try:
+        pairs = bt.PreferencePairs(
+            both[:, 0], both[:, 1], prompts=numbers, weights=numbers, labels=numbers, target_margins=numbers
+        )
+        assert pairs.n_identical == 0
+        assert pairs.total_weight > n / 2
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert all(is_mapped(getattr(pairs, name)) for name in FIELDS)
+    assert peak < n  # bytes: two blocks of a million truth values, 2e6, are the largest
+
+
+def test_prompts_are_numbered_when_first_asked_for(full) -> None:
+    """Pairs hold no numbers of prompts before somebody asks, then the same ones; unnamed prompts are never held."""
+    assert full._prompt_index is None
+    assert full.prompt_index is full.prompt_index
+    with pytest.raises(ValueError, match="read-only"):
+        full.prompt_index[0] = 1
+    plain = bt.PreferencePairs([0, 0, 1], [1, 1, 0])
+    assert plain.n_prompts == 3
+    assert not plain.prompt_index.flags.writeable
+    assert plain._prompt_index is None
+    with pytest.raises(AttributeError, match="frozen"):
+        full._prompt_index = None
+    assert hash(full) == hash(full)
+    assert len({full, full, plain}) == 2
+
+
+def test_what_is_wrong_is_found_in_any_block(rng) -> None:
+    """Arrays are looked at in blocks of a million numbers: rows are counted from the first, and none is left out."""
+    x = rng.normal(size=(1_000_003, 1))
+    y = x + 1
+    y[[999_999, 1_000_000]] = x[[999_999, 1_000_000]]  # the last row of a block and the first of the next
+    assert bt.PreferencePairs(x, y).n_identical == 2
+    y[1_000_002] = np.nan
+    with pytest.raises(ValueError, match=r"^rejected: .* nan in row 1000002, column 0$"):
+        bt.PreferencePairs(x, y)
+    with pytest.raises(ValueError, match=r"^weights: .* nan in row 1000002$"):
+        bt.PreferencePairs(x, x, weights=y[:, 0])
+    with pytest.raises(ValueError, match=r"^prompts: expected a name for each pair, got NaN$"):
+        bt.PreferencePairs(x, x, prompts=y[:, 0])
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+FORMS = {  # the same small whole numbers, which every type holds exactly, in all the ways in which they may come
+    "non-contiguous": lambda a: np.repeat(a, 2, axis=0)[::2],
+    "backwards": lambda a: a[::-1].copy()[::-1],
+    "read-only": read_only,
+    "Fortran-ordered": np.asfortranarray,
+    "read-only, Fortran-ordered": lambda a: read_only(a.T).T,
+    "float16": lambda a: a.astype(np.float16),
+    "longdouble": lambda a: a.astype(np.longdouble),
+    "int8": lambda a: a.astype(np.int8),
+    "uint64": lambda a: a.astype(np.uint64),
+    "byte-swapped float64": lambda a: a.astype(np.dtype(np.float64).newbyteorder()),
+    "byte-swapped float32": lambda a: a.astype(np.dtype(np.float32).newbyteorder()),
+    "byte-swapped integers": lambda a: a.astype(np.dtype(np.int32).newbyteorder()),
+    "not aligned": lambda a: np.frombuffer(b"x" + a.tobytes(), offset=1).reshape(a.shape),
+    "list": lambda a: a.tolist(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_the_same_numbers_gives_the_same_pairs(form: str, rng) -> None:
+    """Contiguous or not, read-only, of any real type and byte order: the values are those of the plain array."""
+    as_form = FORMS[form]
+    chosen, rejected = rng.integers(0, 100, size=(2, 9, 3)).astype(np.float64)
+    vectors = {name: rng.integers(0, 2, size=9) + 0.0 for name in ("weights", "labels", "target_margins")}
+    vectors["weights"] += 1
+    plain = bt.PreferencePairs(chosen, rejected, **vectors)
+    pairs = bt.PreferencePairs(
+        as_form(chosen), as_form(rejected), **{name: as_form(values) for name, values in vectors.items()}
+    )
+    for name in ("chosen", "rejected", *vectors):
+        have, want = getattr(pairs, name), getattr(plain, name)
+        np.testing.assert_array_equal(have, want)
+        assert have.dtype.isnative
+        assert not have.flags.writeable
+    assert (
+        bt.Objective(bt.LinearScorer(3), pairs, backend="numpy")(np.ones(3))[0]
+        == (bt.Objective(bt.LinearScorer(3), plain, backend="numpy")(np.ones(3))[0])
+    )
+
+
+@pytest.mark.parametrize(
+    "form", ["non-contiguous", "backwards", "read-only", "int8", "uint64", "byte-swapped integers"]
+)
+def test_every_form_of_the_same_items_gives_the_same_pairs(form: str, rng) -> None:
+    """Item numbers of any integer type, byte order and layout are int64 afterwards."""
+    chosen, rejected = rng.integers(0, 100, size=(2, 9))
+    pairs = bt.PreferencePairs(FORMS[form](chosen), FORMS[form](rejected))
+    np.testing.assert_array_equal(pairs.chosen, chosen)
+    np.testing.assert_array_equal(pairs.rejected, rejected)
+    assert pairs.chosen.dtype == pairs.rejected.dtype == np.int64
 
 
 def test_dtypes_become_one_of_three(rng) -> None:

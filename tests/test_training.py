@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.optimize
 
 import bradley_terry as bt
+from bradley_terry import training
 from bradley_terry.model import HISTORY
 
 LOG_2 = 0.6931471805599453
@@ -494,3 +496,69 @@ def test_counting_contests_changes_nothing(rng) -> None:
     assert fast.history["loss"][-1] == pytest.approx(slow.history["loss"][-1], rel=1e-12)
     assert fast.history["accuracy"][-1] == pytest.approx(slow.history["accuracy"][-1], rel=1e-12)
     np.testing.assert_allclose(fast.information, slow.information, rtol=1e-6)
+
+
+def test_a_sample_of_many_pairs_only_shortens_the_way(rng, monkeypatch) -> None:
+    """With 3,200 pairs a parameter a fit starts from a sample: the minimum is the same, and so are standard errors."""
+    n, true = 40_000, np.array([1.0, -0.5, 0.0])
+    chosen, rejected = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
+    lost = rng.random(n) > bt.preference_probability(chosen @ true, rejected @ true)
+    chosen[lost], rejected[lost] = rejected[lost], chosen[lost]
+    weights = rng.integers(0, 3, n)
+    pairs = bt.PreferencePairs(chosen, rejected, weights=weights)
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
+    plain = bt.fit(bt.LinearScorer(3), pairs)
+    assert model.converged
+    assert model.history["loss"][0] == plain.history["loss"][0] == pytest.approx(np.log(2), abs=1e-15)
+    assert model.history["loss"][1] < plain.history["loss"][1]  # a sample knows the way better than one Newton step
+    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(model.information, plain.information, rtol=1e-7)
+
+
+def test_a_sample_that_misleads_is_left_alone(rng, monkeypatch) -> None:
+    """If the sample sees nothing of a feature, or only agreeing pairs, the fit still finds the minimum of all pairs."""
+    n = 20_000
+    d = np.zeros((n, 2))
+    d[:, 0] = rng.normal(size=n)
+    rare = rng.choice(n, 12, replace=False)
+    d[rare, 1] = np.where(np.arange(12) < 8, 1.0, -1.0)
+    pairs = bt.PreferencePairs(d, np.zeros((n, 2)))
+    model = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
+    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
+    plain = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
+    assert model.converged
+    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-5)
+    assert 0.5 < model.phi[1] < 0.9  # about log(8/4)
+
+
+def test_pairs_mapped_from_a_file_are_fitted_as_in_memory_without_being_held(tmp_path, run_python) -> None:
+    """The same bits as in memory, and next to no memory but that of the file."""
+    script = f"""
+import numpy as np, bradley_terry as bt
+folder = {str(tmp_path)!r}
+n, d = 300_000, 40
+rng = np.random.default_rng(0)
+for name, shift in (("chosen", 0.1), ("rejected", 0.0)):
+    file = np.lib.format.open_memmap(f"{{folder}}/{{name}}.npy", "w+", np.float64, (n, d))
+    for start in range(0, n, 10_000):
+        file[start : start + 10_000] = rng.normal(shift, 1, size=(10_000, d))
+    del file
+bt.fit(bt.LinearScorer(d), bt.PreferencePairs(rng.normal(size=(100, d)), np.zeros((100, d))), l2=0.1)
+def anonymous():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024
+before, most = anonymous(), 0.0
+def watch(record):
+    global most
+    most = max(most, anonymous())
+pairs = bt.datasets.load_pairs(folder)
+mapped = bt.fit(bt.LinearScorer(d), pairs, callback=watch, l2=1e-3)
+print(round(most - before), mapped.converged)
+held = bt.fit(bt.LinearScorer(d), bt.PreferencePairs(np.array(pairs.chosen), np.array(pairs.rejected)), l2=1e-3)
+print(held.phi.tobytes() == mapped.phi.tobytes(), held.information.tobytes() == mapped.information.tobytes())
+"""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory is read from /proc, which this system does not have")
+    growth, converged, same_phi, same_information = run_python(script).split()
+    assert int(growth) < 60  # megabytes; the file has 192, its differences would have 96
+    assert (converged, same_phi, same_information) == ("True", "True", "True")
