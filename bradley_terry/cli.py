@@ -1,4 +1,4 @@
-"""The command line: ``bradley-terry train``, ``evaluate``, ``figures``, ``doctor``.
+"""The command line: ``bradley-terry train``, ``evaluate``, ``figures``, ``bench``, ``doctor``.
 
 Every verb does one job, writes only where it is told, and ends with status 2 and one clear sentence when it cannot.
 """
@@ -108,6 +108,22 @@ def _parser() -> argparse.ArgumentParser:
     figures = verb("figures", "rebuild the figures of the course", "bradley-terry figures --out figures")
     figures.add_argument("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     figures.set_defaults(run=_figures)
+
+    bench = verb(
+        "bench",
+        "measure the package beside its peers and the machine's limits",
+        "bradley-terry bench --only pair-loss --figure figures/benchmark.svg",
+    )
+    bench.add_argument(
+        "--only",
+        nargs="+",
+        metavar="GROUP",
+        help="of pair-loss, growth, linear, linear-fit, table-fit, mlp, cold-start (default: all)",
+    )
+    bench.add_argument("--small", action="store_true", help="small sizes, in seconds: does it work, not how fast is it")
+    bench.add_argument("--json", action="store_true", help="print the result as JSON")
+    bench.add_argument("--figure", type=Path, metavar="PATH", help="draw the pair loss's times, as SVG and PNG")
+    bench.set_defaults(run=_bench)
 
     doctor = verb("doctor", "say what is installed and check that it works", "bradley-terry doctor")
     doctor.set_defaults(run=_doctor)
@@ -227,8 +243,6 @@ def _load(data: str) -> tuple[PreferencePairs, datasets.Texts | None]:
         return shipped[data](), None
     if not path.exists():
         raise FileNotFoundError(f"{data}: there is no such file, and it is none of {', '.join(shipped)}")
-    if path.is_dir():
-        raise ValueError(f"{data}: expected a file of pairs, got a folder")
     texts = datasets.read_texts(path) if path.name.lower().removesuffix(".gz").endswith(".jsonl") else None
     return datasets.load_pairs(path) if texts is None else texts.to_pairs(), texts
 
@@ -289,6 +303,28 @@ def _figures(arguments: argparse.Namespace) -> int:
 
     for path in build_figures(arguments.out):
         print(path)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from .benchmark import draw, run
+
+    if arguments.figure is not None:  # said now, not after minutes
+        if arguments.only and "pair-loss" not in arguments.only:
+            raise ValueError("--figure: expected pair-loss among the groups of --only, since it shows that one")
+        if not arguments.figure.parent.is_dir():
+            raise ValueError(f"--figure: expected a folder that exists, got {arguments.figure.parent}")
+    report = run(
+        arguments.only,
+        small=arguments.small,
+        tell=(lambda words: print(words, file=sys.stderr)) if sys.stderr.isatty() else lambda _: None,
+    )
+    written = [] if arguments.figure is None else draw(report, arguments.figure)
+    if arguments.json:
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print(report)
+        print(*(f"Written: {path}" for path in written), sep="\n", end="\n" if written else "")
     return 0
 
 

@@ -37,7 +37,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -67,12 +67,13 @@ BLOCK = 4096  # pairs: margins and gradients of a block, 64 kB in float64, fit t
 RUN = 256  # pairs whose losses wait in a buffer to be summed; no sum has more than 32 terms, so rounding is small
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
-MLP_ROWS = 128  # pairs whose hidden layer, 2 × 128 × 256 numbers say, fits the second cache of a core
+MLP_CACHE = 800_000  # bytes of both answers and their hidden layer in a block: they fit the second cache of a core
 PARTS = 16  # ranges of blocks that threads take one after the other: as many on any number of threads
 CHUNK = 4  # blocks of features whose differences or weighted copies are held at a time
-BLOCKS_FOR_A_THREAD = 8  # waking a thread costs about as much as computing this many blocks of margins
-ENTRIES_FOR_A_THREAD = 250_000  # of the features of a linear scorer, and
-PRODUCTS_FOR_A_THREAD = 4_000_000  # of an MLP: as much as that
+# A thread is woken for work of about half a millisecond: the waking itself can take a tenth of one.
+BLOCKS_FOR_A_THREAD = 16  # of margins
+ENTRIES_FOR_A_THREAD = 500_000  # of the features of a linear scorer
+PRODUCTS_FOR_A_THREAD = 8_000_000  # of the matrices of an MLP, or a Hessian
 LOG_2 = 0.6931471805599453  # nearest double to log 2 = 0.69314718055994530941723...
 
 # log 2 in two parts: k·LOG_2_HIGH is exact for every k that occurs, and LOG_2_LOW is the rest.
@@ -119,17 +120,18 @@ CACHE_FOLDER = str(
 )
 
 
-def _compiled(fastmath: set[str]):  # type: ignore[no-untyped-def]
+def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-untyped-def]
     """Return a decorator that compiles on first call and keeps the code in CACHE_FOLDER, or nowhere if it must."""
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": fastmath, "forceinline": forceinline}
 
     def decorate(function):  # type: ignore[no-untyped-def]
         before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
         numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
         try:
-            return numba.njit(error_model="numpy", nogil=True, fastmath=fastmath, cache=True)(function)
+            return numba.njit(**options, cache=True)(function)
         except RuntimeError:  # neither this folder nor any other that Numba knows can be written
             _warn_once()
-            return numba.njit(error_model="numpy", nogil=True, fastmath=fastmath)(function)
+            return numba.njit(**options)(function)
         finally:
             numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 
@@ -148,9 +150,12 @@ def _warn_once() -> None:
 # error_model="numpy": 0/0 is NaN, as IEEE 754 says, not a Python exception. nogil: other threads run while a kernel
 # runs. "contract" allows a·b + c in one instruction with one rounding. No more of fastmath than that: it would delete
 # checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add its products
-# side by side, in one order that is chosen when it is compiled.
+# side by side, in one order that is chosen when it is compiled. "forceinline" puts the body of an innermost loop into
+# its callers before they are optimised: a call left standing can end, depending on what the cache held, in a copy that
+# takes twice the time.
 _jit = _compiled({"contract"})
-_jit_dot = _compiled({"contract", "reassoc", "nsz"})
+_jit_part = _compiled({"contract"}, forceinline=True)
+_jit_dot = _compiled({"contract", "reassoc", "nsz"}, forceinline=True)
 
 
 @_jit
@@ -206,7 +211,7 @@ def loss_and_gradient_32(z):  # type: ignore[no-untyped-def]
     return log_s + (-z if z < ZERO_32 else ZERO_32), small - ONE_32 if z < ZERO_32 else -small
 
 
-@_jit
+@_jit_part
 def total(values, n):  # type: ignore[no-untyped-def]
     """Return the sum of the first n values, in eight sums side by side: a core can add these at once."""
     a = b = c = d = e = f = g = h = 0.0
@@ -219,6 +224,16 @@ def total(values, n):  # type: ignore[no-untyped-def]
     return ((a + b) + (c + d)) + ((e + f) + (g + h))
 
 
+@_jit_part
+def plain_run(z, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
+    """Compute l', l and l - log 2, all over n, for a run of pairs."""
+    for i in range(size):
+        loss, gradient = loss_and_gradient(np.float64(z[i]))
+        gradients[i] = gradient * share
+        losses[i] = loss * share
+        excesses[i] = (loss - LOG_2) * share
+
+
 @_jit
 def plain_blocks(margins, share, out, sums, first, last):  # type: ignore[no-untyped-def]
     """Fill out with l'/n and sums with (Σ l/n, Σ (l - log 2)/n), for blocks first … last - 1; share is 1/n."""
@@ -228,12 +243,7 @@ def plain_blocks(margins, share, out, sums, first, last):  # type: ignore[no-unt
         stop = min(n, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, RUN):
             size = min(stop - start, RUN)
-            z, gradients = margins[start : start + size], out[start : start + size]
-            for i in range(size):
-                loss, gradient = loss_and_gradient(np.float64(z[i]))
-                gradients[i] = gradient * share
-                losses[i] = loss * share
-                excesses[i] = (loss - LOG_2) * share
+            plain_run(margins[start : start + size], share, size, out[start : start + size], losses, excesses)
             sums[block, 0] += total(losses, size)
             sums[block, 1] += total(excesses, size)
 
@@ -323,7 +333,7 @@ def dots(rows, phi, start, size, z):  # type: ignore[no-untyped-def]
         z[i] = product
 
 
-@_jit
+@_jit_part
 def add_rows(rows, factors, start, size, gradient):  # type: ignore[no-untyped-def]
     """Add factors[i] times each of ``size`` rows to the gradient, eight rows at a time to spare trips to memory."""
     whole = size - size % 8
@@ -361,11 +371,7 @@ def linear_blocks(  # type: ignore[no-untyped-def]
             dots(differences, phi, start, size, z)
             margins[start : start + size] = z[:size]
             if is_plain:
-                for i in range(size):
-                    loss, gradient_of_loss = loss_and_gradient(z[i])
-                    d_margins[i] = gradient_of_loss * one
-                    losses[i] = loss * one
-                    excesses[i] = (loss - LOG_2) * one
+                plain_run(z, one, size, d_margins, losses, excesses)
             else:
                 fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
                 general_run(z, t, share, size, d_margins, losses, excesses)
@@ -403,53 +409,46 @@ def tanh(a):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def activate(a, bias, is_tanh):  # type: ignore[no-untyped-def]
-    """Turn the hidden layer from x W into act(x W + b), in its place."""
-    for i in range(a.shape[0]):
-        row = a[i]
-        if is_tanh:
-            for j in range(bias.size):
-                row[j] = tanh(row[j] + bias[j])
-        else:
-            for j in range(bias.size):
-                z = row[j] + bias[j]
-                row[j] = 0.0 if z < 0.0 else z  # written so that NaN passes
+def activate(a, is_tanh):  # type: ignore[no-untyped-def]
+    """Turn the hidden layer from a = x W + b into h = act(a), in its place."""
+    values = a.reshape(-1)
+    if is_tanh:
+        for k in range(values.size):
+            values[k] = tanh(values[k])
+    else:
+        for k in range(values.size):
+            values[k] = 0.0 if values[k] < 0.0 else values[k]  # written so that NaN passes
 
 
 @_jit
-def deactivate(h, v, d_rewards, is_tanh, d_bias, d_output):  # type: ignore[no-untyped-def]
-    """Go back from d_rewards to d_a, which takes the place of h; add to d_bias and d_output.
+def deactivate(h, v, d_rewards, is_tanh, d_output):  # type: ignore[no-untyped-def]
+    """Go back from d_rewards to d_a, which takes the place of h, and add to d_output.
 
-    r = h · v gives d_v = Σ d_r·h and d_h = d_r·v;  h = act(a) gives d_a = d_h·act'(a), with tanh' = 1 - h²,
-    relu' = 1 where h > 0;  a = x W + b gives d_b = Σ d_a.
+    r = h · v gives d_v = Σ d_r·h and d_h = d_r·v;  h = act(a) gives d_a = d_h·act'(a), with tanh' = 1 - h² and
+    relu' = 1 where h > 0.
     """
-    for i in range(h.shape[0]):
+    add_rows(h, d_rewards, 0, d_rewards.size, d_output)
+    for i in range(d_rewards.size):
         row, d_reward = h[i], d_rewards[i]
         if is_tanh:
             for j in range(v.size):
-                d_a = d_reward * v[j] * (1.0 - row[j] * row[j])
-                d_output[j] += d_reward * row[j]
-                d_bias[j] += d_a
-                row[j] = d_a
+                row[j] = d_reward * v[j] * (1.0 - row[j] * row[j])
         else:
             for j in range(v.size):
-                d_a = d_reward * v[j] if row[j] > 0.0 else 0.0
-                d_output[j] += d_reward * row[j]
-                d_bias[j] += d_a
-                row[j] = d_a
+                row[j] = d_reward * v[j] if row[j] > 0.0 else 0.0
 
 
 @_jit
 def mlp_middle(  # type: ignore[no-untyped-def]
-    hidden, bias, v, is_tanh, weights, labels, targets, total_weight, is_plain, first, margins, sums, d_bias, d_output
+    hidden, v, is_tanh, weights, labels, targets, total_weight, is_plain, first, margins, sums, d_output
 ):
-    """All that lies between the product x W and the product xᵀ d_a, for the pairs from ``first`` on.
+    """All that lies between the product x W + b and the product xᵀ d_a, for the pairs from ``first`` on.
 
-    ``hidden`` comes in as x W of the chosen answers, then of the rejected ones, and goes out as d_a.
+    ``hidden`` comes in as x W + b of the chosen answers, then of the rejected ones, and goes out as d_a.
     """
     n = hidden.shape[0] // 2
     rewards, d_rewards = np.empty(2 * n), np.empty(2 * n)
-    activate(hidden, bias, is_tanh)
+    activate(hidden, is_tanh)
     dots(hidden, v, 0, 2 * n, rewards)
     one = 1.0 / total_weight
     z, d_margins, losses, excesses = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
@@ -457,18 +456,14 @@ def mlp_middle(  # type: ignore[no-untyped-def]
         z[i] = rewards[i] - rewards[n + i]
     margins[first : first + n] = z
     if is_plain:
-        for i in range(n):
-            loss, gradient = loss_and_gradient(z[i])
-            d_margins[i] = gradient * one
-            losses[i] = loss * one
-            excesses[i] = (loss - LOG_2) * one
+        plain_run(z, one, n, d_margins, losses, excesses)
     else:
         t, share = np.ones(n), np.full(n, one)
         fill_run(weights, labels, targets, total_weight, first, n, z, t, share)
         general_run(z, t, share, n, d_margins, losses, excesses)
     for i in range(n):
         d_rewards[i], d_rewards[n + i] = d_margins[i], -d_margins[i]
-    deactivate(hidden, v, d_rewards, is_tanh, d_bias, d_output)
+    deactivate(hidden, v, d_rewards, is_tanh, d_output)
     sums[0] += total(losses, n)
     sums[1] += total(excesses, n)
 
@@ -614,7 +609,7 @@ def weighted_gram(
             result += part.T @ part
         return result
 
-    return np.asarray(sum(rows.share(one_part)))
+    return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size)))
 
 
 def differences_of(chosen: Floats, rejected: Floats) -> NDArray[np.float64]:
@@ -655,16 +650,15 @@ class _Rows:
                 d = np.subtract(d, self.minus[at], out=buffer[: at.stop - at.start], dtype=np.float64)
             yield _read_only(d), at, block, end - block  # type: ignore[misc]
 
-    def share(self, one_part: Callable[[int, int], T]) -> list[T]:
-        return in_parts(one_part, self.n_blocks, 1 + ENTRIES_FOR_A_THREAD // (ROWS * self.phi.size))
+    def share(self, one_part: Callable[[int, int], T], for_a_thread: int = ENTRIES_FOR_A_THREAD) -> list[T]:
+        return in_parts(one_part, self.n_blocks, 1 + for_a_thread // (ROWS * self.phi.size))
 
 
 def mlp_loss_and_gradient(
     chosen: Floats,
     rejected: Floats,
-    hidden_weights: NDArray[np.float64],
-    hidden_bias: NDArray[np.float64],
-    output_weights: NDArray[np.float64],
+    phi: NDArray[np.float64],
+    n_hidden: int,
     *,
     activation: str = "tanh",
     weights: NDArray[np.float64] | None = None,
@@ -674,15 +668,17 @@ def mlp_loss_and_gradient(
 ) -> tuple[float, NDArray[np.float64]]:
     """Compute the mean loss of r = v · act(x W + b) and its gradient with respect to W, b and v.
 
-    Both answers of 128 pairs go through the layers as one matrix, forward and back, while their hidden layer is in
-    the cache. The two products with x are left to the BLAS, which the caller keeps to one thread; all that lies
-    between them is ``mlp_middle``. Blocks are gathered in 16 parts, and sums are taken in the order of the data.
+    Both answers of a block of pairs go through the layers as one matrix, forward and back, while it is in the cache. A
+    bias is the weight of a feature that is always 1: with such a column in x, (W, b) is one matrix, and so is its
+    gradient. The two products with x are left to the BLAS, which the caller keeps to one thread; all that lies between
+    them is ``mlp_middle``. Blocks are gathered in 16 parts, and sums are taken in the order of the data.
 
     Parameters
     ----------
     chosen, rejected : arrays, (n_pairs, n_features)
-    hidden_weights : array, (n_features, n_hidden)
-    hidden_bias, output_weights : arrays, (n_hidden,)
+    phi : array, (n_features · n_hidden + 2 · n_hidden,)
+        W, b and v, flat, in this order.
+    n_hidden : int
     activation : "tanh" or "relu"
     weights, labels, target_margins : arrays, (n_pairs,), optional
         As in ``mean_loss_and_gradients``.
@@ -692,40 +688,37 @@ def mlp_loss_and_gradient(
     Returns
     -------
     mean : float, nats
-    gradient : array, (n_features · n_hidden + 2 · n_hidden,)
-        Of W, b and v, flat, in this order.
+    gradient : array, in the shape of phi
     """
-    (n, n_features), n_hidden = chosen.shape, hidden_bias.size
+    n, n_inputs = len(chosen), chosen.shape[1] + 1  # the features, and 1
+    size, is_tanh = n_inputs * n_hidden, activation == "tanh"
+    matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
     w, total_weight, t, m = _options(n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
     delta = np.empty(n) if margins is None else margins
-    bias, v = _read_only(hidden_bias), _read_only(output_weights)
-    n_blocks, size = -(-n // MLP_ROWS), hidden_weights.size
+    rows = min(n, max(MLP_CACHE // (16 * (n_inputs + n_hidden)), 32))
+    n_blocks = -(-n // rows)
     sums = np.zeros((n_blocks, 2))
 
     def one_part(first: int, last: int) -> NDArray[np.float64]:
-        gradient = np.zeros(size + 2 * n_hidden)
-        d_weights, d_bias, d_output = gradient[:size], gradient[size : size + n_hidden], gradient[size + n_hidden :]
-        d_weights = d_weights.reshape(hidden_weights.shape)
-        rows = min(n, MLP_ROWS)
-        both, hidden = np.empty((2 * rows, n_features)), np.empty((2 * rows, n_hidden))
+        both, hidden = np.empty((2 * rows, n_inputs)), np.empty((2 * rows, n_hidden))
+        both[:, -1] = 1.0
+        gradient = np.zeros(phi.size)
+        d_matrix, d_output = gradient[:size].reshape(n_inputs, n_hidden), gradient[size:]
         for block in range(first, last):
-            start, stop = block * MLP_ROWS, min(n, (block + 1) * MLP_ROWS)
-            rows = stop - start
-            x, h = both[: 2 * rows], hidden[: 2 * rows]
-            x[:rows], x[rows:] = chosen[start:stop], rejected[start:stop]
-            np.matmul(x, hidden_weights, out=h)
-            mlp_middle(
-                h, bias, v, activation == "tanh", w, t, m, total_weight, is_plain, start, delta, sums[block], d_bias,
-                d_output,
-            )  # fmt: skip
+            start, stop = block * rows, min(n, (block + 1) * rows)
+            half = stop - start
+            x, h = both[: 2 * half], hidden[: 2 * half]
+            x[:half, :-1], x[half:, :-1] = chosen[start:stop], rejected[start:stop]
+            np.matmul(x, matrix, out=h)
+            mlp_middle(h, v, is_tanh, w, t, m, total_weight, is_plain, start, delta, sums[block], d_output)
             if block == first:
-                np.matmul(x.T, h, out=d_weights)
+                np.matmul(x.T, h, out=d_matrix)
             else:
-                d_weights += x.T @ h
+                d_matrix += x.T @ h
         return gradient
 
-    parts = in_parts(one_part, n_blocks, 1 + PRODUCTS_FOR_A_THREAD // (4 * MLP_ROWS * size))
+    parts = in_parts(one_part, n_blocks, 1 + PRODUCTS_FOR_A_THREAD // (4 * rows * size))
     gradient = parts[0]
     for part in parts[1:]:
         gradient += part
@@ -760,7 +753,7 @@ def warmup() -> None:
         curvatures(margins, weights=one, target_margins=one)
     linear_loss_and_gradient(rows, one)
     linear_margins(rows, one)
-    mlp_loss_and_gradient(rows, rows, rows, one, one)
+    mlp_loss_and_gradient(rows, rows, np.ones(3), 1)
 
 
 def set_threads(n_threads: int) -> None:
@@ -801,6 +794,8 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
     The ranges do not depend on the number of threads, so neither do sums that follow them. The calling thread takes
     its share of them and waits for no helper that has not begun.
     """
+    if n_blocks == 1:
+        return [one_part(0, 1)]
     n_parts = min(PARTS, n_blocks)
     edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
     n_threads = min(get_threads(), n_parts, n_blocks // blocks_for_a_thread)

@@ -13,7 +13,7 @@ works on one thread, so that the same data give the same numbers, bit for bit, o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from threading import Lock
 from types import ModuleType
@@ -27,13 +27,14 @@ from .pairs import PreferencePairs
 from .scorers import Features, LinearScorer, MLPScorer, Scorer
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import LibController
 
 __all__ = ["Objective", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 Array = NDArray[np.float64]
 
 LARGE = 2**23  # entries of features, 64 MB of differences, beyond which mapped files are streamed
+
 
 class _HasHessian(Protocol):
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
@@ -152,7 +153,8 @@ class Objective:
                 loss, gradient = _kernels().mlp_loss_and_gradient(
                     pairs.chosen,
                     pairs.rejected,
-                    *scorer.unpack(phi).values(),
+                    phi,
+                    scorer.n_hidden,
                     activation=scorer.activation,
                     weights=pairs.weights,
                     labels=pairs.labels,
@@ -273,46 +275,48 @@ def chosen_backend(backend: str) -> str:
     return backend
 
 
-@contextmanager
-def blas_on_one_thread(n_products: int) -> Iterator[None]:
-    """Let matrix products use one thread in this context; work too small for a BLAS to share needs no such care.
+def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
+    """Let matrix products use one thread in this context; work too small for a BLAS to share needs no such care."""
+    return nullcontext() if n_products <= 8_000 else _one_thread()
 
-    The number of threads belongs to the whole process. Where several of our threads are in such contexts at once, the
-    first to enter sets it and the last to leave puts it back.
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Set the number of threads of the BLAS to one, and put it back.
+
+    It belongs to the whole process. Where several of our threads are here at once, the first to enter sets it and the
+    last to leave puts it back.
     """
-    if n_products <= 8_000:
-        yield
-        return
     with _blas.lock:
         _blas.depth += 1
         if _blas.depth == 1:
-            _blas.limiter = _blas.controller().limit(limits=1, user_api="blas")
+            _blas.before = [(library, library.get_num_threads()) for library in _blas.libraries()]
+            for library, n_threads in _blas.before:
+                if n_threads != 1:
+                    library.set_num_threads(1)
     try:
         yield
     finally:
         with _blas.lock:
             _blas.depth -= 1
             if _blas.depth == 0:
-                _blas.limiter.restore_original_limits()
-
-
-class _Limiter(Protocol):
-    def restore_original_limits(self) -> None: ...
+                for library, n_threads in _blas.before:
+                    if n_threads != 1:
+                        library.set_num_threads(n_threads)
 
 
 class _Blas:
     """Who is inside ``blas_on_one_thread``, and how to put things back."""
 
-    limiter: _Limiter
-
     def __init__(self) -> None:
         self.lock, self.depth = Lock(), 0
+        self.before: list[tuple[LibController, int]] = []
 
     @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, for good
-    def controller(self) -> ThreadpoolController:
+    def libraries(self) -> list[LibController]:
         from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # on first use: keeps the package's import light
 
-        return ThreadpoolController()
+        return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
 
 
 _blas = _Blas()
@@ -332,6 +336,7 @@ def warmup() -> None:
         _kernels().warmup()
 
 
+@lru_cache(maxsize=1)
 def _kernels() -> ModuleType:
     """Enter the room of compiled kernels: Numba is imported here, on first use, not with the package."""
     from . import kernels  # noqa: PLC0415

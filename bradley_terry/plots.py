@@ -15,8 +15,9 @@ Colours have one meaning throughout, and colour is never the only cue:
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.style
@@ -47,6 +48,7 @@ __all__ = [
     "plot_reliability",
     "plot_scaling",
     "plot_shift_invariance",
+    "plot_times",
     "plot_weights",
     "save_figure",
     "style",
@@ -556,6 +558,56 @@ def plot_weights(
     return ax
 
 
+@style()
+def plot_times(
+    times: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    ours: str,
+    limits: Collection[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how long each contender takes against the size of its work, both on logarithmic axes.
+
+    Parameters
+    ----------
+    times : mapping of str to (sizes, seconds), each (n,), positive
+        One line for each contender, in order.
+    ours : str
+        The contender that the eye is to follow.
+    limits : collection of str
+        Those that are no contenders but the least that any can do.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the contenders in order.
+    """
+    ax = _axes(ax, size=(9.5, 7.0))
+    markers = cycle("s^DvPX<>")
+    ends: list[tuple[float, float, str, str]] = []
+    for name, (sizes, seconds) in times.items():
+        x, y = _numbers(sizes, f"sizes of {name}"), _numbers(seconds, f"seconds of {name}")
+        color = EMPIRICAL if name == ours else EXPECTED if name in limits else QUIET
+        if name == ours:
+            ax.plot(x, y, color=color, linewidth=LINE_WIDTH, marker="o", markersize=MARKER_SIZE, zorder=4)
+        elif name in limits:
+            ax.plot(x, y, color=color, linewidth=2, linestyle=":", zorder=3)
+        else:
+            ax.plot(x, y, color=color, linewidth=1.5, marker=next(markers), markersize=7)
+        ends.append((float(y[-1]), float(x[-1]), name, color))
+    ax.set(xscale="log", yscale="log")
+    low, high = np.log10(ax.get_ylim())
+    heights = _apart(np.log10([end[0] for end in sorted(ends)]), 0.045 * (high - low), high)
+    for height, (y_end, x_end, words, color) in zip(heights, sorted(ends), strict=True):
+        leader = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "relpos": (0, 0.5)}
+        ax.annotate(
+            words, (x_end, y_end), (1.04, float(10**height)), textcoords=ax.get_yaxis_transform(), color=color,
+            fontsize=TEXT_SIZE, va="center", arrowprops=leader,
+        )  # fmt: skip
+    return _finish(ax, "pairs n", "seconds for loss and gradient")
+
+
 def save_figure(figure: Figure, path_without_suffix: str | Path, *, title: str | None = None) -> list[Path]:
     """Write a figure as SVG and PNG; the same figure gives the same bytes on every run.
 
@@ -677,6 +729,21 @@ def _label_ends(ax: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
     for at, (_, words, color) in zip(heights, ordered, strict=True):
         place = ax.get_yaxis_transform()
         ax.text(1.015, float(at), words, color=color, fontsize=TEXT_SIZE, va="center", transform=place)
+
+
+def _apart(heights: Array, gap: float, top: float) -> Array:
+    """Move increasing heights as little as need be until they are a gap apart and none is above the top.
+
+    Heights less their rank times the gap must not decrease: the nearest such sequence averages whatever falls.
+    """
+    ranks = np.arange(len(heights)) * gap
+    blocks: list[list[float]] = []
+    for value in heights - ranks:
+        blocks.append([float(value)])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    means = [float(np.mean(block)) for block in blocks for _ in block]
+    return _array(np.minimum(means, top - ranks[-1]) + ranks)
 
 
 def _mark_confidence(ax: Axes, x: float, y: float, probability: float) -> None:

@@ -29,8 +29,8 @@ Callback = Callable[[Mapping[str, object]], object]
 Record = Callable[[int, Array, float, Array], bool]  # step, φ, loss, gradient; True stops the fit
 
 STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # methods, and their largest number of steps
-SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 400, 8  # pairs for each parameter; samples that the data should hold
-WELL = 0.2  # what a step with the curvature of a sample may leave of the gradient
+SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; samples that the data should hold
+WELL = 0.1  # what a step with an old Hessian may leave of the gradient
 NOT_CONVERGED, DIVERGED, STOPPED = "not converged: ", "the loss became infinite", "stopped by the callback"
 
 
@@ -303,7 +303,7 @@ def _newton(
         new_largest = float(np.abs(new_gradient).max())
         if is_own and -slope <= 1e-15 * abs(loss) and new_largest >= largest > tolerance:
             return phi, True, f"the loss is least to the last digit, largest gradient entry {largest:.1e}", hessian
-        if is_own or not new_largest <= WELL * largest:
+        if not new_largest <= WELL * largest:
             hessian = None
         phi, loss, gradient = new_phi, new_loss, new_gradient
         stopped = record(step, phi, loss, gradient)

@@ -37,6 +37,10 @@ CALLS = {
     "plot_reliability": ((BINS,), {}),
     "plot_scaling": ((CHOSEN, REJECTED, np.linspace(0, 6, 121)), {}),
     "plot_shift_invariance": ((CHOSEN, REJECTED, np.linspace(-10, 10, 21)), {}),
+    "plot_times": (
+        ({"ours": (SIZES, SIZES / 1e6), "a peer": (SIZES, SIZES / 1e5), "copy": (SIZES, SIZES / 1e7)},),
+        {"ours": "ours", "limits": ["copy"]},
+    ),
     "plot_weights": ((["price", "time"], [-0.5, 0.1], [[-0.7, -0.3], [-0.1, 0.3]]), {}),
 }
 ROLES = {plots.CHOSEN, plots.REJECTED, plots.EXPECTED, plots.EMPIRICAL, plots.QUIET, "#ffffff"}
