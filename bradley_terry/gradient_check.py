@@ -1,7 +1,7 @@
 """Is this gradient right? Two referees that know nothing of how it was derived, and a report that says where it is off.
 
-    numerical   (f(φ + h·e_j) - f(φ - h·e_j)) / 2h for each entry j, extrapolated to h = 0
-    autograd    the same loss written in plain NumPy and differentiated by the library autograd
+    numerical              (f(φ + h·e_j) - f(φ - h·e_j)) / 2h for each entry j, extrapolated to h = 0
+    autograd, jax, torch   the same loss written in plain formulas and differentiated by that library
 
 The error of the central difference is a series in h²: a₂h² + a₄h⁴ + …. Values at h and h/2 combine to cancel a₂h²,
 three of them a₄h⁴ too (Richardson 1911); the differences between neighbouring estimates tell how far to trust the best
@@ -11,11 +11,16 @@ of them (Ridders 1982). Rounding, about eps·|f|/h, grows as h shrinks and sets 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from html import escape
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .diagnosis import diagnose
 from .losses import BradleyTerryLoss
 from .objective import Objective
 from .scorers import LinearScorer, MLPScorer, TableScorer
@@ -23,17 +28,17 @@ from .scorers import LinearScorer, MLPScorer, TableScorer
 __all__ = [
     "BlockReport",
     "GradientReport",
-    "autograd_gradient",
-    "autograd_loss",
+    "autodiff_gradient",
     "check_gradient",
     "numerical_gradient",
+    "reference_loss",
 ]
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], tuple[float, Array]]
 
-TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12}  # of the expected entry
-ROUNDING = {"numerical": 1e-9, "autograd": 1e-14}  # of the largest entry in the block
+TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
+ROUNDING = {"numerical": 1e-9, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class BlockReport:
     expected: float
     absolute_error: float
     relative_error: float
+    diagnosis: str = ""
 
     def __str__(self) -> str:
         where = f"{self.name}[{', '.join(map(str, self.worst_index))}]"
@@ -57,6 +63,7 @@ class BlockReport:
         return (
             f"{self.against:<10} {where:<24} got {self.got:+.6e}  expected {self.expected:+.6e}  "
             f"off by {self.absolute_error:.1e} ({self.relative_error:.1e} of the block)  {verdict}"
+            + (f"\n    {self.diagnosis}" if self.diagnosis else "")
         )
 
 
@@ -71,6 +78,30 @@ class GradientReport:
         head = "gradient: every entry agrees" if self.passed else "gradient: WRONG"
         return "\n".join([head, *(f"  {block}" for block in self.blocks)])
 
+    def to_dict(self) -> dict[str, object]:
+        """Return everything in plain types."""
+        return {"passed": self.passed, "blocks": [asdict(block) for block in self.blocks]}
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table for notebooks."""
+        heads = ("referee", "block", "worst entry", "got", "expected", "off by", "verdict")
+        rows = [
+            (
+                block.against,
+                f"{block.name} {block.shape}",
+                str(list(block.worst_index)),
+                f"{block.got:+.6e}",
+                f"{block.expected:+.6e}",
+                f"{block.absolute_error:.1e}",
+                "ok" if block.passed else f"wrong in {block.n_wrong}. {block.diagnosis}".strip(),
+            )
+            for block in self.blocks
+        ]
+        lines = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
+        lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
+        title = "every entry agrees" if self.passed else "wrong"
+        return f"<table><caption>gradient: {title}</caption>{''.join(lines)}</table>"
+
     def require(self) -> None:
         """Raise AssertionError with the report as its text unless the gradient passed."""
         if not self.passed:
@@ -84,7 +115,8 @@ def check_gradient(
     against: str | Sequence[str] = "numerical",
     names: Mapping[str, tuple[int, ...]] | None = None,
     tolerance: float | None = None,
-    reference: Callable[[Array], float] | None = None,
+    reference: Callable[..., Any] | None = None,
+    objective: Objective | None = None,
 ) -> GradientReport:
     """Compare a gradient, entry by entry, with one or several referees.
 
@@ -94,14 +126,18 @@ def check_gradient(
         An ``Objective``, or your own.
     phi : array_like, (n_parameters,)
         Where to check. Not at zero: there wrong gradients of an MLP are zero like the right one, and pass.
-    against : "numerical", "autograd", or several of them
+    against : "numerical", "autograd", "jax", "torch", or several of them
     names : mapping of block name to shape, optional
         How φ is laid out; taken from an ``Objective``'s scorer unless given, else one block called "phi".
     tolerance : float, optional
-        Allowed error as a share of the expected entry: 1e-8 numerical, 1e-12 autograd unless given. What rounding
-        leaves open comes on top, so that a true zero passes.
+        Allowed error as a share of the expected entry: 1e-8 numerical, 1e-12 for the others unless given. What
+        rounding leaves open comes on top, so that a true zero passes.
     reference : callable, phi -> loss, optional
-        For autograd: your loss written with ``autograd.numpy``. Built by us for an ``Objective``.
+        Your loss written for the library that is to differentiate it: with ``autograd.numpy``, ``jax.numpy`` or torch.
+        Built by us where there is an ``Objective``.
+    objective : Objective, optional
+        The problem whose loss and gradient your ``function`` should compute: it brings names and references, and a
+        wrong gradient is compared with what the usual mistakes would give on these data.
 
     Returns
     -------
@@ -122,9 +158,10 @@ def check_gradient(
     for referee in referees:
         if referee not in TOLERANCE:
             raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {referee!r}")
+    problem = function if isinstance(function, Objective) else objective
     shapes = names
     if shapes is None:
-        shapes = function.scorer.shapes if isinstance(function, Objective) else {"phi": phi.shape}
+        shapes = {"phi": phi.shape} if problem is None else problem.scorer.shapes
     if phi.ndim != 1 or phi.size == 0:
         raise ValueError(f"phi: expected a flat vector of at least one number, got shape {phi.shape}")
     if sum(int(np.prod(shape)) for shape in shapes.values()) != phi.size:
@@ -138,9 +175,12 @@ def check_gradient(
             expected, spread = numerical_gradient(lambda at: _called(function, at)[0], phi)
             uncertainty = np.maximum(uncertainty, 4 * spread)
         else:
-            expected = autograd_gradient(_reference(function, reference), phi)
+            expected = autodiff_gradient(_reference(problem, reference, referee), phi, library=referee)
         share = TOLERANCE[referee] if tolerance is None else tolerance
-        blocks += _compare(referee, shapes, got, expected, uncertainty, share)
+        judged = _compare(referee, shapes, got, expected, uncertainty, share)
+        wrong = {block.name: not block.passed for block in judged}
+        names_of_mistakes = diagnose(got, expected, shapes, wrong, objective, phi)
+        blocks += [replace(block, diagnosis=names_of_mistakes.get(block.name, "")) for block in judged]
     return GradientReport(all(block.passed for block in blocks), tuple(blocks))
 
 
@@ -198,7 +238,8 @@ def numerical_gradient(loss: Callable[[Array], float], phi: ArrayLike, *, step: 
     loss : callable, phi -> float
     phi : array_like, (n_parameters,)
     step : float
-        Largest step, in units of max(|φ_j|, 1); it is halved until the estimates stop improving.
+        Largest step, in units of |φ_j| or, if that is less, of the typical size of φ, at most 1; it is halved until
+        the estimates stop improving.
 
     Returns
     -------
@@ -208,16 +249,19 @@ def numerical_gradient(loss: Callable[[Array], float], phi: ArrayLike, *, step: 
     phi = np.array(phi, dtype=np.float64)
     gradient, spread = np.empty_like(phi), np.empty_like(phi)
     noise = float(np.finfo(np.float64).eps) * abs(loss(phi))  # by which rounding alone may change a loss
+    typical = float(np.sqrt(np.mean(phi**2))) or 1.0
     for j in range(phi.size):
 
+        @cache
         def central(h: float, j: int = j) -> float:
             plus, minus = phi.copy(), phi.copy()
             plus[j] += h
             minus[j] -= h
             return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # the step that was really taken
 
-        h = step * max(abs(phi[j]), 1.0)
-        while abs(central(h)) * h > 0.1 and h > 1e-12 * max(abs(phi[j]), 1.0):  # a small step, as the loss sees it
+        unit = min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0))
+        h = step * unit
+        while abs(central(h)) * h > 0.1 and h > 1e-12 * unit:  # a small step, as the loss sees it
             h /= 8
         gradient[j], spread[j] = _ridders(central, h, noise)
     return gradient, spread
@@ -239,75 +283,94 @@ def _ridders(central: Callable[[float], float], h: float, noise: float, n_halvin
             doubt = max(abs(new[k] - new[k - 1]), abs(new[k] - before), noise / h)
             if doubt <= error and k > 1:  # two steps alone can agree by chance
                 best, error = new[k], doubt
-        if error <= 1e-11 * abs(best):
+        if error <= max(1e-11 * abs(best), 4 * noise / h):  # smaller steps would only bring more rounding
             break
         row = new
     return best, float(error)
 
 
-def autograd_gradient(loss: Callable[[Array], float], phi: ArrayLike) -> Array:
-    """Differentiate a loss written with ``autograd.numpy``, by reverse-mode automatic differentiation.
+def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:
+    """Differentiate a loss written for a library, by its reverse-mode automatic differentiation, in float64.
+
+    Parameters
+    ----------
+    loss : callable, phi -> loss
+        Written with ``autograd.numpy``, ``jax.numpy`` or torch.
+    phi : array_like, (n_parameters,)
+    library : "autograd", "jax" or "torch"
 
     Raises
     ------
     ModuleNotFoundError
-        If autograd is not installed: ``pip install "bradley-terry[autodiff]"``.
+        If the library is not installed.
     """
+    at = np.array(phi, dtype=np.float64)
+    module = _library(library)
+    if library == "autograd":
+        return np.asarray(module.grad(loss)(at))
+    if library == "jax":
+        with module.enable_x64(True):
+            return np.asarray(module.grad(loss)(module.numpy.asarray(at)))
+    leaf = module.from_numpy(at).requires_grad_()
+    loss(leaf).backward()
+    return np.asarray(leaf.grad.numpy())
+
+
+def _library(name: str) -> Any:
     try:
-        from autograd import grad  # noqa: PLC0415  # optional
+        return import_module(name)
     except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "against='autograd' needs the library autograd: python -m pip install autograd"
-        ) from None
-    return np.asarray(grad(loss)(np.array(phi, dtype=np.float64)))
+        raise ModuleNotFoundError(f"against={name!r} needs the library {name}: python -m pip install {name}") from None
 
 
-def _reference(function: Function, reference: Callable[[Array], float] | None) -> Callable[[Array], float]:
+def _reference(problem: Objective | None, reference: Callable[..., Any] | None, library: str) -> Callable[..., Any]:
     if reference is not None:
         return reference
-    if isinstance(function, Objective):
-        return autograd_loss(function)
+    if problem is not None:
+        return reference_loss(problem, library)
     raise ValueError(
-        "reference: expected your loss written with autograd.numpy, got None; only an Objective needs none"
+        f"reference: expected your loss written for {library}, got None; only with an Objective is none needed"
     )
 
 
-def autograd_loss(objective: Objective) -> Callable[[Array], float]:
-    """Write L(φ) of an objective once more, in plain formulas that autograd can follow.
+def reference_loss(objective: Objective, library: str = "autograd") -> Callable[..., Any]:
+    """Write L(φ) of an objective once more, in plain formulas that a library can follow.
 
     Nothing of the scorers or losses is used here but their shapes and the data, so that agreement is evidence.
     """
-    import autograd.numpy as anp  # noqa: PLC0415  # optional
-
     scorer, pairs = objective.scorer, objective.pairs
+    _library(library)
     if not isinstance(objective.loss, BradleyTerryLoss):
-        raise ValueError(
-            "reference: expected your loss written with autograd.numpy, since the objective has its own loss"
-        )
-    n = len(pairs)
-    w = np.ones(n) if pairs.weights is None else pairs.weights
-    t = np.ones(n) if pairs.labels is None else pairs.labels
-    m = np.zeros(n) if pairs.target_margins is None else pairs.target_margins
+        raise ValueError(f"reference: expected your loss written for {library}, since the objective has its own loss")
+    if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):
+        raise ValueError(f"reference: expected your loss written for {library}, for a scorer of your own, {scorer}")
+    xp = import_module({"autograd": "autograd.numpy", "jax": "jax.numpy", "torch": "torch"}[library])
 
-    def reward(phi: Array, x: NDArray[np.generic]) -> Array:
+    def constant(values: NDArray[np.generic]) -> Any:
+        return xp.asarray(np.array(values)) if library == "torch" else np.asarray(values)
+
+    n = len(pairs)
+    w = constant(np.ones(n) if pairs.weights is None else pairs.weights)
+    t = constant(np.ones(n) if pairs.labels is None else pairs.labels)
+    m = constant(np.zeros(n) if pairs.target_margins is None else pairs.target_margins)
+    kind = np.int64 if isinstance(scorer, TableScorer) else np.float64
+    chosen, rejected = (constant(np.asarray(x, dtype=kind)) for x in (pairs.chosen, pairs.rejected))
+    zero = constant(np.zeros(()))
+
+    def reward(phi: Any, x: Any) -> Any:
         if isinstance(scorer, TableScorer):
-            return phi[np.ravel(x)]
-        if isinstance(scorer, LinearScorer):
-            return anp.dot(x, phi)  # type: ignore[no-any-return]
+            return phi[x.reshape(-1)]
         if isinstance(scorer, MLPScorer):
             d, h = scorer.n_features, scorer.n_hidden
-            a = anp.dot(x, anp.reshape(phi[: d * h], (d, h))) + phi[d * h : d * h + h]
-            hidden = anp.tanh(a) if scorer.activation == "tanh" else anp.where(a > 0, a, 0.0)
-            return anp.dot(hidden, phi[d * h + h :])  # type: ignore[no-any-return]
-        raise ValueError(
-            f"reference: expected your loss written with autograd.numpy, for a scorer of your own, {scorer}"
-        )
+            a = xp.matmul(x, phi[: d * h].reshape((d, h))) + phi[d * h : d * h + h]
+            hidden = xp.tanh(a) if scorer.activation == "tanh" else xp.where(a > 0, a, zero)
+            return xp.matmul(hidden, phi[d * h + h :])
+        return xp.matmul(x, phi)
 
-    def loss(phi: Array) -> float:
-        z = reward(phi, pairs.chosen) - reward(phi, pairs.rejected) - m
+    def loss(phi: Any) -> Any:
+        z = reward(phi, chosen) - reward(phi, rejected) - m
         # Two branches for log(1 + exp(±z)), each used where its exponential is small.
-        up = anp.logaddexp(0.0, -z)
-        down = anp.logaddexp(0.0, z)
-        return anp.sum(w * (t * up + (1 - t) * down)) / anp.sum(w) + 0.5 * objective.l2 * anp.sum(phi * phi)  # type: ignore[no-any-return]
+        up, down = xp.logaddexp(zero, -z), xp.logaddexp(zero, z)
+        return xp.sum(w * (t * up + (1 - t) * down)) / xp.sum(w) + 0.5 * objective.l2 * xp.sum(phi * phi)
 
     return loss

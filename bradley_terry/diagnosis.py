@@ -1,0 +1,214 @@
+"""What does a wrong gradient look like? It is compared with gradients that are wrong in known ways.
+
+Given the problem (an ``Objective``), each mistake that people make on the road back is made here on purpose, one at a
+time: ``wrong_gradients`` gives the sentence and the numbers. Without the problem, what remains is arithmetic: a
+constant factor, a transposed matrix, the right numbers in the wrong places. A block that fits nothing gets no name: a
+wrong diagnosis is worse than none.
+
+    Δ = r_chosen - r_rejected        z = Δ - m        d_margins = w·((1 - t)·sigma(z) - t·sigma(-z)) / Σ w
+    gradient = backward(chosen, +d_margins) + backward(rejected, -d_margins) + l2·φ
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .logistic import sigmoid
+from .objective import Objective
+from .scorers import MLPScorer, TableScorer
+
+__all__ = ["diagnose", "wrong_gradients"]
+
+Array = NDArray[np.float64]
+Blocks = Mapping[str, tuple[int, ...]]
+
+SAME = 1e-6  # share of a block's largest entry within which two blocks are the same
+DIFFERENT = 1e-4  # and beyond which a mistake shows
+
+
+def diagnose(
+    got: Array, expected: Array, shapes: Blocks, wrong: Mapping[str, bool], objective: Objective | None, phi: Array
+) -> dict[str, str]:
+    """Return, for each wrong block that looks like a known mistake, "looks like …" in words.
+
+    Parameters
+    ----------
+    got, expected : arrays, (n_parameters,)
+    shapes : mapping of block name to shape, in the order of φ
+    wrong : mapping of block name to whether it failed
+    objective : Objective, optional
+        The problem whose gradient this should be; without it only arithmetic is tried.
+    phi : array, (n_parameters,)
+    """
+    bad = [name for name in shapes if wrong[name]]
+    if not bad or not np.isfinite(got).all():
+        return {}
+    parts = _cut(shapes)
+    fits: dict[str, list[str]] = {name: [] for name in bad}
+    whole = []  # mistakes that explain every block at once, also those that are right
+    for sentence, gradient in [] if objective is None else wrong_gradients(objective, phi):
+        explained = {name: _same(got[part], gradient[part]) for name, part in parts.items()}
+        shows = [name for name in bad if explained[name] and _differ(gradient[parts[name]], expected[parts[name]])]
+        for name in shows:
+            fits[name].append(sentence)
+        if shows == bad and all(explained.values()):
+            whole.append(sentence)
+    found = {}
+    for name in bad:
+        sentences = whole or fits[name] or list(_arithmetic(got[parts[name]], expected[parts[name]], shapes[name]))
+        if 0 < len(sentences) <= 2:  # more would be guessing
+            found[name] = "looks like: " + "; or: ".join(sentences)
+    return found
+
+
+def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Array]]:
+    """Yield (what is wrong, the gradient one then gets) for every known mistake that this problem can show."""
+    pairs, scorer = objective.pairs, objective.scorer
+    delta = np.asarray(objective.margins(phi))
+    n, ones = len(pairs), np.ones(len(pairs))
+    w = ones if pairs.weights is None else pairs.weights
+    t = ones if pairs.labels is None else pairs.labels
+    m = 0 * ones if pairs.target_margins is None else pairs.target_margins
+    penalty = objective.l2 * phi
+    total = "Σ w" if pairs.weights is not None else f"n = {n}"
+
+    def pull(z: Array, t: Array = t, w: Array = w) -> Array:
+        return np.asarray(w * ((1 - t) * np.asarray(sigmoid(z)) - t * np.asarray(sigmoid(-z))) / w.sum())
+
+    def back(d_chosen: Array, d_rejected: Array) -> Array:
+        gradient = scorer.backward(phi, pairs.chosen, d_chosen)
+        return gradient + scorer.backward(phi, pairs.rejected, d_rejected)
+
+    z = delta - m
+    d, zero = pull(z), 0 * ones
+    right = back(d, -d)
+
+    yield "the sign is flipped: a step against it would raise the loss", -right - penalty
+    yield f"the division by {total} is missing: a sum over the pairs where the mean belongs", right * w.sum() + penalty
+    yield f"divided by {total} twice", right / w.sum() + penalty
+    turned = pull(-z)
+    yield "σ(Δ) stands where σ(−Δ) belongs: sure pairs pull, wrong pairs rest", back(turned, -turned) + penalty
+    flat = w * (1 - 2 * t) / w.sum()
+    yield "the factor σ(−Δ) is missing: every pair pulls with full force", back(flat, -flat) + penalty
+    bell = w * (1 - 2 * t) * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z)) / w.sum()
+    yield "σ′(Δ) stands where σ(−Δ) belongs: the derivative of σ, not of −log σ", back(bell, -bell) + penalty
+    yield "only the chosen answer was differentiated", back(d, zero) + penalty
+    yield "only the rejected answer was differentiated", back(zero, -d) + penalty
+    yield "the two answers are added: what the rejected one says counts with a minus", back(d, d) + penalty
+    if pairs.labels is not None:
+        ignored, exchanged = pull(z, t=ones), pull(z, t=1 - t)
+        yield "the labels are ignored: every pair counts as certain", back(ignored, -ignored) + penalty
+        yield "labels are read as P(rejected preferred)", back(exchanged, -exchanged) + penalty
+    if pairs.weights is not None:
+        ignored = pull(z, w=ones)
+        yield "the weights are ignored", back(ignored, -ignored) + penalty
+        yield f"weighted, but divided by n = {n} instead of Σ w", right * w.sum() / n + penalty
+    if pairs.target_margins is not None:
+        ignored, added = pull(delta), pull(delta + m)
+        yield "the target margins are ignored", back(ignored, -ignored) + penalty
+        yield "the target margins are added where they should be subtracted", back(added, -added) + penalty
+    if objective.l2:
+        yield "the penalty l2·φ is missing", right
+        yield "the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", right + 2 * penalty
+        yield "the penalty has the wrong sign", right - penalty
+        yield "half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", right + penalty / 2
+    if n > 1:
+        rows = {"only the last pair counts: add up over the pairs": n - 1, "only the first pair counts": 0}
+        for sentence, row in rows.items():
+            alone = np.where(np.arange(n) == row, d, 0.0)
+            yield sentence, back(alone, -alone) + penalty
+    if isinstance(scorer, TableScorer):
+        yield "an item that occurs again overwrites what it got before: add up", _overwritten(objective, d) + penalty
+    if isinstance(scorer, MLPScorer):
+        for sentence in MLP_SLIPS:
+            one, other = ((pairs.chosen, d), (pairs.rejected, -d))
+            yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
+
+
+MLP_SLIPS = (
+    "the derivative of the activation is missing",
+    "tanh' is 1 − h², and here it is 1 − h",
+    "the derivative of the activation is taken at h = act(a) instead of at a",
+    "the output weights are missing on the way back to the hidden layer",
+    "the gradient of the output weights is made of a = x W + b instead of h = act(a)",
+    "the gradient of the bias is a mean over the rows instead of a sum",
+)
+
+
+def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: Array, slip: str) -> Array:
+    """Go back through the layers as ``MLPScorer.backward_from`` does, but for one slip."""
+    blocks, features = scorer.unpack(phi), np.asarray(x, dtype=np.float64)
+    a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]
+    is_tanh = scorer.activation == "tanh"
+    h = np.tanh(a) if is_tanh else np.maximum(a, 0)
+    at = h if slip == MLP_SLIPS[2] else a
+    derivative = 1 - np.tanh(at) ** 2 if is_tanh else (at > 0).astype(float)
+    if slip == MLP_SLIPS[0]:
+        derivative = np.ones_like(a)
+    elif slip == MLP_SLIPS[1] and is_tanh:
+        derivative = 1 - h
+    head = np.ones_like(blocks["output_weights"]) if slip == MLP_SLIPS[3] else blocks["output_weights"]
+    d_a = derivative * head * d_rewards[:, None]
+    d_bias = d_a.mean(axis=0) if slip == MLP_SLIPS[5] else d_a.sum(axis=0)
+    d_output = d_rewards @ (a if slip == MLP_SLIPS[4] else h)
+    return np.concatenate([np.ravel(features.T @ d_a), d_bias, d_output])
+
+
+def _overwritten(objective: Objective, d_margins: Array) -> Array:
+    """Assign where one should add: of the appearances of an item, the last one stays."""
+    gradient = np.zeros(objective.scorer.n_parameters)
+    for items, d_rewards in ((objective.pairs.chosen, d_margins), (objective.pairs.rejected, -d_margins)):
+        part = np.zeros_like(gradient)
+        part[np.ravel(items)] = d_rewards
+        gradient += part
+    return gradient
+
+
+# ------------------------------------------------------------------------------------------------ arithmetic alone
+
+
+def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> Iterator[str]:
+    """Yield what a wrong block has to do with the right one, if that is plain: at most one thing."""
+    if _same(got, 0 * got):
+        yield "zero everywhere: never filled in"
+        return
+    factor = float(got @ expected / (expected @ expected)) if expected.any() else 0.0
+    if got.size > 1 and factor and _same(got, factor * expected):
+        names = {-1.0: "the sign is flipped", 2.0: "twice what it should be", 0.5: "half of what it should be"}
+        near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), None)
+        yield near or f"everything is off by the factor {factor:.6g}"
+        return
+    if got.size == 1:
+        if expected[0] and abs(got[0] + expected[0]) <= SAME * abs(expected[0]):
+            yield "the sign is flipped"
+        return
+    if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
+        yield "the matrix is transposed"
+        return
+    shifts = [k for far in range(1, min(got.size // 2, 50) + 1) for k in (far, -far)]
+    shift = next((k for k in shifts if _same(got, np.roll(expected, k))), 0)
+    if shift:
+        places = f"{abs(shift)} {'place' if abs(shift) == 1 else 'places'}"
+        yield f"every entry stands {places} too {'far on' if shift > 0 else 'early'}: an index is off by {abs(shift)}"
+    elif _same(np.sort(got), np.sort(expected)):
+        yield "the right numbers in the wrong places"
+
+
+def _cut(shapes: Blocks) -> dict[str, slice]:
+    parts, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        parts[name] = slice(start, stop)
+        start = stop
+    return parts
+
+
+def _same(a: Array, b: Array) -> bool:
+    return bool(np.abs(a - b).max() <= SAME * max(float(np.abs(b).max()), 1e-300))
+
+
+def _differ(a: Array, b: Array) -> bool:
+    return bool(np.abs(a - b).max() > DIFFERENT * max(float(np.abs(a).max()), float(np.abs(b).max())))

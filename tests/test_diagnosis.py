@@ -1,0 +1,211 @@
+"""Wrong gradients, written here pair by pair and apart from the table the diagnosis uses, must get their right name."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+
+SCORERS = {
+    "linear": bt.LinearScorer(5),
+    "tanh": bt.MLPScorer(3, 4),
+    "relu": bt.MLPScorer(3, 4, "relu"),
+    "table": bt.TableScorer(6),
+}
+EXTRAS = [(), ("labels",), ("weights",), ("target_margins",), ("l2",), ("labels", "weights", "target_margins", "l2")]
+N = 23
+
+
+def problem(kind: str, extras: tuple[str, ...], seed: int):
+    rng = np.random.default_rng(seed)
+    scorer = SCORERS[kind]
+    if kind == "table":
+        chosen = rng.integers(6, size=N)
+        rejected = (chosen + rng.integers(1, 6, size=N)) % 6
+    else:
+        chosen, rejected = rng.normal(size=(2, N, scorer.n_features))
+    columns = {
+        "labels": rng.uniform(0.6, 1, N),
+        "weights": rng.uniform(0.5, 3, N),
+        "target_margins": rng.normal(size=N),
+    }
+    pairs = bt.PreferencePairs(chosen, rejected, **{name: columns[name] for name in columns if name in extras})
+    objective = bt.Objective(scorer, pairs, l2=0.3 if "l2" in extras else 0.0)
+    return objective, rng.normal(size=scorer.n_parameters)
+
+
+def row(scorer, phi, x, slip=None):
+    """dr/dφ of one answer, with a slip inside the network if asked for."""
+    if isinstance(scorer, bt.LinearScorer):
+        return np.array(x, dtype=float)
+    if isinstance(scorer, bt.TableScorer):
+        return np.eye(scorer.n_items)[int(x)]
+    weights, bias, head = phi[:12].reshape(3, 4), phi[12:16], phi[16:]
+    slopes, hidden, inputs = [], [], []
+    for j in range(4):
+        a = sum(x[i] * weights[i, j] for i in range(3)) + bias[j]
+        h = np.tanh(a) if scorer.activation == "tanh" else max(a, 0.0)
+        slope = 1 / np.cosh(a) ** 2 if scorer.activation == "tanh" else float(a > 0)
+        if slip == "activation":
+            slope = 1.0
+        elif slip == "one minus h":
+            slope = 1 - h
+        elif slip == "slope at h":
+            slope = 1 / np.cosh(h) ** 2
+        slopes.append(slope if slip == "head" else slope * head[j])
+        hidden.append(h)
+        inputs.append(a)
+    d_weights = [x[i] * slopes[j] for i in range(3) for j in range(4)]
+    return np.array([*d_weights, *slopes, *(inputs if slip == "a for h" else hidden)])
+
+
+def gradient(objective, phi, slip):
+    """Σ over the pairs, one after another, with one thing wrong."""
+    pairs, scorer, n = objective.pairs, objective.scorer, len(objective.pairs)
+    total = np.zeros(phi.size)
+    weight_sum = sum(1.0 if pairs.weights is None else pairs.weights[i] for i in range(n))
+    for i in range(n):
+        w = 1.0 if pairs.weights is None or slip == "weights" else pairs.weights[i]
+        t = 1.0 if pairs.labels is None or slip == "labels" else pairs.labels[i]
+        m = 0.0 if pairs.target_margins is None or slip == "margins" else pairs.target_margins[i]
+        up, down = row(scorer, phi, pairs.chosen[i], slip), row(scorer, phi, pairs.rejected[i], slip)
+        z = rewards(scorer, phi, pairs.chosen[i]) - rewards(scorer, phi, pairs.rejected[i])
+        z += m if slip == "margin added" else -m
+        p, q = 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z))  # sigma(z), sigma(-z)
+        pull = {
+            "sigma": (1 - t) * q - t * p,
+            "no sigma": (1 - t) - t,
+            "sigma prime": ((1 - t) - t) * p * q,
+            "exchanged labels": t * p - (1 - t) * q,
+        }.get(slip, (1 - t) * p - t * q)
+        if slip == "only last":
+            total[:] = 0
+        if slip == "only first" and i:
+            continue
+        one, other = {"chosen": (1, 0), "rejected": (0, 1), "added": (1, -1)}.get(slip, (1, 1))
+        total = total + w * pull * (one * up - other * down)
+    share = {"sum": 1.0, "twice": weight_sum**2, "n for weights": n, "weights": n}.get(slip, weight_sum)
+    factor = {"no penalty": 0, "double penalty": 2, "wrong penalty": -1, "half penalty": 0.5}
+    if slip == "half penalty":
+        factor["half penalty"] = 1.5
+    return (-1 if slip == "sign" else 1) * (total / share + factor.get(slip, 1) * objective.l2 * phi)
+
+
+def rewards(scorer, phi, x):
+    if isinstance(scorer, bt.LinearScorer):
+        return float(np.dot(x, phi))
+    if isinstance(scorer, bt.TableScorer):
+        return float(phi[int(x)])
+    a = np.dot(x, phi[:12].reshape(3, 4)) + phi[12:16]
+    return float(np.dot(np.tanh(a) if scorer.activation == "tanh" else np.maximum(a, 0), phi[16:]))
+
+
+NAMES = {  # slip → words that its diagnosis must contain
+    "sign": "sign is flipped",
+    "sum": "is missing: a sum",
+    "twice": "twice",
+    "sigma": "σ(Δ) stands where σ(−Δ) belongs: sure",
+    "no sigma": "factor σ(−Δ) is missing",
+    "sigma prime": "σ′(Δ)",
+    "chosen": "only the chosen",
+    "rejected": "only the rejected",
+    "added": "two answers are added",
+    "only last": "only the last pair",
+    "only first": "only the first pair",
+}
+EXTRA_NAMES = {
+    "labels": {"labels": "labels are ignored", "exchanged labels": "P(rejected preferred)"},
+    "weights": {"weights": "weights are ignored", "n for weights": "instead of Σ w"},
+    "target_margins": {"margins": "target margins are ignored", "margin added": "target margins are added"},
+    "l2": {
+        "no penalty": "penalty l2·φ is missing",
+        "double penalty": "penalty counts twice",
+        "wrong penalty": "penalty has the wrong sign",
+    },
+}
+MLP_NAMES = {
+    "activation": "derivative of the activation is missing",
+    "head": "output weights are missing",
+    "a for h": "made of a = x W + b",
+}
+TANH_NAMES = {"one minus h": "1 − h", "slope at h": "taken at h"}
+
+
+def cases():
+    for kind, extras, seed in product(SCORERS, EXTRAS, range(3)):
+        names = NAMES | {k: v for extra in extras for k, v in EXTRA_NAMES[extra].items()}
+        names |= MLP_NAMES if kind in {"tanh", "relu"} else {}
+        names |= TANH_NAMES if kind == "tanh" else {}
+        yield from ((kind, extras, seed, slip, words) for slip, words in names.items())
+
+
+def test_every_wrong_gradient_gets_its_name_and_none_a_wrong_one():
+    """Of mistakes × scorers × extras × seeds at least 95 in 100 are named in every wrong block, none is misnamed."""
+    n, named, misnamed = 0, 0, []
+    for kind, extras, seed, slip, words in cases():
+        objective, phi = problem(kind, extras, seed)
+        wrong = gradient(objective, phi, slip)
+        report = bt.check_gradient(lambda at, g=wrong, o=objective: (o(at)[0], g), phi, objective=objective)
+        assert not report.passed, (kind, extras, slip)
+        for block in report.blocks:
+            if not block.passed:
+                n += 1
+                named += words in block.diagnosis
+                if block.diagnosis and words not in block.diagnosis:
+                    misnamed.append((kind, extras, seed, slip, block.name, block.diagnosis))
+    assert not misnamed
+    assert n > 1000
+    assert named >= 0.95 * n
+
+
+@pytest.mark.parametrize("kind", SCORERS)
+def test_the_right_gradient_written_here_passes(kind):
+    """The table above tests something: without a slip its gradient is right."""
+    for extras in EXTRAS:
+        objective, phi = problem(kind, extras, 0)
+        right = gradient(objective, phi, None)
+        report = bt.check_gradient(lambda at, g=right, o=objective: (o(at)[0], g), phi, objective=objective)
+        report.require()
+        assert not any(block.diagnosis for block in report.blocks)
+
+
+def test_what_fits_nothing_gets_no_name(rng):
+    """Random numbers, a single wrong entry, two mistakes at once: wrong, and no guess."""
+    objective, phi = problem("tanh", (), 0)
+    right = objective(phi)[1]
+    one = right.copy()
+    one[5] *= 1.01
+    two = gradient(objective, phi, "sigma prime") * 1.7 + gradient(objective, phi, "chosen")
+    for wrong in (rng.normal(size=right.size), one, two):
+        report = bt.check_gradient(lambda at, g=wrong: (objective(at)[0], g), phi, objective=objective)
+        assert not report.passed
+        assert not any(block.diagnosis for block in report.blocks)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda g: -g, "the sign is flipped"),
+        (lambda g: 2 * g, "twice what it should be"),
+        (lambda g: g / 2, "half of what it should be"),
+        (lambda g: 0.3 * g, "off by the factor 0.3"),
+        (lambda g: 0 * g, "never filled in"),
+        (lambda g: g.reshape(2, 3).T.ravel(), "the matrix is transposed"),
+        (lambda g: np.roll(g, 1), "1 place too far on"),
+        (lambda g: np.roll(g, -2), "2 places too early"),
+        (lambda g: g[[1, 0, 3, 2, 5, 4]], "the right numbers in the wrong places"),
+    ],
+)
+def test_without_a_problem_arithmetic_is_tried(change, words):
+    """A learner's own function, of which only loss and gradient are known."""
+    phi = np.array([0.3, -1.0, 2.0, 0.7, -0.2, 1.1])
+
+    def function(at):
+        return float((at**4).sum() / 4), change(at**3)
+
+    report = bt.check_gradient(function, phi, names={"matrix": (2, 3)})
+    assert words in report.blocks[0].diagnosis
+    assert words in repr(report)
+    assert words in report._repr_html_()
+    assert words in report.to_dict()["blocks"][0]["diagnosis"]
