@@ -176,6 +176,13 @@ PROMISES = (
     Promise("cold-start", "train, warm", "ours", (), 2.0, "below"),
 )
 
+LEGEND = (
+    "× ours: the time of a call as a multiple of ours (in growth, of a pair as a multiple of the first row's);",
+    "above 1 is slower. In brackets: limits, the least that any program must do, with as many threads as ours; (two",
+    "products) are the matrix products of an MLP's step. out given: gradients go into an array that is there already.",
+    "gradient: its largest entry where the fit stopped. differs: largest difference of the estimates from ours.",
+)
+
 CAPTION = (
     "Mean loss and gradient of n pairs: median time of a call against n, ours (green) beside its peers (grey) and a "
     "copy of the same bytes (dotted). A small call costs what it costs to begin; from some thousands of pairs on, time "
@@ -215,14 +222,18 @@ class Report:
                 f"{quartiles:>19} {cost:>8} {row.times_ours:>8.2f}  {'disturbed ' * row.disturbed}{row.remark}".rstrip()
             )
             size = row.size
-        lines += ["", "In brackets: limits, the least that any program must do.", ""]
+        lines += ["", *LEGEND, ""]
         lines += [f"not installed: {', '.join(self.not_installed)}"] if self.not_installed else []
         lines += [f"left out: {name}, {why}" for name, why in self.left_out.items()]
-        for p in self.to_dict()["promises"]:
+        promises = self.to_dict()["promises"]
+        lines += ["What the package promises, and what was found:"] if promises else []
+        for p in promises:
             found = p["measured"]
             said = "" if found is None else _time(found) if p["kind"] == "below" else f"{found:.2f} ×"
             verdict = {True: "met", False: "NOT MET", None: "disturbed" if said else "not measured"}[p["met"]]
             lines.append(f"{p['promise']:<104} {said:>9}  {verdict}")
+        if any(row.disturbed for row in self.rows):
+            lines.append("disturbed: other programs kept the cores busy, so there is no verdict; close them and repeat")
         return "\n".join(lines).rstrip()
 
 
@@ -262,8 +273,8 @@ def measure(contest: Contest, report: Report) -> None:
     absent = {name.split()[0] for name in contest.contenders} & {peer for peer in PEERS if not find_spec(PEERS[peer])}
     report.not_installed += sorted(absent - {*report.not_installed, "torch.compile"})
     here = [name for name in contest.contenders if name.split()[0] not in absent]
-    with _set_up(here):
-        for name in here:
+    with _set_up(here, report):
+        for name in [name for name in here if name not in report.left_out]:
             try:
                 call = contest.contenders[name]()
                 answer = call()
@@ -272,7 +283,7 @@ def measure(contest: Contest, report: Report) -> None:
                 if name.split()[0] not in PEERS:
                     raise
                 # whatever ails a peer (no compiler, another version), the others can be measured
-                report.left_out[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                report.left_out[name] = _in_one_line(error)
                 continue
             calls[name], answers[name] = call, answer
         remarks = contest.judge(answers)
@@ -323,7 +334,7 @@ def _turn(call: Call, n_calls: int, warm: float) -> float:
 
 
 @contextmanager
-def _set_up(names: Sequence[str]) -> Iterator[None]:
+def _set_up(names: Sequence[str], report: Report) -> Iterator[None]:
     """Give torch as many threads as ours and jax float64, if they are among these, and afterwards what they had.
 
     Python's garbage collector waits meanwhile, so that it does not run in somebody's turn.
@@ -333,15 +344,32 @@ def _set_up(names: Sequence[str]) -> Iterator[None]:
         if gc.isenabled():
             afterwards.callback(gc.enable)
             gc.disable()
-        if "torch" in names:
-            torch = import_module("torch")
-            afterwards.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(kernels.get_threads())
-        if "jax" in names:
-            config = import_module("jax").config
-            afterwards.callback(config.update, "jax_enable_x64", config.jax_enable_x64)
-            config.update("jax_enable_x64", True)
+        for name, set_up in {"torch": _set_up_torch, "jax": _set_up_jax}.items():
+            try:
+                if name in names:
+                    afterwards.callback(set_up())
+            except Exception as error:  # noqa: BLE001  # whatever ails a peer, the others can be measured
+                mine = [other for other in names if other.startswith(name)]
+                report.left_out |= dict.fromkeys(mine, _in_one_line(error))
         yield
+
+
+def _set_up_torch() -> Callable[[], object]:
+    torch = import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(kernels.get_threads())
+    return lambda: torch.set_num_threads(before)
+
+
+def _set_up_jax() -> Callable[[], object]:
+    config = import_module("jax").config
+    before = config.jax_enable_x64
+    config.update("jax_enable_x64", True)
+    return lambda: config.update("jax_enable_x64", before)
+
+
+def _in_one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def draw(report: Report, path: Path) -> list[Path]:

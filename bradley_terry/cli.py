@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ import numpy as np
 from . import __version__
 from .evaluation import evaluate
 from .model import HISTORY, RewardModel
+from .objective import chosen_backend
 from .pairs import PreferencePairs
 from .report import example_in_words, judgement, markdown, weights_by_strength
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -43,6 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bradley-terry: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever was reading has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except MemoryError:
+        print("bradley-terry: the memory of this machine does not suffice for these data", file=sys.stderr)
+        return 2
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(f"bradley-terry: {_sentence(error)}", file=sys.stderr)
         return 2
@@ -78,11 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="travel-modes",
         metavar="DATA",
-        help=f"a .jsonl, .jsonl.gz, .csv or .npz file, or one of {', '.join(SHIPPED)} (default: travel-modes)",
+        help=f"a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, "
+        f"or one of {', '.join(SHIPPED)} (default: travel-modes)",
     )
     train.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: table for items, else linear")
-    train.add_argument("--hidden", type=int, default=32, metavar="N", help="hidden units of the MLP (default: 32)")
-    train.add_argument("--activation", choices=["tanh", "relu"], default="tanh", help="of the MLP (default: tanh)")
+    train.add_argument("--hidden", type=int, metavar="N", help="hidden units of the MLP (default: 32)")
+    train.add_argument("--activation", choices=["tanh", "relu"], help="of the MLP (default: tanh)")
     train.add_argument("--l2", type=float, metavar="L2", help="penalty l2/2·|phi|² (default: 0, or 0.03 for text)")
     train.add_argument("--seed", type=int, default=0, help="of split, start and mini-batches (default: 0)")
     train.add_argument(
@@ -253,10 +262,20 @@ def _scorer(arguments: argparse.Namespace, pairs: PreferencePairs) -> Scorer:
         found = "item numbers" if pairs.is_items else "features"
         wanted = "item numbers" if kind == "table" else "features"
         raise ValueError(f"--scorer: {kind} needs {wanted}, but {arguments.data} holds {found}")
+    for option in ("hidden", "activation"):
+        if kind != "mlp" and getattr(arguments, option) is not None:
+            raise ValueError(f"--{option}: expected together with --scorer mlp, got it for the scorer {kind}")
     if kind == "table":
+        used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
+        if pairs.n_items > max(1000, 10 * used):
+            raise ValueError(
+                f"{arguments.data}: expected items numbered from 0 on, found {used} of them and numbers up to "
+                f"{pairs.n_items - 1}"
+            )
         return TableScorer(pairs.n_items)
     if kind == "mlp":
-        return MLPScorer(pairs.n_features, arguments.hidden, arguments.activation)
+        hidden = 32 if arguments.hidden is None else arguments.hidden
+        return MLPScorer(pairs.n_features, hidden, arguments.activation or "tanh")
     return LinearScorer(pairs.n_features)
 
 
@@ -307,9 +326,13 @@ def _figures(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    if chosen_backend("numba") == "numpy":
+        raise ModuleNotFoundError("bench measures the compiled kernels, and needs numba: python -m pip install numba")
     from .benchmark import draw, run
 
     if arguments.figure is not None:  # said now, not after minutes
+        if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
+            raise ValueError(f"--figure: expected a file name that ends in .svg, got {arguments.figure}")
         if arguments.only and "pair-loss" not in arguments.only:
             raise ValueError("--figure: expected pair-loss among the groups of --only, since it shows that one")
         if not arguments.figure.parent.is_dir():
@@ -319,11 +342,9 @@ def _bench(arguments: argparse.Namespace) -> int:
         small=arguments.small,
         tell=(lambda words: print(words, file=sys.stderr)) if sys.stderr.isatty() else lambda _: None,
     )
+    print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if arguments.json else report, flush=True)
     written = [] if arguments.figure is None else draw(report, arguments.figure)
-    if arguments.json:
-        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
-    else:
-        print(report)
+    if not arguments.json:
         print(*(f"Written: {path}" for path in written), sep="\n", end="\n" if written else "")
     return 0
 

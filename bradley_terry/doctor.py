@@ -35,7 +35,7 @@ def examine() -> tuple[str, bool]:
             f"backend: numba, {kernels.get_threads()} thread(s); compiled code is kept in {kernels.CACHE_FOLDER}"
         )
     else:
-        lines.append("backend: numpy, since numba is not installed; everything works, more slowly")
+        lines.append("backend: numpy, since numba is not installed; all but bench works, more slowly")
     checks = {
         "loss at margins 0 and 1.5 is .693147 and .201413": _known_values,
         f"{backend} and numpy give the same loss and gradient": lambda: _twins_agree(backend),

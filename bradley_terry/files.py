@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
@@ -140,11 +141,19 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
         if values is not None:
             arrays[name] = np.asarray(values)
     path = Path(path).resolve()
-    written = path.with_name(f"{path.name}.partial") if path.is_file() else path
-    with written.open("wb") as file:  # given a name, NumPy would add an ending to it
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
-    if written != path:
-        written.replace(path)
+    is_new = not path.exists()
+    written = path.with_name(f"{path.name}.{os.getpid()}.partial") if is_new or path.is_file() else path
+    try:
+        with written.open("wb" if written == path else "xb") as file:  # given a name, NumPy would add an ending to it
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
+        if written != path:
+            if not is_new:
+                shutil.copymode(path, written)
+            written.replace(path)
+    except BaseException:
+        if written != path:
+            written.unlink(missing_ok=True)
+        raise
 
 
 def read_texts(path: str | Path) -> Texts:

@@ -3,10 +3,15 @@
 This room imports nothing of ours. The formulas of ``losses.py`` are written here a second time, in plain scalar code
 for one pair, and compiled by Numba; that two separately written forms agree is evidence for both.
 
-    scalar kernels    hold the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e)
-    run kernels       do so for 256 pairs, in loops that the compiler turns into vector code
-    block kernels     loop over the runs of a block of 4,096 pairs and return its sums
+    scalar kernels    hold the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e); tanh
+    run kernels       do so for a few hundred pairs, in loops that the compiler turns into vector code
+    block kernels     loop over the runs of a block of some thousand pairs and fill its place among the sums
     public functions  check the arrays, hand blocks to threads, and add the sums of the blocks in order
+
+A linear scorer's features are read once: 16 rows at a time (a tile) give their margins, then their losses, and then,
+still in the fastest cache, their share of the gradient. An MLP has two products of matrices, which the BLAS does; what
+lies between them, activation, head, loss and the way back, is one kernel (``mlp_middle``). Features in a mapped file
+may be larger than the memory: their differences are formed on the way (``minus``), a few blocks at a time.
 
 Why no call to exp and log? Each call handles one number, while a core adds and multiplies eight at a time (four or two
 on older ones) where the code is free of calls and branches. So exp and log are polynomials here:
@@ -19,11 +24,12 @@ on older ones) where the code is free of calls and branches. So exp and log are 
     sigma(-|z|)       e / (1 + e) = e - e·(e / (1 + e)), again a correction to e; sigma(|z|) is 1 less that.
 
 P and Q are the polynomials that come closest over the whole interval, found by Chebyshev interpolation with 300 bits;
-``tests/test_kernels.py`` finds every coefficient again. Losses and gradients are right to 2 units in the last place.
+``tests/test_kernels.py`` finds every coefficient again. Losses and gradients are right to 2 units in the last place,
+tanh to 3.
 
-Blocks have the same size whatever the number of threads, and their sums are added in the order of the data: so the
-result does not depend on the number of threads, bit for bit. Numba is imported when this room is first entered; the
-rest of the package enters it only on first use.
+Blocks have the same size whatever the number of threads, threads take them in at most 16 parts (``in_parts``), and
+their sums are added in the order of the data: so the result does not depend on the number of threads, bit for bit.
+Numba is imported when this room is first entered; the rest of the package enters it only on first use.
 """
 
 from __future__ import annotations
@@ -33,7 +39,8 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -64,7 +71,7 @@ NOTHING = np.empty(0)  # stands for weights, labels and target margins that were
 NOTHING.flags.writeable = False
 
 BLOCK = 4096  # pairs: margins and gradients of a block, 64 kB in float64, fit the fast caches of a core
-RUN = 256  # pairs whose losses wait in a buffer to be summed; no sum has more than 32 terms, so rounding is small
+RUN = 256  # pairs whose losses wait in a buffer to be summed, eight sums of 32 terms: so rounding is small
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
 MLP_CACHE = 800_000  # bytes of both answers and their hidden layer in a block: they fit the second cache of a core
@@ -435,7 +442,7 @@ def deactivate(h, v, d_rewards, is_tanh, d_output):  # type: ignore[no-untyped-d
                 row[j] = d_reward * v[j] * (1.0 - row[j] * row[j])
         else:
             for j in range(v.size):
-                row[j] = d_reward * v[j] if row[j] > 0.0 else 0.0
+                row[j] = d_reward * v[j] * (1.0 if row[j] > 0.0 else 0.0)  # written so that NaN passes
 
 
 @_jit
@@ -600,6 +607,8 @@ def weighted_gram(
     are added in order.
     """
     rows = _Rows(differences, minus, np.empty(differences.shape[1]))
+    if weights.shape != (rows.n,):
+        raise ValueError(f"weights: expected shape ({rows.n},), one for each pair, got {weights.shape}")
 
     def one_part(first: int, last: int) -> NDArray[np.float64]:
         result = np.zeros((rows.phi.size, rows.phi.size))
@@ -634,7 +643,7 @@ class _Rows:
         self.n, self.n_blocks = shape[0], -(-shape[0] // ROWS)
         self.phi = _read_only(np.ascontiguousarray(phi, dtype=np.float64))
         self.minus = minus
-        self.rows = differences if minus is not None else _read_only(np.ascontiguousarray(differences, np.float64))
+        self.rows = differences if minus is not None else _read_only(np.require(differences, np.float64, ["C", "A"]))
 
     def chunks(
         self, first: int, last: int, at_a_time: int | None = None
@@ -692,6 +701,14 @@ def mlp_loss_and_gradient(
     """
     n, n_inputs = len(chosen), chosen.shape[1] + 1  # the features, and 1
     size, is_tanh = n_inputs * n_hidden, activation == "tanh"
+    if rejected.shape != chosen.shape or phi.shape != (size + n_hidden,) or n == 0:
+        raise ValueError(
+            f"phi: expected {size + n_hidden} numbers and features of one shape, "
+            f"got shapes {phi.shape}, {chosen.shape} and {rejected.shape}"
+        )
+    if activation not in {"tanh", "relu"}:
+        raise ValueError(f"activation: expected 'tanh' or 'relu', got {activation!r}")
+    phi = np.ascontiguousarray(phi, dtype=np.float64)
     matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
     w, total_weight, t, m = _options(n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
@@ -812,14 +829,17 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
                 return
             answers[part] = one_part(edges[part], edges[part + 1])
 
-    helpers = [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
+    helpers: list[Future[None]] = []
+    with suppress(RuntimeError):  # no further thread to be had, or Python is about to end: then we go on alone
+        helpers += [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
     try:
         take_parts()
     finally:
         todo.clear()
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
+        wait([helper for helper in helpers if not helper.cancel()])
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()  # raises what was raised there
     return [answers[part] for part in range(n_parts)]
 
 
@@ -841,7 +861,14 @@ def _exact_sum(values: NDArray[np.float64]) -> float:
 def _vector(values: object, name: str, n: int | None) -> Floats:
     """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
     array = np.asarray(values)
-    if array.dtype is FLOAT64 and array.ndim == 1 and array.size and n is None and array.flags.c_contiguous:
+    if (
+        array.dtype is FLOAT64
+        and array.ndim == 1
+        and array.size
+        and n is None
+        and array.flags.c_contiguous
+        and array.flags.aligned
+    ):
         return _read_only(array)  # the common case, at once
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
@@ -849,7 +876,8 @@ def _vector(values: object, name: str, n: int | None) -> Floats:
         wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     keep = n is None and array.dtype.newbyteorder("=") == np.float32
-    return _read_only(np.ascontiguousarray(array, np.float32) if keep else np.ascontiguousarray(array, np.float64))
+    # "A": a column of an NPZ file may begin at any byte
+    return _read_only(np.require(array, np.float32 if keep else np.float64, ["C", "A"]))
 
 
 def _read_only(array: Floats) -> Floats:

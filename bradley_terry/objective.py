@@ -132,11 +132,15 @@ class Objective:
         return loss, gradient
 
     def _in_one_pass(self, phi: Array) -> tuple[float, Array]:
-        """Let the kernels go forward and back block by block; the margins they meet on the way are kept."""
+        """Let the kernels go forward and back block by block; the margins that a linear pass meets are kept.
+
+        Those of an MLP are not: in a product of matrices the last bit of a row may depend on its place, and the margin
+        of two equal answers must be exactly 0.
+        """
         pairs = self.pairs
-        self._forget_margins()
-        margins = np.empty(len(pairs))
         if self._differences is not None:
+            self._forget_margins()
+            margins = np.empty(len(pairs))
             loss, gradient = _kernels().linear_loss_and_gradient(
                 self._differences,
                 phi,
@@ -146,6 +150,7 @@ class Objective:
                 target_margins=pairs.target_margins,
                 margins=margins,
             )
+            self._keep_margins(phi, margins)
         else:
             scorer = cast("MLPScorer", self.scorer)
             # Matrix products alone: a BLAS shares those among threads only from 262,144 single products on.
@@ -159,10 +164,7 @@ class Objective:
                     weights=pairs.weights,
                     labels=pairs.labels,
                     target_margins=pairs.target_margins,
-                    margins=margins,
                 )
-        margins.flags.writeable = False
-        self._latest = phi.copy(), margins
         return loss, gradient
 
     def margins(self, phi: ArrayLike) -> Array:
@@ -239,9 +241,12 @@ class Objective:
             margins = self.scorer.reward(phi, self._differences)
         else:
             margins = self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
+        return self._keep_margins(phi, margins)
+
+    def _keep_margins(self, phi: Array, margins: Array) -> Array:
         margins.flags.writeable = False
-        self._latest = phi.copy(), margins
-        return margins
+        self._latest = phi.copy(), margins.view()  # a view of a locked array cannot be unlocked
+        return self._latest[1]
 
     def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
         """Return the same objective for other pairs, with the same penalty unless another is given."""

@@ -100,6 +100,11 @@ def fit(
     -------
     RewardModel
 
+    Notes
+    -----
+    Pairs mapped from a large file are read in pieces where the scorer is linear, with one number a pair in memory; but
+    ``standardise``, and a share as ``validation``, take copies of their rows.
+
     Raises
     ------
     ValueError, TypeError
@@ -356,7 +361,7 @@ def _from_sample(
     if pairs.weights is not None and not pairs.weights[rows].any():
         return None
     start, converged, _, hessian = _newton(
-        objective.on(pairs.subset(rows)), phi, lambda *_: False, 30, max(1e-4, tolerance)
+        objective.on(pairs.subset(rows)), phi, lambda *_: False, 10, max(1e-4, tolerance)
     )
     if not converged or hessian is None:
         return None

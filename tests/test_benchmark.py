@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import sys
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -348,7 +349,7 @@ def test_settings_of_peers_are_put_back() -> None:
 
         before = torch.get_num_threads()
         torch.set_num_threads(before + 1)
-    with contextlib.suppress(RuntimeError), benchmark._set_up(peers):
+    with contextlib.suppress(RuntimeError), benchmark._set_up(peers, benchmark.Report([], small=True)):
         assert not gc.isenabled()
         if "torch" in peers:
             assert torch.get_num_threads() == kernels.get_threads()
@@ -363,3 +364,15 @@ def test_settings_of_peers_are_put_back() -> None:
         torch.set_num_threads(before)
     if "jax" in peers:
         assert not jax.config.jax_enable_x64
+
+
+def test_a_peer_that_cannot_be_imported_is_left_out(tmp_path, monkeypatch, capsys):
+    """A library that is there but broken ends in one line of the report, and the others are measured."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise OSError('libtorch.so: cannot open')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    report = benchmark.run(["mlp"], small=True)
+    assert report.left_out["torch"] == "OSError: libtorch.so: cannot open"
+    assert {row.contender for row in report.rows} >= {"ours", "(two products)"}
+    assert "left out: torch, OSError" in str(report)

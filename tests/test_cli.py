@@ -211,3 +211,27 @@ def test_module_can_be_run():
         [sys.executable, "-m", "bradley_terry", "--version"], capture_output=True, text=True, check=True
     )
     assert result.stdout == f"bradley-terry {bt.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--hidden", "64"], "--hidden: expected together with --scorer mlp"),
+        (["train", "--activation", "relu"], "--activation: expected together with --scorer mlp"),
+        (["train", "far.npy"], "found 2 of them and numbers up to 1000000000"),
+        (["bench", "--figure", "times.pdf"], "--figure: expected a file name that ends in .svg"),
+    ],
+)
+def test_what_would_be_lost_or_too_much_is_said_at_once(arguments, words, tmp_path, monkeypatch, capsys):
+    """An option that would do nothing, item numbers that would fill the memory, a name that would be changed."""
+    monkeypatch.chdir(tmp_path)
+    np.save("far.npy", np.array([[0, 10**9]]))
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
+    """It measures the compiled kernels, so there is nothing to measure."""
+    monkeypatch.setattr("bradley_terry.cli.chosen_backend", lambda _: "numpy")
+    assert main(["bench", "--small"]) == 2
+    assert "needs numba" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import sys
 import tracemalloc
 from mmap import mmap
@@ -628,3 +629,25 @@ def test_unknown_format_is_named(tmp_path) -> None:
     """An unknown format is refused before the file is looked for."""
     with pytest.raises(ValueError, match="format: expected one of jsonl, csv, npz, npy, got 'xml'"):
         load_pairs(tmp_path / "a.xml", format="xml")
+
+
+def test_saving_keeps_the_rights_of_a_file_and_leaves_no_litter(tmp_path, monkeypatch):
+    """A private file stays private; a disk that fills up leaves neither half a file nor a stray one."""
+    path = tmp_path / "x.npz"
+    pairs = bt.PreferencePairs([[1.0]], [[0.0]])
+    bt.datasets.save_pairs(pairs, path)
+    path.chmod(0o600)
+    bt.datasets.save_pairs(pairs, path)
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    for target in (path, tmp_path / "new.npz"):
+        with pytest.raises(OSError, match="No space"):
+            bt.datasets.save_pairs(pairs, target)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.npz"]
+    assert path.read_bytes() == before

@@ -282,19 +282,51 @@ def test_threads_really_share_the_work(kernels, monkeypatch) -> None:
     assert len(threads) == 2
 
 
-def test_an_error_in_a_part_reaches_the_caller(kernels) -> None:
-    """Whichever thread meets it."""
+@pytest.mark.parametrize("where", ["caller", "helper"])
+def test_an_error_in_a_part_reaches_the_caller(where: str, kernels) -> None:
+    """Whichever thread meets it; no further part is begun, and none is still at work afterwards."""
+    caller, begun, ended = threading.get_ident(), [], []
 
     def one_part(first: int, _: int) -> int:
-        time.sleep(0.001)
-        if first == 5:
+        begun.append(first)
+        time.sleep(0.01)
+        ended.append(first)
+        if (threading.get_ident() == caller) == (where == "caller"):
             raise ZeroDivisionError("here")
         return first
 
-    kernels.set_threads(2)
+    kernels.set_threads(3)
     with pytest.raises(ZeroDivisionError, match="here"):
         kernels.in_parts(one_part, 16)
+    assert sorted(begun) == sorted(ended)
+    if where == "caller":
+        assert len(begun) < 16
     assert kernels.in_parts(lambda first, last: (first, last), 5) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
+
+
+def test_an_interrupt_of_the_caller_is_not_replaced_by_an_error_elsewhere(kernels) -> None:
+    """Ctrl-C stays Ctrl-C."""
+    caller = threading.get_ident()
+
+    def one_part(first: int, _: int) -> int:
+        time.sleep(0.005)
+        raise KeyboardInterrupt if threading.get_ident() == caller else ValueError(first)
+
+    kernels.set_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        kernels.in_parts(one_part, 16)
+
+
+def test_work_goes_on_alone_where_no_thread_can_be_had(kernels, monkeypatch) -> None:
+    """At the end of Python, or at the limit of the system, the caller does it all."""
+
+    class NoThreads:
+        def submit(self, _: object) -> None:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(kernels, "_pool", lambda _: NoThreads())
+    kernels.set_threads(2)
+    assert kernels.in_parts(lambda first, _: first, 16) == list(range(16))
 
 
 def test_float32_margins_give_float32_gradients_within_two_of_their_ulp(rng) -> None:
@@ -500,17 +532,25 @@ def test_mlp_pass_is_its_numpy_twin(n: int, activation: str, options: tuple[str,
     np.testing.assert_allclose(ours.margins(phi), twin.margins(phi), rtol=0, atol=1e-13)
 
 
-def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, rng) -> None:
-    """Same bits on 1, 2 and 3 threads."""
-    chosen, rejected = rng.normal(size=(5000, 20)), rng.normal(size=(5000, 20))
-    phi = rng.normal(size=22 * 33)
-    results = []
+def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, monkeypatch, rng) -> None:
+    """Same bits on 1, 2 and 3 threads, of which more than one really works."""
+    chosen, rejected = rng.normal(size=(2000, 128)), rng.normal(size=(2000, 128))
+    phi = rng.normal(size=130 * 256) / 16
+    results, workers = [], set()
+    kernel = kernels.mlp_middle
+
+    def watched(*arrays: object) -> None:
+        workers.add(threading.get_ident())
+        kernel(*arrays)
+
+    monkeypatch.setattr(kernels, "mlp_middle", watched)
     for threads in (1, 2, 3):
         kernels.set_threads(threads)
         with blas_on_one_thread(10**9):
-            loss, gradient = kernels.mlp_loss_and_gradient(chosen, rejected, phi, 33)
+            loss, gradient = kernels.mlp_loss_and_gradient(chosen, rejected, phi, 256)
         results.append((loss, gradient.tobytes()))
     assert results[1:] == results[:1] * 2
+    assert len(workers) > 1
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -564,3 +604,47 @@ def test_differences_formed_on_the_way_give_the_same_bits(rng) -> None:
     assert gram.tobytes() == compiled.weighted_gram(d, w).tobytes()
     with pytest.raises(ValueError, match=r"^differences: expected"):
         compiled.linear_margins(chosen, phi, minus=rejected[1:])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_nan_in_phi_is_nan_in_the_gradient(activation: str, rng) -> None:
+    """A NaN weight of one unit makes every entry NaN, as in the NumPy form: no branch may swallow it."""
+    pairs = bt.PreferencePairs(rng.normal(size=(20, 5)), rng.normal(size=(20, 5)))
+    scorer = bt.MLPScorer(5, 4, activation)
+    phi = rng.normal(size=scorer.n_parameters)
+    phi[0] = np.nan
+    for backend in ("numba", "numpy"):
+        loss, gradient = bt.Objective(scorer, pairs, backend=backend)(phi)
+        assert math.isnan(loss)
+        assert np.isnan(gradient).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"phi": np.ones(17)}, "^phi: expected 12 numbers"),
+        ({"rejected": np.zeros((1, 2))}, "^phi: expected 12 numbers and features of one shape"),
+        ({"activation": "sigmoid"}, "^activation: expected 'tanh' or 'relu'"),
+    ],
+)
+def test_mlp_pass_refuses_what_does_not_fit(change, message: str) -> None:
+    """Nothing is read or written beyond an array's end."""
+    given = {"chosen": np.ones((4, 2)), "rejected": np.zeros((4, 2)), "phi": np.ones(12), "n_hidden": 3} | change
+    with pytest.raises(ValueError, match=message):
+        compiled.mlp_loss_and_gradient(**given)
+    with pytest.raises(ValueError, match=r"^weights: expected shape \(4,\)"):
+        compiled.weighted_gram(np.ones((4, 2)), np.ones(1))
+
+
+def test_arrays_at_odd_places_in_memory_are_read_rightly(rng) -> None:
+    """Numbers that begin at an odd byte, as in an NPZ file, and a phi with gaps give the same bits."""
+    z = rng.normal(size=1000)
+    odd = np.frombuffer(b"x" + z.tobytes(), dtype=np.uint8)[1:].view(np.float64)
+    assert not odd.flags.aligned
+    mean, gradient = compiled.mean_loss_and_gradients(odd)
+    want_mean, want = compiled.mean_loss_and_gradients(z)
+    assert (mean, gradient.tobytes()) == (want_mean, want.tobytes())
+    gaps = rng.normal(size=24)
+    x, y = rng.normal(size=(2, 9, 2))
+    one, other = (compiled.mlp_loss_and_gradient(x, y, phi, 3) for phi in (gaps[::2], gaps[::2].copy()))
+    assert (one[0], one[1].tobytes()) == (other[0], other[1].tobytes())

@@ -489,3 +489,29 @@ def test_a_scorer_derived_from_ours_is_asked_itself(rng) -> None:
     phi = rng.normal(size=bt.MLPScorer(2, 3).n_parameters)
     ours, doubled = bt.Objective(bt.MLPScorer(2, 3), pairs), bt.Objective(Doubled(2, 3), pairs)
     assert doubled(phi)[0] == pytest.approx(bt.mean_loss(2 * ours.margins(phi)), rel=1e-13)
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(16), bt.MLPScorer(16, 1), bt.MLPScorer(16, 7, "relu")], ids=str)
+@pytest.mark.parametrize("n", [5, 13, 1001])
+def test_equal_answers_have_a_margin_of_exactly_zero(scorer, n: int, rng) -> None:
+    """Whatever was asked before; so that their accuracy is exactly one half, neither luck nor skill."""
+    x = rng.normal(size=(n, 16))
+    objective = bt.Objective(scorer, bt.PreferencePairs(x, x.copy()))
+    phi = rng.normal(size=scorer.n_parameters)
+    objective(phi)
+    np.testing.assert_array_equal(objective.margins(phi), np.zeros(n))
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(5), bt.MLPScorer(5, 9), bt.TableScorer(4)], ids=str)
+def test_margins_do_not_depend_on_what_was_asked_before(scorer, random_pairs, rng) -> None:
+    """Those kept from a pass are those computed alone, and nobody can write to them."""
+    pairs = random_pairs(scorer, 500)
+    phi = rng.normal(size=scorer.n_parameters)
+    asked, fresh = bt.Objective(scorer, pairs), bt.Objective(scorer, pairs)
+    asked(phi)
+    margins = asked.margins(phi)
+    assert margins.tobytes() == fresh.margins(phi).tobytes()
+    with pytest.raises(ValueError, match="read-only"):
+        margins[0] = 1
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        margins.flags.writeable = True

@@ -498,7 +498,7 @@ def test_counting_contests_changes_nothing(rng) -> None:
     np.testing.assert_allclose(fast.information, slow.information, rtol=1e-6)
 
 
-def test_a_sample_of_many_pairs_only_shortens_the_way(rng, monkeypatch) -> None:
+def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> None:
     """With 3,200 pairs a parameter a fit starts from a sample: the minimum is the same, and so are standard errors."""
     n, true = 40_000, np.array([1.0, -0.5, 0.0])
     chosen, rejected = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
@@ -562,3 +562,33 @@ print(held.phi.tobytes() == mapped.phi.tobytes(), held.information.tobytes() == 
     growth, converged, same_phi, same_information = run_python(script).split()
     assert int(growth) < 60  # megabytes; the file has 192, its differences would have 96
     assert (converged, same_phi, same_information) == ("True", "True", "True")
+
+
+@pytest.mark.parametrize("wrong", ["too large a step", "no step at all"])
+def test_a_hessian_of_a_sample_that_does_not_serve_is_replaced(wrong: str, linear_world, monkeypatch) -> None:
+    """A sample's curvature that is a millionth of the truth, or a trillion times it, only costs a step."""
+    _, pairs = linear_world
+    plain = bt.fit(bt.LinearScorer(3), pairs)
+    factor = {"too large a step": 1e-6, "no step at all": -1e12}[wrong]
+
+    def from_sample(objective, phi, loss, tolerance):
+        if len(objective.pairs) < len(pairs):
+            return None
+        start = phi + 0.1
+        return start, *objective(start), factor * np.eye(3)
+
+    monkeypatch.setattr(training, "_from_sample", from_sample)
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    assert model.converged
+    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
+
+
+def test_a_sample_that_can_be_separated_is_no_start(rng) -> None:
+    """All pairs of the sample agree, so its fit finds no minimum: it is left, and the pairs are fitted plainly."""
+    d = np.abs(rng.normal(size=(5000, 1))) + 0.1
+    rows = np.sort(np.random.default_rng(0).choice(5000, 100, replace=False))
+    d[np.setdiff1d(np.arange(5000), rows)[:1500]] *= -1
+    objective = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d))
+    phi = np.zeros(1)
+    assert training._from_sample(objective, phi, objective(phi)[0], 1e-9) is None
+    assert bt.fit(bt.LinearScorer(1), objective.pairs).converged
