@@ -1,4 +1,4 @@
-"""The command line: ``bradley-terry train``, ``evaluate``, ``figures``, ``bench``, ``doctor``.
+"""The command line: ``bradley-terry train``, ``evaluate``, ``check``, ``figures``, ``bench``, ``doctor``.
 
 Every verb does one job, writes only where it is told, and ends with status 2 and one clear sentence when it cannot.
 """
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ import numpy as np
 from . import __version__
 from .evaluation import evaluate
 from .model import HISTORY, RewardModel
-from .objective import chosen_backend
+from .objective import Objective, chosen_backend
 from .pairs import PreferencePairs
 from .report import example_in_words, judgement, markdown, weights_by_strength
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -118,6 +118,18 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument("--out", type=Path, default=Path("figures"), metavar="FOLDER", help="default: figures")
     figures.set_defaults(run=_figures)
 
+    check = verb(
+        "check",
+        "check gradients: the package's own, or yours from a file",
+        "bradley-terry check my_file.py:my_gradient --scorer linear",
+    )
+    check.add_argument("target", nargs="?", metavar="FILE:FUNCTION", help="your own; see bradley_terry.course.check")
+    check.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: all; for yours, linear")
+    check.add_argument(
+        "--against", nargs="+", choices=["numerical", "autograd", "jax", "torch"], default=["numerical"],
+        help="who judges the package's own (default: numerical)",
+    )  # fmt: skip
+    check.set_defaults(run=_check)
     bench = verb(
         "bench",
         "measure the package beside its peers and the machine's limits",
@@ -347,6 +359,56 @@ def _bench(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         print(*(f"Written: {path}" for path in written), sep="\n", end="\n" if written else "")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    if arguments.target is not None:
+        from .course.check import gradient
+
+        report = gradient(_function(arguments.target), scorer=arguments.scorer or "linear")
+        print(report)
+        return 0 if report.passed else 1
+    from .gradient_check import check_gradient
+
+    well, rng = True, np.random.default_rng(0)
+    chosen, rejected = rng.normal(size=(2, 23, 4))
+    items = rng.integers(6, size=23)
+    w, t, m = rng.uniform(0.5, 3, 23), rng.uniform(size=23), rng.normal(size=23)
+    features = PreferencePairs(chosen, rejected, weights=w, labels=t, target_margins=m)
+    contests = PreferencePairs(items, (items + 1) % 6, weights=w, labels=t, target_margins=m)
+    scorers: dict[str, list[Scorer]] = {
+        "linear": [LinearScorer(4)],
+        "mlp": [MLPScorer(4, 5, "tanh"), MLPScorer(4, 5, "relu")],
+        "table": [TableScorer(6)],
+    }
+    for kind in [arguments.scorer] if arguments.scorer else list(scorers):
+        for scorer in scorers[kind]:
+            objective = Objective(scorer, contests if kind == "table" else features, l2=0.3)
+            found = check_gradient(objective, rng.normal(size=scorer.n_parameters), against=arguments.against)
+            print(f"{scorer}\n{found}\n")
+            well &= found.passed
+    return 0 if well else 1
+
+
+def _function(target: str) -> Callable[..., object]:
+    """Return the function that FILE:FUNCTION names; the file is run, as by ``import``."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file, colon, name = target.rpartition(":")
+    if not colon or not Path(file).is_file():
+        raise ValueError(f"{target}: expected FILE:FUNCTION with a file that exists")
+    spec = spec_from_file_location("learners_file", file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{target}: expected a Python file, which ends in .py")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  # whatever a learner's file may raise
+        raise ValueError(f"{file}: {type(error).__name__}: {error}") from None
+    if not hasattr(module, name):
+        raise ValueError(f"{target}: there is no {name} in this file")
+    function: Callable[..., object] = getattr(module, name)
+    return function
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -235,3 +235,40 @@ def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
     monkeypatch.setattr("bradley_terry.cli.chosen_backend", lambda _: "numpy")
     assert main(["bench", "--small"]) == 2
     assert "needs numba" in capsys.readouterr().err
+
+
+def test_check_shows_the_packages_own_gradients(capsys):
+    """All four scorers against differences, and one against a library."""
+    assert main(["check"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("gradient: every entry agrees") == 4
+    pytest.importorskip("autograd", reason="the library autograd is not installed")
+    assert main(["check", "--scorer", "mlp", "--against", "autograd", "numerical"]) == 0
+    assert "autograd" in capsys.readouterr().out
+
+
+def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):
+    """Right, wrong, and what cannot be read; each in words."""
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import numpy as np\n"
+        "def right(w, c, r):\n"
+        "    q = np.exp(-np.logaddexp(0, (c - r) @ w))\n"
+        "    return -(q[:, None] * (c - r)).mean(axis=0)\n"
+        "def climbs(w, c, r):\n"
+        "    return -right(w, c, r)\n"
+    )
+    assert main(["check", f"{file}:right"]) == 0
+    assert "gradient: passed" in capsys.readouterr().out
+    assert main(["check", f"{file}:climbs"]) == 1
+    assert "looks like: the sign is flipped" in capsys.readouterr().out
+    for target, words in {
+        "nothing.py:f": "expected FILE:FUNCTION with a file that exists",
+        f"{file}": "expected FILE:FUNCTION",
+        f"{file}:other": "there is no other in this file",
+    }.items():
+        assert main(["check", target]) == 2
+        assert words in capsys.readouterr().err
+    file.write_text("1 / 0\n")
+    assert main(["check", f"{file}:right"]) == 2
+    assert "mine.py: ZeroDivisionError: division by zero" in capsys.readouterr().err
