@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -129,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "--against", nargs="+", choices=["numerical", "autograd", "jax", "torch"], default=["numerical"],
         help="who judges the package's own (default: numerical)",
     )  # fmt: skip
+    check.add_argument("--museum", action="store_true", help="walk through the bug museum instead")
     check.set_defaults(run=_check)
     bench = verb(
         "bench",
@@ -362,6 +364,12 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if arguments.museum:
+        from .course.museum import EXHIBITS
+
+        for exhibit in EXHIBITS:
+            print(f"{exhibit}\n\n  looks well: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
+        return 0
     if arguments.target is not None:
         from .course.check import gradient
 

@@ -91,6 +91,8 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
     yield f"divided by {total} twice", right / w.sum() + penalty
     turned = pull(-z)
     yield "σ(Δ) stands where σ(−Δ) belongs: sure pairs pull, wrong pairs rest", back(turned, -turned) + penalty
+    doubled = pull(2 * z)
+    yield "σ(2Δ) stands where σ(Δ) belongs: (1 + tanh x)/2 is σ(2x)", back(doubled, -doubled) + penalty
     flat = w * (1 - 2 * t) / w.sum()
     yield "the factor σ(−Δ) is missing: every pair pulls with full force", back(flat, -flat) + penalty
     bell = w * (1 - 2 * t) * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z)) / w.sum()
