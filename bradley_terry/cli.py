@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import __version__
-from .evaluation import evaluate
+from .evaluation import WORTH_COMPILING, evaluate
 from .model import HISTORY, RewardModel
 from .objective import Objective, chosen_backend
 from .pairs import PreferencePairs
@@ -101,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the prompts to hold out, 0 for none (default: 0.2, or 0 for item tables)",
     )
-    train.add_argument("--backend", choices=["numba", "numpy"], default="numba", help="default: numba")
+    train.add_argument(
+        "--backend", choices=["numba", "numpy"], help="default: numpy for a small convex problem, else numba"
+    )
     train.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: runs/NAME, next free name)")
     train.add_argument("--force", action="store_true", help="write into the folder of --out even if it exists")
     train.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -169,6 +171,8 @@ def _train(arguments: argparse.Namespace) -> int:
     held_out = np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=arguments.seed)
     training = pairs if share == 0 else pairs.subset(~held_out)
     validation = None if share == 0 else pairs.subset(held_out)
+    is_small = scorer.linear_in_phi and pairs.chosen.size < WORTH_COMPILING  # done before compiled code is fetched
+    backend = arguments.backend or ("numpy" if is_small else "numba")
     l2 = (0.03 if texts is not None else 0.0) if arguments.l2 is None else arguments.l2
 
     if not arguments.json:
@@ -176,7 +180,7 @@ def _train(arguments: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the place in our code
         warnings.simplefilter("always", ConvergenceWarning)
         model = fit(
-            scorer, training, l2=l2, seed=arguments.seed, validation=validation, backend=arguments.backend,
+            scorer, training, l2=l2, seed=arguments.seed, validation=validation, backend=backend,
             standardise=isinstance(scorer, MLPScorer), progress=sys.stderr.isatty() and not arguments.json,
         )  # fmt: skip
     for warning in caught:

@@ -39,6 +39,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+WORTH_COMPILING = 1_000_000  # features below which one pass takes less time than fetching compiled kernels
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -140,7 +142,7 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     phi = np.asarray(phi, dtype=np.float64)
-    objective = Objective(scorer, pairs)
+    objective = Objective(scorer, pairs, backend="numpy" if pairs.chosen.size < WORTH_COMPILING else "numba")
     r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
     # rewards of a linear scorer share what both answers share, and its margins are better without
     margins = objective.margins(phi) if isinstance(scorer, LinearScorer) else r_chosen - r_rejected

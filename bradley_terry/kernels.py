@@ -612,13 +612,13 @@ def weighted_gram(
 
     def one_part(first: int, last: int) -> NDArray[np.float64]:
         result = np.zeros((rows.phi.size, rows.phi.size))
-        scaled = np.empty((CHUNK * ROWS, rows.phi.size))
+        scaled = np.empty((min(CHUNK * ROWS, rows.n), rows.phi.size))
         for d, at, _, _ in rows.chunks(first, last, CHUNK):
             part = np.multiply(d, np.sqrt(weights[at])[:, None], out=scaled[: len(d)])
             result += part.T @ part
         return result
 
-    return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size)))
+    return np.asarray(sum(rows.share(one_part, 4 * PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))
 
 
 def differences_of(chosen: Floats, rejected: Floats) -> NDArray[np.float64]:
@@ -659,8 +659,10 @@ class _Rows:
                 d = np.subtract(d, self.minus[at], out=buffer[: at.stop - at.start], dtype=np.float64)
             yield _read_only(d), at, block, end - block  # type: ignore[misc]
 
-    def share(self, one_part: Callable[[int, int], T], for_a_thread: int = ENTRIES_FOR_A_THREAD) -> list[T]:
-        return in_parts(one_part, self.n_blocks, 1 + for_a_thread // (ROWS * self.phi.size))
+    def share(
+        self, one_part: Callable[[int, int], T], for_a_thread: int = ENTRIES_FOR_A_THREAD, least: int = 1
+    ) -> list[T]:
+        return in_parts(one_part, self.n_blocks, 1 + for_a_thread // (ROWS * self.phi.size), least)
 
 
 def mlp_loss_and_gradient(
@@ -805,15 +807,16 @@ def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
         in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
 
 
-def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thread: int = 1) -> list[T]:
+def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thread: int = 1, least: int = 1) -> list[T]:
     """Call one_part(first, last) on at most 16 ranges of blocks that threads share; answers in the order of the data.
 
+    A range holds at least so many blocks, as far as there are.
     The ranges do not depend on the number of threads, so neither do sums that follow them. The calling thread takes
     its share of them and waits for no helper that has not begun.
     """
     if n_blocks == 1:
         return [one_part(0, 1)]
-    n_parts = min(PARTS, n_blocks)
+    n_parts = min(PARTS, -(-n_blocks // least))
     edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
     n_threads = min(get_threads(), n_parts, n_blocks // blocks_for_a_thread)
     if n_threads <= 1:
