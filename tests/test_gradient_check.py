@@ -167,3 +167,39 @@ def test_every_library_agrees_with_our_gradients(scorer, library, rng):
     gradient = objective(phi)[1]
     gradient[0] *= 1 + 1e-10
     assert not bt.check_gradient(lambda _: (0.0, gradient), phi, against=library, objective=objective).passed
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_one_wrong_entry_among_five_thousand_is_found(activation):
+    """By random directions and halving: a relative error of 1e-5 in an entry of ordinary size, wherever it is."""
+    rng = np.random.default_rng(0)
+    scorer = bt.MLPScorer(30, 156, activation)
+    objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 256, 30))))
+    phi = scorer.initial(rng)
+    report = bt.check_gradient(objective, phi)
+    report.require()
+    assert "8 random directions and" in repr(report)
+    right = objective(phi)[1]
+    ordinary = np.flatnonzero(np.abs(right) > 0.1 * np.sqrt(np.mean(right**2)))
+    for entry in rng.choice(ordinary, 5, replace=False):
+
+        def wrong(at, entry=entry):
+            loss, gradient = objective(at)
+            gradient[entry] *= 1 + 1e-5
+            return loss, gradient
+
+        report = bt.check_gradient(wrong, phi, names=scorer.shapes)
+        bad = [block for block in report.blocks if not block.passed]
+        assert len(bad) == 1
+        start = {"hidden_weights": 0, "hidden_bias": 30 * 156, "output_weights": 31 * 156}[bad[0].name]
+        assert np.ravel_multi_index(bad[0].worst_index, bad[0].shape) + start == entry
+
+
+def test_a_large_wrong_gradient_gets_its_name(rng):
+    """The diagnosis works where only some entries are looked at one by one."""
+    scorer = bt.MLPScorer(30, 80)
+    objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 40, 30))))
+    phi = scorer.initial(rng)
+    report = bt.check_gradient(lambda at: (objective(at)[0], -objective(at)[1]), phi, objective=objective)
+    assert not report.passed
+    assert all("the sign is flipped" in block.diagnosis for block in report.blocks)
