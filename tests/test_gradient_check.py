@@ -203,3 +203,42 @@ def test_a_large_wrong_gradient_gets_its_name(rng):
     report = bt.check_gradient(lambda at: (objective(at)[0], -objective(at)[1]), phi, objective=objective)
     assert not report.passed
     assert all("the sign is flipped" in block.diagnosis for block in report.blocks)
+
+
+def test_a_kink_at_phi_is_no_mistake_and_no_excuse():
+    """At a ReLU's corner either slope is right; a slope beyond both is wrong, and so is a small slip on a curve."""
+
+    def corner(phi):
+        return float(max(phi[0], 0.0) + 0.3 * phi[1] ** 2), np.array([float(phi[0] > 0), 0.6 * phi[1]])
+
+    for x in (0.0, 1e-12, -1e-12, 1e-9):
+        bt.check_gradient(corner, [x, 0.8]).require()
+    for wrong in (1.6, -0.6):
+        assert not bt.check_gradient(lambda phi, g=wrong: (corner(phi)[0], np.array([g, 0.48])), [0.0, 0.8]).passed
+    for slip in (1e-4, 1e-5, 1e-6):
+        report = bt.check_gradient(lambda phi, s=slip: (corner(phi)[0], np.array([1.0, 0.48 * (1 + s)])), [1.0, 0.8])
+        assert not report.passed
+
+
+def test_right_gradients_raise_no_alarm_in_a_thousand_random_problems():
+    """Scorers, sizes, weights, labels, target margins, L2, and scales of phi from 1e-3 to 20."""
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        d, n = int(rng.integers(1, 9)), int(rng.integers(1, 60))
+        h = int(rng.integers(1, 6))
+        scorer = (bt.LinearScorer(d), bt.MLPScorer(d, h), bt.MLPScorer(d, h, "relu"), bt.TableScorer(d + 1))[seed % 4]
+        if isinstance(scorer, bt.TableScorer):
+            chosen = rng.integers(d + 1, size=n)
+            rejected = (chosen + rng.integers(1, d + 1, size=n)) % (d + 1)
+        else:
+            chosen, rejected = rng.normal(size=(2, n, d))
+        pairs = bt.PreferencePairs(
+            chosen,
+            rejected,
+            weights=rng.uniform(0.1, 3, n) if seed % 3 else None,
+            labels=rng.uniform(size=n) if seed % 5 else None,
+            target_margins=rng.normal(size=n) if seed % 2 else None,
+        )
+        objective = bt.Objective(scorer, pairs, l2=float(rng.choice([0, 0.1])))
+        phi = rng.normal(size=scorer.n_parameters) * 10 ** rng.uniform(-3, 1.3)
+        bt.check_gradient(objective, phi).require()
