@@ -416,8 +416,7 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     if library == "autograd":
         return np.asarray(module.grad(loss)(at))
     if library == "jax":
-        in_float64 = getattr(module, "enable_x64", None) or import_module("jax.experimental").enable_x64
-        with in_float64(True):
+        with (module if hasattr(module, "enable_x64") else import_module("jax.experimental")).enable_x64(True):
             return np.asarray(module.grad(loss)(module.numpy.asarray(at)))
     leaf = module.from_numpy(at).requires_grad_()
     loss(leaf).backward()
