@@ -5,14 +5,14 @@ Read the rooms in this order; each imports only from those before it:
     logistic     sigma, log sigma, logit without overflow
     preference   the Bradley-Terry model: two rewards in, one probability out
     losses       -log sigma(Δ): value, gradient, curvature, mean
-    kernels      the compiled twin of losses
+    kernels      the compiled twin of losses, its blocks shared by threads
     scorers      r_φ: linear, MLP, table; forward and backward side by side
     pairs        PreferencePairs: validated once at the door
     objective    L(φ), its gradient, its Hessian
     evaluation   accuracy, calibration, standard errors
     model        RewardModel: a fitted scorer, saved and loaded
     training     fit: Newton, gradient descent, Adam
-    diagnosis, gradient_check, text, files, datasets, plots, figures, report, doctor, benchmark, cli
+    diagnosis, gradient_check, text, files, datasets, plots, figures, report, doctor, contests, benchmark, cli
 
 Kernels, evaluation and all rooms after it are entered on first use; that keeps the import light.
 

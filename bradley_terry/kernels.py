@@ -1,7 +1,7 @@
 """The compiled twin: the pair loss and its gradient in one pass over the margins, as fast as the machine allows.
 
-This room imports nothing of ours. The formulas of ``losses.py`` are written here a second time, in plain scalar code
-for one pair, and compiled by Numba; that two separately written forms agree is evidence for both.
+Of ours, this room imports only ``threads``. The formulas of ``losses.py`` are written here a second time, in plain
+scalar code for one pair, and compiled by Numba; that two separately written forms agree is evidence for both.
 
     scalar kernels    hold the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e); tanh
     run kernels       do so for a few hundred pairs, in loops that the compiler turns into vector code
@@ -37,18 +37,16 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from .threads import get_threads, in_parts, set_threads
 
 __all__ = [
     "curvatures",
@@ -75,7 +73,6 @@ RUN = 256  # pairs whose losses wait in a buffer to be summed, eight sums of 32 
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
 MLP_CACHE = 800_000  # bytes of both answers and their hidden layer in a block: they fit the second cache of a core
-PARTS = 16  # ranges of blocks that threads take one after the other: as many on any number of threads
 CHUNK = 4  # blocks of features whose differences or weighted copies are held at a time
 # A thread is woken for work of about half a millisecond: the waking itself can take a tenth of one.
 BLOCKS_FOR_A_THREAD = 16  # of margins
@@ -165,22 +162,32 @@ _jit_part = _compiled({"contract"}, forceinline=True)
 _jit_dot = _compiled({"contract", "reassoc", "nsz"}, forceinline=True)
 
 
-@_jit
-def pair_terms(z):  # type: ignore[no-untyped-def]
-    """Return log(1 + e) and sigma(-|z|) with e = exp(-|z|) in [0, 1]: all else is made of these two."""
-    x = -abs(z)
-    x = SMALLEST if x < SMALLEST else x  # written so that NaN passes
+@_jit_part
+def exp_parts(x):  # type: ignore[no-untyped-def]
+    """Return k and exp(r) - 1 with exp(x) = 2^k·exp(r), for SMALLEST <= x <= 0; NaN comes back in the second."""
     shifted = np.float64(x * PER_LOG_2 + ROUNDER)
     k = shifted - ROUNDER
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
     p = P[8] + r * (P[9] + r * P[10])
     p = P[4] + r * (P[5] + r * (P[6] + r * (P[7] + r * p)))
     p = P[0] + r * (P[1] + r * (P[2] + r * (P[3] + r * p)))
-    # 2^k in two factors, since 2^-1076 is no double: 1023 + exponent, moved to the place of the exponent's bits
-    bits = shifted.view(np.int64) - ROUNDER_BITS
-    half = bits >> 1
-    power, other_power = np.int64((half + 1023) << 52), np.int64((bits - half + 1023) << 52)
-    e = (1.0 + (r + r * r * p)) * power.view(np.float64) * other_power.view(np.float64)
+    return shifted.view(np.int64) - ROUNDER_BITS, r + r * r * p
+
+
+@_jit_part
+def power_of_two(k):  # type: ignore[no-untyped-def]
+    """Return 2^k for whole k >= -1022, put together from bits: 1023 + k goes to the place of the exponent."""
+    bits = np.int64((k + 1023) << 52)
+    return bits.view(np.float64)
+
+
+@_jit
+def pair_terms(z):  # type: ignore[no-untyped-def]
+    """Return log(1 + e) and sigma(-|z|) with e = exp(-|z|) in [0, 1]: all else is made of these two."""
+    x = -abs(z)
+    k, less_one = exp_parts(SMALLEST if x < SMALLEST else x)  # written so that NaN passes
+    half = k >> 1  # 2^k in two factors, since 2^-1076 is no double
+    e = (1.0 + less_one) * power_of_two(half) * power_of_two(k - half)
 
     s = e / (2.0 + e)
     w = s * s
@@ -403,15 +410,9 @@ def tanh(a):  # type: ignore[no-untyped-def]
     """
     x = -2.0 * abs(a)
     x = -40.0 if x < -40.0 else x  # tanh(20) is 1 to the last digit
-    shifted = np.float64(x * PER_LOG_2 + ROUNDER)
-    k = shifted - ROUNDER
-    r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
-    p = P[8] + r * (P[9] + r * P[10])
-    p = P[4] + r * (P[5] + r * (P[6] + r * (P[7] + r * p)))
-    p = P[0] + r * (P[1] + r * (P[2] + r * (P[3] + r * p)))
-    bits = np.int64((shifted.view(np.int64) - ROUNDER_BITS + 1023) << 52)
-    power = bits.view(np.float64)
-    e_less_one = power * (r + r * r * p) + (power - 1.0)
+    k, less_one = exp_parts(x)
+    power = power_of_two(k)
+    e_less_one = power * less_one + (power - 1.0)
     return math.copysign(e_less_one / (2.0 + e_less_one), a)
 
 
@@ -447,7 +448,7 @@ def deactivate(h, v, d_rewards, is_tanh, d_output):  # type: ignore[no-untyped-d
 
 @_jit
 def mlp_middle(  # type: ignore[no-untyped-def]
-    hidden, v, is_tanh, weights, labels, targets, total_weight, is_plain, first, margins, sums, d_output
+    hidden, v, is_tanh, weights, labels, targets, total_weight, is_plain, first, sums, d_output
 ):
     """All that lies between the product x W + b and the product xᵀ d_a, for the pairs from ``first`` on.
 
@@ -461,7 +462,6 @@ def mlp_middle(  # type: ignore[no-untyped-def]
     z, d_margins, losses, excesses = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
         z[i] = rewards[i] - rewards[n + i]
-    margins[first : first + n] = z
     if is_plain:
         plain_run(z, one, n, d_margins, losses, excesses)
     else:
@@ -675,7 +675,6 @@ def mlp_loss_and_gradient(
     weights: NDArray[np.float64] | None = None,
     labels: NDArray[np.float64] | None = None,
     target_margins: NDArray[np.float64] | None = None,
-    margins: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Compute the mean loss of r = v · act(x W + b) and its gradient with respect to W, b and v.
 
@@ -693,8 +692,6 @@ def mlp_loss_and_gradient(
     activation : "tanh" or "relu"
     weights, labels, target_margins : arrays, (n_pairs,), optional
         As in ``mean_loss_and_gradients``.
-    margins : array, (n_pairs,), optional
-        Receives r(chosen) - r(rejected).
 
     Returns
     -------
@@ -714,7 +711,6 @@ def mlp_loss_and_gradient(
     matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
     w, total_weight, t, m = _options(n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
-    delta = np.empty(n) if margins is None else margins
     rows = min(n, max(MLP_CACHE // (16 * (n_inputs + n_hidden)), 32))
     n_blocks = -(-n // rows)
     sums = np.zeros((n_blocks, 2))
@@ -730,7 +726,7 @@ def mlp_loss_and_gradient(
             x, h = both[: 2 * half], hidden[: 2 * half]
             x[:half, :-1], x[half:, :-1] = chosen[start:stop], rejected[start:stop]
             np.matmul(x, matrix, out=h)
-            mlp_middle(h, v, is_tanh, w, t, m, total_weight, is_plain, start, delta, sums[block], d_output)
+            mlp_middle(h, v, is_tanh, w, t, m, total_weight, is_plain, start, sums[block], d_output)
             if block == first:
                 np.matmul(x.T, h, out=d_matrix)
             else:
@@ -775,75 +771,12 @@ def warmup() -> None:
     mlp_loss_and_gradient(rows, rows, np.ones(3), 1)
 
 
-def set_threads(n_threads: int) -> None:
-    """Use this many threads from now on; NUMBA_NUM_THREADS or the number of cores unless set. Results stay the same."""
-    if not isinstance(n_threads, int) or n_threads < 1:
-        raise ValueError(f"n_threads: expected a whole number of at least 1, got {n_threads!r}")
-    _settings["threads"] = n_threads
-
-
-def get_threads() -> int:
-    """Return the number of threads that large arrays are shared among."""
-    return _settings["threads"]
-
-
-_settings = {"threads": int(numba.config.NUMBA_NUM_THREADS)}  # type: ignore[attr-defined]
-
-
-@lru_cache(maxsize=1)
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="bradley_terry")
-
-
-if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not its threads: let it make its own
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
 def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
     """Call kernel(*arrays, first, last) on ranges of blocks that together are all of them, on several threads."""
     if n_blocks < 2 * BLOCKS_FOR_A_THREAD:
         kernel(*arrays, 0, n_blocks)
     else:
         in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
-
-
-def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thread: int = 1, least: int = 1) -> list[T]:
-    """Call one_part(first, last) on at most 16 ranges of blocks that threads share; answers in the order of the data.
-
-    A range holds at least so many blocks, as far as there are.
-    The ranges do not depend on the number of threads, so neither do sums that follow them. The calling thread takes
-    its share of them and waits for no helper that has not begun.
-    """
-    if n_blocks == 1:
-        return [one_part(0, 1)]
-    n_parts = min(PARTS, -(-n_blocks // least))
-    edges = [n_blocks * part // n_parts for part in range(n_parts + 1)]
-    n_threads = min(get_threads(), n_parts, n_blocks // blocks_for_a_thread)
-    if n_threads <= 1:
-        return [one_part(first, last) for first, last in pairwise(edges)]
-    answers: dict[int, T] = {}
-    todo = deque(range(n_parts))
-
-    def take_parts() -> None:
-        while todo:
-            try:
-                part = todo.popleft()
-            except IndexError:  # another thread was faster
-                return
-            answers[part] = one_part(edges[part], edges[part + 1])
-
-    helpers: list[Future[None]] = []
-    with suppress(RuntimeError):  # no further thread to be had, or Python is about to end: then we go on alone
-        helpers += [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
-    try:
-        take_parts()
-    finally:
-        todo.clear()
-        wait([helper for helper in helpers if not helper.cancel()])
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()  # raises what was raised there
-    return [answers[part] for part in range(n_parts)]
 
 
 def _mean(sums: NDArray[np.float64]) -> float:

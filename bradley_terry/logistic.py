@@ -151,7 +151,8 @@ def logit(p: ArrayLike) -> Float:
         raise ValueError(f"p: expected probabilities in [0, 1], got {bad:g}")
     q = np.minimum(p, 1 - p)
     log_q = np.log(q, out=np.full(q.shape, -np.inf), where=~(q == 0))  # log 0 = -inf, said without a warning
-    far = np.log1p(-q) - log_q
+    # below 2^-54, log(1 - q) = -q is too small beside log q to count, and may underflow where the processor says so
+    far = np.log1p(-q, out=np.zeros(q.shape), where=q > 2.0**-54) - log_q
     near = 2 * np.arctanh(1 - 2 * np.maximum(q, 0.25))
     return _answer(np.where(p < 0.5, -1.0, 1.0) * np.where(q < 0.25, far, near), dtype)
 

@@ -765,11 +765,11 @@ def _side(probability: float) -> str:
 def _edges_through_zero(delta: Array) -> Array:
     """Return equal bins that cover the margins, with one edge exactly at 0 and at least one bin on each side."""
     low, high = min(float(delta.min()), 0.0), max(float(delta.max()), 0.0)
-    automatic = np.histogram_bin_edges(delta, "auto")
-    width = float(automatic[1] - automatic[0])
-    if not width > 0 or high == low:
-        width = 1.0
-    width = max(width, (high - low) / 60)
+    least = (high - low) / 60 or 1.0
+    width = least
+    if np.ptp(delta) > least:  # else one bin holds them all, and NumPy makes none where only rounding differs
+        automatic = np.histogram_bin_edges(delta, "auto")
+        width = max(float(automatic[1] - automatic[0]), least)
     first = min(int(np.floor(low / width)), -1)
     last = max(int(np.floor(high / width)) + 1, 1)
     return np.asarray(np.arange(first, last + 1) * width, dtype=np.float64)

@@ -15,9 +15,10 @@ import pytest
 from matplotlib.text import Text
 
 import bradley_terry as bt
-from bradley_terry import benchmark, kernels
-from bradley_terry.benchmark import GROUPS, PROMISES, Contest, Measurement, Promise, Report
+from bradley_terry import benchmark, contests, kernels
+from bradley_terry.benchmark import PROMISES, Measurement, Promise, Report
 from bradley_terry.cli import main
+from bradley_terry.contests import GROUPS, Contest
 
 GROUP_OF_PEER = {
     "torch": "pair-loss", "jax": "pair-loss", "scikit-learn": "pair-loss", "scipy": "pair-loss",
@@ -44,7 +45,7 @@ def row(contender: str, median: float, **others: object) -> Measurement:
     return Measurement(**{**values, **others})
 
 
-def contest(judge=benchmark._same_loss, **answers: object) -> Contest:
+def contest(judge=contests._same_loss, **answers: object) -> Contest:
     """Return a contest in which everyone answers at once; an exception is raised."""
 
     def prepare(answer):
@@ -120,9 +121,9 @@ def test_times_have_three_digits(seconds, words) -> None:
 def test_sum_that_serves_as_one_read_is_the_sum(rng) -> None:
     """Compiled and plain, over any range; the order of addition is free, which costs some ulp."""
     values = rng.normal(size=1001)
-    for read in (benchmark.one_read, benchmark.one_read.py_func):
+    for read in (contests.one_read, contests.one_read.py_func):
         assert read(values, 3, 998) == pytest.approx(values[3:998].sum(), rel=1e-12)
-    code = "".join(benchmark.one_read.inspect_asm().values())
+    code = "".join(contests.one_read.inspect_asm().values())
     assert re.search(r"addpd|fadd\S*\s+v\d+\.2d|fadd\.2d", code), "a limit must use vector instructions"
 
 
@@ -134,7 +135,7 @@ def test_shared_work_covers_every_row_once(threads) -> None:
     try:
         for n, parts in ((100_003, threads), (1000, 1)):
             ranges = []
-            benchmark._shared(lambda first, last, to=ranges: to.append((first, last)), n)()
+            contests._shared(lambda first, last, to=ranges: to.append((first, last)), n)()
             assert sorted(i for first, last in ranges for i in (first, last))[:: 2 * parts - 1] == [0, n]
             assert sum(last - first for first, last in ranges) == n
             assert len(ranges) == parts
@@ -154,7 +155,7 @@ def test_same_answers_pass_whatever_arrays_they_come_in() -> None:
         "jax": (np.float32(0.5), gradient.astype(np.float32)),
         "(copy)": None,
     }
-    assert benchmark._same_loss(answers) == {}
+    assert contests._same_loss(answers) == {}
 
 
 @pytest.mark.parametrize(
@@ -172,11 +173,11 @@ def test_another_answer_is_not_the_same_work(other, named) -> None:
 def test_estimates_agree_up_to_a_constant_or_it_is_said() -> None:
     """Rewards are compared less their mean, to 1e-6."""
     rewards = np.array([0.3, -0.1, -0.2])
-    assert benchmark._same_estimates({"ours": rewards, "choix": rewards + 5 + np.array([4e-7, 0, 0])}) == {
+    assert contests._same_estimates({"ours": rewards, "choix": rewards + 5 + np.array([4e-7, 0, 0])}) == {
         "choix": "differs by 3e-07"
     }
     with pytest.raises(ValueError, match=r"^choix .* its estimates differ from ours by 1\.3e-06"):
-        benchmark._same_estimates({"ours": rewards, "choix": rewards + np.array([2e-6, 0, 0])})
+        contests._same_estimates({"ours": rewards, "choix": rewards + np.array([2e-6, 0, 0])})
 
 
 def test_a_fit_says_which_gradient_it_reached(random_pairs) -> None:
@@ -184,7 +185,7 @@ def test_a_fit_says_which_gradient_it_reached(random_pairs) -> None:
     scorer = bt.LinearScorer(2)
     pairs = random_pairs(scorer, 60, extras=())
     phi = bt.fit(scorer, pairs).phi
-    remarks = benchmark._same_minimum(bt.Objective(scorer, pairs), {"ours": phi, "scikit-learn": phi + 1e-5})
+    remarks = contests._same_minimum(bt.Objective(scorer, pairs), {"ours": phi, "scikit-learn": phi + 1e-5})
     assert re.fullmatch(r"gradient \de-1\d", remarks["ours"])
     assert re.fullmatch(r"gradient \de-0[56], too early", remarks["scikit-learn"])
 
@@ -221,7 +222,7 @@ def test_small_run_measures_every_group_and_all_who_are_here(small) -> None:
             assert row["times_ours"] == 1.0
     there = {(row["group"], row["contender"]) for row in found["rows"]}
     for peer, group in GROUP_OF_PEER.items():
-        installed = find_spec(benchmark.PEERS[peer.split()[0]]) is not None
+        installed = find_spec(contests.PEERS[peer.split()[0]]) is not None
         assert ((group, peer) in there) == installed
         assert (peer.split()[0] in found["not_installed"]) == (not installed)
 
@@ -334,8 +335,8 @@ def test_bench_has_help_with_an_example(capsys) -> None:
 
 def test_growth_stops_at_half_of_the_memory(monkeypatch) -> None:
     """A machine of 1 MB compares 10^2 to 10^4 pairs, not 10^5."""
-    monkeypatch.setattr(benchmark, "_memory", lambda: 1e6)
-    (made,) = benchmark._growth(0, 2, 6)
+    monkeypatch.setattr(contests, "_memory", lambda: 1e6)
+    (made,) = contests._growth(0, 2, 6)
     assert list(made.contenders) == ["ours, n = 100", "ours, n = 1,000", "ours, n = 10,000"]
 
 

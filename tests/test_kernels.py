@@ -324,7 +324,7 @@ def test_work_goes_on_alone_where_no_thread_can_be_had(kernels, monkeypatch) -> 
         def submit(self, _: object) -> None:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    monkeypatch.setattr(kernels, "_pool", lambda _: NoThreads())
+    monkeypatch.setattr("bradley_terry.threads._pool", lambda _: NoThreads())
     kernels.set_threads(2)
     assert kernels.in_parts(lambda first, _: first, 16) == list(range(16))
 

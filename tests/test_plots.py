@@ -478,3 +478,11 @@ def test_bad_input_gets_one_clear_sentence(call, sentence) -> None:
     """What cannot be drawn is named: the argument, what was wanted, what was found."""
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_margins_that_differ_by_rounding_only_are_one_bar() -> None:
+    """Separable contests give equal margins, up to the last digit: a histogram all the same, with an edge at zero."""
+    edges = plots._edges_through_zero(np.array([41.2028948, np.nextafter(41.2028948, 42)]))
+    assert 0.0 in edges
+    assert edges[0] < 0
+    assert edges[-1] > 41.2
