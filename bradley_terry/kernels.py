@@ -168,10 +168,9 @@ def exp_parts(x):  # type: ignore[no-untyped-def]
     shifted = np.float64(x * PER_LOG_2 + ROUNDER)
     k = shifted - ROUNDER
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
-    p = P[8] + r * (P[9] + r * P[10])
-    p = P[4] + r * (P[5] + r * (P[6] + r * (P[7] + r * p)))
-    p = P[0] + r * (P[1] + r * (P[2] + r * (P[3] + r * p)))
-    return shifted.view(np.int64) - ROUNDER_BITS, r + r * r * p
+    r2 = r * r
+    p = (P[2] + r * P[3] + r2 * (P[4] + r * P[5])) + r2 * r2 * (P[6] + r * P[7] + r2 * (P[8] + r * P[9] + r2 * P[10]))
+    return shifted.view(np.int64) - ROUNDER_BITS, r + r2 * (P[0] + r * P[1] + r2 * p)
 
 
 @_jit_part
@@ -181,46 +180,55 @@ def power_of_two(k):  # type: ignore[no-untyped-def]
     return bits.view(np.float64)
 
 
-@_jit
-def pair_terms(z):  # type: ignore[no-untyped-def]
-    """Return log(1 + e) and sigma(-|z|) with e = exp(-|z|) in [0, 1]: all else is made of these two."""
+@_jit_part
+def decay(z):  # type: ignore[no-untyped-def]
+    """Return e = exp(-|z|), in [0, 1]: all else is made of it."""
     x = -abs(z)
     k, less_one = exp_parts(SMALLEST if x < SMALLEST else x)  # written so that NaN passes
     half = k >> 1  # 2^k in two factors, since 2^-1076 is no double
-    e = (1.0 + less_one) * power_of_two(half) * power_of_two(k - half)
+    return (1.0 + less_one) * power_of_two(half) * power_of_two(k - half)
 
+
+@_jit_part
+def pair_terms(e):  # type: ignore[no-untyped-def]
+    """Return log(1 + e) and e / (1 + e) = sigma(-|z|)."""
     s = e / (2.0 + e)
     w = s * s
-    q = Q[7] + w * (Q[8] + w * Q[9])
-    q = Q[4] + w * (Q[5] + w * (Q[6] + w * q))
-    q = Q[0] + w * (Q[1] + w * (Q[2] + w * (Q[3] + w * q)))
-    return e - s * (e - w * q), e - e * (e / (1.0 + e))
+    w2 = w * w
+    q = (Q[2] + w * Q[3] + w2 * (Q[4] + w * Q[5])) + w2 * w2 * (Q[6] + w * Q[7] + w2 * (Q[8] + w * Q[9]))
+    return e - s * (e - w * (Q[0] + w * Q[1] + w2 * q)), e - e * (e / (1.0 + e))
 
 
-@_jit
-def loss_and_gradient(z):  # type: ignore[no-untyped-def]
-    """Return softplus(-z) = log(1 + e) + max(-z, 0) and its derivative -sigma(-z)."""
-    log_s, small = pair_terms(z)
+@_jit_part
+def loss_and_gradient(z, e):  # type: ignore[no-untyped-def]
+    """Return softplus(-z) = log(1 + e) + max(-z, 0) and its derivative -sigma(-z), given e = exp(-|z|)."""
+    log_s, small = pair_terms(e)
     return log_s + (-z if z < 0.0 else 0.0), small - 1.0 if z < 0.0 else -small
 
 
-@_jit
-def loss_and_gradient_32(z):  # type: ignore[no-untyped-def]
-    """Do the same in float32, step for step."""
+@_jit_part
+def decay_32(z):  # type: ignore[no-untyped-def]
+    """Return exp(-|z|) in float32, step for step as ``decay``."""
     x = -abs(z)
     x = SMALLEST_32 if x < SMALLEST_32 else x
     shifted = np.float32(x * PER_LOG_2_32 + ROUNDER_32)
     k = shifted - ROUNDER_32
     r = (x - k * LOG_2_HIGH_32) - k * LOG_2_LOW_32
-    p = P_32[0] + r * (P_32[1] + r * (P_32[2] + r * (P_32[3] + r * (P_32[4] + r * P_32[5]))))
+    r2 = r * r
+    p = P_32[0] + r * P_32[1] + r2 * (P_32[2] + r * P_32[3] + r2 * (P_32[4] + r * P_32[5]))
     bits = np.int32(shifted.view(np.int32) - ROUNDER_BITS_32)
     half = np.int32(bits >> np.int32(1))
     power = np.int32((half + BIAS_32) << np.int32(23))
     other_power = np.int32((bits - half + BIAS_32) << np.int32(23))
-    e = (ONE_32 + (r + r * r * p)) * power.view(np.float32) * other_power.view(np.float32)
+    return (ONE_32 + (r + r2 * p)) * power.view(np.float32) * other_power.view(np.float32)
+
+
+@_jit_part
+def loss_and_gradient_32(z, e):  # type: ignore[no-untyped-def]
+    """Do the same as ``loss_and_gradient`` in float32."""
     s = e / (TWO_32 + e)
     w = s * s
-    log_s = e - s * (e - w * (Q_32[0] + w * (Q_32[1] + w * (Q_32[2] + w * Q_32[3]))))
+    log_s = e - s * (e - w * (Q_32[0] + w * Q_32[1] + w * w * (Q_32[2] + w * Q_32[3])))
     small = e - e * (e / (ONE_32 + e))
     return log_s + (-z if z < ZERO_32 else ZERO_32), small - ONE_32 if z < ZERO_32 else -small
 
@@ -240,9 +248,15 @@ def total(values, n):  # type: ignore[no-untyped-def]
 
 @_jit_part
 def plain_run(z, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
-    """Compute l', l and l - log 2, all over n, for a run of pairs."""
+    """Compute l', l and l - log 2, all over n, for a run of pairs.
+
+    In two loops: a core works at several turns of a short loop at once, while the next step of one pair must wait for
+    the last. Polynomials are split into halves and quarters for the same reason (Estrin 1960).
+    """
     for i in range(size):
-        loss, gradient = loss_and_gradient(np.float64(z[i]))
+        losses[i] = decay(np.float64(z[i]))
+    for i in range(size):
+        loss, gradient = loss_and_gradient(z[i], losses[i])
         gradients[i] = gradient * share
         losses[i] = loss * share
         excesses[i] = (loss - LOG_2) * share
@@ -274,7 +288,9 @@ def plain_blocks_32(margins, share, out, sums, first, last):  # type: ignore[no-
             size = min(stop - start, RUN)
             z, gradients = margins[start : start + size], out[start : start + size]
             for i in range(size):
-                loss, gradient = loss_and_gradient_32(z[i])
+                losses[i] = decay_32(z[i])
+            for i in range(size):
+                loss, gradient = loss_and_gradient_32(z[i], losses[i])
                 gradients[i] = gradient * share_32
                 losses[i] = loss
                 excesses[i] = loss - LOG_2_32
@@ -307,7 +323,9 @@ def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore
     """
     log_s, small = losses, excesses  # the same memory, for the first step
     for i in range(size):
-        log_s[i], small[i] = pair_terms(z[i])
+        log_s[i] = decay(z[i])
+    for i in range(size):
+        log_s[i], small[i] = pair_terms(log_s[i])
     for i in range(size):  # sigma(z) is small or 1 - small, and so is sigma(-z)
         up = small[i] if z[i] < 0.0 else 1.0 - small[i]
         down = 1.0 - small[i] if z[i] < 0.0 else small[i]
@@ -481,7 +499,7 @@ def curvature_blocks(margins, weights, targets, total_weight, out, first, last):
     for i in range(first * BLOCK, min(margins.size, last * BLOCK)):
         w = weights[i] if weights.size else 1.0
         m = targets[i] if targets.size else 0.0
-        _, q = pair_terms(np.float64(margins[i]) - m)
+        _, q = pair_terms(decay(np.float64(margins[i]) - m))
         out[i] = (q - q * q) * (w / total_weight)
 
 
