@@ -12,7 +12,7 @@ Read the rooms in this order; each imports only from those before it:
     evaluation   accuracy, calibration, standard errors
     model        RewardModel: a fitted scorer, saved and loaded
     training     fit: Newton, gradient descent, Adam
-    diagnosis, gradient_check, text, files, datasets, plots, figures, report, doctor, contests, benchmark, cli
+    diagnosis, learner, gradient_check, text, files, datasets, plots, figures, report, doctor, contests, benchmark, cli
 
 Kernels, evaluation and all rooms after it are entered on first use; that keeps the import light.
 

@@ -1,4 +1,4 @@
-"""Is this gradient right? Two referees that know nothing of how it was derived, and a report that says where it is off.
+"""Is this gradient right? Referees that know nothing of how it was derived, and a report that says where it is off.
 
     numerical              (f(φ + h·e_j) - f(φ - h·e_j)) / 2h for each entry j, extrapolated to h = 0
     autograd, jax, torch   the same loss written in plain formulas and differentiated by that library
@@ -10,17 +10,20 @@ of them (Ridders 1982). Rounding, about eps·|f|/h, grows as h shrinks and sets 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from html import escape
 from importlib import import_module
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .diagnosis import diagnose
+from .learner import Stop, Watch, call, can_be_called_with, real_numbers
 from .losses import BradleyTerryLoss
 from .objective import Objective
 from .scorers import LinearScorer, MLPScorer, TableScorer
@@ -28,10 +31,13 @@ from .scorers import LinearScorer, MLPScorer, TableScorer
 __all__ = [
     "BlockReport",
     "GradientReport",
+    "PairReport",
+    "StepSweep",
     "autodiff_gradient",
     "check_gradient",
     "numerical_gradient",
     "reference_loss",
+    "step_sweep",
 ]
 
 Array = NDArray[np.float64]
@@ -40,9 +46,11 @@ Function = Callable[[Array], tuple[float, Array]]
 TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
 ROUNDING = {"numerical": 1e-9, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
-
 MOST_ENTRIES = 2_000  # beyond that, differences are taken along random directions and for some entries only
 N_DIRECTIONS, N_LARGEST, N_RANDOM = 8, 20, 40  # for each block
+MOST_PAIRS, MOST_COUPLES, SHOWN_PAIRS = 1_000, 60, 5  # looked at one by one, two by two, and named in the report
+SATURATED = 13.8  # |Δ| beyond which σ(−|Δ|) is below 1e-6
+EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -75,19 +83,46 @@ class BlockReport:
 
 
 @dataclass(frozen=True)
+class PairReport:
+    """One pair that disagrees: its margin, and what was got and expected of it.
+
+    ``kind`` says of what: "pull" is dL/dΔ of the pair; "slope" is its share of the derivative along a random direction.
+    """
+
+    index: int
+    margin: float
+    kind: str
+    got: float
+    expected: float
+
+    def __str__(self) -> str:
+        return f"pair {self.index} (Δ = {self.margin:+.4g}): {self.kind} {self.got:+.6g}, expected {self.expected:+.6g}"
+
+
+@dataclass(frozen=True)
 class GradientReport:
-    """The verdict: ``passed`` and one ``BlockReport`` for each block of φ and each referee."""
+    """The verdict: ``passed`` and one ``BlockReport`` for each block of φ and each referee.
+
+    ``message`` says why a function could not be checked at all, ``warnings`` what makes the verdict less than it seems,
+    ``pairs`` which pairs disagree, where that can be told.
+    """
 
     passed: bool
     blocks: tuple[BlockReport, ...]
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    pairs: tuple[PairReport, ...] = field(default=())
 
     def __repr__(self) -> str:
         head = "gradient: every entry agrees" if self.passed else "gradient: WRONG"
-        return "\n".join([head, *(f"  {block}" for block in self.blocks)])
+        lines = [f"gradient: cannot be checked. {self.message}" if self.message else head]
+        lines += [f"  {block}" for block in self.blocks]
+        lines += [f"  {pair}" for pair in self.pairs]
+        return "\n".join(lines + [f"  note: {warning}" for warning in self.warnings])
 
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain types."""
-        return {"passed": self.passed, "blocks": [asdict(block) for block in self.blocks]}
+        return asdict(self)
 
     def _repr_html_(self) -> str:
         """Return the same as a table for notebooks."""
@@ -106,8 +141,9 @@ class GradientReport:
         ]
         lines = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
         lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-        title = "every entry agrees" if self.passed else "wrong"
-        return f"<table><caption>gradient: {title}</caption>{''.join(lines)}</table>"
+        title = self.message or ("every entry agrees" if self.passed else "wrong")
+        notes = "".join(f"<p>{escape(str(line))}</p>" for line in (*self.pairs, *self.warnings))
+        return f"<table><caption>gradient: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
 
     def require(self) -> None:
         """Raise AssertionError with the report as its text unless the gradient passed."""
@@ -124,6 +160,7 @@ def check_gradient(
     tolerance: float | None = None,
     reference: Callable[..., Any] | None = None,
     objective: Objective | None = None,
+    time_limit: float = 10.0,
 ) -> GradientReport:
     """Compare a gradient, entry by entry, with one or several referees.
 
@@ -146,10 +183,14 @@ def check_gradient(
     objective : Objective, optional
         The problem whose loss and gradient your ``function`` should compute: it brings names and references, and a
         wrong gradient is compared with what the usual mistakes would give on these data.
+    time_limit : float, seconds
+        Longest time for one call of a function of your own, where the system can interrupt it.
 
     Returns
     -------
     GradientReport
+        A function of your own that raises, prints, changes φ, runs for ever or returns anything but a loss and a
+        gradient is a line in the report, with the number of the line in your code.
 
     Notes
     -----
@@ -159,8 +200,8 @@ def check_gradient(
 
     Raises
     ------
-    ValueError, TypeError
-        For an unknown referee, or a function that does not return a loss and a gradient in the shape of φ.
+    ValueError
+        For an unknown referee, or φ and names that do not go together.
 
     Examples
     --------
@@ -180,41 +221,216 @@ def check_gradient(
         raise ValueError(f"phi: expected a flat vector of at least one number, got shape {phi.shape}")
     if sum(int(np.prod(shape)) for shape in shapes.values()) != phi.size:
         raise ValueError(f"names: expected shapes that fill phi, {phi.size} numbers, got {dict(shapes)}")
-    loss, got = _called(function, phi)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            with Watch(time_limit) as watch:
+                report = _checked(_Asked(function, problem, watch), phi, referees, shapes, reference, tolerance)
+        except Stop as stop:
+            told = stop.message or "Your function returned nothing: it is still to be written."
+            report = GradientReport(False, (), told)
+    said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
+    for w in heard:
+        if w.category is not RuntimeWarning:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    return replace(report, warnings=(*report.warnings, *said))
+
+
+class _Asked:
+    """The function that is judged, called with care if it is somebody's own."""
+
+    def __init__(self, function: Function, problem: Objective | None, watch: Watch) -> None:
+        self.function, self.problem, self.watch = function, problem, watch
+        self.is_ours = isinstance(function, Objective)
+        self.eps = EPS  # of the least precise number it has returned
+        self.where = ""  # "" at φ itself
+
+    def __call__(self, phi: Array) -> tuple[float, Array]:
+        if self.is_ours:
+            return self.function(phi.copy())
+        answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise Stop("failed", f"{self.where}function: expected phi -> (loss, gradient), got {type(answer).__name__}")
+        loss = real_numbers(answer[0], "loss", (), note=self.where)
+        gradient = real_numbers(answer[1], "gradient", phi.shape, note=self.where)
+        for part in answer:
+            dtype = getattr(part, "dtype", None)
+            if dtype in (np.float32, np.float16):
+                self.eps = max(self.eps, float(np.finfo(dtype).eps))
+        return float(loss), gradient
+
+    def loss(self, phi: Array) -> float:
+        self.where = "near phi: "
+        return self(phi)[0]
+
+
+def _checked(
+    asked: _Asked,
+    phi: Array,
+    referees: Sequence[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    reference: Callable[..., Any] | None,
+    tolerance: float | None,
+) -> GradientReport:
+    if not asked.is_ours:
+        can_be_called_with(asked.function, (phi,), ("phi",))
+    loss, got = asked(phi)
+    notes, noise, shaky = _doubts(asked, phi, loss, got)
     blocks: list[BlockReport] = []
+    found = got
     for referee in referees:
         # Rounding: a loss is known to a few eps of itself, so its gradient not better than this per unit of phi.
+        coarse = asked.eps / EPS
         uncertainty = np.full(phi.shape, 1e-13 * abs(loss) * max(1.0, 1 / max(float(np.abs(phi).max()), 1e-6)))
+        uncertainty = coarse * uncertainty + shaky + (4 * asked.eps * np.abs(got) if coarse > 1 else 0.0)
         n_checked = dict.fromkeys(shapes, 0)  # entries looked at one by one, where not all are
         if referee == "numerical" and phi.size > MOST_ENTRIES:
-            expected, spread, n_checked = _by_directions(lambda at: _called(function, at)[0], phi, got, shapes)
+            expected, spread, n_checked = _by_directions(asked.loss, phi, got, shapes, noise)
             uncertainty = np.maximum(uncertainty, 4 * spread)
         elif referee == "numerical":
-            expected, spread = numerical_gradient(lambda at: _called(function, at)[0], phi)
+            expected, spread = numerical_gradient(asked.loss, phi, noise=noise)
             uncertainty = np.maximum(uncertainty, 4 * spread)
         else:
-            expected = autodiff_gradient(_reference(problem, reference, referee), phi, library=referee)
+            expected = autodiff_gradient(_reference(asked.problem, reference, referee), phi, library=referee)
         share = TOLERANCE[referee] if tolerance is None else tolerance
         if referee == "numerical":
-            uncertainty += _jumps(lambda at: _called(function, at)[0], phi, got, expected, uncertainty, share)
+            jumps = _jumps(asked.loss, phi, got, expected, uncertainty, share, noise)
+            uncertainty += jumps
+            notes += _kinks(jumps, shapes)
         judged = _compare(referee, shapes, got, expected, uncertainty, share)
         wrong = {block.name: not block.passed for block in judged}
-        names_of_mistakes = diagnose(got, expected, shapes, wrong, objective, phi)
+        found = expected if any(wrong.values()) else found
+        names_of_mistakes = diagnose(got, expected, shapes, wrong, asked.problem, phi)
         blocks += [
             replace(block, diagnosis=names_of_mistakes.get(block.name, ""), n_checked=n_checked.get(block.name, 0))
             for block in judged
         ]
-    return GradientReport(all(block.passed for block in blocks), tuple(blocks))
+    passed = all(block.passed for block in blocks)
+    pairs = () if passed or asked.problem is None else _pairs_that_disagree(asked, phi, got, found)
+    return GradientReport(passed, tuple(blocks), "", tuple(notes), pairs)
 
 
-def _called(function: Function, phi: Array) -> tuple[float, Array]:
-    answer = function(phi.copy())
-    if not isinstance(answer, tuple) or len(answer) != 2:
-        raise TypeError(f"function: expected phi -> (loss, gradient), got {type(answer).__name__}")
-    loss, gradient = float(answer[0]), np.asarray(answer[1], dtype=np.float64)
-    if gradient.shape != phi.shape:
-        raise ValueError(f"gradient: expected the shape of phi, {phi.shape}, got {gradient.shape}")
-    return loss, gradient
+def _doubts(asked: _Asked, phi: Array, loss: float, got: Array) -> tuple[list[str], float, float]:
+    """Return what makes a verdict less than it seems, the noise of the loss, and that of the gradient."""
+    notes = []
+    if not phi.any():
+        notes.append(
+            "phi is 0 everywhere. There σ(Δ) = σ(−Δ), and the gradient of an MLP vanishes: ten of ten wrong MLP "
+            "gradients pass here. Check at a random phi"
+        )
+    if asked.problem is not None:
+        z = asked.problem.shifted(asked.problem.margins(phi))
+        n_saturated = int((np.abs(z) > SATURATED).sum())
+        if n_saturated:
+            notes.append(
+                f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}: right ones pull with less than "
+                "1e-6, and a mistake in them hardly shows. Check at a smaller phi, too"
+            )
+    noise, shaky = asked.eps * abs(loss), 0.0
+    if asked.eps > EPS:
+        notes.append(
+            f"the function returns numbers with {-int(np.floor(np.log10(asked.eps)))} digits, float32 or less: "
+            "no more can be compared. Compute in float64 to check"
+        )
+    if not asked.is_ours:
+        again, gradient = asked(phi)
+        differ = abs(again - loss)
+        shaky = 4 * float(np.abs(gradient - got).max())
+        if differ or shaky:
+            third = asked(phi)[0]
+            noise += 3 * max(differ, abs(third - loss))
+            notes.append(
+                f"two calls at the same phi differ, the loss by {differ:.1e}: does it draw random numbers? Entries are "
+                "compared no closer than this noise allows"
+            )
+        rng = np.random.default_rng(0)
+        if all(asked.loss(phi + rng.normal(size=phi.size)) == loss for _ in range(3)):
+            notes.append("the loss is the same number wherever it is asked: does it use phi?")
+        asked.where = ""
+    return notes, noise, shaky
+
+
+def _kinks(jumps: Array, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Name the blocks that have a kink at φ."""
+    names, start = [], 0
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        names += [name] if jumps[start:stop].any() else []
+        start = stop
+    if not names:
+        return []
+    return [
+        f"the loss has a kink at phi (a ReLU or a hinge at 0) in {', '.join(names)}: the slopes on its two sides are "
+        "as right as each other, and so is what lies between. Check at another phi, too"
+    ]
+
+
+def _pairs_that_disagree(asked: _Asked, phi: Array, got: Array, expected: Array) -> tuple[PairReport, ...]:
+    """Return the worst few pairs whose share of the gradient is wrong, where that can be told."""
+    problem = asked.problem
+    if problem is None or not np.isfinite(got).all():
+        return ()
+    delta = np.asarray(problem.margins(phi))
+    if asked.is_ours:
+        return _pairs_with_a_wrong_slope(problem, phi, delta)
+    # got - expected = Σ c_i · ∂Δ_i/∂φ: which few pairs, with which wrong pulls, explain the difference?
+    pairs, difference = problem.pairs, got - expected
+    if len(pairs) * phi.size > 10**7:
+        return ()
+    rows = np.empty((len(pairs), phi.size))
+    for i in range(len(pairs)):
+        one = np.ones(1)
+        rows[i] = problem.scorer.backward(phi, pairs.chosen[i : i + 1], one)
+        rows[i] += problem.scorer.backward(phi, pairs.rejected[i : i + 1], -one)
+    for few in _few_rows(rows, difference):
+        pulls = np.linalg.lstsq(rows[few].T, difference, rcond=None)[0]
+        if np.abs(difference - pulls @ rows[few]).max() <= 1e-5 * np.abs(difference).max():
+            w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+            right = w / w.sum() * problem.loss.gradient(problem.shifted(delta), pairs.labels)
+            return tuple(
+                PairReport(i, float(delta[i]), "pull", float(right[i] + c), float(right[i]))
+                for i, c in sorted(zip(few, pulls.tolist(), strict=True))
+            )
+    return ()
+
+
+def _few_rows(rows: Array, target: Array) -> Iterator[list[int]]:
+    """Yield small sets of rows of which the target may be made: each one, each two, then ever more, greedily.
+
+    They must be fewer than the entries of the target, or any rows would do.
+    """
+    lengths = np.sqrt((rows**2).sum(axis=1))
+    usable = np.flatnonzero(lengths > 0)
+    if target.size < 2 or not usable.size:
+        return
+    yield [int(usable[np.argmax(np.abs(rows[usable] @ target) / lengths[usable])])]
+    if target.size > 2 and usable.size <= MOST_COUPLES:
+        yield from (list(couple) for couple in combinations(usable.tolist(), 2))
+    few: list[int] = []
+    left: Array = target
+    while len(few) < min(SHOWN_PAIRS, target.size - 1):
+        few.append(int(usable[np.argmax(np.abs(rows[usable] @ left) / lengths[usable])]))
+        pulls = np.linalg.lstsq(rows[few].T, target, rcond=None)[0]
+        left = np.asarray(target - pulls @ rows[few])
+        yield few
+
+
+def _pairs_with_a_wrong_slope(problem: Objective, phi: Array, delta: Array) -> tuple[PairReport, ...]:
+    """Ask for the gradient of each pair alone, along a random direction."""
+    direction = np.random.default_rng(0).choice([-1.0, 1.0], phi.size)
+    noise, reports = EPS, []
+    for i in range(min(len(problem.pairs), MOST_PAIRS)):
+        alone = problem.on(problem.pairs.subset([i]), l2=0.0)
+
+        @cache
+        def central(h: float, alone: Objective = alone) -> float:
+            return (alone(phi + h * direction)[0] - alone(phi - h * direction)[0]) / (2 * h)
+
+        want, spread = _ridders(central, 1e-2 * min(float(np.sqrt(np.mean(phi**2))) or 1.0, 1.0), noise)
+        slope = float(alone(phi)[1] @ direction)
+        if not abs(slope - want) <= 1e-6 * abs(want) + 10 * spread + 1e-9:
+            reports.append(PairReport(i, float(delta[i]), "slope", slope, want))
+    return tuple(sorted(reports, key=lambda pair: -abs(pair.got - pair.expected))[:SHOWN_PAIRS])
 
 
 def _compare(
@@ -254,7 +470,12 @@ def _compare(
 
 
 def numerical_gradient(
-    loss: Callable[[Array], float], phi: ArrayLike, *, step: float = 4e-3, entries: NDArray[np.int64] | None = None
+    loss: Callable[[Array], float],
+    phi: ArrayLike,
+    *,
+    step: float = 4e-3,
+    entries: NDArray[np.int64] | None = None,
+    noise: float | None = None,
 ) -> tuple[Array, Array]:
     """Differentiate numerically, one entry at a time, with an estimate of the error of each.
 
@@ -265,9 +486,10 @@ def numerical_gradient(
     step : float
         Largest step, in units of |φ_j| or, if that is less, of the typical size of φ, at most 1; it is halved until
         the estimates stop improving.
-
     entries : array of int, optional
         Which entries to look at; all of them unless given, and NaN in the others.
+    noise : float, optional
+        By how much two values of the loss may differ for no reason; its rounding in float64 unless given.
 
     Returns
     -------
@@ -276,7 +498,7 @@ def numerical_gradient(
     """
     phi = np.array(phi, dtype=np.float64)
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
-    noise = float(np.finfo(np.float64).eps) * abs(loss(phi))  # by which rounding alone may change a loss
+    noise = EPS * abs(loss(phi)) if noise is None else noise
     typical = float(np.sqrt(np.mean(phi**2))) or 1.0
     for j in range(phi.size) if entries is None else entries.tolist():
 
@@ -296,7 +518,13 @@ def numerical_gradient(
 
 
 def _jumps(
-    loss: Callable[[Array], float], phi: Array, got: Array, expected: Array, uncertainty: Array, share: float
+    loss: Callable[[Array], float],
+    phi: Array,
+    got: Array,
+    expected: Array,
+    uncertainty: Array,
+    share: float,
+    noise: float,
 ) -> Array:
     """Return, where got and expected differ because the loss has a kink at φ, how far its slopes on both sides differ.
 
@@ -305,7 +533,6 @@ def _jumps(
     """
     jumps = np.zeros_like(phi)
     at_phi = loss(phi)
-    noise = float(np.finfo(np.float64).eps) * abs(at_phi)
     typical = min(float(np.sqrt(np.mean(phi**2))) or 1.0, 1.0)
     differ = np.flatnonzero(np.abs(got - expected) > share * np.abs(expected) + uncertainty)
 
@@ -324,7 +551,7 @@ def _jumps(
 
 
 def _by_directions(
-    loss: Callable[[Array], float], phi: Array, got: Array, shapes: Mapping[str, tuple[int, ...]]
+    loss: Callable[[Array], float], phi: Array, got: Array, shapes: Mapping[str, tuple[int, ...]], noise: float
 ) -> tuple[Array, Array, dict[str, int]]:
     """Differentiate along random directions of each block and for some of its entries.
 
@@ -332,7 +559,6 @@ def _by_directions(
     found by halving. Entries that nobody looked at are returned as they were got.
     """
     rng = np.random.default_rng(0)
-    noise = float(np.finfo(np.float64).eps) * abs(loss(phi))
     typical = min(float(np.sqrt(np.mean(phi**2))) or 1.0, 1.0)
 
     def disagrees(direction: Array) -> bool:
@@ -365,7 +591,7 @@ def _by_directions(
                 suspects = suspects[: suspects.size // 2] if disagrees(half) else suspects[suspects.size // 2 :]
             entries |= set(suspects.tolist())
         chosen = np.array(sorted(entries))
-        values, doubts = numerical_gradient(loss, phi, entries=chosen)
+        values, doubts = numerical_gradient(loss, phi, entries=chosen, noise=noise)
         expected[chosen], spreads[chosen] = values[chosen], doubts[chosen]
         n_checked[name] = chosen.size
     return expected, spreads, n_checked
@@ -394,6 +620,61 @@ def _ridders(central: Callable[[float], float], h: float, noise: float, n_halvin
             best, error = new[-1], np.inf
         row = new
     return best, float(error)
+
+
+@dataclass(frozen=True)
+class StepSweep:
+    """The error of the central difference for many steps: too long, and the curve bends away; too short, and it rounds.
+
+    Attributes
+    ----------
+    steps, errors : arrays, (n_steps,)
+        The error is the distance from ``exact``.
+    exact : float
+        The derivative of the function under test.
+    entry : int
+        Of φ.
+    """
+
+    steps: Array
+    errors: Array
+    exact: float
+    entry: int
+
+    @property
+    def best_step(self) -> float:
+        """The step with the least error, near eps^(1/3) times the scale of φ."""
+        return float(self.steps[int(np.argmin(self.errors))])
+
+
+def step_sweep(function: Function, phi: ArrayLike, *, entry: int = 0, steps: ArrayLike | None = None) -> StepSweep:
+    """Measure how far the central difference is from the gradient, step by step: the V of truncation and rounding.
+
+    Parameters
+    ----------
+    function : callable, phi -> (loss, gradient)
+    phi : array_like, (n_parameters,)
+    entry : int
+        Which entry of φ to move.
+    steps : array_like, optional
+        1e-13 to 1, eight a decade, unless given.
+
+    Returns
+    -------
+    StepSweep
+    """
+    at = np.array(phi, dtype=np.float64)
+    h = np.logspace(-13, 0, 105) if steps is None else np.array(steps, dtype=np.float64)
+    if h.ndim != 1 or not (h > 0).all():
+        raise ValueError("steps: expected a vector of positive numbers")
+    exact = float(function(at)[1][entry])
+    errors = np.empty_like(h)
+    for k, step in enumerate(h):
+        plus, minus = at.copy(), at.copy()
+        plus[entry] += step
+        minus[entry] -= step
+        errors[k] = abs((function(plus)[0] - function(minus)[0]) / (2 * step) - exact)
+    return StepSweep(h, errors, exact, entry)
 
 
 def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:

@@ -48,6 +48,7 @@ __all__ = [
     "plot_reliability",
     "plot_scaling",
     "plot_shift_invariance",
+    "plot_step_sweep",
     "plot_times",
     "plot_weights",
     "save_figure",
@@ -606,6 +607,50 @@ def plot_times(
             fontsize=TEXT_SIZE, va="center", arrowprops=leader,
         )  # fmt: skip
     return _finish(ax, "pairs n", "seconds for loss and gradient")
+
+
+def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the error of a central difference against its step, both on logarithmic axes: a V.
+
+    Parameters
+    ----------
+    steps, errors : array_like, (n_steps,)
+        As ``gradient_check.step_sweep`` returns them. An error of exactly 0 is drawn at 1e-17, below all others.
+    mark : float, optional
+        A step to point at.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the errors, the slope h² of truncation, the slope 1/h of rounding, and the mark.
+    """
+    h, error = _numbers(steps, "steps"), np.maximum(_numbers(errors, "errors"), 1e-17)
+    if h.shape != error.shape or not (h > 0).all():
+        raise ValueError(f"steps: expected positive numbers, one for each error, got shapes {h.shape}, {error.shape}")
+    ax = _axes(ax)
+    ax.plot(h, error, color=EMPIRICAL, linewidth=LINE_WIDTH, zorder=3)
+    ax.set(xscale="log", yscale="log")
+    far, near = int(np.argmax(h)), int(np.argmin(h))
+    middle = float(np.sqrt(h[far] * h[near]))
+    right, left = h[h >= middle], h[h <= middle]
+    # through the point a hundred times below the longest step, and through the typical error of the shortest
+    anchor = int(np.argmin(np.abs(np.log(h / (h[far] / 100)))))
+    rounding = float(np.median(error[h <= 10 * h[near]] * h[h <= 10 * h[near]]))
+    truncation = error[anchor] * (right / h[anchor]) ** 2
+    shown = truncation >= error.min()
+    ax.plot(right[shown], truncation[shown], color=EXPECTED, linewidth=1.5, linestyle="--")
+    ax.plot(left, rounding / left, color=EXPECTED, linewidth=1.5, linestyle=":")
+    ax.annotate("truncation ∝ h²", (h[anchor], error[anchor]), (-10, 14), textcoords="offset points", ha="right",
+                fontsize=TEXT_SIZE)  # fmt: skip
+    at = left[len(left) // 3]
+    ax.annotate("rounding ∝ 1/h", (at, rounding / at), (12, 12), textcoords="offset points", fontsize=TEXT_SIZE)
+    if mark is not None:
+        at_mark = float(np.exp(np.interp(np.log(mark), np.log(h), np.log(error))))
+        ax.plot([mark], [at_mark], color=REJECTED, marker="s", markersize=MARKER_SIZE, linestyle="none", zorder=4)
+        ax.annotate(f"h = {mark:.0e}: {at_mark:.0e}", (mark, at_mark), (-16, -22), textcoords="offset points",
+                    ha="right", fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
+    return _finish(ax, "step h", "error of the central difference")
 
 
 def save_figure(figure: Figure, path_without_suffix: str | Path, *, title: str | None = None) -> list[Path]:

@@ -77,7 +77,7 @@ def todo(weights, chosen, rejected):
         (lambda w: w, "error", "too many positional arguments"),
         (raising, "error", "ValueError in line"),
         (raising, "error", "`return chosen @ rejected  # the line that is at fault`"),
-        (raising, "error", "chosen (7, 3)"),
+        (raising, "error", "chosen of shape (7, 3)"),
         (changing, "failed", "changes its input chosen"),
         (lambda w, c, r: "text", "failed", "expected real numbers of shape (3,), got str"),
         (lambda w, c, r: {"w": w}, "failed", "expected real numbers of shape (3,), got dict"),

@@ -486,3 +486,18 @@ def test_margins_that_differ_by_rounding_only_are_one_bar() -> None:
     assert 0.0 in edges
     assert edges[0] < 0
     assert edges[-1] > 41.2
+
+
+def test_step_sweep_draws_the_errors_between_two_slopes() -> None:
+    """The curve is the data, an exact hit at 1e-17; the guides have the slopes 2 and -1; the mark lies on the curve."""
+    steps = np.logspace(-12, 0, 49)
+    errors = 1e-16 / steps + 0.1 * steps**2
+    errors[20] = 0.0
+    ax = plots.plot_step_sweep(steps, errors, mark=1e-2)
+    curve, truncation, rounding, mark = (np.log10(line.get_xydata()) for line in ax.lines)
+    np.testing.assert_allclose(curve[:, 1], np.log10(np.maximum(errors, 1e-17)))
+    for guide, slope in ((truncation, 2), (rounding, -1)):
+        np.testing.assert_allclose(np.diff(guide[:, 1]) / np.diff(guide[:, 0]), slope, rtol=1e-9)
+    assert mark[0] == pytest.approx([-2, np.log10(1e-14 + 1e-5)])
+    with pytest.raises(ValueError, match=r"^steps: expected positive numbers"):
+        plots.plot_step_sweep([0.0, 1.0], [1.0, 1.0])

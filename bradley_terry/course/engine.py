@@ -1,0 +1,153 @@
+"""How any exercise is judged: a report, and the comparison of numbers that names what a mistake looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..learner import FAILED, NOT_ATTEMPTED, PASSED, Stop, call, can_be_called_with, real_numbers
+
+__all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged"]
+
+Array = NDArray[np.float64]
+Student = Callable[..., object]
+Wrong = Iterable[tuple[str, ArrayLike]]  # what is wrong, and the answer one then gets
+Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
+
+RELATIVE, ABSOLUTE = 1e-6, 1e-9  # allowed: this share of the expected entry, and of the largest one
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where, what was got, what was expected, and what it looks like."""
+
+    parameter: str
+    index: tuple[int, ...]
+    got: float
+    expected: float
+    absolute_error: float
+    relative_error: float
+    diagnosis: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
+        text = f"{where}: got {self.got:.6g}, expected {self.expected:.6g}, off by {self.absolute_error:.2g}"
+        return f"{text}\n  {self.diagnosis}" if self.diagnosis else text
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found: ``status`` is passed, failed, not attempted or error; ``problems`` name the entries."""
+
+    what: str
+    status: str
+    message: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """True if all is right."""
+        return self.status == PASSED
+
+    def __repr__(self) -> str:
+        return "\n".join(filter(None, [f"{self.what}: {self.status}", self.message, *map(str, self.problems)]))
+
+    def _repr_html_(self) -> str:
+        colour = {PASSED: "#007a5e", NOT_ATTEMPTED: "#666666"}.get(self.status, "#b34700")
+        lines = [escape(line) for line in repr(self).splitlines()]
+        return f'<div style="border-left: 4px solid {colour}; padding-left: 8px">{"<br>".join(lines)}</div>'
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything in plain types."""
+        return asdict(self)
+
+    def require(self) -> None:
+        """Raise AssertionError with the report as its text unless the check passed."""
+        if not self.passed:
+            raise AssertionError(repr(self))
+
+
+class WrongNumbers(Stop):
+    """Numbers that differ."""
+
+    def __init__(self, message: str, problems: Sequence[Problem]) -> None:
+        super().__init__(FAILED, message)
+        self.problems = tuple(problems)
+
+
+def judged(what: str, stages: Callable[[], object]) -> Report:
+    """Go through the stages of a check, and report where it stopped."""
+    try:
+        stages()
+    except WrongNumbers as wrong:
+        return Report(what, wrong.status, wrong.message, wrong.problems)
+    except Stop as stop:
+        return Report(what, stop.status, stop.message)
+    return Report(what, PASSED)
+
+
+def check_values(
+    what: str,
+    function: Student,
+    names: Sequence[str],
+    cases: Sequence[Case],
+    right: Callable[..., object],
+    wrong: Callable[..., Wrong],
+    time_limit: float,
+    tolerance: float = RELATIVE,
+) -> Report:
+    """Compare a function with the right one, case by case; ``wrong`` makes what the usual mistakes would give."""
+
+    def stages() -> None:
+        can_be_called_with(function, cases[0][0], names)
+        for arguments, note in cases:
+            answer = call(function, arguments, names, time_limit, note=note)
+            want = np.asarray(right(*arguments), dtype=np.float64)
+            got = real_numbers(answer, what, want.shape, note=note)
+
+            def named(got: Array = got, arguments: tuple[object, ...] = arguments) -> str:
+                close = max(10 * tolerance, 1e-6)
+                same = []
+                for words, value in wrong(*arguments):
+                    other = np.asarray(value, dtype=np.float64)
+                    if other.shape == got.shape and np.allclose(got, other, rtol=close, atol=1e-9):
+                        same.append(words)
+                return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
+
+            compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()})
+
+    return judged(what, stages)
+
+
+def compare(
+    got: Array,
+    expected: Array,
+    shapes: Mapping[str, tuple[int, ...]],
+    note: str,
+    tolerance: float,
+    names_of_mistakes: Callable[[Mapping[str, bool]], Mapping[str, str]],
+) -> None:
+    """Stop with the worst entry of each wrong block, and what the mistake looks like, unless all entries agree."""
+    problems, start, failed = [], 0, {}
+    for name, shape in shapes.items():
+        stop = start + int(np.prod(shape))
+        g, e = got[start:stop], expected[start:stop]
+        off = np.abs(g - e)
+        allowed = tolerance * np.abs(e) + 1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3)
+        failed[name] = bool((off > allowed).any())
+        if failed[name]:
+            worst = int((off / allowed).argmax())
+            index = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
+            scale = max(abs(float(e[worst])), 1e-300)
+            error = float(off[worst])
+            problems.append(Problem(name, index, float(g[worst]), float(e[worst]), error, error / scale))
+        start = stop
+    if problems:
+        words = names_of_mistakes(failed)
+        named = [Problem(**{**asdict(problem), "diagnosis": words.get(problem.parameter, "")}) for problem in problems]
+        what = "these entries are wrong, the worst of each:" if any(shapes.values()) else "the number is wrong:"
+        raise WrongNumbers(f"{note}{what}", named)

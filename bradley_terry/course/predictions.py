@@ -1,0 +1,126 @@
+"""The questions that each lesson asks before it shows: three options, and a reply to each.
+
+Every question is one that intuition tends to get wrong. ``check.prediction("03.1", "b")`` gives the reply; the numbers
+in the replies are tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["PREDICTIONS", "Prediction"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A question, its options and replies by letter, and the right letter."""
+
+    question: str
+    choices: dict[str, str]
+    options: dict[str, str]
+    right: str
+
+
+def _asked(question: str, right: str, **answers: tuple[str, str]) -> Prediction:
+    return Prediction(
+        question,
+        {letter: choice for letter, (choice, _) in answers.items()},
+        {letter: reply for letter, (_, reply) in answers.items()},
+        right,
+    )
+
+
+PREDICTIONS: dict[str, Prediction] = {
+    "01.1": _asked(
+        "Answer a is scored 2.0 and answer b 1.0. Now both scores double, to 4.0 and 2.0. "
+        "What happens to the probability that a is preferred?",
+        "c",
+        a=("It stays: a is still twice as good as b.",
+           "No. Scores are not strengths: their ratio means nothing, only their difference does. It grew from 1 to 2."),
+        b=("It doubles.",
+           "No. It was 0.731 already, and no probability is 1.46. The margin doubles, the odds are squared."),
+        c=("It rises, from 0.73 to 0.88.",
+           "Yes. The margin grows from 1 to 2, the odds from e to e², and σ(2) = 0.881."),
+    ),
+    "02.1": _asked(
+        "Pair A is scored 3.2 and 1.5, pair B −0.5 and −2.0; the chosen answer comes first. Which pair costs more?",
+        "b",
+        a=("Pair A: its rejected answer has a high score.",
+           "No. Scores by themselves cost nothing. Pair A has the margin 1.7 and costs 0.168."),
+        b=("Pair B, by a little.",
+           "Yes. Margins are 1.7 and 1.5, so the losses are 0.168 and 0.201: the smaller margin costs more."),
+        c=("Pair B, by far: both of its scores are negative.",
+           "It is pair B, but only by a little: 0.201 against 0.168. The sign of a score means nothing."),
+    ),
+    "03.1": _asked(
+        "You add 10 to every reward of a trained model, of every prompt and answer. What happens to the loss?",
+        "a",
+        a=("Nothing.", "Yes. Each margin is a difference of two rewards of one prompt; the 10 cancels."),
+        b=("It falls: chosen answers are scored higher.",
+           "No. The rejected ones are scored higher too, by the same 10, and only the difference enters."),
+        c=("It rises: rejected answers are scored higher.",
+           "No. The chosen ones are scored higher too, by the same 10, and only the difference enters."),
+    ),
+    "03.2": _asked(
+        "The same model scores an answer to prompt 1 with 7 and an answer to prompt 2 with 4. Which is better?",
+        "c",
+        a=("The one scored 7.", "No. Adding −5 to all answers of prompt 1 moves no margin; then it is 2 against 4."),
+        b=("The one scored 7, with probability σ(3) = 0.95.",
+           "No. Nobody was asked to compare answers of two prompts; Δ across prompts has no meaning to the loss."),
+        c=("The model cannot say.",
+           "Yes. The loss sees margins within a prompt; each may have a shift of its own, and no choice tells."),
+    ),
+    "04.1": _asked(
+        "Two models rank 9 of 10 pairs rightly. The first says 0.7 of its choice each time, the second 0.99. "
+        "Which has the smaller mean loss?",
+        "a",
+        a=("The first.", "Yes. 0.441 against 0.470: one confident mistake costs 4.6, nine sure hits save 0.35 each."),
+        b=("The second: it is surer where it is right.",
+           "No. It saves 0.35 nats on each hit, and pays 4.61 instead of 1.20 for its mistake: 0.470 against 0.441."),
+        c=("They are equal: the accuracy is the same.",
+           "No. Accuracy does not know how sure the model is; the loss does. It is 0.441 against 0.470."),
+    ),
+    "05.1": _asked(
+        "People choose the better answer of each pair 9 times in 10, and you know exactly which is better. "
+        "What is the smallest expected loss of any model?",
+        "c",
+        a=("0.", "No. Whoever predicts certainty pays without bound for each of the 10 % of surprises."),
+        b=("0.105, which is −log 0.9.",
+           "No. That is the cost of the likely outcome. The unlikely one costs −log 0.1 = 2.303, one time in ten."),
+        c=("0.325.", "Yes. 0.9·0.105 + 0.1·2.303 = 0.325, the entropy of the choice. Less is memory, not knowledge."),
+    ),
+    "06.1": _asked(
+        "A pair has the margin −6: the model is quite wrong about it. Another has −3. Which pulls harder?",
+        "b",
+        a=("The first, twice as hard.", "No. The pull is 1 − σ(Δ), at most 1: 0.998 against 0.953."),
+        b=("The first, by some 5 %.", "Yes. 0.998 against 0.953: a wrong pair pulls with almost its full force of 1."),
+        c=("The second: the first is saturated and rests.",
+           "No. Pairs that are right and sure rest. Wrong ones never do: their pull is nearly 1."),
+    ),
+    "07.1": _asked(
+        "You check a gradient by differences with a step of 1e-12 instead of 1e-5. What happens to the error?",
+        "c",
+        a=("It shrinks: a derivative is a limit, and the step is closer to 0.",
+           "No. That holds for numbers with endless digits. Here f(x + h) − f(x − h) keeps almost none of its own."),
+        b=("It stays: the step is small either way.",
+           "No. It is a hundred thousand times larger or more: rounding, about 1e-16, is divided by the step."),
+        c=("It grows.", "Yes. Rounding, about 1e-16, is divided by the step: 1e-16/1e-12 = 1e-4."),
+    ),
+    "08.1": _asked(
+        "An MLP scorer has 10 features and 32 hidden units. How many of its parameters get a bias for the output?",
+        "a",
+        a=("None: it has no output bias.",
+           "Yes. A bias added to every reward cancels in every margin: its gradient is exactly 0, whatever the data."),
+        b=("One, as for every layer.",
+           "No. It would be a number that nothing ever moves: added to both rewards, it cancels in the margin."),
+        c=("32, one for each hidden unit.", "No. Those are the hidden biases, inside tanh; they do not cancel."),
+    ),
+    "09.1": _asked(
+        "At which margin does log(1 + exp(−Δ)) first fail in float32?",
+        "b",
+        a=("About −709.", "No. That is where exp overflows in float64. float32 ends at 3.4e38, e to the 88.7."),
+        b=("About −89.", "Yes. exp(88.73) is past the largest float32, 3.4e38, so from there on the loss is infinite."),
+        c=("It does not fail: the result is a small number.",
+           "No. The result, 89, is small; what overflows is exp(89) on the way to it."),
+    ),
+}  # fmt: skip

@@ -1,0 +1,218 @@
+"""Calling a function that somebody is still learning to write: whatever it does becomes one clear sentence.
+
+It may raise, return nothing, return the wrong thing, change its input, print, or run for ever. Each of these ends in a
+``Stop`` with a status and a message that names the line in *their* code; never in a traceback from ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import signal
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ERROR", "FAILED", "NOT_ATTEMPTED", "PASSED", "Stop", "Watch", "call", "can_be_called_with", "real_numbers"]
+
+Array = NDArray[np.float64]
+Learners = Callable[..., object]
+
+PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
+
+
+class Stop(Exception):  # noqa: N818  # no error: the end of a check
+    """The end of a check before its last stage: a status, and why."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+def can_be_called_with(function: Learners, arguments: Sequence[object], names: Sequence[str]) -> None:
+    """Stop unless ``function`` is one and takes these arguments."""
+    wanted = f"a function of ({', '.join(names)})"
+    if not callable(function):
+        raise Stop(ERROR, f"expected {wanted}, got {type(function).__name__}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some built-in functions have none
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise Stop(ERROR, f"expected {wanted}; yours says: {error}") from None
+
+
+def call(
+    function: Learners,
+    arguments: Sequence[object],
+    names: Sequence[str],
+    time_limit: float | Watch,
+    *,
+    note: str = "",
+    quiet: bool = True,
+) -> object:
+    """Call a learner's function on copies, printing nothing, and return what it returned.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : sequence of arrays, numbers, functions, or mappings of names to arrays
+    names : sequence of str
+        What the arguments are called, for messages.
+    time_limit : float, seconds, or Watch
+        Longest time for this call.
+    note : str
+        Put before every message, such as "at margins of 1000: ".
+    quiet : bool
+        Whether a warning of NumPy is a failure; otherwise it passes through to the caller.
+
+    Raises
+    ------
+    Stop
+        "not attempted" for None or NotImplementedError, else "error" or "failed" with a sentence.
+    """
+    if not isinstance(time_limit, Watch):
+        with Watch(time_limit) as watch:
+            return call(function, arguments, names, watch, note=note, quiet=quiet)
+    watch, copies = time_limit, [_copied(argument) for argument in arguments]
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), _strict() if quiet else _AS_IT_IS:
+            watch.since = time.monotonic()
+            answer = function(*copies)
+    except NotImplementedError:
+        raise Stop(NOT_ATTEMPTED, "") from None
+    except _TimeIsUp:
+        raise Stop(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there a loop without end?") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a learner's code may raise
+        shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
+        kind = "a warning of NumPy" if isinstance(error, RuntimeWarning) else type(error).__name__
+        message = f"{note}{kind} in {_place(function, error)}: {error}\n  it was given {shapes}"
+        raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
+    finally:
+        watch.since = None
+    if answer is None:
+        raise Stop(NOT_ATTEMPTED, "")
+    for name, before, after in zip(names, arguments, copies, strict=True):
+        if not _unchanged(before, after):
+            raise Stop(FAILED, f"{note}your function changes its input {name}: work on a copy")
+    return answer
+
+
+def real_numbers(
+    answer: object, name: str, shape: tuple[int, ...], *, n_pairs: int | None = None, note: str = ""
+) -> Array:
+    """Return an answer as float64 of this shape, or stop and say what is the matter.
+
+    ``n_pairs`` is the number of pairs behind a gradient: one row too many for each is a mistake with a name.
+    """
+    try:
+        array = np.asarray(answer)
+    except ValueError:
+        raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different length") from None
+    if array.dtype.kind not in "fiub":
+        kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}"
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
+    if array.shape != shape:
+        hint = ""
+        if n_pairs is not None and array.shape == (n_pairs, *shape):
+            hint = ": looks like one row for each pair; take the mean over the pairs"
+        elif array.shape == shape[::-1] and len(shape) == 2:
+            hint = ": looks like its transpose"
+        elif shape == () and array.size > 1:
+            hint = ": one number for each; was the mean forgotten?"
+        elif array.size == int(np.prod(shape)):
+            hint = ": the right number of entries, in another shape"
+        elif array.shape == ():
+            hint = ": a single number; was a sum or mean taken too many?"
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got shape {array.shape}{hint}")
+    if not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        place = f" at {list(where)}" if where else ""
+        raise Stop(FAILED, f"{note}{name}: expected finite numbers, got {array[where]}{place}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _wanted(shape: tuple[int, ...]) -> str:
+    return f"real numbers of shape {shape}" if shape else "one real number"
+
+
+_AS_IT_IS = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _strict() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        yield
+
+
+class _TimeIsUp(BaseException):
+    """Not an Exception, so that a learner's ``except Exception`` does not catch it."""
+
+
+class Watch:
+    """Interrupts a call that takes longer than so many seconds, where the system can: in the main thread, on POSIX.
+
+    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.since: float | None = None  # when the present call began
+
+    def __enter__(self) -> Watch:
+        self.works = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        if self.works:
+            self.before = signal.signal(signal.SIGALRM, self._look)
+            signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.works:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self.before)
+
+    def _look(self, *_: object) -> None:
+        if self.since is not None and time.monotonic() - self.since >= self.seconds:
+            raise _TimeIsUp
+
+
+def _place(function: Learners, error: BaseException) -> str:
+    """Return the line in the learner's own code at which an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is our call
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    mine = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    if not (mine or frames):
+        return "the call of your function"
+    frame = (mine or frames)[-1]
+    return f"line {frame.lineno} of {frame.name}" + (f", `{frame.line}`" if frame.line else "")
+
+
+def _copied(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: np.array(array) for name, array in value.items()}
+    return np.array(value) if isinstance(value, np.ndarray) else value
+
+
+def _unchanged(before: object, after: object) -> bool:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return set(before) == set(after) and all(np.array_equal(before[name], after[name]) for name in before)
+    if not isinstance(before, np.ndarray):
+        return True
+    return np.array_equal(before, np.asarray(after)) or np.array_equal(before, np.asarray(after), equal_nan=True)
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {np.shape(array)}" for name, array in value.items()) + "}"
+    if isinstance(value, np.ndarray):
+        return f"of shape {value.shape}"
+    return "a function" if callable(value) else repr(value)
