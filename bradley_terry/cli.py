@@ -150,6 +150,19 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--figure", type=Path, metavar="PATH", help="draw the pair loss's times, as SVG and PNG")
     bench.set_defaults(run=_bench)
 
+    course = verb("course", "work through the lessons in JupyterLab", "bradley-terry course --lesson 3")
+    course.add_argument(
+        "--folder", type=Path, default=Path("bradley_terry_course"), metavar="FOLDER",
+        help="where your copies are, or shall be laid (default: bradley_terry_course)",
+    )  # fmt: skip
+    course.add_argument("--lesson", type=int, metavar="N", help="the lesson to open (default: the first)")
+    course.add_argument("--no-browser", action="store_true", help="only print the address")
+    course.add_argument("--port", type=int, metavar="N", help="where JupyterLab listens (default: 8888 or the next)")
+    course.add_argument("--progress", action="store_true", help="say which of your exercises pass, and open nothing")
+    course.add_argument("--check", action="store_true", help="run the original lessons and say what is wrong with them")
+    course.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
+    course.set_defaults(run=_course)
+
     doctor = verb("doctor", "say what is installed and check that it works", "bradley-terry doctor")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -421,6 +434,34 @@ def _function(target: str) -> Callable[..., object]:
         raise ValueError(f"{target}: there is no {name} in this file")
     function: Callable[..., object] = getattr(module, name)
     return function
+
+
+def _course(arguments: argparse.Namespace) -> int:
+    from .course import notebooks
+
+    if arguments.write:
+        for path, changed in notebooks.write(notebooks.lessons(notebooks.originals())):
+            print(f"{path.name}: {'written' if changed else 'unchanged'}", flush=True)
+        return 0
+    if arguments.check:
+        well = True
+        for path, problems in notebooks.check(notebooks.lessons(notebooks.originals())):
+            print(f"{path.name}: {'; '.join(problems) or 'well'}", flush=True)
+            well &= not problems
+        return 0 if well else 1
+    if arguments.progress:
+        for name, verdicts in notebooks.progress(arguments.folder).items():
+            passed = sum(status == "passed" for _, status in verdicts)
+            print(f"{name}: {passed} of {len(verdicts)} passed")
+            for what, status in verdicts:
+                print(f"    {what}: {status}")
+        return 0
+    for sentence in notebooks.copy_to(arguments.folder):
+        print(sentence)
+    print(f"Your copies are in {arguments.folder}. Stop with Ctrl-C.", flush=True)
+    return notebooks.open_lab(
+        arguments.folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port
+    )
 
 
 def _doctor(_: argparse.Namespace) -> int:

@@ -1,0 +1,313 @@
+"""The lessons as files: working copies for learners, executed originals for readers, checks that neither rots.
+
+Cells that matter carry a tag: ``exercise`` (a stub), ``check`` (the cell that judges it), ``solution`` (the folded text
+after it, whose last code block replaces the stub), ``claim`` (the assertion a lesson stands for). Jupyter is imported
+on first use.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "as_text",
+    "check",
+    "copy_to",
+    "execute",
+    "lessons",
+    "open_lab",
+    "originals",
+    "progress",
+    "read",
+    "with_solutions",
+    "write",
+]
+
+Notebook = Any  # nbformat's NotebookNode, a dict with attributes
+RECORD = ".bradley_terry_course.json"  # which original each working copy was made from
+WIDGET = "application/vnd.jupyter.widget-view+json"
+TIME_LIMIT = 120  # seconds for a cell
+
+
+def originals() -> Path:
+    """Return the folder of the lessons: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).parent.parent
+    for folder in (package.parent / "notebooks", package / "notebooks"):
+        if any(folder.glob("[0-9][0-9]_*.ipynb")):
+            return folder
+    raise FileNotFoundError("the lessons are missing from this installation: install bradley_terry anew")
+
+
+def lessons(folder: Path) -> list[Path]:
+    """Return the notebooks of a folder whose names begin with a number, in order; not newer versions laid beside."""
+    return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if ".new." not in path.name)
+
+
+def read(path: Path) -> Notebook:
+    """Read a notebook; ValueError with one sentence if it is none."""
+    nbformat = _jupyter("nbformat")
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # noqa: BLE001  # whatever a file may hold
+        raise ValueError(f"{path.name}: cannot be read as a notebook: {error}") from None
+
+
+def as_text(notebook: Notebook) -> str:
+    """Return what is written to disk: the same notebook gives the same bytes."""
+    text: str = _jupyter("nbformat").writes(notebook, version=4)
+    return text.rstrip("\n") + "\n"
+
+
+def with_solutions(notebook: Notebook) -> Notebook:
+    """Return a copy in which every stub is replaced by the solution that follows it.
+
+    Raises
+    ------
+    ValueError
+        If an exercise has no solution.
+    """
+    solved = copy.deepcopy(notebook)
+    for i, cell in enumerate(solved.cells):
+        if "exercise" not in cell.metadata.get("tags", []):
+            continue
+        after = next((c.source for c in solved.cells[i + 1 :] if "solution" in c.metadata.get("tags", [])), "")
+        code = re.findall(r"```python\n(.*?)```", after.partition("<summary>Solution</summary>")[2], re.DOTALL)
+        if not code:
+            raise ValueError(f"cell {cell.id}: this exercise has no solution after it")
+        cell.source = code[-1].rstrip()
+    return solved
+
+
+def execute(notebook: Notebook) -> Notebook:
+    """Run a copy of a notebook from top to bottom in a fresh kernel and an empty folder, and return it.
+
+    What differs from run to run is left out: times, and the identities of widgets. An error in a cell ends the run and
+    is in that cell's outputs.
+
+    Returns
+    -------
+    notebook
+        With the outputs of this run.
+    """
+    nbclient = _jupyter("nbclient")
+    fresh = copy.deepcopy(notebook)
+    with tempfile.TemporaryDirectory() as folder:
+        client = nbclient.NotebookClient(
+            fresh,
+            timeout=TIME_LIMIT,
+            kernel_name="python3",
+            record_timing=False,
+            allow_errors=False,
+            extra_arguments=["--log-level=ERROR"],
+            resources={"metadata": {"path": folder}},
+        )
+        with suppress(nbclient.exceptions.CellExecutionError):  # it is in the outputs
+            client.execute()
+    return _settled(fresh)
+
+
+def _settled(notebook: Notebook) -> Notebook:
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET, None)
+            if "metadata" in output:
+                output.metadata = {}
+    return notebook
+
+
+def write(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
+    """Run notebooks and write them back with their outputs; yield each with whether its file changed.
+
+    Raises
+    ------
+    ValueError
+        If a cell fails; nothing is written for that notebook.
+    """
+    for path in paths:
+        fresh = execute(read(path))
+        wrong = errors(fresh)
+        if wrong:
+            raise ValueError(f"{path.name}: {wrong[0]}")
+        text = as_text(fresh)
+        changed = path.read_text(encoding="utf-8") != text
+        if changed:
+            path.write_text(text, encoding="utf-8")
+        yield path, changed
+
+
+def check(paths: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Run notebooks as they are and with their solutions; yield each with what is wrong, a sentence a thing."""
+    for path in paths:
+        stored = read(path)
+        fresh = execute(stored)
+        problems = errors(fresh)
+        if not problems and texts(stored) != texts(fresh):
+            problems.append("its stored outputs are not those of a fresh run: bradley-terry course --write")
+        problems += [f"{where}: as shipped it says {said!r}" for where, said in verdicts(fresh) if said != NOT_YET]
+        solved = execute(with_solutions(stored))
+        problems += errors(solved)
+        problems += [
+            f"{where}: with its solution it says {said!r}"
+            for where, said in verdicts(solved)
+            if said != "passed" and not where.startswith("prediction")
+        ]
+        yield path, problems
+
+
+NOT_YET = "not attempted"
+
+
+def errors(notebook: Notebook) -> list[str]:
+    """Return a line for each cell that raised or wrote to stderr."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                found.append(f"cell {cell.id}: {output.ename}: {output.evalue}")
+            elif output.output_type == "stream" and output.name == "stderr":
+                found.append(f"cell {cell.id}: warns: {output.text.strip()}")
+    return found
+
+
+def texts(notebook: Notebook) -> list[str]:
+    """Return every printed or displayed text of a notebook, in order."""
+    return [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    ]
+
+
+def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
+    """Return (what was checked, its status) of every check cell; the status is "not run" where there is no output."""
+    found = []
+    for cell in notebook.cells:
+        if "check" not in cell.get("metadata", {}).get("tags", []):
+            continue
+        said = [o.get("data", {}).get("text/plain", "") for o in cell.get("outputs", [])]
+        first = (said[-1] if said else "").partition("\n")[0]
+        what, colon, status = first.rpartition(": ")
+        source = cell.source.partition("(")[0].replace("check.", "").replace("_", " ")
+        found.append((what, status) if colon else (source, "not run"))
+    return found
+
+
+# --------------------------------------------------------------------------------------------- the learner's own copy
+
+
+def copy_to(folder: Path) -> list[str]:
+    """Lay a working copy of each lesson into a folder; say in a sentence what was done that is not plain.
+
+    A lesson that is there is left as it is, so that work goes on where it stopped. If the original is newer than the
+    one a learner's copy was made from, an untouched copy is replaced, and beside an edited one the newer version is
+    laid as ``NAME.new.ipynb``.
+
+    Raises
+    ------
+    OSError
+        With one sentence, where the folder cannot be written.
+    """
+    said = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        record_file = folder / RECORD
+        record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.exists() else {}
+        for original in lessons(originals()):
+            content, mine = original.read_bytes(), folder / original.name
+            name, new = original.name, _digest(content)
+            if not mine.exists() or _digest(mine.read_bytes()) == record.get(name) != new:
+                said += [f"{name}: replaced by a newer version; yours was as it came"] if mine.exists() else []
+                mine.write_bytes(content)
+                record[name] = new
+            elif record.get(name) != new and _digest(mine.read_bytes()) != new:
+                beside = folder / f"{original.stem}.new.ipynb"
+                beside.write_bytes(content)
+                record[name] = new
+                said.append(f"{name}: yours is kept; the newer version lies beside it as {beside.name}")
+        record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    except json.JSONDecodeError:
+        raise ValueError(f"{folder / RECORD}: is damaged; delete it, your notebooks are safe") from None
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written ({error.strerror}); choose another with --folder") from None
+    return said
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """Return, for each lesson of a working copy, what its checks said when it was last saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there are no lessons in the folder.
+    """
+    mine = lessons(folder)
+    if not mine:
+        raise FileNotFoundError(f"{folder}: there are no lessons here; bradley-terry course lays them out")
+    return {path.name: verdicts(read(path)) for path in mine}
+
+
+def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, port: int | None = None) -> int:
+    """Start JupyterLab on a folder with one lesson open, and wait until it is shut down.
+
+    Returns
+    -------
+    int
+        JupyterLab's own exit code.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If JupyterLab is not installed.
+    ValueError
+        For a lesson that does not exist.
+    """
+    if not find_spec("jupyterlab"):
+        raise ModuleNotFoundError('the course needs JupyterLab: python -m pip install "bradley_terry[course]"')
+    paths = {int(path.name[:2]): path for path in lessons(folder)}
+    lesson = min(paths, default=1) if lesson is None else lesson
+    if lesson not in paths:
+        raise ValueError(f"--lesson: expected one of {', '.join(map(str, paths))}, got {lesson}")
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
+    command += [f"--LabApp.default_url=/doc/tree/{paths[lesson].name}"]
+    command += [] if browser else ["--no-browser"]
+    command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    if port is not None:
+        if _is_taken(port):
+            print(f"port {port} is taken: JupyterLab will look for another and print its address", flush=True)
+        command.append(f"--ServerApp.port={port}")
+    return subprocess.call(command)  # noqa: S603  # our own interpreter
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _jupyter(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(f'this needs {name}: python -m pip install "bradley_terry[course]"') from None
