@@ -82,7 +82,7 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
     -------
     Report
     """
-    a, b = np.array([2.0, 0.0, -1.0, 3.2, 1.0]), np.array([-0.2, 0.0, 1.5, 1.5, -4.0])
+    a, b = np.array([2.0, 0.6, -1.0, 3.2, 1.0]), np.array([-0.2, 0.6, 1.5, 1.5, -4.0])
     far = np.array([1000.0, -1000.0]), np.array([-1000.0, 1000.0])
 
     def wrong(a: Array, b: Array) -> Wrong:
@@ -304,7 +304,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the share of wrong answers", np.mean(z < 0) + 0.5 * np.mean(z == 0)
         yield "a number of pairs, not a share", np.sum(z > 0) + 0.5 * np.sum(z == 0)
         yield "the mean probability σ(Δ), which knows how sure the model is; accuracy does not", np.mean(sigmoid(z))
-        yield "ties are left out: they count half", np.mean(z[z != 0] > 0)
+        yield "ties are left out: they count half", np.mean(z[z != 0] > 0) if z.any() else np.nan
         yield "a percentage: a share lies between 0 and 1", 100 * (np.mean(z > 0) + 0.5 * np.mean(z == 0))
         yield "the mean of the sign, from −1 to 1", np.mean(np.sign(z))
 
@@ -336,7 +336,7 @@ def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
     Report
     """
     rng = np.random.default_rng(4)
-    sure = 6 * rng.normal(0.5, 1.0, 400)
+    sure = 6 * rng.normal(0.25, 1.0, 400)
     shy = 0.2 * rng.normal(1.0, 1.0, 300)
 
     def wrong(z: Array) -> Wrong:
@@ -361,7 +361,7 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     -------
     Report
     """
-    true, model = np.array([2.0, -1.0, 0.5, 0.0]), np.array([1.0, 0.5, 0.5, -3.0])
+    true, model = np.array([2.0, -1.0, 0.5, 0.25]), np.array([1.0, 0.5, 0.5, -3.0])
     cases: list[Case] = [((true, model), ""), ((true, true), "where the model is the truth: ")]
     cases.append(((np.array([1.0, -2.0]), np.array([800.0, -900.0])), "at margins of 800 and -900: "))
 
@@ -399,7 +399,7 @@ def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
     -------
     Report
     """
-    true = np.array([2.0, -1.0, 0.5, 0.0, -3.0])
+    true = np.array([3.0, -1.0, 0.5, 0.0, -2.0])
 
     def wrong(true: Array) -> Wrong:
         p = np.asarray(sigmoid(true))
@@ -667,7 +667,7 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
 
         with_nan = np.array([0.5, np.nan, -1.0])
         mean, gradients = _pair(
-            call(function, (with_nan,), ("margins",), time_limit, note="given a NaN: "), with_nan, ""
+            call(function, (with_nan,), ("margins",), time_limit, note="given a NaN: "), with_nan, "given a NaN: "
         )
         if not (np.isnan(mean) and np.isnan(gradients[1])):
             raise Stop(FAILED, "given a NaN: it gives a number back; a NaN must stay one, or nobody hears of it")
@@ -681,7 +681,10 @@ def _pair(answer: object, z: Array, note: str) -> tuple[float, Array]:
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {type(answer).__name__}")
     if np.isnan(z).any():
-        return float(np.asarray(answer[0])), np.asarray(answer[1], dtype=np.float64)
+        mean_of, each = (np.asarray(part) for part in answer)
+        if mean_of.dtype.kind != "f" or mean_of.shape or each.dtype.kind != "f" or each.shape != z.shape:
+            raise Stop(FAILED, f"{note}expected a number and {z.size} gradients, got {answer!r:.80}")
+        return float(mean_of), each
     mean = real_numbers(answer[0], "mean loss", (), note=note)
     return float(mean), real_numbers(answer[1], "gradients", z.shape, note=note)
 
