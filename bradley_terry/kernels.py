@@ -636,7 +636,7 @@ def weighted_gram(
             result += part.T @ part
         return result
 
-    return np.asarray(sum(rows.share(one_part, 4 * PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))
+    return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))
 
 
 def differences_of(chosen: Floats, rejected: Floats) -> NDArray[np.float64]:
