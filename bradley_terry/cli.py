@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("target", nargs="?", metavar="FILE:FUNCTION", help="your own; see bradley_terry.course.check")
     check.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: all; for yours, linear")
     check.add_argument(
-        "--against", nargs="+", choices=["numerical", "autograd", "jax", "torch"], default=["numerical"],
+        "--against", nargs="+", action="extend", choices=["numerical", "autograd", "jax", "torch"],
         help="who judges the package's own (default: numerical)",
     )  # fmt: skip
     check.add_argument("--museum", action="store_true", help="walk through the bug museum instead")
@@ -349,7 +349,7 @@ def _matched(model: RewardModel, pairs: PreferencePairs, arguments: argparse.Nam
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from .figures import build_figures
+    from .course.figures import build_figures
 
     for path in build_figures(arguments.out):
         print(path)
@@ -409,7 +409,8 @@ def _check(arguments: argparse.Namespace) -> int:
     for kind in [arguments.scorer] if arguments.scorer else list(scorers):
         for scorer in scorers[kind]:
             objective = Objective(scorer, contests if kind == "table" else features, l2=0.3)
-            found = check_gradient(objective, rng.normal(size=scorer.n_parameters), against=arguments.against)
+            phi = rng.normal(size=scorer.n_parameters)
+            found = check_gradient(objective, phi, against=arguments.against or "numerical")
             print(f"{scorer}\n{found}\n")
             well &= found.passed
     return 0 if well else 1

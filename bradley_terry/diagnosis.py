@@ -122,6 +122,11 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
         for sentence, row in rows.items():
             alone = np.where(np.arange(n) == row, d, 0.0)
             yield sentence, back(alone, -alone) + penalty
+    if n > 2:
+        for where, shift in {"before": 1, "after": -1}.items():
+            moved = np.roll(d, shift)
+            sentence = f"each pair has the pull of the pair {where} it: an index is off by one"
+            yield sentence, back(moved, -moved) + penalty
     if isinstance(scorer, TableScorer):
         yield "an item that occurs again overwrites what it got before: add up", _overwritten(objective, d) + penalty
     if isinstance(scorer, MLPScorer):

@@ -609,6 +609,7 @@ def plot_times(
     return _finish(ax, "pairs n", "seconds for loss and gradient")
 
 
+@style()
 def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None = None, ax: Axes | None = None) -> Axes:
     """Draw the error of a central difference against its step, both on logarithmic axes: a V.
 
@@ -650,6 +651,7 @@ def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None =
         ax.plot([mark], [at_mark], color=REJECTED, marker="s", markersize=MARKER_SIZE, linestyle="none", zorder=4)
         ax.annotate(f"h = {mark:.0e}: {at_mark:.0e}", (mark, at_mark), (-16, -22), textcoords="offset points",
                     ha="right", fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
+        ax.set_ylim(bottom=min(ax.get_ylim()[0], at_mark / 100))  # room for these words
     return _finish(ax, "step h", "error of the central difference")
 
 

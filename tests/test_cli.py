@@ -243,8 +243,11 @@ def test_check_shows_the_packages_own_gradients(capsys):
     printed = capsys.readouterr().out
     assert printed.count("gradient: every entry agrees") == 4
     pytest.importorskip("autograd", reason="the library autograd is not installed")
-    assert main(["check", "--scorer", "mlp", "--against", "autograd", "numerical"]) == 0
-    assert "autograd" in capsys.readouterr().out
+    for referees in (["--against", "autograd", "numerical"], ["--against", "autograd", "--against", "numerical"]):
+        assert main(["check", "--scorer", "mlp", *referees]) == 0
+        printed = capsys.readouterr().out
+        assert "autograd" in printed
+        assert "numerical" in printed
 
 
 def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):

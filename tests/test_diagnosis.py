@@ -66,11 +66,12 @@ def gradient(objective, phi, slip):
     total = np.zeros(phi.size)
     weight_sum = sum(1.0 if pairs.weights is None else pairs.weights[i] for i in range(n))
     for i in range(n):
-        w = 1.0 if pairs.weights is None or slip == "weights" else pairs.weights[i]
-        t = 1.0 if pairs.labels is None or slip == "labels" else pairs.labels[i]
-        m = 0.0 if pairs.target_margins is None or slip == "margins" else pairs.target_margins[i]
+        k = (i + {"one before": -1, "one after": 1}.get(slip, 0)) % n  # the pair whose pull is taken
+        w = 1.0 if pairs.weights is None or slip == "weights" else pairs.weights[k]
+        t = 1.0 if pairs.labels is None or slip == "labels" else pairs.labels[k]
+        m = 0.0 if pairs.target_margins is None or slip == "margins" else pairs.target_margins[k]
         up, down = row(scorer, phi, pairs.chosen[i], slip), row(scorer, phi, pairs.rejected[i], slip)
-        z = rewards(scorer, phi, pairs.chosen[i]) - rewards(scorer, phi, pairs.rejected[i])
+        z = rewards(scorer, phi, pairs.chosen[k]) - rewards(scorer, phi, pairs.rejected[k])
         z += m if slip == "margin added" else -m
         p, q = 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z))  # sigma(z), sigma(-z)
         pull = {
@@ -113,6 +114,8 @@ NAMES = {  # slip → words that its diagnosis must contain
     "added": "two answers are added",
     "only last": "only the last pair",
     "only first": "only the first pair",
+    "one before": "pull of the pair before it",
+    "one after": "pull of the pair after it",
 }
 EXTRA_NAMES = {
     "labels": {"labels": "labels are ignored", "exchanged labels": "P(rejected preferred)"},

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry import figures
+from bradley_terry.course import figures, sliders
+from bradley_terry.course.plots import naive_losses
+from bradley_terry.figures import model_figures
 from bradley_terry.plots import plot_scaling
 
 COMMITTED = Path(__file__).parents[1] / "figures"
@@ -43,6 +45,47 @@ def test_shift_invariance_starts_from_the_pairs_of_the_course() -> None:
     losses = plot_scaling(chosen, rejected, factors).lines[0].get_ydata()
     assert factors[losses.argmin()] == pytest.approx(2.0)
     assert f"{losses.min():.4f}" == "0.4701"
+
+
+def test_rewards_to_probability_marks_what_its_caption_says() -> None:
+    """σ(2.2) = .900250 for the course's scores 2.0 and −0.2, σ(0) = ½, and σ(−2) = 1 − σ(2) = .119203."""
+    margins, p = figures.rewards_to_probability_figure().axes[0].lines[1].get_xydata().T
+    assert margins.tolist() == [-2.0, 0.0, 2.2]
+    np.testing.assert_allclose(p, [0.119203, 0.5, 0.900250], atol=5e-7)
+
+
+def test_pulls_fall_from_full_force_to_nearly_none() -> None:
+    """σ(6) = .9975 and σ(3) = .9526: twice as wrong pulls a twentieth harder; at 0 it is ½, at 4 below .02."""
+    margins, pulls = figures.pulls_figure().axes[0].lines[1].get_xydata().T
+    assert margins.tolist() == list(figures.PULLING)
+    np.testing.assert_allclose(pulls[:4], [0.997527, 0.952574, 0.731059, 0.5], atol=5e-7)
+    assert 0.01 < pulls[-1] < 0.02
+
+
+def test_the_step_sweep_is_a_v_with_its_bend_near_a_hundred_thousandth() -> None:
+    """A hundred times longer costs about 100² as much, and at the shortest steps the error is near eps/h."""
+    sweep = sliders.lesson_sweep()
+    assert 1e-6 < sweep.best_step < 1e-4
+    long, longer = (float(np.interp(np.log(h), np.log(sweep.steps), np.log(sweep.errors))) for h in (1e-3, 1e-1))
+    assert np.exp(longer - long) == pytest.approx(1e4, rel=0.3)  # ∝ h², but for the term in h⁴
+    assert 1e-6 < np.median(sweep.errors[sweep.steps < 1e-11]) < 1e-3
+
+
+def test_two_hidden_units_learn_what_a_line_cannot() -> None:
+    """Of three answers alike but for their length the MLP prefers the middle one to both; no linear reward can."""
+    linear, bent, _ = sliders.curved_models()
+    lengths = np.array([[-1.5, 0.0], [0.0, 0.0], [1.5, 0.0]])
+    short, middle, long = bent.reward(lengths)
+    assert middle > max(short, long) + 1
+    short, middle, long = linear.reward(lengths)
+    assert middle == pytest.approx((short + long) / 2, abs=1e-12)
+
+
+def test_naive_form_is_infinite_from_where_its_caption_says() -> None:
+    """exp(88.7) is finite in float32 and exp(88.8) is not."""
+    losses = naive_losses("log(1 + exp(-z))", [-88.7, -88.8], np.float32)
+    assert np.isfinite(losses[0])
+    assert np.isinf(losses[1])
 
 
 def test_training_curve_says_what_its_caption_says() -> None:
@@ -150,13 +193,7 @@ def test_figures_leave_all_settings_alone(tmp_path) -> None:
 def test_every_word_in_a_figure_stands_clear(built) -> None:
     """In none of the figures do two texts overlap or leave the picture."""
     assert built
-    for draw in (
-        figures.loss_and_gradient_figure,
-        figures.shift_invariance_figure,
-        figures.confidence_and_loss_figure,
-        figures.empirical_and_expected_loss_figure,
-        figures.training_curve_figure,
-    ):
+    for draw in figures.FIGURES.values():
         figure = draw()
         figure.draw_without_rendering()
         texts = [text for ax in figure.axes for text in [*ax.texts, ax.xaxis.label, ax.yaxis.label] if text.get_text()]
@@ -176,7 +213,7 @@ def test_model_figures_show_loss_curve_margins_and_reliability(scorer, rng, tmp_
     model = bt.fit(scorer, pairs, validation=0.25, l2=0.1, backend="numpy")
     margins = model.reward(pairs.chosen) - model.reward(pairs.rejected)
     before = margins.copy()
-    paths = figures.model_figures(model, model.evaluate(pairs, n_bootstrap=10), margins, tmp_path / "new")
+    paths = model_figures(model, model.evaluate(pairs, n_bootstrap=10), margins, tmp_path / "new")
     assert [path.name for path in paths] == [
         f"{name}{end}" for name in ("loss_curve", "margins", "reliability") for end in (".svg", ".png")
     ]

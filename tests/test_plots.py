@@ -27,6 +27,7 @@ LOSSES = 0.6 + np.array([[-0.1, 0.0, 0.2], [-0.05, 0.01, 0.04], [0.0, -0.01, 0.0
 BINS = reliability(MARGINS, n_bins=4)
 
 # Each plot with arguments that it accepts.
+STEPS = np.logspace(-12, 0, 25)
 CALLS = {
     "plot_confidence": ((np.linspace(0.01, 0.99, 99),), {}),
     "plot_empirical_and_expected": ((SIZES, LOSSES, 0.6, 0.5), {"spread": 0.9}),
@@ -37,6 +38,7 @@ CALLS = {
     "plot_reliability": ((BINS,), {}),
     "plot_scaling": ((CHOSEN, REJECTED, np.linspace(0, 6, 121)), {}),
     "plot_shift_invariance": ((CHOSEN, REJECTED, np.linspace(-10, 10, 21)), {}),
+    "plot_step_sweep": ((STEPS, STEPS**2 + 1e-16 / STEPS), {"mark": 1e-5}),
     "plot_times": (
         ({"ours": (SIZES, SIZES / 1e6), "a peer": (SIZES, SIZES / 1e5), "copy": (SIZES, SIZES / 1e7)},),
         {"ours": "ours", "limits": ["copy"]},

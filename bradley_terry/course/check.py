@@ -150,9 +150,14 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the hinge max(0, 1 − Δ), not −log σ(Δ)", np.maximum(0, 1 - z)
         yield "squared: (1 − σ(Δ))², the Brier score", np.asarray(sigmoid(-z)) ** 2
         yield "0 for a large negative margin: a clip hides the straight tail", np.where(z < -50, 0.0, right)
+        yield "−log(σ(Δ) + 1e-8): the grain keeps the loss below 18.42, and such a pair does not pull", _grain(z)
 
     cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
     return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit)
+
+
+def _grain(z: Array) -> Array:
+    return np.asarray(-np.log(np.asarray(sigmoid(z)) + 1e-8))
 
 
 def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:

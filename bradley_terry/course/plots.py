@@ -47,8 +47,16 @@ def _finish(ax: Axes, x_label: str, y_label: str) -> Axes:
     return ax
 
 
+BACKGROUND = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # behind words that a line would cross
+
+
 def _note(ax: Axes, words: str, at: tuple[float, float], color: str, *, ha: str = "left", va: str = "center") -> None:
-    ax.annotate(words, at, fontsize=TEXT_SIZE, color=color, ha=ha, va=va)
+    ax.annotate(words, at, fontsize=TEXT_SIZE, color=color, ha=ha, va=va, bbox=BACKGROUND, zorder=2.5)
+
+
+def _number(value: float, form: str = "g") -> str:
+    """Write a number with a true minus sign."""
+    return format(value, form).replace("-", "−")
 
 
 @style()
@@ -74,8 +82,8 @@ def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = No
     ax.plot(marked, p, color=CHOSEN, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
     for z, height in zip(marked.tolist(), p.tolist(), strict=True):
         left = z > 0
-        _note(ax, f"Δ = {z:+.3g}: {height:.3f}", (z + (-0.35 if left else 0.35), height + (0.04 if left else -0.04)),
-              CHOSEN, ha="right" if left else "left")  # fmt: skip
+        place = (z + (-0.35 if left else 0.35), height + (0.04 if left else -0.04))
+        _note(ax, f"Δ = {_number(z, '.3g')}: {height:.3f}", place, CHOSEN, ha="right" if left else "left")
     ax.axhline(0.5, color=QUIET, linewidth=1, linestyle=":")
     ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
     ax.set(ylim=(-0.04, 1.04), xlim=(-reach, reach))
@@ -104,7 +112,8 @@ def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = 
     ax.axvline(0.5, color=QUIET, linewidth=1, linestyle=":")
     ax.set(xlim=(0, 1), ylim=(-0.4, 0.75), yticks=[])
     ax.spines["left"].set_visible(False)
-    ax.set_title(f"rewards {reward_a:g} and {reward_b:g}: margin {reward_a - reward_b:+.3g}", fontsize=TEXT_SIZE)
+    rewards, margin = f"rewards {_number(reward_a)} and {_number(reward_b)}", _number(reward_a - reward_b, "+.3g")
+    ax.set_title(f"{rewards}: margin {margin}", fontsize=TEXT_SIZE)
     return _finish(ax, "P(a preferred to b)", "")
 
 
@@ -132,8 +141,8 @@ def plot_pulls(margins: ArrayLike, *, ax: Axes | None = None) -> Axes:
     for at, pull in zip(z.tolist(), pulls.tolist(), strict=True):
         _note(ax, f"{pull:.3f}", (at + 0.25, pull + 0.02), EMPIRICAL, va="bottom")
     ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "the model is wrong", (-reach + 0.2, 0.06), REJECTED)
-    _note(ax, "right", (reach - 0.2, 0.94), CHOSEN, ha="right")
+    for x, words, color in ((0.25, "the model is wrong", REJECTED), (0.75, "the model is right", CHOSEN)):
+        ax.text(x, 1.02, words, transform=ax.transAxes, ha="center", fontsize=TEXT_SIZE, color=color)
     ax.set(xlim=(-reach, reach), ylim=(0, 1.12))
     return _finish(ax, "margin Δ (log-odds)", "pull 1 − σ(Δ)")
 
@@ -179,7 +188,7 @@ def plot_reward_map(
     ----------
     reward : callable, (n, 2) -> (n,)
     pairs : PreferencePairs, optional
-        The first 15 are drawn.
+        The first 15 whose answers lie close together, at most ¾ of the reach apart, are drawn.
     reach : float
         Features from -reach to reach.
     names : two str
@@ -194,9 +203,11 @@ def plot_reward_map(
     r = np.asarray(reward(np.column_stack([x.ravel(), y.ravel()]))).reshape(x.shape)
     r = r - r.mean()  # a shift means nothing
     lines = ax.contour(x, y, r, levels=9, colors=EXPECTED, linewidths=1.5)
-    ax.clabel(lines, fontsize=TEXT_SIZE - 3, fmt="%.1f")
+    ax.clabel(lines, fontsize=TEXT_SIZE - 3, fmt=lambda value: _number(value, ".1f"))
     if pairs is not None:
-        for chosen, rejected in zip(np.asarray(pairs.chosen)[:15], np.asarray(pairs.rejected)[:15], strict=True):
+        c, d = (np.asarray(x, dtype=np.float64) for x in (pairs.chosen, pairs.rejected))
+        close = np.flatnonzero(np.hypot(*(c - d).T) <= 0.75 * reach)[:15]
+        for chosen, rejected in zip(c[close], d[close], strict=True):
             ax.annotate("", chosen, rejected, arrowprops={"arrowstyle": "->", "color": QUIET, "linewidth": 0.8})
             ax.plot(*chosen, color=CHOSEN, marker="o", markersize=6, linestyle="none")
             ax.plot(*rejected, color=REJECTED, marker="s", markersize=5, linestyle="none")
@@ -250,12 +261,11 @@ def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axe
     """
     ax = new_axes()[0] if ax is None else ax
     reach = {np.float16: 16.0, np.float32: 120.0}.get(dtype, 800.0)
-    z = np.linspace(-reach, reach, 1601).astype(dtype).astype(np.float64)
+    z = np.linspace(-reach, reach, 801).astype(dtype).astype(np.float64)
     right = np.asarray(pair_losses(z))
     got = naive_losses(form, z, dtype).astype(np.float64)
-    tiny = float(np.finfo(dtype).smallest_subnormal)
-    representable = right >= tiny
-    failed = ~np.isfinite(got) | ((got == 0) & representable)
+    tiny = float(np.finfo(dtype).tiny)  # below it numbers have ever fewer digits, whoever computes
+    failed = ~np.isfinite(got) | ((got == 0) & (right >= tiny))
     error = np.maximum(np.abs(got - right) / np.maximum(right, tiny), float(np.finfo(dtype).eps) / 16)
     ax.plot(z, np.where(failed, np.nan, error), color=EMPIRICAL, linewidth=LINE_WIDTH)
     ax.set(yscale="log", xlim=(-reach, reach), ylim=(float(np.finfo(dtype).eps) / 32, 10))
@@ -267,6 +277,6 @@ def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axe
             ax.text((left + end) / 2, 0.1, value, ha="center", fontsize=TEXT_SIZE + 2, color=REJECTED,
                     bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
     ax.axhline(1.0, color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "100 %", (reach * 0.98, 1.25), QUIET, ha="right", va="bottom")
+    _note(ax, "100 %", (reach * 0.98, 1.0), QUIET, ha="right")
     ax.set_title(f"{form} in {dtype.__name__}", fontsize=TEXT_SIZE)
     return _finish(ax, "margin Δ (log-odds)", "relative error")

@@ -35,7 +35,7 @@ from ..plots import (
     style,
 )
 from ..preference import expected_loss, loss_floor, sample_preferences
-from ..scorers import MLPScorer
+from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
 from .plots import NAIVE_FORMS, plot_naive_form, plot_probability_bar, plot_pulls, plot_reward_map, plot_temperature
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "confidence_world",
+    "curved_models",
     "curved_world",
     "draw_forms",
     "draw_hidden_width",
@@ -56,6 +57,7 @@ __all__ = [
     "draw_temperature",
     "forms",
     "hidden_width",
+    "lesson_sweep",
     "loss",
     "more_pairs",
     "play",
@@ -266,7 +268,8 @@ def pull() -> VBox:
 
 
 @lru_cache(maxsize=1)
-def _sweep() -> StepSweep:
+def lesson_sweep() -> StepSweep:
+    """Return the V of lesson 7: one entry of the gradient of a small MLP, differenced with many steps."""
     rng = np.random.default_rng(7)
     scorer = MLPScorer(3, 4)
     chosen, rejected = rng.normal(size=(2, 30, 3))
@@ -276,7 +279,7 @@ def _sweep() -> StepSweep:
 
 def draw_step(exponent: float) -> Drawing:
     """Draw lesson 7: the error of a central difference with the step 10^exponent."""
-    sweep, h = _sweep(), 10.0**exponent
+    sweep, h = lesson_sweep(), 10.0**exponent
     error = float(np.exp(np.interp(np.log(h), np.log(sweep.steps), np.log(np.maximum(sweep.errors, 1e-17)))))
     side = "rounding" if h < sweep.best_step else "truncation"
     return plot_step_sweep(sweep.steps, sweep.errors, mark=h), f"h = {h:.0e}: error about {error:.0e}, mostly {side}"
@@ -305,6 +308,12 @@ def curved_world() -> tuple[PreferencePairs, PreferencePairs]:
 @lru_cache(maxsize=len(WIDTHS))
 def _fitted(n_hidden: int) -> RewardModel:
     return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend="numpy")
+
+
+def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
+    """Return a linear scorer and one with two hidden units, fitted to the curved world, and the pairs they saw."""
+    pairs = curved_world()[0]
+    return fit(LinearScorer(2), pairs, l2=1e-3, backend="numpy"), _fitted(2), pairs
 
 
 def draw_hidden_width(n_hidden: int) -> Drawing:
