@@ -122,6 +122,9 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
         for sentence, row in rows.items():
             alone = np.where(np.arange(n) == row, d, 0.0)
             yield sentence, back(alone, -alone) + penalty
+            whole = alone * w.sum()
+            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean has a {total} below"
+            yield undivided, back(whole, -whole) + penalty
     if n > 2:
         for where, shift in {"before": 1, "after": -1}.items():
             moved = np.roll(d, shift)

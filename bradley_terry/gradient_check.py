@@ -513,7 +513,8 @@ def numerical_gradient(
         h = step * unit
         while abs(central(h)) * h > 0.1 and h > 1e-12 * unit:  # a small step, as the loss sees it
             h /= 8
-        gradient[j], spread[j] = _ridders(central, h, noise)
+        # φ_j itself is rounded, too, by eps·|φ_j|: where the loss is 0, that is all the noise there is.
+        gradient[j], spread[j] = _ridders(central, h, max(noise, EPS * abs(phi[j] * central(h))))
     return gradient, spread
 
 
@@ -526,10 +527,11 @@ def _jumps(
     share: float,
     noise: float,
 ) -> Array:
-    """Return, where got and expected differ because the loss has a kink at φ, how far its slopes on both sides differ.
+    """Return, where got and expected differ because the loss has a kink at φ, how far its slopes lie from their mean.
 
     A ReLU whose input is all but 0 has a slope on either side, and one is as right as the other; the central difference
-    sees their mean. What tells a kink from a curve: for half the step, the slopes of a curve differ by half as much.
+    sees their mean, half a jump away from both. What tells a kink from a curve: for half the step, the slopes of a
+    curve differ by half as much.
     """
     jumps = np.zeros_like(phi)
     at_phi = loss(phi)
@@ -546,7 +548,7 @@ def _jumps(
         for h in (1e-3 * typical, 1e-5 * typical, 1e-7 * typical):
             wide, narrow = jump(j, h), jump(j, h / 4)
             if wide > 40 * noise / h and narrow > 0.7 * wide:
-                jumps[j] = max(jumps[j], wide)
+                jumps[j] = max(jumps[j], wide / 2 + 4 * noise / h)
     return jumps
 
 
@@ -619,7 +621,7 @@ def _ridders(central: Callable[[float], float], h: float, noise: float, n_halvin
                 break
             best, error = new[-1], np.inf
         row = new
-    return best, float(error)
+    return best, float(error if np.isfinite(error) else doubt)  # an endless doubt would let everything pass
 
 
 @dataclass(frozen=True)

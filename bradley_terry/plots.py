@@ -90,6 +90,11 @@ def style() -> Iterator[None]:
 class _ShownAxes(Axes):
     """Axes that display their figure as the last line of a notebook cell, without pyplot."""
 
+    def __repr__(self) -> str:
+        """Return what is drawn in words, for those who cannot see it."""
+        panels = [f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in figure_of(self).axes if ax.get_ylabel()]
+        return f"figure: {'; '.join(panels) or self.get_xlabel()}"
+
     def _repr_svg_(self) -> str:
         return _svg(figure_of(self)).decode("utf-8")
 
@@ -649,8 +654,9 @@ def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None =
     if mark is not None:
         at_mark = float(np.exp(np.interp(np.log(mark), np.log(h), np.log(error))))
         ax.plot([mark], [at_mark], color=REJECTED, marker="s", markersize=MARKER_SIZE, linestyle="none", zorder=4)
-        ax.annotate(f"h = {mark:.0e}: {at_mark:.0e}", (mark, at_mark), (-16, -22), textcoords="offset points",
-                    ha="right", fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
+        side, ha = (16, "left") if mark < 1e-3 * middle else (-16, "right")  # away from the edge that is near
+        ax.annotate(f"h = {mark:.0e}: {at_mark:.0e}", (mark, at_mark), (side, -22), textcoords="offset points",
+                    ha=ha, fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
         ax.set_ylim(bottom=min(ax.get_ylim()[0], at_mark / 100))  # room for these words
     return _finish(ax, "step h", "error of the central difference")
 

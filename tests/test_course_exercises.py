@@ -222,6 +222,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("base 10", lambda p: np.log10(p / (1 - p))),
         ("base 2", lambda p: np.log2(p / (1 - p))),
         ("the way there, not the way back", sigma),
+        ("the probability of the other answer", lambda p: 1 - p),
         ("a straight line", lambda p: p - (1 - p)),
     ],
     "loss": [
@@ -281,6 +282,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("as if a always won", lambda t, z: nats(z).mean()),
         ("p and 1 − p are exchanged", lambda t, z: fresh(-t, z)),
         ("truth and model are exchanged", lambda t, z: fresh(z, t)),
+        ("the model's own probability is the weight", lambda t, z: fresh(z, z)),
         ("the entropy of the truth", lambda t, z: -np.mean(sum(p * np.log(p) for p in (sigma(t), sigma(-t))))),
         ("a sum", lambda t, z: fresh(t, z) * len(t)),
         ("the minus is missing", lambda t, z: -fresh(t, z)),
@@ -341,6 +343,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the minus is missing", kernel_of(lambda z, n: np.log(sigma(z)).mean(), None)),
         ("turned round", kernel_of(lambda z, n: nats(-z).mean(), None)),
         ("the loss of the last pair", kernel_of(lambda z, n: nats(z[n - 1]), None)),
+        ("a share of the last pair alone", kernel_of(lambda z, n: nats(z[n - 1]) / n, None)),
         ("the division by the number of pairs", kernel_of(None, lambda z, n: -sigma(-z))),
         ("the sign is flipped", kernel_of(None, lambda z, n: sigma(-z) / n)),
         ("σ(Δ) stands", kernel_of(None, lambda z, n: -sigma(z) / n)),

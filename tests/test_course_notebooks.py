@@ -39,6 +39,7 @@ def shelf(tmp_path, monkeypatch):
     for name in ("01_first", "02_second"):
         (folder / f"{name}.ipynb").write_text(notebooks.as_text(notebook(code("1 + 1"))), encoding="utf-8")
     monkeypatch.setattr(notebooks, "originals", lambda: folder)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))  # where signatures are kept
     return folder
 
 
@@ -50,6 +51,17 @@ def test_copies_are_laid_once_and_resumed(shelf, tmp_path):
     assert notebooks.copy_to(mine) == []
     assert (mine / "01_first.ipynb").read_text(encoding="utf-8") == "edited"
     assert (mine / "02_second.ipynb").read_bytes() == (shelf / "02_second.ipynb").read_bytes()
+
+
+def test_copies_are_trusted_until_they_are_edited(shelf, tmp_path):
+    """So that Jupyter shows the stored figures of a lesson just opened, and runs nothing of a stranger's."""
+    notary = pytest.importorskip("nbformat.sign").NotebookNotary
+    mine = tmp_path / "mine"
+    notebooks.copy_to(mine)
+    copied = notebooks.read(mine / "01_first.ipynb")
+    assert notary().check_signature(copied)
+    copied.cells[0].source = "1 + 2"
+    assert not notary().check_signature(copied)
 
 
 def test_a_newer_version_is_laid_beside_an_edited_copy_and_replaces_an_untouched_one(shelf, tmp_path):

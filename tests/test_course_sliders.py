@@ -55,7 +55,7 @@ def test_every_slider_moves_picture_and_sentence():
         assert bytes(picture.value) != before[0], name
         assert sentence.value != before[1], name
         assert bytes(picture.value).startswith(b"\x89PNG")
-        assert repr(box).startswith("a slider; it needs a running kernel")
+        assert repr(box).startswith("a slider: it needs a running kernel")
 
 
 def test_more_pairs_counts_and_starts_again():

@@ -80,13 +80,14 @@ def gradient(objective, phi, slip):
             "sigma prime": ((1 - t) - t) * p * q,
             "exchanged labels": t * p - (1 - t) * q,
         }.get(slip, (1 - t) * p - t * q)
-        if slip == "only last":
+        if slip in {"only last", "last undivided"}:
             total[:] = 0
         if slip == "only first" and i:
             continue
         one, other = {"chosen": (1, 0), "rejected": (0, 1), "added": (1, -1)}.get(slip, (1, 1))
         total = total + w * pull * (one * up - other * down)
-    share = {"sum": 1.0, "twice": weight_sum**2, "n for weights": n, "weights": n}.get(slip, weight_sum)
+    shares = {"sum": 1.0, "last undivided": 1.0, "twice": weight_sum**2, "n for weights": n, "weights": n}
+    share = shares.get(slip, weight_sum)
     factor = {"no penalty": 0, "double penalty": 2, "wrong penalty": -1, "half penalty": 0.5}
     if slip == "half penalty":
         factor["half penalty"] = 1.5
@@ -114,6 +115,7 @@ NAMES = {  # slip → words that its diagnosis must contain
     "added": "two answers are added",
     "only last": "only the last pair",
     "only first": "only the first pair",
+    "last undivided": "only the last pair counts, and undivided",
     "one before": "pull of the pair before it",
     "one after": "pull of the pair after it",
 }

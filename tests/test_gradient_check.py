@@ -213,6 +213,10 @@ def test_a_kink_at_phi_is_no_mistake_and_no_excuse():
         bt.check_gradient(corner, [x, 0.8]).require()
     for wrong in (1.6, -0.6):
         assert not bt.check_gradient(lambda phi, g=wrong: (corner(phi)[0], np.array([g, 0.48])), [0.0, 0.8]).passed
+    for slope, passes in ((-1.0, True), (-0.5, True), (0.0, True), (0.3, False), (-1.01, False), (7.0, False)):
+        # a hinge at its corner, where the loss is 0 and only the rounding of phi makes noise
+        report = bt.check_gradient(lambda z, g=slope: (float(max(0.0, 1 - z[0])), np.array([g])), [1.0])
+        assert report.passed == passes, slope
     for slip in (1e-4, 1e-5, 1e-6):
         report = bt.check_gradient(lambda phi, s=slip: (corner(phi)[0], np.array([1.0, 0.48 * (1 + s)])), [1.0, 0.8])
         assert not report.passed

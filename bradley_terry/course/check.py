@@ -121,6 +121,7 @@ def margin(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the logarithm has base 10: log-odds need the natural one", np.asarray(logit(p)) / np.log(10)
         yield "the logarithm has base 2: log-odds need the natural one", np.asarray(logit(p)) / np.log(2)
         yield "σ(p): the way there, not the way back", sigmoid(p)
+        yield "1 − p: the probability of the other answer, not a margin", 1 - p
         yield "2p − 1: right in sign, but a straight line", 2 * p - 1
 
     return check_values(
@@ -384,6 +385,7 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the loss as if a always won: p does not enter", np.mean(pair_losses(z))
         yield "p and 1 − p are exchanged", np.mean(q * np.asarray(pair_losses(z)) + p * np.asarray(pair_losses(-z)))
         yield "truth and model are exchanged", right_expected_loss(z, true)
+        yield "the model's own probability is the weight: it marks its own work", right_expected_loss(z, z)
         yield "the entropy of the truth, its floor: the model does not enter", right_expected_loss(true, true)
         yield "a sum: the mean divides by the number of pairs", np.sum(right)
         yield "the minus is missing", -np.mean(right)
@@ -624,7 +626,7 @@ def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "where exp(x) falls to zero, not where it overflows", float(np.log(float(info.tiny)))
         yield "the limit of float64, whatever the dtype", float(np.log(np.finfo(np.float64).max))
         yield "the limit of float32, whatever the dtype", float(np.log(float(np.finfo(np.float32).max)))
-        yield "−log ε, where 1 + exp(−x) becomes 1", -float(np.log(float(info.eps)))
+        yield "−log ε, near which 1 + exp(−x) becomes 1", -float(np.log(float(info.eps)))
 
     types = (np.float64, np.float32, np.float16)
     cases: list[Case] = [((dtype,), f"for {dtype.__name__}: ") for dtype in types]
@@ -700,6 +702,7 @@ def _wrong_means(z: Array) -> Wrong:
     yield "the minus is missing", -right
     yield "the margin is turned round", right_mean_loss(-z)
     yield "the loss of the last pair: += belongs in the loop", pair_losses(z[-1])
+    yield "a share of the last pair alone: += belongs in the loop", np.asarray(pair_losses(z[-1])) / z.size
 
 
 def _wrong_gradients(z: Array) -> Wrong:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,7 @@ def execute(notebook: Notebook) -> Notebook:
             timeout=TIME_LIMIT,
             kernel_name="python3",
             record_timing=False,
+            coalesce_streams=True,  # or it would depend on the moment whether two prints are one output
             allow_errors=False,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
@@ -237,10 +239,12 @@ def copy_to(folder: Path) -> list[str]:
             if not mine.exists() or _digest(mine.read_bytes()) == record.get(name) != new:
                 said += [f"{name}: replaced by a newer version; yours was as it came"] if mine.exists() else []
                 mine.write_bytes(content)
+                _trust(mine)
                 record[name] = new
             elif record.get(name) != new and _digest(mine.read_bytes()) != new:
                 beside = folder / f"{original.stem}.new.ipynb"
                 beside.write_bytes(content)
+                _trust(beside)
                 record[name] = new
                 said.append(f"{name}: yours is kept; the newer version lies beside it as {beside.name}")
         record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -249,6 +253,12 @@ def copy_to(folder: Path) -> list[str]:
     except OSError as error:
         raise OSError(f"{folder}: cannot be written ({error.strerror}); choose another with --folder") from None
     return said
+
+
+def _trust(path: Path) -> None:
+    """Sign a copy of ours as Jupyter does what one ran oneself: else it shows no stored figure until cells are run."""
+    with suppress(ImportError, OSError, sqlite3.Error):  # without Jupyter, or where it cannot keep signatures
+        import_module("nbformat.sign").NotebookNotary().sign(read(path))
 
 
 def _digest(content: bytes) -> str:

@@ -92,7 +92,7 @@ def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = No
 
 @style()
 def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = None) -> Axes:
-    """Draw two rewards on a line, and below them the bar that their margin divides.
+    """Draw the bar of all choices, which the margin of two rewards divides between a and b.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = 
     )
     ax.text(min(p + (1 - p) / 2, 0.98), 0.42, f"b: {1 - p:.3f}", ha="center" if p < 1 - inside else "right",
             fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
-    ax.axvline(0.5, color=QUIET, linewidth=1, linestyle=":")
+    ax.vlines(0.5, -0.4, 0.3, color=QUIET, linewidth=1, linestyle=":", zorder=0)
     ax.set(xlim=(0, 1), ylim=(-0.4, 0.75), yticks=[])
     ax.spines["left"].set_visible(False)
     rewards, margin = f"rewards {_number(reward_a)} and {_number(reward_b)}", _number(reward_a - reward_b, "+.3g")
@@ -164,15 +164,19 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
     """
     ax = new_axes()[0] if ax is None else ax
     z = np.asarray(margins, dtype=np.float64).reshape(-1)
-    grid = np.logspace(-1, 1.5, 201)
+    grid = np.logspace(-1, 1.5, 101)
     losses = np.array([np.mean(pair_losses(z / t)) for t in grid])
     ax.plot(grid, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     ax.axhline(np.log(2.0), color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "log 2: knowing nothing", (grid[-1], np.log(2.0)), QUIET, ha="right", va="bottom")
+    _note(ax, "log 2: knowing nothing", (grid[-1], np.log(2.0) + 0.06), QUIET, ha="right", va="bottom")
     if temperature is not None:
         height = float(np.mean(pair_losses(z / temperature)))
         ax.plot([temperature], [height], color=CHOSEN, marker="o", markersize=MARKER_SIZE, zorder=3)
-        _note(ax, f"T = {temperature:.2f}: {height:.3f}", (temperature, height - 0.12), CHOSEN, ha="center", va="top")
+        words = f"T = {temperature:.2f}: {height:.3f}"
+        if height > np.log(2.0):  # on the side away from the curve, which falls to the left of its bend
+            _note(ax, words, (1.15 * temperature, height + 0.1), CHOSEN, va="bottom")
+        else:
+            _note(ax, words, (temperature, height - 0.12), CHOSEN, ha="center", va="top")
     ax.set(xscale="log", ylim=(0, min(3.0, float(losses.max()) * 1.05)))
     return _finish(ax, "temperature T", "mean loss of Δ/T (nats)")
 
@@ -218,7 +222,7 @@ def plot_reward_map(
 NAIVE_FORMS: dict[str, str] = {
     "log(1 + exp(-z))": "overflows: exp is infinite, and so is the loss",
     "-log(1/(1 + exp(-z)))": "σ rounds to 0 on the left and to 1 on the right",
-    "-z + log(1 + exp(z))": "overflows on the other side: infinity less infinity is NaN",
+    "-z + log(1 + exp(z))": "overflows on the other side: infinite, where the loss is nearly 0",
     "max(-z, 0) + log1p(exp(-|z|))": "the stable form: right everywhere",
 }
 
@@ -277,6 +281,6 @@ def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axe
             ax.text((left + end) / 2, 0.1, value, ha="center", fontsize=TEXT_SIZE + 2, color=REJECTED,
                     bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
     ax.axhline(1.0, color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "100 %", (reach * 0.98, 1.0), QUIET, ha="right")
+    _note(ax, "100 %", (-0.35 * reach, 1.0), QUIET, ha="center")  # where every form works
     ax.set_title(f"{form} in {dtype.__name__}", fontsize=TEXT_SIZE)
     return _finish(ax, "margin Δ (log-odds)", "relative error")

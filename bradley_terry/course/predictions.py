@@ -116,7 +116,7 @@ PREDICTIONS: dict[str, Prediction] = {
         c=("32, one for each hidden unit.", "No. Those are the hidden biases, inside tanh; they do not cancel."),
     ),
     "09.1": _asked(
-        "At which margin does log(1 + exp(−Δ)) first fail in float32?",
+        "A margin falls from −1 to −10, to −100. At which margin does log(1 + exp(−Δ)) first fail in float32?",
         "b",
         a=("About −709.", "No. That is where exp overflows in float64. float32 ends at 3.4e38, e to the 88.7."),
         b=("About −89.", "Yes. exp(88.73) is past the largest float32, 3.4e38, so from there on the loss is infinite."),
