@@ -163,6 +163,15 @@ def _parser() -> argparse.ArgumentParser:
     course.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
     course.set_defaults(run=_course)
 
+    demo = verb("demo", "show the loss on a projector: four scenes in a browser", "bradley-terry demo --scene shift")
+    demo.add_argument(
+        "--scene", choices=["loss", "shift", "confidence", "expected"], help="where to begin (default: loss)"
+    )
+    demo.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the page to an .html file, say on a USB stick, and open nothing"
+    )
+    demo.set_defaults(run=_demo)
+
     doctor = verb("doctor", "say what is installed and check that it works", "bradley-terry doctor")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -463,6 +472,17 @@ def _course(arguments: argparse.Namespace) -> int:
     return notebooks.open_lab(
         arguments.folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port
     )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .course import projector
+
+    if arguments.out is not None:
+        print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene)}")
+        return 0
+    address, opened = projector.show(arguments.scene)
+    print(f"Opened {address}" if opened else f"No browser could be opened here; open this page in one: {address}")
+    return 0
 
 
 def _doctor(_: argparse.Namespace) -> int:

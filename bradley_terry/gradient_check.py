@@ -227,7 +227,7 @@ def check_gradient(
             with Watch(time_limit) as watch:
                 report = _checked(_Asked(function, problem, watch), phi, referees, shapes, reference, tolerance)
         except Stop as stop:
-            told = stop.message or "Your function returned nothing: it is still to be written."
+            told = stop.message or "Your function is still to be written."
             report = GradientReport(False, (), told)
     said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
     for w in heard:

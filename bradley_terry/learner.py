@@ -15,16 +15,32 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ERROR", "FAILED", "NOT_ATTEMPTED", "PASSED", "Stop", "Watch", "call", "can_be_called_with", "real_numbers"]
+__all__ = [
+    "ERROR",
+    "FAILED",
+    "NOT_ATTEMPTED",
+    "PASSED",
+    "PRINTED",
+    "Stop",
+    "Watch",
+    "call",
+    "can_be_called_with",
+    "real_numbers",
+]
 
 Array = NDArray[np.float64]
 Learners = Callable[..., object]
 
 PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
+
+
+PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
+"""Where calls lay what the function printed, if somebody wants to tell: for instance the report of a check."""
 
 
 class Stop(Exception):  # noqa: N818  # no error: the end of a check
@@ -82,9 +98,9 @@ def call(
     if not isinstance(time_limit, Watch):
         with Watch(time_limit) as watch:
             return call(function, arguments, names, watch, note=note, quiet=quiet)
-    watch, copies = time_limit, [_copied(argument) for argument in arguments]
+    watch, copies, printed = time_limit, [_copied(argument) for argument in arguments], io.StringIO()
     try:
-        with contextlib.redirect_stdout(io.StringIO()), _strict() if quiet else _AS_IT_IS:
+        with contextlib.redirect_stdout(printed), _strict() if quiet else _AS_IT_IS:
             watch.since = time.monotonic()
             answer = function(*copies)
     except NotImplementedError:
@@ -98,8 +114,10 @@ def call(
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.since = None
+        if (heard := PRINTED.get()) is not None and printed.getvalue():
+            heard.append(printed.getvalue())
     if answer is None:
-        raise Stop(NOT_ATTEMPTED, "")
+        raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
     for name, before, after in zip(names, arguments, copies, strict=True):
         if not _unchanged(before, after):
             raise Stop(FAILED, f"{note}your function changes its input {name}: work on a copy")

@@ -390,7 +390,9 @@ def plot_empirical_and_expected(
 
 
 @style()
-def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", ax: Axes | None = None) -> Axes:
+def plot_loss_curve(
+    history: Mapping[str, ArrayLike], *, x_label: str = "step", name: str = "training", ax: Axes | None = None
+) -> Axes:
     """Draw the training loss against the step, and the validation loss where there is one, below the line log 2.
 
     Parameters
@@ -400,6 +402,8 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", 
         zeros starts on the line.
     x_label : str
         What a step is.
+    name : str
+        What the first curve is called.
     ax : Axes, optional
 
     Returns
@@ -408,9 +412,9 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", 
         ``lines[0]`` is the training loss (green circles), then the validation loss if any (black squares, dashed: it
         stands in for the expected loss).
     """
-    for name in ("step", "loss"):
-        if name not in history:
-            raise ValueError(f"history: expected an entry {name!r}, got {', '.join(history) or 'none'}")
+    for entry in ("step", "loss"):
+        if entry not in history:
+            raise ValueError(f"history: expected an entry {entry!r}, got {', '.join(history) or 'none'}")
     step, loss = _numbers(history["step"], "step"), np.asarray(history["loss"], dtype=np.float64)
     validation = np.asarray(history.get("validation_loss", np.full(len(step), np.nan)), dtype=np.float64)
     if loss.shape != step.shape or validation.shape != step.shape:
@@ -418,7 +422,7 @@ def plot_loss_curve(history: Mapping[str, ArrayLike], *, x_label: str = "step", 
     ax = _axes(ax)
     few = len(step) <= 30  # then each step deserves a marker
     ax.plot(step, loss, color=EMPIRICAL, linewidth=LINE_WIDTH, marker="o" if few else "", markersize=8)
-    ends = [(float(loss[-1]), f"training {loss[-1]:.3f}", EMPIRICAL)]
+    ends = [(float(loss[-1]), f"{name} {loss[-1]:.3f}", EMPIRICAL)]
     known = ~np.isnan(validation)
     if known.any():
         ax.plot(

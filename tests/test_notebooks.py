@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from functools import cache
 from pathlib import Path
@@ -162,6 +163,22 @@ def test_common_mistakes_are_what_the_check_says(name):
     said = " ".join(re.sub(r'"\s*\n\s*f?"', "", SENTENCES).split())
     for mistake in mistakes:
         assert all(part.strip() in said for part in mistake.split("…")), mistake
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_checks_say_is_in_the_list(name):
+    """Each sentence that a check of this lesson can say stands among its common mistakes, to the letter.
+
+    Those of gradients are many, and depend on the scorer; lessons 6 and 8 list what applies to theirs.
+    """
+    listed = " ".join(prose(name).partition("## Common mistakes")[2].partition("## Takeaways")[0].split())
+    asked = {call for cell in tagged(name, "check") for call in re.findall(r"check\.(\w+)\(", cell.source)}
+    functions = [getattr(check, call) for call in asked - {"prediction", "gradient"}]
+    if "kernel" in asked:
+        functions += [check._wrong_means, check._wrong_gradients]
+    for function in functions:
+        for sentence in re.findall(r'yield \(?\s*"([^"]+)"', inspect.getsource(function)):
+            assert sentence in listed, sentence
 
 
 @pytest.mark.parametrize("name", NAMES)

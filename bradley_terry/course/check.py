@@ -313,6 +313,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "ties are left out: they count half", np.mean(z[z != 0] > 0) if z.any() else np.nan
         yield "a percentage: a share lies between 0 and 1", 100 * (np.mean(z > 0) + 0.5 * np.mean(z == 0))
         yield "the mean of the sign, from −1 to 1", np.mean(np.sign(z))
+        yield "only the ties were divided by the number of pairs: parentheses", np.sum(z > 0) + 0.5 * np.mean(z == 0)
 
     return check_values(
         "accuracy", function, ("margins",), [((z,), ""), ((np.zeros(4),), "where all margins are 0: ")],
@@ -415,6 +416,11 @@ def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "1: even the truth is contradicted by a share of choices", 1.0
         yield "the share of true margins above 0, which treats people as if they never disagreed", np.mean(true > 0)
         yield "the mean of p² + (1 − p)²: that is guessing by p, not always the likelier", np.mean(p**2 + (1 - p) ** 2)
+        yield (
+            "the mean was taken first: which answer is likelier differs from pair to pair",
+            max(p.mean(), 1 - p.mean()),
+        )
+        yield "σ of the mean |Δ|: the mean belongs outside, over probabilities", sigmoid(np.abs(true).mean())
         yield "the mean of min(p, 1 − p): the share that no model can get right", np.minimum(p, 1 - p).mean()
 
     cases = [((true,), ""), ((np.zeros(3),), "where people toss a coin: ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -9,7 +10,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..learner import FAILED, NOT_ATTEMPTED, PASSED, Stop, call, can_be_called_with, real_numbers
+from ..learner import FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
 
 __all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged"]
 
@@ -18,6 +19,7 @@ Student = Callable[..., object]
 Wrong = Iterable[tuple[str, ArrayLike]]  # what is wrong, and the answer one then gets
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
+SHOWN = 300  # characters of what a function printed
 RELATIVE, ABSOLUTE = 1e-6, 1e-9  # allowed: this share of the expected entry, and of the largest one
 
 
@@ -80,13 +82,17 @@ class WrongNumbers(Stop):
 
 
 def judged(what: str, stages: Callable[[], object]) -> Report:
-    """Go through the stages of a check, and report where it stopped."""
+    """Go through the stages of a check, and report where it stopped, with what the last call printed."""
+    printed: list[str] = []
+    before = PRINTED.set(printed)
     try:
         stages()
-    except WrongNumbers as wrong:
-        return Report(what, wrong.status, wrong.message, wrong.problems)
     except Stop as stop:
-        return Report(what, stop.status, stop.message)
+        last = textwrap.shorten(printed[-1], SHOWN) if printed else ""
+        message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
+        return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else ())
+    finally:
+        PRINTED.reset(before)
     return Report(what, PASSED)
 
 

@@ -39,8 +39,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. Scores are not strengths: their ratio means nothing, only their difference does. It grew from 1 to 2."),
         b=("It doubles.",
            "No. It was 0.731 already, and no probability is 1.46. The margin doubles, the odds are squared."),
-        c=("It rises, from 0.73 to 0.88.",
-           "Yes. The margin grows from 1 to 2, the odds from e to e², and σ(2) = 0.881."),
+        c=("It rises, but does not double.",
+           "Yes. The margin grows from 1 to 2, the odds from e to e², the probability from 0.731 to σ(2) = 0.881."),
     ),
     "02.1": _asked(
         "Pair A is scored 3.2 and 1.5, pair B −0.5 and −2.0; the chosen answer comes first. Which pair costs more?",
@@ -53,22 +53,24 @@ PREDICTIONS: dict[str, Prediction] = {
            "It is pair B, but only by a little: 0.201 against 0.168. The sign of a score means nothing."),
     ),
     "03.1": _asked(
-        "You add 10 to every reward of a trained model, of every prompt and answer. What happens to the loss?",
-        "a",
-        a=("Nothing.", "Yes. Each margin is a difference of two rewards of one prompt; the 10 cancels."),
-        b=("It falls: chosen answers are scored higher.",
-           "No. The rejected ones are scored higher too, by the same 10, and only the difference enters."),
-        c=("It rises: rejected answers are scored higher.",
-           "No. The chosen ones are scored higher too, by the same 10, and only the difference enters."),
-    ),
-    "03.2": _asked(
-        "The same model scores an answer to prompt 1 with 7 and an answer to prompt 2 with 4. Which is better?",
+        "A trained model scores an answer to prompt 1 with 7 and an answer to prompt 2 with 4. Which is better?",
         "c",
         a=("The one scored 7.", "No. Adding −5 to all answers of prompt 1 moves no margin; then it is 2 against 4."),
         b=("The one scored 7, with probability σ(3) = 0.95.",
            "No. Nobody was asked to compare answers of two prompts; Δ across prompts has no meaning to the loss."),
         c=("The model cannot say.",
            "Yes. The loss sees margins within a prompt; each may have a shift of its own, and no choice tells."),
+    ),
+    "03.2": _asked(
+        "A linear model has the least loss that its choices allow. You double every reward, so no answer changes its "
+        "place. What happens to the loss?",
+        "c",
+        a=("It stays: the order of all answers is the same.",
+           "No. The loss knows how far apart answers are, not only which comes first."),
+        b=("It falls: chosen answers lead by more.",
+           "No. Where the rejected one leads, it leads by more, too, and that costs more than the others save."),
+        c=("It rises.",
+           "Yes. The least loss has the best scale as well: any other factor than 1 costs more."),
     ),
     "04.1": _asked(
         "Two models rank 9 of 10 pairs rightly. The first says 0.7 of its choice each time, the second 0.99. "
@@ -81,13 +83,13 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. Accuracy does not know how sure the model is; the loss does. It is 0.441 against 0.470."),
     ),
     "05.1": _asked(
-        "People choose the better answer of each pair 9 times in 10, and you know exactly which is better. "
+        "People choose the better answer of each pair 7 times in 10, and you know exactly which is better. "
         "What is the smallest expected loss of any model?",
         "c",
-        a=("0.", "No. Whoever predicts certainty pays without bound for each of the 10 % of surprises."),
-        b=("0.105, which is −log 0.9.",
-           "No. That is the cost of the likely outcome. The unlikely one costs −log 0.1 = 2.303, one time in ten."),
-        c=("0.325.", "Yes. 0.9·0.105 + 0.1·2.303 = 0.325, the entropy of the choice. Less is memory, not knowledge."),
+        a=("0.", "No. Whoever predicts certainty pays without bound for each of the 30 % of surprises."),
+        b=("0.357, which is −log 0.7.",
+           "No. That is the cost of the likely outcome. The unlikely one costs −log 0.3 = 1.204, three times in ten."),
+        c=("0.611.", "Yes. 0.7·0.357 + 0.3·1.204 = 0.611, the entropy of the choice. Less is memory, not knowledge."),
     ),
     "06.1": _asked(
         "A pair has the margin −6: the model is quite wrong about it. Another has −3. Which pulls harder?",

@@ -1,0 +1,61 @@
+"""The projector page ``projector.html``: four scenes of the loss in one file, for a browser without a network.
+
+The page carries its own copy of the formulas; the tests compare them with those of this package.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import webbrowser
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["SCENES", "page", "show", "write_copy"]
+
+SCENES = ("loss", "shift", "confidence", "expected")
+_FILE = "projector.html"
+
+
+def page(scene: str | None = None) -> str:
+    """Return the page as text, which opens at this scene, or at the first.
+
+    Raises
+    ------
+    ValueError
+        For a scene that does not exist.
+    """
+    if scene is not None and scene not in SCENES:
+        raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {scene!r}")
+    text = (files(__package__) / _FILE).read_text(encoding="utf-8")
+    return text if scene is None else text.replace('<html lang="en">', f'<html lang="en" data-start="{scene}">', 1)
+
+
+def write_copy(path: Path, *, scene: str | None = None) -> Path:
+    """Write the page to a file of its own, say on a USB stick, and return its path.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in .html, by which a browser would know what it is.
+    OSError
+        Where the file cannot be written.
+    """
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise ValueError(f"{path}: expected a file name that ends in .html")
+    path.write_text(page(scene), encoding="utf-8")
+    return path
+
+
+def show(scene: str | None = None) -> tuple[str, bool]:
+    """Open the page in the default browser; return its address, and whether a browser took it."""
+    found = files(__package__) / _FILE
+    if isinstance(found, Path):
+        address = found.resolve().as_uri()
+    else:  # installed as a zip file: a browser needs a file that stays
+        address = write_copy(Path(tempfile.mkdtemp(prefix="bradley_terry_")) / _FILE).as_uri()
+    if scene is not None:
+        address += f"#scene={scene}"
+    try:
+        return address, webbrowser.open(address)
+    except webbrowser.Error:
+        return address, False

@@ -1,0 +1,121 @@
+"""A lesson in JupyterLab, as a student meets it: open, run all, move the slider; nothing leaves the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from importlib.util import find_spec
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from headless import chromium, missing
+
+LESSON = "02_the_loss"
+LIMIT = 60_000  # milliseconds for a step; a busy machine is slow, not wrong
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def jupyter_lab(folder, lesson):
+    """Start JupyterLab on a copy of one lesson and yield its address; whatever happens, it ends."""
+    lab = folder / "config" / "labconfig"
+    lab.mkdir(parents=True)
+    (lab / "page_config.json").write_text(  # its news would lie over the lesson, and asks the network
+        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}), encoding="utf-8"
+    )
+    settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text(  # all cells on the page, not those in sight alone
+        json.dumps({"windowingMode": "none"}), encoding="utf-8"
+    )
+    work, log = folder / "work", folder / "lab.log"
+    work.mkdir()
+    shutil.copy(lesson, work)
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={work}",
+        "--allow-root",
+    ]  # fmt: skip
+    own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    own |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+    }
+    with log.open("wb") as said:
+        server = subprocess.Popen(command, env={**os.environ, **own}, stdout=said, stderr=said)
+        try:
+            address, until = f"http://127.0.0.1:{port}", time.monotonic() + LIMIT / 1000
+            while True:
+                try:
+                    with urlopen(f"{address}/api", timeout=5):  # noqa: S310  # our own server
+                        break
+                except (URLError, ConnectionError, TimeoutError):
+                    alive = server.poll() is None and time.monotonic() < until
+                    assert alive, log.read_text(encoding="utf-8", errors="replace")
+                    time.sleep(0.1)
+            yield address
+        finally:
+            server.terminate()
+            try:
+                server.wait(15)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def test_lesson_in_jupyterlab_moves_its_slider_and_asks_no_other_machine(tmp_path):
+    """All cells run, an arrow key moves the slider's sentence and picture, and only 127.0.0.1 is contacted."""
+    for module in ("jupyterlab", "ipywidgets", "ipykernel", "nbformat"):
+        if find_spec(module) is None:
+            missing(f"{module} is not installed")
+    from bradley_terry.course import notebooks
+
+    lesson = notebooks.originals() / f"{LESSON}.ipynb"
+    with chromium() as browser, jupyter_lab(tmp_path, lesson) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(LIMIT)
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda channel: asked.append(channel.url))
+        page.goto(f"{address}/doc/tree/{LESSON}.ipynb")
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()  # else Run asks which kernel
+        page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+        page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+
+        slider = page.locator(".jp-OutputArea .widget-slider").first
+        slider.wait_for()  # the kernel has drawn it
+        output = page.locator(".jp-OutputArea-output", has=page.locator(".widget-slider")).first
+        sentence, picture = output.locator(".widget-label", has_text=re.compile("^Δ = ")), output.locator("img")
+        sentence.filter(has_text="Δ = +0.0: probability 0.5000, loss 0.6931, slope -0.5000").wait_for()
+        before = picture.get_attribute("src")
+        handle = slider.locator(".noUi-handle")
+        handle.focus()
+        handle.press("ArrowRight")
+        sentence.filter(has_text="Δ = +0.1: probability 0.5250, loss 0.6444, slope -0.4750").wait_for()
+        page.wait_for_function("([img, before]) => img.src !== before", arg=[picture.element_handle(), before])
+        assert (
+            page.locator(".jp-Notebook .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+        )
+
+    assert asked
+    strangers = [url for url in asked if not re.match(r"(https?|wss?)://127\.0\.0\.1:|data:|blob:", url)]
+    assert strangers == []
+
+
+if sys.platform == "win32":  # the server cannot be ended gently there
+    pytestmark = pytest.mark.skip(reason="JupyterLab is tried on POSIX systems only")
