@@ -40,7 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that knows no Δ shows a question mark
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.verb is None:
+        parser.print_help()
+        return 2
     try:
         status: int = arguments.run(arguments)
     except KeyboardInterrupt:
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: bradley-terry train",
     )
     parser.add_argument("--version", action="version", version=f"bradley-terry {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
     def verb(name: str, summary: str, example: str) -> argparse.ArgumentParser:
         return verbs.add_parser(name, help=summary, description=summary, epilog=f"example: {example}")
@@ -126,7 +130,11 @@ def _parser() -> argparse.ArgumentParser:
         "check gradients: the package's own, or yours from a file",
         "bradley-terry check my_file.py:my_gradient --scorer linear",
     )
-    check.add_argument("target", nargs="?", metavar="FILE:FUNCTION", help="your own; see bradley_terry.course.check")
+    check.add_argument(
+        "target", nargs="?", metavar="FILE:FUNCTION",
+        help="your own: f(weights, chosen, rejected) -> gradient; for mlp f(parameters, chosen, rejected) -> dict of "
+        "arrays, as parameters is one",
+    )  # fmt: skip
     check.add_argument("--scorer", choices=["linear", "mlp", "table"], help="default: all; for yours, linear")
     check.add_argument(
         "--against", nargs="+", action="extend", choices=["numerical", "autograd", "jax", "torch"],
@@ -152,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
     course = verb("course", "work through the lessons in JupyterLab", "bradley-terry course --lesson 3")
     course.add_argument(
-        "--folder", type=Path, default=Path("bradley_terry_course"), metavar="FOLDER",
+        "--folder", type=Path, metavar="FOLDER",
         help="where your copies are, or shall be laid (default: bradley_terry_course)",
     )  # fmt: skip
     course.add_argument("--lesson", type=int, metavar="N", help="the lesson to open (default: the first)")
@@ -187,6 +195,7 @@ def _train(arguments: argparse.Namespace) -> int:
     name, out = _name_and_folder(arguments)
     pairs, texts = _load(arguments.data)
     scorer = _scorer(arguments, pairs)
+    _check_writable(out)
     share = arguments.validation
     if share is None:
         share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else 0.2
@@ -390,6 +399,12 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
+        raise ValueError("--museum: expected alone, since it judges neither your gradients nor ours")
+    if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
+        raise ValueError(
+            "FILE:FUNCTION: is judged by the checks of the course: for --scorer linear or mlp, no --against"
+        )
     if arguments.museum:
         from .course.museum import EXHIBITS
 
@@ -425,13 +440,22 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0 if well else 1
 
 
+def _check_writable(path: Path) -> None:
+    """Refuse before the work is done what could not be written after it."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise PermissionError(f"{there}: cannot be written; choose another place with --out")
+
+
 def _function(target: str) -> Callable[..., object]:
     """Return the function that FILE:FUNCTION names; the file is run, as by ``import``."""
     from importlib.util import module_from_spec, spec_from_file_location
 
     file, colon, name = target.rpartition(":")
-    if not colon or not Path(file).is_file():
-        raise ValueError(f"{target}: expected FILE:FUNCTION with a file that exists")
+    if not colon or not name:
+        raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
+    if not Path(file).is_file():
+        raise ValueError(f"{file}: there is no such file")
     spec = spec_from_file_location("learners_file", file)
     if spec is None or spec.loader is None:
         raise ValueError(f"{target}: expected a Python file, which ends in .py")
@@ -441,7 +465,8 @@ def _function(target: str) -> Callable[..., object]:
     except Exception as error:  # noqa: BLE001  # whatever a learner's file may raise
         raise ValueError(f"{file}: {type(error).__name__}: {error}") from None
     if not hasattr(module, name):
-        raise ValueError(f"{target}: there is no {name} in this file")
+        there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(f"{target}: there is no {name} in this file, but {', '.join(there) or 'no function at all'}")
     function: Callable[..., object] = getattr(module, name)
     return function
 
@@ -449,6 +474,8 @@ def _function(target: str) -> Callable[..., object]:
 def _course(arguments: argparse.Namespace) -> int:
     from .course import notebooks
 
+    if arguments.lesson is not None and (arguments.check or arguments.write or arguments.progress):
+        raise ValueError("--lesson: expected with no other task; it says which lesson to open")
     if arguments.write:
         for path, changed in notebooks.write(notebooks.lessons(notebooks.originals())):
             print(f"{path.name}: {'written' if changed else 'unchanged'}", flush=True)
@@ -459,19 +486,22 @@ def _course(arguments: argparse.Namespace) -> int:
             print(f"{path.name}: {'; '.join(problems) or 'well'}", flush=True)
             well &= not problems
         return 0 if well else 1
+    folder = arguments.folder
+    if folder is None:  # within the course, not a second course inside it
+        folder = Path() if (Path() / notebooks.RECORD).exists() else Path("bradley_terry_course")
     if arguments.progress:
-        for name, verdicts in notebooks.progress(arguments.folder).items():
+        print("As last run and saved:")
+        for name, verdicts in notebooks.progress(folder).items():
             passed = sum(status == "passed" for _, status in verdicts)
             print(f"{name}: {passed} of {len(verdicts)} passed")
             for what, status in verdicts:
                 print(f"    {what}: {status}")
         return 0
-    for sentence in notebooks.copy_to(arguments.folder):
+    notebooks.check_choice(arguments.lesson, arguments.port)
+    for sentence in notebooks.copy_to(folder):
         print(sentence)
-    print(f"Your copies are in {arguments.folder}. Stop with Ctrl-C.", flush=True)
-    return notebooks.open_lab(
-        arguments.folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port
-    )
+    print(f"Your copies are in {folder}. Stop with Ctrl-C.", flush=True)
+    return notebooks.open_lab(folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ def _table(name: str) -> list[dict[str, str]]:
 
 
 def travel_modes() -> PreferencePairs:
-    """Return 630 choices: 210 travellers took one of plane, train, bus and car and left the other three.
+    """Return 630 pairs: 210 travellers took one of plane, train, bus and car and left the other three.
 
     Returns
     -------

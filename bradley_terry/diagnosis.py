@@ -12,11 +12,13 @@ wrong diagnosis is worse than none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .logistic import sigmoid
+from .losses import pair_losses
 from .objective import Objective
 from .scorers import MLPScorer, TableScorer
 
@@ -58,84 +60,103 @@ def diagnose(
             whole.append(sentence)
     found = {}
     for name in bad:
-        sentences = whole or fits[name] or list(_arithmetic(got[parts[name]], expected[parts[name]], shapes[name]))
+        sentences = list(dict.fromkeys(whole or fits[name])) or list(
+            _arithmetic(got[parts[name]], expected[parts[name]], shapes[name])
+        )
         if 0 < len(sentences) <= 2:  # more would be guessing
             found[name] = "looks like: " + "; or: ".join(sentences)
     return found
 
 
 def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Array]]:
-    """Yield (what is wrong, the gradient one then gets) for every known mistake that this problem can show."""
-    pairs, scorer = objective.pairs, objective.scorer
-    delta = np.asarray(objective.margins(phi))
-    n, ones = len(pairs), np.ones(len(pairs))
-    w = ones if pairs.weights is None else pairs.weights
-    t = ones if pairs.labels is None else pairs.labels
-    m = 0 * ones if pairs.target_margins is None else pairs.target_margins
-    penalty = objective.l2 * phi
-    total = "Σ w" if pairs.weights is not None else f"n = {n}"
+    """Yield (what is wrong, the gradient one then gets) for every known mistake that this problem can show.
 
-    def pull(z: Array, t: Array = t, w: Array = w) -> Array:
-        return np.asarray(w * ((1 - t) * np.asarray(sigmoid(z)) - t * np.asarray(sigmoid(-z))) / w.sum())
+    In the order of the road back: at the margin, on the way to the two answers, inside the scorer, in the penalty.
+    """
+    pairs, scorer, penalty = objective.pairs, objective.scorer, objective.l2 * phi
 
     def back(d_chosen: Array, d_rejected: Array) -> Array:
         gradient = scorer.backward(phi, pairs.chosen, d_chosen)
-        return gradient + scorer.backward(phi, pairs.rejected, d_rejected)
+        return gradient + scorer.backward(phi, pairs.rejected, d_rejected) + penalty
 
-    z = delta - m
-    d, zero = pull(z), 0 * ones
-    right = back(d, -d)
-
-    yield "the sign is flipped: a step against it would raise the loss", -right - penalty
-    yield f"the division by {total} is missing: a sum over the pairs where the mean belongs", right * w.sum() + penalty
-    yield f"divided by {total} twice", right / w.sum() + penalty
-    turned = pull(-z)
-    yield "σ(Δ) stands where σ(−Δ) belongs: sure pairs pull, wrong pairs rest", back(turned, -turned) + penalty
-    doubled = pull(2 * z)
-    yield "σ(2Δ) stands where σ(Δ) belongs: (1 + tanh x)/2 is σ(2x)", back(doubled, -doubled) + penalty
-    flat = w * (1 - 2 * t) / w.sum()
-    yield "the factor σ(−Δ) is missing: every pair pulls with full force", back(flat, -flat) + penalty
-    bell = w * (1 - 2 * t) * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z)) / w.sum()
-    yield "σ′(Δ) stands where σ(−Δ) belongs: the derivative of σ, not of −log σ", back(bell, -bell) + penalty
-    yield "only the chosen answer was differentiated", back(d, zero) + penalty
-    yield "only the rejected answer was differentiated", back(zero, -d) + penalty
-    yield "the two answers are added: what the rejected one says counts with a minus", back(d, d) + penalty
-    if pairs.labels is not None:
-        ignored, exchanged = pull(z, t=ones), pull(z, t=1 - t)
-        yield "the labels are ignored: every pair counts as certain", back(ignored, -ignored) + penalty
-        yield "labels are read as P(rejected preferred)", back(exchanged, -exchanged) + penalty
-    if pairs.weights is not None:
-        ignored = pull(z, w=ones)
-        yield "the weights are ignored", back(ignored, -ignored) + penalty
-        yield f"weighted, but divided by n = {n} instead of Σ w", right * w.sum() / n + penalty
-    if pairs.target_margins is not None:
-        ignored, added = pull(delta), pull(delta + m)
-        yield "the target margins are ignored", back(ignored, -ignored) + penalty
-        yield "the target margins are added where they should be subtracted", back(added, -added) + penalty
-    if objective.l2:
-        yield "the penalty l2·φ is missing", right
-        yield "the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", right + 2 * penalty
-        yield "the penalty has the wrong sign", right - penalty
-        yield "half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", right + penalty / 2
-    if n > 1:
-        rows = {"only the last pair counts: add up over the pairs": n - 1, "only the first pair counts": 0}
-        for sentence, row in rows.items():
-            alone = np.where(np.arange(n) == row, d, 0.0)
-            yield sentence, back(alone, -alone) + penalty
-            whole = alone * w.sum()
-            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean has a {total} below"
-            yield undivided, back(whole, -whole) + penalty
-    if n > 2:
-        for where, shift in {"before": 1, "after": -1}.items():
-            moved = np.roll(d, shift)
-            sentence = f"each pair has the pull of the pair {where} it: an index is off by one"
-            yield sentence, back(moved, -moved) + penalty
+    d, mistakes = _d_margins(objective, np.asarray(objective.margins(phi)))
+    right, zero = back(d, -d), 0 * d
+    yield "the sign is flipped: a step against it would raise the loss", -right
+    for sentence, wrong in mistakes:
+        yield sentence, back(wrong, -wrong)
+    yield "only the chosen answer was differentiated", back(d, zero)
+    yield "only the rejected answer was differentiated", back(zero, -d)
+    yield "the two answers are added: what the rejected one says counts with a minus", back(d, d)
     if isinstance(scorer, TableScorer):
         yield "an item that occurs again overwrites what it got before: add up", _overwritten(objective, d) + penalty
     if isinstance(scorer, MLPScorer):
         for sentence in MLP_SLIPS:
             one, other = ((pairs.chosen, d), (pairs.rejected, -d))
             yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
+        for sentence, gradient in _mlp_slips_of_pairs(scorer, objective, phi, d, right - penalty):
+            yield sentence, gradient + penalty
+    if objective.l2:
+        yield "the penalty l2·φ is missing", right - penalty
+        yield "the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", right + penalty
+        yield "the penalty has the wrong sign", right - 2 * penalty
+        yield "half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", right - penalty / 2
+
+
+def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tuple[str, Array]]]:
+    """Return dL/dΔ of each pair, and what the usual mistakes make of it."""
+    pairs = objective.pairs
+    n, ones = len(pairs), np.ones(len(pairs))
+    w = ones if pairs.weights is None else pairs.weights
+    t = ones if pairs.labels is None else pairs.labels
+    m = 0 * ones if pairs.target_margins is None else pairs.target_margins
+    z = delta - m
+
+    def pull(z: Array, t: Array = t, w: Array = w) -> Array:
+        return np.asarray(w * ((1 - t) * np.asarray(sigmoid(z)) - t * np.asarray(sigmoid(-z))) / w.sum())
+
+    d = pull(z)
+
+    def mistakes() -> Iterator[tuple[str, Array]]:
+        total = "Σ w" if pairs.weights is not None else f"n = {n}"
+        yield f"the division by {total} is missing: a sum over the pairs where the mean belongs", d * w.sum()
+        yield f"divided by {total} twice", d / w.sum()
+        yield "divided by the number of answers, 2n: the mean is over pairs", d / 2
+        yield "σ(Δ) stands where σ(−Δ) belongs: sure pairs pull, wrong pairs rest", pull(-z)
+        yield "σ(2Δ) stands where σ(Δ) belongs: (1 + tanh x)/2 is σ(2x)", pull(2 * z)
+        flat = w * (1 - 2 * t) / w.sum()
+        yield "the factor σ(−Δ) is missing: every pair pulls with full force", flat
+        bell = flat * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z))
+        yield "σ′(Δ) stands where σ(−Δ) belongs: the derivative of σ, not of −log σ", bell
+        if pairs.labels is None:
+            yield "the loss stands where its slope σ(−Δ) belongs", flat * np.asarray(pair_losses(z))
+        else:
+            yield "the labels are ignored: every pair counts as certain", pull(z, t=ones)
+            yield "labels are read as P(rejected preferred)", pull(z, t=1 - t)
+        if pairs.weights is not None:
+            yield "the weights are ignored", pull(z, w=ones)
+            yield f"weighted, but divided by n = {n} instead of Σ w", d * w.sum() / n
+        if pairs.target_margins is not None:
+            yield "the target margins are ignored", pull(delta)
+            yield "the target margins are added where they should be subtracted", pull(delta + m)
+        yield from _mixed_up(d, w.sum(), total)
+
+    return d, mistakes()
+
+
+def _mixed_up(d: Array, total_weight: float, total: str) -> Iterator[tuple[str, Array]]:
+    """Yield what becomes of dL/dΔ where the pairs get mixed up, or most of them lost."""
+    n = len(d)
+    if n > 1:
+        yield "every pair has the mean pull: a mean of products is no product of means", np.full(n, d.mean())
+        rows = {"only the last pair counts: add up over the pairs": n - 1, "only the first pair counts": 0}
+        for sentence, row in rows.items():
+            alone = np.where(np.arange(n) == row, d, 0.0)
+            yield sentence, alone
+            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean has a {total} below"
+            yield undivided, alone * total_weight
+    if n > 2:
+        for where, shift in {"before": 1, "after": -1}.items():
+            yield f"each pair has the pull of the pair {where} it: an index is off by one", np.roll(d, shift)
 
 
 MLP_SLIPS = (
@@ -165,6 +186,26 @@ def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: 
     d_bias = d_a.mean(axis=0) if slip == MLP_SLIPS[5] else d_a.sum(axis=0)
     d_output = d_rewards @ (a if slip == MLP_SLIPS[4] else h)
     return np.concatenate([np.ravel(features.T @ d_a), d_bias, d_output])
+
+
+def _mlp_slips_of_pairs(
+    scorer: MLPScorer, objective: Objective, phi: Array, d: Array, right: Array
+) -> Iterator[tuple[str, Array]]:
+    """Yield what goes wrong where the two answers of a pair are taken together."""
+    n = len(d)
+    chosen, rejected = (np.asarray(x, dtype=np.float64) for x in (objective.pairs.chosen, objective.pairs.rejected))
+    blocks, mean_bias = scorer.unpack(phi), right.copy()
+    scorer.unpack(mean_bias)["hidden_bias"][...] /= 2 * n
+    yield MLP_SLIPS[5], mean_bias
+    a = [x @ blocks["hidden_weights"] + blocks["hidden_bias"] for x in (chosen, rejected)]
+    act = np.tanh if scorer.activation == "tanh" else partial(np.maximum, 0)
+    h = act(a[0]) - act(a[1])
+    slope = 1 - h**2 if scorer.activation == "tanh" else (h > 0).astype(float)
+    d_a = slope * blocks["output_weights"] * d[:, None]
+    parts = [np.ravel((chosen - rejected).T @ d_a), d_a.sum(axis=0), d @ h]
+    yield "differences of h were taken before act′: each answer has its own slope", np.concatenate(parts)
+    through = scorer.backward(phi, chosen - rejected, d)
+    yield "the difference of the answers went through the network: each answer goes by itself", through
 
 
 def _overwritten(objective: Objective, d_margins: Array) -> Array:

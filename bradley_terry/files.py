@@ -315,6 +315,8 @@ def _read_csv(path: Path) -> PreferencePairs:
             [_name(path, line, key, row[key], LONGEST_NAME) for line, row in table] for key in ("chosen", "rejected")
         )
         items = sorted({*winners, *losers})
+        if prompts is not None and len(items) > len(table) and sum(" " in name for name in items) * 2 > len(items):
+            _fail(path, "chosen and rejected look like texts, and a CSV file holds items; texts are read from JSONL")
         number = {name: i for i, name in enumerate(items)}
         a, b = [number[name] for name in winners], [number[name] for name in losers]
         prompts = matchups_of(a, b, items) if prompts is None else prompts
@@ -387,6 +389,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             _fail(path, f"expected cells separated by commas ({error})", reader.line_num)
         if cells:
+            if not found and len(cells) == 1 and (separator := next((c for c in ";\t" if c in cells[0]), "")):
+                _fail(path, f"expected columns separated by commas, found {separator!r} between them", 1)
             found = True
             yield reader.line_num, cells
     if not found:

@@ -86,7 +86,8 @@ class BlockReport:
 class PairReport:
     """One pair that disagrees: its margin, and what was got and expected of it.
 
-    ``kind`` says of what: "pull" is dL/dΔ of the pair; "slope" is its share of the derivative along a random direction.
+    ``kind`` says of what: "d_margin" is dL/dΔ of the pair; "slope" is its share of the derivative along a random
+    direction.
     """
 
     index: int
@@ -388,7 +389,7 @@ def _pairs_that_disagree(asked: _Asked, phi: Array, got: Array, expected: Array)
             w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
             right = w / w.sum() * problem.loss.gradient(problem.shifted(delta), pairs.labels)
             return tuple(
-                PairReport(i, float(delta[i]), "pull", float(right[i] + c), float(right[i]))
+                PairReport(i, float(delta[i]), "d_margin", float(right[i] + c), float(right[i]))
                 for i, c in sorted(zip(few, pulls.tolist(), strict=True))
             )
     return ()

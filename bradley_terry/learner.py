@@ -111,6 +111,8 @@ def call(
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
         kind = "a warning of NumPy" if isinstance(error, RuntimeWarning) else type(error).__name__
         message = f"{note}{kind} in {_place(function, error)}: {error}\n  it was given {shapes}"
+        if "overflow encountered in exp" in str(error) or isinstance(error, OverflowError):
+            message += "\n  exp overflows: compute exp(−|Δ|) alone, which cannot, and build both signs from it"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.since = None
@@ -141,7 +143,9 @@ def real_numbers(
     if array.shape != shape:
         hint = ""
         if n_pairs is not None and array.shape == (n_pairs, *shape):
-            hint = ": looks like one row for each pair; take the mean over the pairs"
+            hint = ": looks like one row for each pair; gather the pairs"
+        elif n_pairs is not None and array.shape == (2 * n_pairs, *shape):
+            hint = ": looks like one row for each answer; add up the rows"
         elif array.shape == shape[::-1] and len(shape) == 2:
             hint = ": looks like its transpose"
         elif shape == () and array.size > 1:
@@ -233,4 +237,6 @@ def _shape(value: object) -> str:
         return "{" + ", ".join(f"{name}: {np.shape(array)}" for name, array in value.items()) + "}"
     if isinstance(value, np.ndarray):
         return f"of shape {value.shape}"
+    if isinstance(value, type):
+        return value.__name__
     return "a function" if callable(value) else repr(value)

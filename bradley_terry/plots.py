@@ -516,11 +516,11 @@ def plot_reliability(reliability: Reliability, *, ax: Axes | None = None) -> Axe
     x, y, share = reliability.predicted[full], reliability.observed[full], reliability.weight[full]
     ax = _axes(ax, size=(6.2, 6.0))
     ax.plot([0.5, 1.0], [0.5, 1.0], color=EXPECTED, linewidth=2)
-    points = ax.scatter(x, y, s=30 + 2000 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)
+    points = ax.scatter(x, y, s=30 + 900 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)
     points.set_clip_on(False)
     ax.vlines(x, x, y, color=EMPIRICAL, linewidth=1.5, zorder=1)
     bottom = min(0.5, float(y.min(initial=0.5)) - 0.02)
-    ax.set(xlim=(0.49, 1.01), ylim=(bottom - 0.01, 1.01))
+    ax.set(xlim=(0.48, 1.03), ylim=(bottom - 0.02, 1.03))
     if bottom > 0.4:
         ax.set_aspect("equal", adjustable="box")
     _corner(ax, "not sure enough", QUIET, left=True)

@@ -199,7 +199,7 @@ class MLPScorer(_Layout):
         """Return random weights and zero bias: W of variance 1/n_features (2/n_features for ReLU), v of 1/n_hidden.
 
         With features of variance one the hidden inputs then have variance one too (Glorot & Bengio 2010, He et al.
-        2015), and the first rewards are of size one: the loss starts near log 2.
+        2015), and the first rewards are of size one, and so are losses: they start around log 2, not at it.
         """
         phi = np.zeros(self.n_parameters)
         blocks = self.unpack(phi)

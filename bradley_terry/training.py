@@ -496,7 +496,7 @@ def _descend(
     return (
         chosen,
         False,
-        f"{NOT_CONVERGED}stopped at the limit of {max_steps}, largest gradient entry {largest:.1e}{note}",
+        f"{NOT_CONVERGED}stopped at the limit of {max_steps} passes, largest gradient entry {largest:.1e}{note}",
     )
 
 

@@ -172,13 +172,19 @@ def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, na
     assert sorted(path.name for path in here.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [["tarin"], ["train", "--scorer", "forest"], ["train", "--seed", "x"], []])
+@pytest.mark.parametrize("arguments", [["tarin"], ["train", "--scorer", "forest"], ["train", "--seed", "x"]])
 def test_unknown_words_end_with_status_2(arguments, capsys):
     """The parser says what it expected."""
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_no_words_at_all_are_answered_with_the_help(capsys):
+    """And with status 2, since nothing was done."""
+    assert main([]) == 2
+    assert "bench" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verb", ["train", "evaluate", "figures", "doctor"])
@@ -266,11 +272,19 @@ def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):
     assert main(["check", f"{file}:climbs"]) == 1
     assert "looks like: the sign is flipped" in capsys.readouterr().out
     for target, words in {
-        "nothing.py:f": "expected FILE:FUNCTION with a file that exists",
+        "nothing.py:f": "there is no such file",
         f"{file}": "expected FILE:FUNCTION",
-        f"{file}:other": "there is no other in this file",
+        f"{file}:": "expected FILE:FUNCTION",
+        f"{file}:other": "there is no other in this file, but right, climbs",
     }.items():
         assert main(["check", target]) == 2
+        assert words in capsys.readouterr().err
+    for extra, words in {
+        "--against autograd": "no --against",
+        "--scorer table": "linear or mlp",
+        "--museum": "alone",
+    }.items():
+        assert main(["check", f"{file}:right", *extra.split()]) == 2
         assert words in capsys.readouterr().err
     file.write_text("1 / 0\n")
     assert main(["check", f"{file}:right"]) == 2

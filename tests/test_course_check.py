@@ -95,7 +95,7 @@ def todo(weights, chosen, rejected):
         (
             lambda w, c, r: -((c - r) / (1 + np.exp((c - r) @ w))[:, None]).mean(axis=0),
             "failed",
-            "with features of size 10,000: a warning of NumPy",
+            "right at ordinary sizes; with features of size 10,000: a warning of NumPy",
         ),
     ],
 )

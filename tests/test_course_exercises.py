@@ -166,6 +166,14 @@ def test_a_right_kernel_passes(fast_kernel) -> None:
 # --------------------------------------------------------------------------------------------------- wrong answers
 
 
+def steps_add_up(f, x, h):
+    step, found = np.zeros(len(x)), []
+    for j in range(len(x)):
+        step[j] = h
+        found.append((f(x + step) - f(x - step)) / (2 * h))
+    return np.array(found)
+
+
 def not_put_back(function, x, h):
     x, slopes = x.copy(), []
     for j in range(x.size):
@@ -236,7 +244,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the hinge", lambda z: np.where(z < 1, 1 - z, 0)),
         ("the Brier score", lambda z: (1 - sigma(z)) ** 2),
         ("a clip hides the straight tail", lambda z: np.where(np.abs(z) > 100, 0, nats(z))),
-        ("the grain keeps the loss below 18.42", lambda z: -np.log(np.exp(-nats(z)) + 1e-8)),
+        ("the added 1e-8 keeps the loss below 18.42", lambda z: -np.log(np.exp(-nats(z)) + 1e-8)),
     ],
     "mean_loss": [
         ("a sum", lambda c, r: nats(c - r).sum()),
@@ -321,6 +329,9 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the sign is flipped", entry_by_entry(lambda f, x, e, h: (f(x - e) - f(x + e)) / (2 * h))),
         ("all entries move at once", entry_by_entry(lambda f, x, e, h: (f(x + h) - f(x - h)) / (2 * h))),
         ("not put back", not_put_back),
+        ("multiplied by h", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 2 * h)),
+        ("a second name, not a copy", lambda f, x, h: np.zeros(len(x))),
+        ("the steps add up", steps_add_up),
     ],
     "reward": [
         ("the activation is missing", lambda p, x: forward(p, x, activation=lambda a: a)),
@@ -353,6 +364,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("σ′(Δ) stands", kernel_of(None, lambda z, n: -sigma(z) * (1 - sigma(z)) / n)),
         ("never filled in", kernel_of(None, lambda z, n: np.zeros(n))),
         ("losses instead of gradients", kernel_of(None, lambda z, n: nats(z))),
+        ("σ(−|Δ|) everywhere", kernel_of(None, lambda z, n: -sigma(-np.abs(z)) / n)),
     ],
 }
 
@@ -964,14 +976,9 @@ NUMBERS: dict[str, dict[str, float]] = {
         "1.204": -np.log(1 - P),
         "0.611": -P * np.log(P) - (1 - P) * np.log(1 - P),
     },
-    "06.1": {
-        "1": 1 - sigma(-40.0),
-        "0.998": 1 - sigma(-6.0),
-        "0.953": 1 - sigma(-3.0),
-        "5": 100 * ((1 - sigma(-6.0)) / (1 - sigma(-3.0)) - 1),
-    },
+    "06.1": {},
     "07.1": {"0": 0, "1e-16": ROUNDING, "1e-12": 1e-12, "1e-4": ROUNDING / 1e-12},
-    "08.1": {"0": 0, "32": 32},
+    "08.1": {},
     "09.1": {
         "709": np.floor(LIMIT_64),
         "3.4e38": float(np.finfo(np.float32).max),
@@ -1018,26 +1025,40 @@ def test_the_entropy_is_the_least_expected_loss() -> None:
     assert costs.min() == pytest.approx(0.611, abs=5e-4)
 
 
-def test_a_step_of_1e_12_is_a_hundred_thousand_times_worse() -> None:
-    """07.1: the median error of central differences of the loss, against its derivative."""
+def test_a_step_of_1e_12_is_some_ten_million_times_worse() -> None:
+    """07.1: the median error of central differences of the loss, against its derivative, some ten million times."""
     z = np.random.default_rng(7).normal(size=200)
     error = {h: np.median(np.abs((nats(z + h) - nats(z - h)) / (2 * h) + sigma(-z))) for h in (1e-5, 1e-12)}
-    assert error[1e-12] > 1e5 * error[1e-5]
+    assert 1e6 < error[1e-12] / error[1e-5] < 1e8
 
 
-def test_an_output_bias_moves_no_margin_and_a_hidden_one_does() -> None:
-    """08.1: 10 features, 32 hidden units."""
-    rng = np.random.default_rng(8)
-    p = {
-        "hidden_weights": rng.normal(size=(10, 32)),
-        "hidden_bias": np.zeros(32),
-        "output_weights": rng.normal(size=32),
-    }
-    chosen, rejected = rng.normal(size=(2, 6, 10))
-    margins = forward(p, chosen) - forward(p, rejected)
-    assert (forward(p, chosen) + 2) - (forward(p, rejected) + 2) == pytest.approx(margins)
-    p["hidden_bias"] = np.ones(32)
-    assert np.abs(forward(p, chosen) - forward(p, rejected) - margins).min() > 1e-3
+def test_a_line_has_no_top_in_the_middle_and_more_choices_give_it_none() -> None:
+    """08.1: fitted to 600 and to 6,000 choices it loses as much to the truth, to a fiftieth."""
+    rng, lost = np.random.default_rng(8), []
+    fresh_a, fresh_b = rng.uniform(-2, 2, size=(2, 20_000))
+    for n in (600, 6000):
+        a, b = rng.uniform(-2, 2, size=(2, n))
+        d = np.where(rng.random(n) < sigma(b**2 - a**2), a - b, b - a)
+        w = 0.0
+        for _ in range(200):
+            w += np.mean(sigma(-w * d) * d)
+        p = sigma(fresh_b**2 - fresh_a**2)
+        z = w * (fresh_a - fresh_b)
+        lost.append(np.mean(p * nats(z) + (1 - p) * nats(-z) + p * np.log(p) + (1 - p) * np.log(1 - p)))
+    assert lost[1] == pytest.approx(lost[0], rel=0.02)
+
+
+def test_pulls_at_the_least_loss_are_unequal_and_cancel() -> None:
+    """06.1: along the one weight the pulls add up to zero, from hardly any to nearly full force."""
+    rng = np.random.default_rng(6)
+    d = rng.normal(0.5, 2.0, 400)
+    w = 0.0
+    for _ in range(2000):
+        w += 0.2 * np.mean(sigma(-w * d) * d)
+    pulls = sigma(-w * d)
+    assert abs(np.mean(pulls * d)) < 1e-12
+    assert pulls.min() < 0.1
+    assert pulls.max() > 0.8
 
 
 def test_exp_ends_at_88_73_in_float32_and_at_709_8_in_float64() -> None:

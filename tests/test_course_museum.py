@@ -39,7 +39,7 @@ CAUSES = {
     "a sigmoid of 2x": "σ(2Δ)",
     "checked at zero": "the derivative of the activation is missing",
     "the book's formula": "expected finite numbers, got inf",
-    "a grain of 1e-8": "the grain keeps the loss below 18.42",
+    "a grain of 1e-8": "the added 1e-8 keeps the loss below 18.42",
     "zero times infinity": "expected finite numbers, got nan",
     "the check that passes all": "the sign is flipped",
     "the assert with a comma": "False",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -116,7 +120,15 @@ def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
 def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsys):
     """With the folder as its root; another port is announced; an unknown lesson is refused."""
     calls = []
-    monkeypatch.setattr(notebooks.subprocess, "call", lambda command: calls.append(command) or 0)
+
+    class Server:
+        def __init__(self, command):
+            calls.append(command)
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(notebooks.subprocess, "Popen", Server)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -127,6 +139,8 @@ def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsy
     assert "--LabApp.default_url=/doc/tree/02_second.ipynb" in calls[0]
     assert "--no-browser" in calls[0]
     assert ("--allow-root" in calls[0]) == (hasattr(os, "geteuid") and os.geteuid() == 0)
+    assert main(["course", "--folder", mine, "--port", "99999999"]) == 2
+    assert "--port: expected a number from 1 to 65535" in capsys.readouterr().err
     assert main(["course", "--folder", mine, "--lesson", "7"]) == 2
     assert "--lesson: expected one of 1, 2, got 7" in capsys.readouterr().err
 
@@ -136,6 +150,48 @@ def test_without_jupyterlab_the_command_says_how_to_get_it(shelf, tmp_path, monk
     monkeypatch.setattr(notebooks, "find_spec", lambda _: None)
     assert main(["course", "--folder", str(tmp_path / "mine")]) == 2
     assert 'python -m pip install "bradley_terry[course]"' in capsys.readouterr().err
+
+
+def test_a_server_is_left_in_peace_by_ctrl_c_and_ends_with_us(tmp_path):
+    """Its own question may be answered; what tells us to end, ends it, too; our own handlers come back."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    program = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    server.stdout.readline()
+    for delay, number in ((0.2, signal.SIGINT), (0.6, signal.SIGTERM)):
+        threading.Timer(delay, os.kill, (os.getpid(), number)).start()
+    assert notebooks._wait_for(server) == -signal.SIGTERM
+    server.stdout.close()
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_within_the_course_no_second_course_is_laid(shelf, tmp_path, monkeypatch, capsys):
+    """The folder that holds the lessons is the one that is meant."""
+    mine = tmp_path / "mine"
+    notebooks.copy_to(mine)
+    monkeypatch.chdir(mine)
+    assert main(["course", "--progress"]) == 0
+    assert "01_first.ipynb" in capsys.readouterr().out
+
+
+def test_a_damaged_copy_does_not_hide_the_others(shelf, tmp_path, capsys):
+    """It is named, with what to do, and the rest is told as always."""
+    mine = tmp_path / "mine"
+    notebooks.copy_to(mine)
+    (mine / "01_first.ipynb").write_text('{"cells": [', encoding="utf-8")
+    assert main(["course", "--progress", "--folder", str(mine)]) == 0
+    printed = capsys.readouterr().out
+    assert "unreadable; delete it, and bradley-terry course lays a fresh copy" in printed
+    assert "02_second.ipynb" in printed
+
+
+def test_a_cell_run_out_of_order_says_what_is_missing():
+    """The NameError is followed by one sentence."""
+    ran = notebooks.execute(notebook(code("from bradley_terry.course import check"), code("check.loss(my_loss)")))
+    said = [output.text for output in ran.cells[1].outputs if output.output_type == "stream"]
+    assert said == ["my_loss is not there yet: run the cells above first, from the top.\n"]
 
 
 EXERCISE = (

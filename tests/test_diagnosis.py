@@ -60,8 +60,23 @@ def row(scorer, phi, x, slip=None):
     return np.array([*d_weights, *slopes, *(inputs if slip == "a for h" else hidden)])
 
 
+def together(scorer, phi, x, y, slip):
+    """dΔ/dφ of a pair whose two answers were wrongly taken as one."""
+    if slip == "through":
+        return row(scorer, phi, np.asarray(x) - np.asarray(y))
+    weights, bias, head = phi[:12].reshape(3, 4), phi[12:16], phi[16:]
+    act = np.tanh if scorer.activation == "tanh" else lambda a: np.maximum(a, 0)
+    h = act(np.dot(x, weights) + bias) - act(np.dot(y, weights) + bias)
+    slopes = head * ((1 - h**2) if scorer.activation == "tanh" else (h > 0))
+    return np.concatenate([np.outer(np.asarray(x) - np.asarray(y), slopes).ravel(), slopes, h])
+
+
 def gradient(objective, phi, slip):
     """Σ over the pairs, one after another, with one thing wrong."""
+    if slip == "mean pull":
+        d = np.array([one.sum() for one in pulls_of(objective, phi)])
+        moved = [row(objective.scorer, phi, c) - row(objective.scorer, phi, r) for c, r in answers(objective)]
+        return d.mean() * np.sum(moved, axis=0) + objective.l2 * phi
     pairs, scorer, n = objective.pairs, objective.scorer, len(objective.pairs)
     total = np.zeros(phi.size)
     weight_sum = sum(1.0 if pairs.weights is None else pairs.weights[i] for i in range(n))
@@ -85,13 +100,40 @@ def gradient(objective, phi, slip):
         if slip == "only first" and i:
             continue
         one, other = {"chosen": (1, 0), "rejected": (0, 1), "added": (1, -1)}.get(slip, (1, 1))
-        total = total + w * pull * (one * up - other * down)
-    shares = {"sum": 1.0, "last undivided": 1.0, "twice": weight_sum**2, "n for weights": n, "weights": n}
+        if slip == "loss":
+            pull = np.log(p)
+        moved = one * up - other * down
+        if slip in {"through", "h of differences"}:
+            moved = together(scorer, phi, pairs.chosen[i], pairs.rejected[i], slip)
+        total = total + w * pull * moved
+    shares = {
+        "answers": 2 * weight_sum,
+        "sum": 1.0,
+        "last undivided": 1.0,
+        "twice": weight_sum**2,
+        "n for weights": n,
+        "weights": n,
+    }
     share = shares.get(slip, weight_sum)
     factor = {"no penalty": 0, "double penalty": 2, "wrong penalty": -1, "half penalty": 0.5}
     if slip == "half penalty":
         factor["half penalty"] = 1.5
     return (-1 if slip == "sign" else 1) * (total / share + factor.get(slip, 1) * objective.l2 * phi)
+
+
+def answers(objective):
+    return list(zip(objective.pairs.chosen, objective.pairs.rejected, strict=True))
+
+
+def pulls_of(objective, phi):
+    """dL/dΔ of each pair: what is left of the gradient's weights when dΔ/dφ is taken off."""
+    pairs = objective.pairs
+    w = np.ones(N) if pairs.weights is None else pairs.weights
+    t = np.ones(N) if pairs.labels is None else pairs.labels
+    m = np.zeros(N) if pairs.target_margins is None else pairs.target_margins
+    for i, (c, r) in enumerate(answers(objective)):
+        z = rewards(objective.scorer, phi, c) - rewards(objective.scorer, phi, r) - m[i]
+        yield np.array(w[i] / w.sum() * ((1 - t[i]) / (1 + np.exp(-z)) - t[i] / (1 + np.exp(z))))
 
 
 def rewards(scorer, phi, x):
@@ -115,6 +157,8 @@ NAMES = {  # slip → words that its diagnosis must contain
     "added": "two answers are added",
     "only last": "only the last pair",
     "only first": "only the first pair",
+    "answers": "number of answers, 2n",
+    "mean pull": "every pair has the mean pull",
     "last undivided": "only the last pair counts, and undivided",
     "one before": "pull of the pair before it",
     "one after": "pull of the pair after it",
@@ -133,6 +177,8 @@ MLP_NAMES = {
     "activation": "derivative of the activation is missing",
     "head": "output weights are missing",
     "a for h": "made of a = x W + b",
+    "through": "went through the network",
+    "h of differences": "differences of h were taken",
 }
 TANH_NAMES = {"one minus h": "1 − h", "slope at h": "taken at h"}
 
@@ -140,6 +186,7 @@ TANH_NAMES = {"one minus h": "1 − h", "slope at h": "taken at h"}
 def cases():
     for kind, extras, seed in product(SCORERS, EXTRAS, range(3)):
         names = NAMES | {k: v for extra in extras for k, v in EXTRA_NAMES[extra].items()}
+        names |= {} if "labels" in extras else {"loss": "the loss stands where its slope"}
         names |= MLP_NAMES if kind in {"tanh", "relu"} else {}
         names |= TANH_NAMES if kind == "tanh" else {}
         yield from ((kind, extras, seed, slip, words) for slip, words in names.items())

@@ -426,7 +426,12 @@ BAD_FILES = {  # name, contents, sentence after the path
     "header only": ("a.csv", "chosen,rejected\n", "expected at least one row below the header, found none"),
     "no columns": ("a.csv", "a,b\n1,2", "line 1: expected columns name_chosen and name_rejected, .*; found a$"),
     "no features": ("a.csv", "prompt,weight\n1,2", "line 1: expected columns name_chosen and .*; found prompt, weight"),
-    "semicolons": ("a.csv", "x_chosen;x_rejected\n1;2", "line 1: expected a column .* beside x_chosen;x_rejected"),
+    "texts in a table": (
+        "a.csv",
+        "prompt,chosen,rejected\nhi,hello there,go away now\nwho,it is me,nobody at all",
+        "look like texts, and a CSV file holds items; texts are read from JSONL",
+    ),
+    "semicolons": ("a.csv", "x_chosen;x_rejected\n1;2", "line 1: expected columns separated by commas, found ';'"),
     "no partner": (
         "a.csv",
         "x_chosen,y_rejected\n1,2",

@@ -270,7 +270,7 @@ def endless(phi):
         (missing_argument, "expected a function of (phi); yours says: missing a required argument: 'data'"),
         (endless, "no answer within 0.3 seconds"),
         ("text", "expected a function of (phi), got str"),
-        (lambda phi: None, "still to be written"),
+        (lambda phi: None, "is a return missing?"),
         (lambda phi: 0.0, "expected phi -> (loss, gradient), got float"),
         (lambda phi: (0.0, "text"), "gradient: expected real numbers of shape (2,), got str"),
         (lambda phi: (np.ones(2), phi), "loss: expected one real number, got shape (2,)"),
@@ -375,7 +375,7 @@ def test_pairs_that_disagree_are_named_with_their_pull(wrong_pairs):
     np.testing.assert_allclose([pair.got for pair in report.pairs], broken[wrong_pairs], rtol=1e-4)
     np.testing.assert_allclose([pair.expected for pair in report.pairs], pulls[wrong_pairs], rtol=1e-12)
     assert f"pair {wrong_pairs[0]} (Δ" in repr(report)
-    assert report.to_dict()["pairs"][0]["kind"] == "pull"
+    assert report.to_dict()["pairs"][0]["kind"] == "d_margin"
 
 
 def test_no_pair_is_blamed_where_all_are_wrong():

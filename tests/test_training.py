@@ -266,7 +266,7 @@ def test_first_order_methods_say_when_they_stop_early(linear_world) -> None:
     for method in ("gradient_descent", "adam"):
         model = bt.fit(bt.LinearScorer(3), linear_world[1], method=method, max_steps=3)
         assert not model.converged
-        assert model.message.startswith("not converged: stopped at the limit of 3, largest gradient entry")
+        assert model.message.startswith("not converged: stopped at the limit of 3 passes, largest gradient entry")
         assert model.history["step"][-1] >= 3
     with pytest.warns(bt.ConvergenceWarning, match="after 1 Newton steps"):
         assert not bt.fit(bt.LinearScorer(3), linear_world[1], max_steps=1).converged

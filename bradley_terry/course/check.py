@@ -42,7 +42,7 @@ from ..pairs import PreferencePairs
 from ..preference import accuracy_ceiling
 from ..preference import expected_loss as right_expected_loss
 from ..scorers import LinearScorer, MLPScorer, Scorer
-from .engine import RELATIVE, Case, Problem, Report, Student, Wrong, check_values, compare, judged
+from .engine import RELATIVE, Case, Problem, Report, Student, Wrong, check_values, compare, judged, mind_the_order
 from .predictions import PREDICTIONS
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+mind_the_order()
 
 LIMIT = 10.0  # seconds for one call
 
@@ -151,7 +152,7 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the hinge max(0, 1 − Δ), not −log σ(Δ)", np.maximum(0, 1 - z)
         yield "squared: (1 − σ(Δ))², the Brier score", np.asarray(sigmoid(-z)) ** 2
         yield "0 for a large negative margin: a clip hides the straight tail", np.where(z < -50, 0.0, right)
-        yield "−log(σ(Δ) + 1e-8): the grain keeps the loss below 18.42, and such a pair does not pull", _grain(z)
+        yield "−log(σ(Δ) + 1e-8): the added 1e-8 keeps the loss below 18.42, and such a pair does not pull", _grain(z)
 
     cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
     return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit)
@@ -461,7 +462,9 @@ def gradient(
             _check_gradient(function, model, phi, rng.normal(size=(2, n, k)), time_limit)
         x, y = 1e4 * rng.normal(size=(2, n, k))
         far = np.array([np.concatenate([x, y]), np.concatenate([y, x])])  # so that there are margins of either sign
-        _check_gradient(function, model, phi, far, time_limit, note="with features of size 10,000: ")
+        _check_gradient(
+            function, model, phi, far, time_limit, note="right at ordinary sizes; with features of size 10,000: "
+        )
 
     return judged("gradient", stages)
 
@@ -563,6 +566,8 @@ def central_difference(function: Student, *, time_limit: float = LIMIT) -> Repor
         yield "divided by 2 instead of 2h", central * h
         yield "not divided by 2h", central * 2 * h
         yield "divided by h²", central * 2 / h
+        yield "multiplied by h: /2*h is not /(2*h)", central * h * h
+        yield "zero: b = a gives a second name, not a copy; x.copy() does", 0 * x
         yield "the sign is flipped: f(x − h) − f(x + h)", -central
         together = (f(x + h) - f(x - h)) / (2 * h)
         yield "all entries move at once: one at a time", np.full(x.size, together)
@@ -574,10 +579,15 @@ def central_difference(function: Student, *, time_limit: float = LIMIT) -> Repor
             stays[j] -= 2 * h
             left.append((up - f(stays)) / (2 * h))
         yield "an entry is not put back before the next one moves", np.array(left)
+        upto = np.tril(np.full((x.size, x.size), h))
+        yield (
+            "the steps add up: each entry needs a step of its own",
+            each(x, lambda j: (f(x + upto[j]) - f(x - upto[j])) / (2 * h)),
+        )
 
     x = np.array([0.7, -1.2, 2.0, 0.4])
     cases: list[Case] = [((cubic, x, 0.1), "with h = 0.1: "), ((cubic, x[:2], 1e-5), "with h = 1e-5: ")]
-    return check_values("gradient", function, ("function", "x", "h"), cases, right, wrong, time_limit)
+    return check_values("central difference", function, ("function", "x", "h"), cases, right, wrong, time_limit)
 
 
 def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -718,6 +728,7 @@ def _wrong_gradients(z: Array) -> Wrong:
     yield "σ(Δ) stands where σ(−Δ) belongs", -np.asarray(sigmoid(z)) / z.size
     yield "σ′(Δ) stands where σ(−Δ) belongs", -np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z)) / z.size
     yield "zero everywhere: never filled in", 0 * z
+    yield "σ(−|Δ|) everywhere: where Δ < 0 it is 1 − e/(1 + e)", -np.asarray(sigmoid(-np.abs(z))) / z.size
     yield "losses instead of gradients", np.asarray(-np.asarray(log_sigmoid(z)))
 
 

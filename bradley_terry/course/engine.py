@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..learner import FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
 
-__all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged"]
+__all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged", "mind_the_order"]
 
 Array = NDArray[np.float64]
 Student = Callable[..., object]
@@ -94,6 +96,19 @@ def judged(what: str, stages: Callable[[], object]) -> Report:
     finally:
         PRINTED.reset(before)
     return Report(what, PASSED)
+
+
+def mind_the_order() -> None:
+    """In a notebook, let a name that is not there be followed by the sentence that a newcomer needs."""
+    if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
+        return
+
+    def tell(shell: Any, kind: type[Exception], error: Exception, trace: object, tb_offset: int | None = None) -> None:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        if kind is NameError:
+            print(f"{getattr(error, 'name', 'It')} is not there yet: run the cells above first, from the top.")
+
+    shell.set_custom_exc((NameError,), tell)
 
 
 def check_values(

@@ -94,14 +94,16 @@ CAPTIONS = {
         "steps. Neither end is good: the best step lies near 1e-5."
     ),
     "08_linear_and_mlp": (
-        "The same 600 choices, length and politeness. Left: a linear scorer can only draw parallel lines, so it misses "
-        "that answers should be neither too short nor too long. Right: two hidden units bend the lines round the "
-        "middle."
+        "What was learned from the same 600 choices: lines join answers of equal reward, in log-odds; fifteen "
+        "pairs are drawn, each an arrow from the rejected answer (square) to the chosen one (circle). Left: a linear "
+        "scorer can only draw parallel lines, so it misses that answers should be neither too short nor too long. Right: two "
+        "hidden units bend the lines round the middle."
     ),
     "09_naive_forms": (
         "The relative error of the loss in float32. Left: log(1 + exp(−Δ)), as the book has it, is infinite from "
         "Δ = −88.7 down, and loses its digits, then everything, on the right. Right: max(−Δ, 0) + log1p(exp(−|Δ|)) is "
-        "right to the last digit everywhere."
+        "right to the last digit everywhere. Beyond 88 the loss is below the least number with all its digits, and "
+        "0 is forgiven."
     ),
     "10_training_curve": (
         "A linear scorer on the travel choices starts at log 2, knowing nothing, and both methods go on until the "

@@ -1,4 +1,4 @@
-"""The bug museum: mistakes that were published, each with the wrong function, how it hides, and what catches it.
+"""The bug museum: mistakes found in published code, each with the wrong function, how it hides, and what catches it.
 
     for exhibit in EXHIBITS:
         print(exhibit)             what it does, how it hides

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -27,6 +28,7 @@ from typing import Any
 __all__ = [
     "as_text",
     "check",
+    "check_choice",
     "copy_to",
     "execute",
     "lessons",
@@ -247,6 +249,8 @@ def copy_to(folder: Path) -> list[str]:
                 _trust(beside)
                 record[name] = new
                 said.append(f"{name}: yours is kept; the newer version lies beside it as {beside.name}")
+        for page in originals().glob("README.md"):  # which section answers which page of the course
+            (folder / page.name).write_bytes(page.read_bytes())
         record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except json.JSONDecodeError:
         raise ValueError(f"{folder / RECORD}: is damaged; delete it, your notebooks are safe") from None
@@ -276,7 +280,32 @@ def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
     mine = lessons(folder)
     if not mine:
         raise FileNotFoundError(f"{folder}: there are no lessons here; bradley-terry course lays them out")
-    return {path.name: verdicts(read(path)) for path in mine}
+    found = {}
+    for path in mine:
+        try:
+            found[path.name] = verdicts(read(path))
+        except ValueError:  # the others are none the worse for it
+            found[path.name] = [("unreadable; delete it, and bradley-terry course lays a fresh copy", "not run")]
+    return found
+
+
+def check_choice(lesson: int | None, port: int | None) -> None:
+    """Refuse before anything is written what could not be opened.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If JupyterLab is not installed.
+    ValueError
+        For a lesson or a port that does not exist.
+    """
+    if not find_spec("jupyterlab"):
+        raise ModuleNotFoundError('the course needs JupyterLab: python -m pip install "bradley_terry[course]"')
+    numbers = [int(path.name[:2]) for path in lessons(originals())]
+    if lesson is not None and lesson not in numbers:
+        raise ValueError(f"--lesson: expected one of {', '.join(map(str, numbers))}, got {lesson}")
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValueError(f"--port: expected a number from 1 to 65535, got {port}")
 
 
 def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, port: int | None = None) -> int:
@@ -286,20 +315,10 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
     -------
     int
         JupyterLab's own exit code.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If JupyterLab is not installed.
-    ValueError
-        For a lesson that does not exist.
     """
-    if not find_spec("jupyterlab"):
-        raise ModuleNotFoundError('the course needs JupyterLab: python -m pip install "bradley_terry[course]"')
+    check_choice(lesson, port)
     paths = {int(path.name[:2]): path for path in lessons(folder)}
     lesson = min(paths, default=1) if lesson is None else lesson
-    if lesson not in paths:
-        raise ValueError(f"--lesson: expected one of {', '.join(map(str, paths))}, got {lesson}")
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     command += [f"--LabApp.default_url=/doc/tree/{paths[lesson].name}"]
     command += [] if browser else ["--no-browser"]
@@ -308,7 +327,27 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
         if _is_taken(port):
             print(f"port {port} is taken: JupyterLab will look for another and print its address", flush=True)
         command.append(f"--ServerApp.port={port}")
-    return subprocess.call(command)  # noqa: S603  # our own interpreter
+    return _wait_for(subprocess.Popen(command))  # noqa: S603  # our own interpreter
+
+
+def _wait_for(server: subprocess.Popen[bytes]) -> int:
+    """Wait until a server has ended by itself.
+
+    Ctrl-C reaches it, too, and it asks whether it is meant: so we keep still. If we are told to end, so is it.
+    """
+
+    def keep_still(*_: object) -> None:
+        pass
+
+    def end_it(*_: object) -> None:
+        server.terminate()
+
+    before = [signal.signal(signal.SIGINT, keep_still), signal.signal(signal.SIGTERM, end_it)]
+    try:
+        return server.wait()
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def _is_taken(port: int) -> bool:

@@ -282,5 +282,5 @@ def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axe
                     bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
     ax.axhline(1.0, color=QUIET, linewidth=1, linestyle=":")
     _note(ax, "100 %", (-0.35 * reach, 1.0), QUIET, ha="center")  # where every form works
-    ax.set_title(f"{form} in {dtype.__name__}", fontsize=TEXT_SIZE)
+    ax.set_title(f"{form.replace('z', 'Δ').replace('-', '−')} in {dtype.__name__}", fontsize=TEXT_SIZE)
     return _finish(ax, "margin Δ (log-odds)", "relative error")

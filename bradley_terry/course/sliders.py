@@ -308,16 +308,16 @@ def step() -> VBox:
 WIDTHS = (1, 2, 4, 8, 16)
 
 
-@lru_cache(maxsize=1)
-def curved_world() -> tuple[PreferencePairs, PreferencePairs]:
-    """Return 600 pairs to learn from and 600 to judge by, true reward 2 - x1² + x2: neither too short nor too long."""
+@lru_cache(maxsize=2)
+def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
+    """Return n pairs to learn from and 600 to judge by, true reward 2 - x1² + x2: neither too short nor too long."""
     rng = np.random.default_rng(0)
-    a, b = rng.uniform(-2, 2, size=(2, 1200, 2))
+    a, b = rng.uniform(-2, 2, size=(2, n + 600, 2))
     true = [2 - x[:, 0] ** 2 + x[:, 1] for x in (a, b)]
     won = sample_preferences(true[0], true[1], rng)[:, None]
     names = ["length", "politeness"]
     pairs = PreferencePairs(np.where(won, a, b), np.where(won, b, a), feature_names=names)
-    return pairs.subset(np.arange(600)), pairs.subset(np.arange(600, 1200))
+    return pairs.subset(np.arange(n)), pairs.subset(np.arange(n, n + 600))
 
 
 @lru_cache(maxsize=len(WIDTHS))
