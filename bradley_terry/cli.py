@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,6 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         "--against", nargs="+", action="extend", choices=["numerical", "autograd", "jax", "torch"],
         help="who judges the package's own (default: numerical)",
     )  # fmt: skip
+    check.add_argument("--activation", choices=["tanh", "relu"], help="of the MLP that yours is for (default: tanh)")
     check.add_argument("--museum", action="store_true", help="walk through the bug museum instead")
     check.set_defaults(run=_check)
     bench = verb(
@@ -401,6 +403,8 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
         raise ValueError("--museum: expected alone, since it judges neither your gradients nor ours")
+    if arguments.activation and (arguments.target is None or arguments.scorer != "mlp"):
+        raise ValueError("--activation: expected together with FILE:FUNCTION and --scorer mlp")
     if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
         raise ValueError(
             "FILE:FUNCTION: is judged by the checks of the course: for --scorer linear or mlp, no --against"
@@ -414,7 +418,9 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.target is not None:
         from .course.check import gradient
 
-        report = gradient(_function(arguments.target), scorer=arguments.scorer or "linear")
+        report = gradient(
+            _function(arguments.target), scorer=arguments.scorer or "linear", activation=arguments.activation or "tanh"
+        )
         print(report)
         return 0 if report.passed else 1
     from .gradient_check import check_gradient
@@ -460,10 +466,16 @@ def _function(target: str) -> Callable[..., object]:
     if spec is None or spec.loader is None:
         raise ValueError(f"{target}: expected a Python file, which ends in .py")
     module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # as import does: dataclasses look there
+    sys.path.insert(0, str(Path(file).resolve().parent))  # and a file may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  # whatever a learner's file may raise
-        raise ValueError(f"{file}: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a learner's file may raise
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f"line {lines[-1]}: " if lines else ""
+        raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
+    finally:
+        sys.path.pop(0)
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"{target}: there is no {name} in this file, but {', '.join(there) or 'no function at all'}")

@@ -45,24 +45,30 @@ def diagnose(
         The problem whose gradient this should be; without it only arithmetic is tried.
     phi : array, (n_parameters,)
     """
-    bad = [name for name in shapes if wrong[name]]
+    parts = _cut(shapes)
+    right = expected if objective is None else objective(phi)[1]
+    bad = [name for name in shapes if wrong[name] and not np.array_equal(got[parts[name]], right[parts[name]])]
     if not bad or not np.isfinite(got).all():
         return {}
-    parts = _cut(shapes)
     fits: dict[str, list[str]] = {name: [] for name in bad}
     whole = []  # mistakes that explain every block at once, also those that are right
     for sentence, gradient in [] if objective is None else wrong_gradients(objective, phi):
         explained = {name: _same(got[part], gradient[part]) for name, part in parts.items()}
-        shows = [name for name in bad if explained[name] and _differ(gradient[parts[name]], expected[parts[name]])]
+        spoils = {name: _differ(gradient[part], expected[part]) for name, part in parts.items()}
+        if any(spoils[name] and not wrong[name] for name in parts):
+            continue  # it would have spoilt a block that is right
+        shows = [name for name in bad if explained[name] and spoils[name]]
         for name in shows:
             fits[name].append(sentence)
         if shows == bad and all(explained.values()):
             whole.append(sentence)
     found = {}
     for name in bad:
-        sentences = list(dict.fromkeys(whole or fits[name])) or list(
-            _arithmetic(got[parts[name]], expected[parts[name]], shapes[name])
-        )
+        sentences = list(dict.fromkeys(whole or fits[name]))
+        plain = _arithmetic(got[parts[name]], expected[parts[name]], shapes[name])
+        few = objective is not None and len(objective.pairs) <= 3
+        if not sentences or (plain and (few or plain in MERE)):
+            sentences += [plain] if plain and not any(s.startswith(plain) for s in sentences) else []
         if 0 < len(sentences) <= 2:  # more would be guessing
             found[name] = "looks like: " + "; or: ".join(sentences)
     return found
@@ -91,6 +97,8 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
         yield "an item that occurs again overwrites what it got before: add up", _overwritten(objective, d) + penalty
     if isinstance(scorer, MLPScorer):
         for sentence in MLP_SLIPS:
+            if scorer.activation == "relu" and sentence in MLP_SLIPS[1:3]:
+                continue  # no slips there
             one, other = ((pairs.chosen, d), (pairs.rejected, -d))
             yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
         for sentence, gradient in _mlp_slips_of_pairs(scorer, objective, phi, d, right - penalty):
@@ -152,7 +160,7 @@ def _mixed_up(d: Array, total_weight: float, total: str) -> Iterator[tuple[str, 
         for sentence, row in rows.items():
             alone = np.where(np.arange(n) == row, d, 0.0)
             yield sentence, alone
-            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean has a {total} below"
+            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean divides by {total}"
             yield undivided, alone * total_weight
     if n > 2:
         for where, shift in {"before": 1, "after": -1}.items():
@@ -221,31 +229,37 @@ def _overwritten(objective: Objective, d_margins: Array) -> Array:
 # ------------------------------------------------------------------------------------------------ arithmetic alone
 
 
-def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> Iterator[str]:
-    """Yield what a wrong block has to do with the right one, if that is plain: at most one thing."""
-    if _same(got, 0 * got):
-        yield "zero everywhere: never filled in"
-        return
+MERE = ("zero everywhere: never filled in", "twice what it should be", "half of what it should be")
+"""What so many mistakes look like that none of them should be named without it."""
+
+
+def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
+    """Return what a wrong block has to do with the right one, in words, or "" if that is not plain."""
+    if not got.any():
+        return MERE[0]
+    if not _differ(got, expected):
+        return ""  # a small difference may be anything
     factor = float(got @ expected / (expected @ expected)) if expected.any() else 0.0
-    if got.size > 1 and factor and _same(got, factor * expected):
-        names = {-1.0: "the sign is flipped", 2.0: "twice what it should be", 0.5: "half of what it should be"}
-        near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), None)
-        yield near or f"everything is off by the factor {factor:.6g}"
-        return
-    if got.size == 1:
-        if expected[0] and abs(got[0] + expected[0]) <= SAME * abs(expected[0]):
-            yield "the sign is flipped"
-        return
+    if abs(factor - 1) > DIFFERENT and np.allclose(got, factor * expected, rtol=SAME, atol=0):
+        names = {-1.0: "the sign is flipped", 2.0: MERE[1], 0.5: MERE[2]}
+        near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
+        return near or (f"everything is off by the factor {factor:.6g}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
-        yield "the matrix is transposed"
-        return
+        return "the matrix is transposed"
+    return _displaced(got, expected, int(np.prod(shape[1:])))
+
+
+def _displaced(got: Array, expected: Array, width: int) -> str:
+    """Return how the right numbers came to stand in the wrong places, if they did; rows have this width."""
+    if not _same(np.sort(got), np.sort(expected)):
+        return ""
     shifts = [k for far in range(1, min(got.size // 2, 50) + 1) for k in (far, -far)]
     shift = next((k for k in shifts if _same(got, np.roll(expected, k))), 0)
-    if shift:
-        places = f"{abs(shift)} {'place' if abs(shift) == 1 else 'places'}"
-        yield f"every entry stands {places} too {'far on' if shift > 0 else 'early'}: an index is off by {abs(shift)}"
-    elif _same(np.sort(got), np.sort(expected)):
-        yield "the right numbers in the wrong places"
+    if shift and got.size > 2:
+        far, what = (abs(shift) // width, "row") if abs(shift) % width == 0 and width > 1 else (abs(shift), "entry")
+        places = f"{far} {'place' if far == 1 else 'places'}"
+        return f"every {what} stands {places} too {'far on' if shift > 0 else 'early'}: an index is off by {far}"
+    return "the right numbers in the wrong places"
 
 
 def _cut(shapes: Blocks) -> dict[str, slice]:

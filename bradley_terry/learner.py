@@ -10,12 +10,16 @@ import contextlib
 import inspect
 import io
 import signal
+import sys
 import threading
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
+from types import FrameType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+TraceFunction = Callable[[FrameType, str, Any], Any]
 Learners = Callable[..., object]
 
 PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
@@ -100,22 +105,22 @@ def call(
             return call(function, arguments, names, watch, note=note, quiet=quiet)
     watch, copies, printed = time_limit, [_copied(argument) for argument in arguments], io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), _strict() if quiet else _AS_IT_IS:
+        with contextlib.redirect_stdout(printed), np.errstate(), _strict() if quiet else _AS_IT_IS:
             watch.since = time.monotonic()
             answer = function(*copies)
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
     except _TimeIsUp:
         raise Stop(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there a loop without end?") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a learner's code may raise
+    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # whatever a learner's code may raise
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
         kind = "a warning of NumPy" if isinstance(error, RuntimeWarning) else type(error).__name__
-        message = f"{note}{kind} in {_place(function, error)}: {error}\n  it was given {shapes}"
-        if "overflow encountered in exp" in str(error) or isinstance(error, OverflowError):
+        message = f"{note}{kind} in {_place(function, error)}: {_words(error)}\n  it was given {shapes}"
+        if "overflow encountered in exp" in _words(error) or isinstance(error, OverflowError):
             message += "\n  exp overflows: compute exp(−|Δ|) alone, which cannot, and build both signs from it"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
-        watch.since = None
+        watch.rest()
         if (heard := PRINTED.get()) is not None and printed.getvalue():
             heard.append(printed.getvalue())
     if answer is None:
@@ -137,6 +142,9 @@ def real_numbers(
         array = np.asarray(answer)
     except ValueError:
         raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different length") from None
+    except Exception as error:  # noqa: BLE001  # a tensor that clings to its graph, say
+        kind = type(answer).__name__
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {_words(error)}") from None
     if array.dtype.kind not in "fiub":
         kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
@@ -183,35 +191,78 @@ class _TimeIsUp(BaseException):
 class Watch:
     """Interrupts a call that takes longer than so many seconds, where the system can: in the main thread, on POSIX.
 
-    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``.
+    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. A call that
+    swallows the first interruption, by a bare ``except``, is interrupted once more where it handles it.
     """
 
     def __init__(self, seconds: float) -> None:
+        if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+            raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
         self.seconds = seconds
         self.since: float | None = None  # when the present call began
+        self.tracer = sys.gettrace()
+        self.n_interrupted = 0
 
     def __enter__(self) -> Watch:
         self.works = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
         if self.works:
+            self.began = time.monotonic()
             self.before = signal.signal(signal.SIGALRM, self._look)
-            signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
+            self.outer = signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.works:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            left, interval = self.outer  # somebody else's alarm goes on
+            left = max(left - (time.monotonic() - self.began), 1e-6) if left else 0.0
             signal.signal(signal.SIGALRM, self.before)
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
 
-    def _look(self, *_: object) -> None:
-        if self.since is not None and time.monotonic() - self.since >= self.seconds:
+    def rest(self) -> None:
+        """Watch no more until the next call."""
+        self.since = None
+        if self.n_interrupted > 1:
+            sys.settrace(self.tracer)
+        self.n_interrupted = 0
+
+    def _look(self, _: int, frame: FrameType | None) -> None:
+        if self.since is None or time.monotonic() - self.since < self.seconds:
+            return
+        self.n_interrupted += 1
+        if self.n_interrupted > 1 and frame is not None:
+            self.is_handled = False
+            sys.settrace(self._insist)
+            frame.f_trace = self._insist
+        raise _TimeIsUp
+
+    def _insist(self, _: FrameType, event: str, __: object) -> TraceFunction:
+        """Follow the exception just raised to the line that handles it, and raise another there."""
+        if event == "line" and self.is_handled and self.since is not None:
             raise _TimeIsUp
+        self.is_handled = self.is_handled or event == "exception"
+        return self._insist
+
+
+def _words(error: BaseException) -> str:
+    """Return the first line of an error's message, however ill-mannered the error."""
+    try:
+        return str(error).strip().partition("\n")[0]
+    except Exception:  # noqa: BLE001
+        return "(an error that cannot say what it is)"
 
 
 def _place(function: Learners, error: BaseException) -> str:
     """Return the line in the learner's own code at which an error arose."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is our call
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    while isinstance(function, partial):
+        function = function.func
+    function = getattr(function, "pyfunc", function)  # np.vectorize
+    inner = vars(function).get("__init__", function) if isinstance(function, type) else function
+    if not hasattr(inner, "__code__"):
+        inner = getattr(inner, "py_func", type(function).__call__)
+    code = getattr(inspect.unwrap(inner), "__code__", None)
     mine = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
+    mine = mine or [frame for frame in frames if "site-packages" not in frame.filename]
     if not (mine or frames):
         return "the call of your function"
     frame = (mine or frames)[-1]

@@ -307,7 +307,8 @@ def plot_scaling(
     ax.plot(alpha, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here, least = mean_loss(r_chosen - r_rejected), int(losses.argmin())
     _points(ax, [1.0], [here], EMPIRICAL)
-    _note(ax, (1.1, here + 0.025), f"as it is: {here:.4f}", EMPIRICAL, va="bottom")
+    if abs(float(alpha[least]) - 1) > 0.5:  # else the words about the least value say as much
+        _note(ax, (1.1, here + 0.025), f"as it is: {here:.4f}", EMPIRICAL, va="bottom")
     if 0 < least < len(alpha) - 1:  # else every pair is on the right side, and the loss falls for ever
         x, y = float(alpha[least]), float(losses[least])
         _points(ax, [x], [y], EMPIRICAL, hollow=True)

@@ -288,4 +288,4 @@ def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):
         assert words in capsys.readouterr().err
     file.write_text("1 / 0\n")
     assert main(["check", f"{file}:right"]) == 2
-    assert "mine.py: ZeroDivisionError: division by zero" in capsys.readouterr().err
+    assert "mine.py: line 1: ZeroDivisionError: division by zero" in capsys.readouterr().err

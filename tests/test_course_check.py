@@ -95,7 +95,7 @@ def todo(weights, chosen, rejected):
         (
             lambda w, c, r: -((c - r) / (1 + np.exp((c - r) @ w))[:, None]).mean(axis=0),
             "failed",
-            "right at ordinary sizes; with features of size 10,000: a warning of NumPy",
+            "right at ordinary sizes; with rewards of size 10,000: a warning of NumPy",
         ),
     ],
 )
@@ -175,3 +175,56 @@ def test_unknown_scorers_are_refused():
     """By us, since that is no mistake of the learner's function."""
     with pytest.raises(ValueError, match=r"^scorer: expected 'linear' or 'mlp'"):
         check.gradient(linear, scorer="table")
+
+
+# ------------------------------------------------------------------------------------------ what a reviewer broke
+
+
+def changed(parameters, chosen, rejected, *, relu=False, change=lambda name, g, n: g):
+    """Return the right gradient of an MLP, with one block changed."""
+    w, b, v = (parameters[name] for name in ("hidden_weights", "hidden_bias", "output_weights"))
+    x, n = np.concatenate([chosen, rejected]), len(chosen)
+    a = x @ w + b
+    h = np.maximum(a, 0) if relu else np.tanh(a)
+    z = h[:n] @ v - h[n:] @ v
+    d = -np.exp(-np.logaddexp(0, z)) / n
+    d_r = np.concatenate([d, -d])
+    d_a = np.outer(d_r, v) * ((a > 0) if relu else 1 - h**2)
+    gradient = {"hidden_weights": x.T @ d_a, "hidden_bias": d_a.sum(axis=0), "output_weights": h.T @ d_r}
+    return {name: change(name, g, n) for name, g in gradient.items()}
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda name, g, n: 0 * g if name == "hidden_bias" else g, "zero everywhere: never filled in"),
+        (lambda name, g, n: n * g, "a sum over the pairs where the mean belongs"),
+        (lambda name, g, n: -g, "the sign is flipped"),
+        (lambda name, g, n: g / n, "twice"),
+        (lambda name, g, n: g / (2 * n) if name == "hidden_bias" else g, "a mean over the rows instead of a sum"),
+    ],
+)
+def test_every_block_of_an_mlp_can_be_told_wrong(relu, change, words):
+    """Also the hidden bias of a ReLU network, whose units must be on for some answers and off for others."""
+    activation = "relu" if relu else "tanh"
+    assert check.gradient(lambda p, c, r: changed(p, c, r, relu=relu), scorer="mlp", activation=activation).passed
+    report = check.gradient(
+        lambda p, c, r: changed(p, c, r, relu=relu, change=change), scorer="mlp", activation=activation
+    )
+    assert report.status == "failed"
+    assert "hidden_bias" in {problem.parameter for problem in report.problems}
+    for problem in report.problems:
+        assert words in problem.diagnosis, problem
+
+
+def test_a_report_counts_the_entries_and_knows_float32():
+    """How many differ, of how many; and numbers of seven digits are called that."""
+    report = check.gradient(lambda w, c, r: np.ones_like(w))
+    assert "(3 of 3 entries differ)" in repr(report)
+    assert (report.problems[0].n_wrong, report.problems[0].n_entries) == (3, 3)
+
+    def in_float32(w, c, r):
+        return (linear(w, c, r) * (1 + 3e-6)).astype(np.float32)
+
+    assert "computed in float32" in repr(check.gradient(in_float32))

@@ -265,6 +265,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the sum over the prompt", by_prompt(lambda v: v - v.sum())),
         ("the first answer", by_prompt(lambda v: v - v[0])),
         ("the median", by_prompt(lambda v: v - np.median(v))),
+        ("no longer in the order", lambda r, x: np.concatenate([r[x == p] - r[x == p].mean() for p in np.unique(x)])),
     ],
     "accuracy": [
         ("ties count as right", lambda z: np.mean(z >= 0)),

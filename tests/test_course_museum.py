@@ -18,6 +18,21 @@ def test_there_are_at_least_twelve_and_no_two_alike():
         assert callable(exhibit.wrong)
 
 
+LOOKS = {  # what is to be seen of those that do not make a loss fall
+    "one place off": "at phi = 0 it passes every check",
+    "= for +=": "where each item occurs once it passes every check",
+    "checked at zero": "checked at phi = 0 it passes",
+    "the book's formula": "for margins of -5 to 5 it is right to",
+    "a grain of 1e-8": "for margins of -5 to 5 it is right to 1e-06",
+    "zero times infinity": "for margins of -5 to 5 it is right to",
+    "the check that passes all": "at a margin of 15 the gradient is -3.1e-07; with its sign flipped it passes",
+    "the assert with a comma": "assert 2.0, 3.0 passes: True",
+    "the first is always better": "loss 0.0051, accuracy 100%, on coin flips",
+    "cut too short": "loss 0.6931, whatever phi",
+    "a floor in the cellar": "at p = ½: 0.25 and 0.25",
+}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_looks_well_looks_well(name):
     """A loss that is said to fall does; a check that is said to pass does."""
@@ -26,7 +41,7 @@ def test_what_looks_well_looks_well(name):
         first, last = (float(word) for word in evidence.split() if word.startswith(("0.", "1.", "2.")))
         assert last < first - 0.01
     else:
-        assert "fails" not in evidence
+        assert evidence.startswith(LOOKS[name])
 
 
 CAUSES = {

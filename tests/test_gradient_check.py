@@ -1,6 +1,8 @@
 """The referees: finite differences and autograd must catch what is wrong and pass what is right."""
 
+import signal
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -415,3 +417,157 @@ def test_the_error_of_a_step_is_a_v():
     assert step_sweep(square, [1.0, 2.0], entry=1, steps=[0.5]).errors == pytest.approx([0], abs=1e-15)
     with pytest.raises(ValueError, match=r"^steps: expected a vector of positive numbers"):
         step_sweep(square, [1.0], steps=[0.0])
+
+
+# ------------------------------------------------------------------------------------------ what a reviewer broke
+
+
+def test_a_gradient_that_depends_on_earlier_calls_cannot_be_checked(rng):
+    """One loss and two gradients at one phi: a sum that was not reset, or random numbers where none belong."""
+    kept = [np.zeros(2)]
+
+    def accumulating(phi):
+        kept[0] = kept[0] + 2 * phi
+        return float(phi @ phi), kept[0]
+
+    for function in (accumulating, lambda phi: (float(phi @ phi), 10 * rng.normal(size=2))):
+        report = bt.check_gradient(function, [0.3, -1.7])
+        assert not report.passed
+        assert "does a call leave something behind" in repr(report)
+
+
+def test_too_coarse_numbers_are_not_called_right():
+    """In float16 a gradient of a half beside a loss of 1 is lost in the rounding of the differences: no verdict."""
+
+    def coarse(phi):
+        return float(np.float16(1 + 0.5 * phi.sum())), np.zeros(2, np.float16)
+
+    report = bt.check_gradient(coarse, [0.3, -1.7])
+    assert not report.passed
+    assert "too coarse to judge" in repr(report)
+
+
+def test_float32_is_noticed_in_whatever_form_it_comes():
+    """As a list of Python numbers, too: right ones pass, with the note."""
+
+    def in_float32(phi):
+        t = phi.astype(np.float32)
+        return float(t @ t), (2 * t).tolist()
+
+    for seed in range(20):
+        report = bt.check_gradient(in_float32, np.random.default_rng(seed).normal(size=4))
+        report.require()
+        assert "float32 or less" in repr(report)
+    assert "float32" not in repr(bt.check_gradient(square, [1.5, -0.5]))  # whose numbers are float32 by chance
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1.5])
+@pytest.mark.parametrize("size", [2e4, 1e6, 1e8])
+def test_a_steep_loss_is_no_excuse(factor, size):
+    """Features of any size at phi = 0: the loss bends within the step, but it has no kink."""
+    rng = np.random.default_rng(0)
+    objective = bt.Objective(bt.LinearScorer(3), bt.PreferencePairs(*size * rng.normal(size=(2, 30, 3))))
+    assert bt.check_gradient(objective, np.zeros(3)).passed
+    assert not bt.check_gradient(lambda at: (objective(at)[0], factor * objective(at)[1]), np.zeros(3)).passed
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("size", [0.01, 0.1, 1.0])
+def test_kinks_all_round_raise_no_alarm_and_hide_nothing(seed, size):
+    """A ReLU network with small features and biases of zero, as one starts: 1,600 kinks within a few steps of phi."""
+    rng = np.random.default_rng(seed)
+    scorer = bt.MLPScorer(6, 8, "relu")
+    chosen, rejected = size * rng.normal(size=(2, 100, 6))
+    chosen[0] = 0
+    objective = bt.Objective(scorer, bt.PreferencePairs(chosen, rejected))
+    phi = scorer.initial(rng)
+    bt.check_gradient(objective, phi).require()
+    assert not bt.check_gradient(lambda at: (objective(at)[0], 1.01 * objective(at)[1]), phi).passed
+
+
+def test_two_errors_do_not_cancel_along_all_directions():
+    """Of a large phi, two exchanged entries are found, whichever they are."""
+    rng = np.random.default_rng(0)
+    scorer = bt.MLPScorer(30, 80)
+    objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 40, 30))))
+    phi = scorer.initial(rng)
+    for one in range(0, 24, 4):
+        for other in range(one + 4, 24, 4):
+
+            def exchanged(at, one=one, other=other):
+                loss, gradient = objective(at)
+                gradient[[one, other]] = gradient[[other, one]]
+                return loss, gradient
+
+            assert not bt.check_gradient(exchanged, phi, names=scorer.shapes).passed, (one, other)
+
+
+def test_no_referee_is_no_verdict():
+    """An empty list of referees is refused, and so is a block without entries."""
+    with pytest.raises(ValueError, match=r"^against: expected at least one of"):
+        bt.check_gradient(square, [1.0], against=())
+    with pytest.raises(ValueError, match=r"^names: expected shapes that fill phi"):
+        bt.check_gradient(square, [1.0, 2.0], names={"a": (2,), "b": (0,)})
+
+
+class Clinging:
+    """Like a tensor that requires its gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("call detach first")
+
+
+def test_what_will_not_be_an_array_is_a_line_in_the_report():
+    """With the type and its own words."""
+    report = bt.check_gradient(lambda phi: (float(phi @ phi), Clinging()), [1.0, 2.0])
+    assert not report.passed
+    assert "got Clinging: call detach first" in repr(report)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system cannot interrupt")
+def test_a_call_that_swallows_the_alarm_is_stopped_and_other_alarms_go_on():
+    """Even a bare except in a loop without end; and an alarm that was set before still rings."""
+
+    def stubborn(phi):
+        while True:
+            try:
+                while True:
+                    pass
+            except:  # noqa: E722, S110
+                pass
+
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(True))
+    tracer = sys.gettrace()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 30.0)
+        report = bt.check_gradient(stubborn, [1.0], time_limit=0.2)
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 30
+        assert "no answer within 0.2 seconds" in repr(report)
+        assert sys.gettrace() is tracer
+        with pytest.raises(ValueError, match=r"^time_limit: expected a positive number"):
+            bt.check_gradient(stubborn, [1.0], time_limit=-1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not rang
+
+
+class Model:
+    """A function in the shape of an object."""
+
+    def __call__(self, phi):  # noqa: D102
+        return float(phi @ phi), np.linalg.inv(phi)  # the line that is at fault
+
+
+def test_the_line_is_the_learners_whatever_holds_the_function():
+    """A partial, an object with __call__, np.linalg inside; the settings of NumPy are as they were."""
+
+    def with_more(phi, power):
+        np.seterr(all="raise")
+        return float(phi @ phi), np.linalg.inv(phi)  # at fault, too
+
+    settings = np.geterr()
+    for function in (Model(), partial(with_more, power=2)):
+        assert "at fault" in repr(bt.check_gradient(function, [1.0, 2.0]))
+    assert np.geterr() == settings

@@ -112,8 +112,15 @@ def test_lesson_keeps_to_the_template(name):
     places = [re.search(rf"^{re.escape(section)}", text, re.MULTILINE) for section in SECTIONS]
     assert all(places), [section for section, place in zip(SECTIONS, places, strict=True) if not place]
     assert [place.start() for place in places] == sorted(place.start() for place in places)
-    words = len(re.sub(r"<[^>]+>|```.*?```", " ", text, flags=re.DOTALL).split())
-    assert 1_200 <= words <= 2_200, words
+    before, _, rest = text.partition("## Common mistakes")  # a list to look things up in
+    plain = re.sub(
+        r"</?[a-z][^>]*>|```.*?```|\$\$.*?\$\$|\$[^$\n]*\$",
+        " ",
+        before + rest.partition("## Takeaways")[2],
+        flags=re.DOTALL,
+    )
+    words = len(re.findall(r"\S*\w\S*", plain))
+    assert 1_200 <= words <= 2_000, words  # of prose: without code, formulas and that list
     lengths = sorted(len(cell.source.splitlines()) for cell in cells if cell.cell_type == "code")
     assert 15 <= len(lengths) <= 25, len(lengths)
     assert lengths[len(lengths) // 2] <= 8

@@ -286,6 +286,8 @@ def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the sum over the prompt was subtracted, not the mean", r - within(r, x, np.sum)
         yield "the first answer of the prompt was subtracted, not the mean", r - within(r, x, lambda v: v[0])
         yield "the median of the prompt was subtracted, not the mean", r - within(r, x, np.median)
+        right = r - within(r, x, np.mean)
+        yield "prompt by prompt, and no longer in the order of the answers", right[np.argsort(x, kind="stable")]
 
     cases = [((rewards, prompts), ""), ((rewards[::-1].copy(), prompts), "in another order: ")]
     return check_values(
@@ -459,14 +461,28 @@ def gradient(
             rng = np.random.default_rng(seed)
             model: Scorer = LinearScorer(k) if scorer == "linear" else MLPScorer(k, 2 + seed, activation)
             phi = rng.normal(size=model.n_parameters)
-            _check_gradient(function, model, phi, rng.normal(size=(2, n, k)), time_limit)
-        x, y = 1e4 * rng.normal(size=(2, n, k))
+            x = rng.normal(size=(2, n, k))
+            while scorer == "mlp" and not _all_units_matter(model, phi, x):
+                phi = rng.normal(size=model.n_parameters)
+            _check_gradient(function, model, phi, x, time_limit)
+        x, y = rng.normal(size=(2, n, k))
+        if scorer == "mlp":
+            phi[-model.shapes["output_weights"][0] :] *= 1e4
+        else:
+            x, y = 1e4 * x, 1e4 * y
         far = np.array([np.concatenate([x, y]), np.concatenate([y, x])])  # so that there are margins of either sign
         _check_gradient(
-            function, model, phi, far, time_limit, note="right at ordinary sizes; with features of size 10,000: "
+            function, model, phi, far, time_limit, note="right at ordinary sizes; with rewards of size 10,000: "
         )
 
     return judged("gradient", stages)
+
+
+def _all_units_matter(model: Scorer, phi: Array, x: Array) -> bool:
+    """Say if each hidden unit is positive for some answers and negative for others: else no ReLU would be told."""
+    blocks = model.unpack(phi)
+    a = x.reshape(-1, x.shape[-1]) @ blocks["hidden_weights"] + blocks["hidden_bias"]
+    return bool(((a > 0).any(axis=0) & (a < 0).any(axis=0)).all())
 
 
 def _check_gradient(function: Student, scorer: Scorer, phi: Array, x: Array, time_limit: float, note: str = "") -> None:
@@ -566,7 +582,7 @@ def central_difference(function: Student, *, time_limit: float = LIMIT) -> Repor
         yield "divided by 2 instead of 2h", central * h
         yield "not divided by 2h", central * 2 * h
         yield "divided by h²", central * 2 / h
-        yield "multiplied by h: /2*h is not /(2*h)", central * h * h
+        yield "multiplied by h: / 2 * h is not / (2 * h)", central * h * h
         yield "zero: b = a gives a second name, not a copy; x.copy() does", 0 * x
         yield "the sign is flipped: f(x − h) − f(x + h)", -central
         together = (f(x + h) - f(x - h)) / (2 * h)

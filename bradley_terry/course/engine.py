@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any
 
@@ -21,13 +21,14 @@ Student = Callable[..., object]
 Wrong = Iterable[tuple[str, ArrayLike]]  # what is wrong, and the answer one then gets
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
+FLOAT32 = "looks like: computed in float32; float64 has the digits"
 SHOWN = 300  # characters of what a function printed
 RELATIVE, ABSOLUTE = 1e-6, 1e-9  # allowed: this share of the expected entry, and of the largest one
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where, what was got, what was expected, and what it looks like."""
+    """One thing that is wrong: where, what was got, what was expected, how many entries are, and what it looks like."""
 
     parameter: str
     index: tuple[int, ...]
@@ -36,10 +37,14 @@ class Problem:
     absolute_error: float
     relative_error: float
     diagnosis: str = ""
+    n_wrong: int = 1
+    n_entries: int = 1
 
     def __str__(self) -> str:
         where = f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
         text = f"{where}: got {self.got:.6g}, expected {self.expected:.6g}, off by {self.absolute_error:.2g}"
+        if self.n_entries > 1:
+            text += f" ({self.n_wrong} of {self.n_entries} entries differ)"
         return f"{text}\n  {self.diagnosis}" if self.diagnosis else text
 
 
@@ -167,17 +172,20 @@ def compare(
         with np.errstate(over="ignore"):
             off = np.abs(g - e)
         allowed = tolerance * np.abs(e) + 1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3)
-        failed[name] = bool((off > allowed).any())
+        n_wrong = int((off > allowed).sum())
+        failed[name] = n_wrong > 0
         if failed[name]:
             with np.errstate(over="ignore"):
                 worst = int((off / allowed).argmax())
             index = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
             scale = max(abs(float(e[worst])), 1e-300)
             error = float(off[worst])
-            problems.append(Problem(name, index, float(g[worst]), float(e[worst]), error, error / scale))
+            hint = FLOAT32 if (off <= 1e-5 * np.abs(e).max()).all() and (g == g.astype(np.float32)).all() else ""
+            numbers = (float(g[worst]), float(e[worst]), error, error / scale)
+            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size))
         start = stop
     if problems:
         words = names_of_mistakes(failed)
-        named = [Problem(**{**asdict(problem), "diagnosis": words.get(problem.parameter, "")}) for problem in problems]
+        named = [replace(problem, diagnosis=words.get(problem.parameter, problem.diagnosis)) for problem in problems]
         what = "these entries are wrong, the worst of each:" if any(shapes.values()) else "the number is wrong:"
         raise WrongNumbers(f"{note}{what}", named)

@@ -96,8 +96,8 @@ CAPTIONS = {
     "08_linear_and_mlp": (
         "What was learned from the same 600 choices: lines join answers of equal reward, in log-odds; fifteen "
         "pairs are drawn, each an arrow from the rejected answer (square) to the chosen one (circle). Left: a linear "
-        "scorer can only draw parallel lines, so it misses that answers should be neither too short nor too long. Right: two "
-        "hidden units bend the lines round the middle."
+        "scorer can only draw parallel lines, so it misses that answers should be neither too short nor too long. "
+        "Right: two hidden units bend the lines round the middle."
     ),
     "09_naive_forms": (
         "The relative error of the loss in float32. Left: log(1 + exp(−Δ)), as the book has it, is infinite from "
