@@ -449,7 +449,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _check_writable(path: Path) -> None:
     """Refuse before the work is done what could not be written after it."""
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not os.access(there, os.W_OK):
+    if not there.is_dir() or not os.access(there, os.W_OK):
         raise PermissionError(f"{there}: cannot be written; choose another place with --out")
 
 
@@ -467,15 +467,14 @@ def _function(target: str) -> Callable[..., object]:
         raise ValueError(f"{target}: expected a Python file, which ends in .py")
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # as import does: dataclasses look there
-    sys.path.insert(0, str(Path(file).resolve().parent))  # and a file may import its neighbours
+    sys.path.insert(0, str(Path(file).resolve().parent))  # and a file may import its neighbours, also later
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a learner's file may raise
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
         raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
-    finally:
-        sys.path.pop(0)
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(f"{target}: there is no {name} in this file, but {', '.join(there) or 'no function at all'}")

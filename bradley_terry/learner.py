@@ -121,7 +121,7 @@ def call(
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
-        if (heard := PRINTED.get()) is not None and printed.getvalue():
+        if (heard := PRINTED.get()) is not None:
             heard.append(printed.getvalue())
     if answer is None:
         raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
@@ -192,7 +192,8 @@ class Watch:
     """Interrupts a call that takes longer than so many seconds, where the system can: in the main thread, on POSIX.
 
     One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. A call that
-    swallows the first interruption, by a bare ``except``, is interrupted once more where it handles it.
+    swallows the first interruption, by a bare ``except``, is interrupted once more where it handles it; one that
+    swallows that in its turn, by another around the first, cannot be stopped.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -213,6 +214,7 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         if self.works:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             left, interval = self.outer  # somebody else's alarm goes on
             left = max(left - (time.monotonic() - self.began), 1e-6) if left else 0.0
             signal.signal(signal.SIGALRM, self.before)
@@ -225,7 +227,10 @@ class Watch:
             sys.settrace(self.tracer)
         self.n_interrupted = 0
 
-    def _look(self, _: int, frame: FrameType | None) -> None:
+    def _look(self, number: int, frame: FrameType | None) -> None:
+        outer = getattr(self.before, "__self__", None)
+        if isinstance(outer, Watch):  # a check within a check: the time of both runs
+            outer._look(number, frame)
         if self.since is None or time.monotonic() - self.since < self.seconds:
             return
         self.n_interrupted += 1

@@ -256,7 +256,7 @@ def test_check_shows_the_packages_own_gradients(capsys):
         assert "numerical" in printed
 
 
-def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):
+def test_check_judges_a_gradient_from_a_file(tmp_path, monkeypatch, capsys):
     """Right, wrong, and what cannot be read; each in words."""
     file = tmp_path / "mine.py"
     file.write_text(
@@ -287,5 +287,8 @@ def test_check_judges_a_gradient_from_a_file(tmp_path, capsys):
         assert main(["check", f"{file}:right", *extra.split()]) == 2
         assert words in capsys.readouterr().err
     file.write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "mine.py:right"]) == 2
+    assert "mine.py: line 1: ZeroDivisionError: division by zero" in capsys.readouterr().err
     assert main(["check", f"{file}:right"]) == 2
     assert "mine.py: line 1: ZeroDivisionError: division by zero" in capsys.readouterr().err

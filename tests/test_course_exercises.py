@@ -1052,7 +1052,7 @@ def test_a_line_has_no_top_in_the_middle_and_more_choices_give_it_none() -> None
 def test_pulls_at_the_least_loss_are_unequal_and_cancel() -> None:
     """06.1: along the one weight the pulls add up to zero, from hardly any to nearly full force."""
     rng = np.random.default_rng(6)
-    d = rng.normal(0.5, 2.0, 400)
+    d = rng.normal(1.5, 1.5, 400)
     w = 0.0
     for _ in range(2000):
         w += 0.2 * np.mean(sigma(-w * d) * d)

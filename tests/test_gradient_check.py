@@ -544,6 +544,11 @@ def test_a_call_that_swallows_the_alarm_is_stopped_and_other_alarms_go_on():
         report = bt.check_gradient(stubborn, [1.0], time_limit=0.2)
         assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 30
         assert "no answer within 0.2 seconds" in repr(report)
+
+        def patient(phi):
+            return float(bt.check_gradient(stubborn, phi, time_limit=5.0).passed), phi
+
+        assert "no answer within 0.3 seconds" in repr(bt.check_gradient(patient, [1.0], time_limit=0.3))
         assert sys.gettrace() is tracer
         with pytest.raises(ValueError, match=r"^time_limit: expected a positive number"):
             bt.check_gradient(stubborn, [1.0], time_limit=-1)
@@ -571,3 +576,45 @@ def test_the_line_is_the_learners_whatever_holds_the_function():
     for function in (Model(), partial(with_more, power=2)):
         assert "at fault" in repr(bt.check_gradient(function, [1.0, 2.0]))
     assert np.geterr() == settings
+
+
+def test_of_many_kinks_none_is_an_excuse():
+    """Three hundred corners at phi, with slopes of 5.5 and 6.5: zero lies between none of them."""
+    slopes = np.linspace(0.5, 1.5, 300)
+
+    def corners(phi, wrong=()):
+        gradient = 5 + slopes * (phi > 0)
+        gradient[list(wrong)] = 0.0
+        return float(np.sum(5 * phi + slopes * np.maximum(0, phi))), gradient
+
+    assert bt.check_gradient(corners, np.zeros(300)).passed
+    for wrong in ((1,), range(1, 300, 3)):
+        assert not bt.check_gradient(lambda phi, w=wrong: corners(phi, w), np.zeros(300)).passed
+
+
+@pytest.mark.parametrize("size", [1e9, 1e12])
+def test_a_large_loss_is_no_excuse(size):
+    """Off by a ten-thousandth, of a loss of a billion or a trillion."""
+
+    def large(phi, factor=1.0):
+        return float(size * phi @ phi), 2 * size * factor * phi
+
+    assert bt.check_gradient(large, [1.5, -0.5]).passed
+    assert not bt.check_gradient(lambda phi: large(phi, 1.0001), [1.5, -0.5]).passed
+
+
+def test_the_last_digit_may_differ_from_call_to_call(rng):
+    """As where threads add in another order: no reason to refuse."""
+
+    def last_digit(phi):
+        return float(phi @ phi), 2 * phi * (1 + 2.3e-16 * rng.integers(0, 2, phi.size))
+
+    assert all(bt.check_gradient(last_digit, [0.3, -1.7, 0.9]).passed for _ in range(10))
+
+
+def test_extreme_numbers_leave_no_trace_of_ours():
+    """Loud settings of NumPy, a huge loss, a flat one whose numbers fit float32."""
+    with np.errstate(all="raise"):
+        assert bt.check_gradient(lambda w: (float(np.exp(-w @ w)), -2 * w * np.exp(-w @ w)), [8.5, -8.5]).passed
+    assert "NumPy warned" not in repr(bt.check_gradient(lambda w: (1e50 * float(w @ w), 2e50 * w), [1.0, 2.0]))
+    assert "float32" not in repr(bt.check_gradient(lambda w: (0.25, np.zeros(3)), [1.0, 2.0, 3.0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import textwrap
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
@@ -95,7 +95,7 @@ def judged(what: str, stages: Callable[[], object]) -> Report:
     try:
         stages()
     except Stop as stop:
-        last = textwrap.shorten(printed[-1], SHOWN) if printed else ""
+        last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
         return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else ())
     finally:
@@ -105,13 +105,15 @@ def judged(what: str, stages: Callable[[], object]) -> Report:
 
 def mind_the_order() -> None:
     """In a notebook, let a name that is not there be followed by the sentence that a newcomer needs."""
-    if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None or shell.custom_exceptions:  # no notebook, or somebody has ideas of their own
         return
 
     def tell(shell: Any, kind: type[Exception], error: Exception, trace: object, tb_offset: int | None = None) -> None:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-        if kind is NameError:
-            print(f"{getattr(error, 'name', 'It')} is not there yet: run the cells above first, from the top.")
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if kind is NameError and frame.f_code.co_name.startswith("<"):  # in the cell itself, not inside a function
+            print(f"{error.name} is not there: run the cells above first, from the top; or is it misspelt?")  # type: ignore[attr-defined]
 
     shell.set_custom_exc((NameError,), tell)
 
@@ -180,7 +182,9 @@ def compare(
             index = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
             scale = max(abs(float(e[worst])), 1e-300)
             error = float(off[worst])
-            hint = FLOAT32 if (off <= 1e-5 * np.abs(e).max()).all() and (g == g.astype(np.float32)).all() else ""
+            with np.errstate(all="ignore"):
+                is_float32 = bool((g == g.astype(np.float32)).all())
+            hint = FLOAT32 if is_float32 and (off <= 1e-5 * np.abs(e).max()).all() else ""
             numbers = (float(g[worst]), float(e[worst]), error, error / scale)
             problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size))
         start = stop

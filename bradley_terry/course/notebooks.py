@@ -18,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -219,7 +220,7 @@ def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
 
 
 def copy_to(folder: Path) -> list[str]:
-    """Lay a working copy of each lesson into a folder; say in a sentence what was done that is not plain.
+    """Lay a working copy of each lesson, and the map, into a folder; say in a sentence what was done that is not plain.
 
     A lesson that is there is left as it is, so that work goes on where it stopped. If the original is newer than the
     one a learner's copy was made from, an untouched copy is replaced, and beside an edited one the newer version is
@@ -250,7 +251,10 @@ def copy_to(folder: Path) -> list[str]:
                 record[name] = new
                 said.append(f"{name}: yours is kept; the newer version lies beside it as {beside.name}")
         for page in originals().glob("README.md"):  # which section answers which page of the course
-            (folder / page.name).write_bytes(page.read_bytes())
+            mine = folder / page.name
+            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # not over somebody's own
+                mine.write_bytes(page.read_bytes())
+                record[page.name] = _digest(page.read_bytes())
         record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except json.JSONDecodeError:
         raise ValueError(f"{folder / RECORD}: is damaged; delete it, your notebooks are safe") from None
@@ -335,6 +339,8 @@ def _wait_for(server: subprocess.Popen[bytes]) -> int:
 
     Ctrl-C reaches it, too, and it asks whether it is meant: so we keep still. If we are told to end, so is it.
     """
+    if threading.current_thread() is not threading.main_thread():  # signals are none of our business
+        return server.wait()
 
     def keep_still(*_: object) -> None:
         pass

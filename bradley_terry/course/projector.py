@@ -42,6 +42,8 @@ def write_copy(path: Path, *, scene: str | None = None) -> Path:
     """
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ValueError(f"{path}: expected a file name that ends in .html")
+    if path.exists() and "<title>" not in path.read_text(encoding="utf-8", errors="replace")[:2000]:
+        raise ValueError(f"{path}: is there already, and no page; choose another name")
     path.write_text(page(scene), encoding="utf-8")
     return path
 
