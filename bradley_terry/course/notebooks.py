@@ -266,7 +266,11 @@ def copy_to(folder: Path) -> list[str]:
 def _trust(path: Path) -> None:
     """Sign a copy of ours as Jupyter does what one ran oneself: else it shows no stored figure until cells are run."""
     with suppress(ImportError, OSError, sqlite3.Error):  # without Jupyter, or where it cannot keep signatures
-        import_module("nbformat.sign").NotebookNotary().sign(read(path))
+        notary = import_module("nbformat.sign").NotebookNotary()
+        try:
+            notary.sign(read(path))
+        finally:
+            notary.store.close()
 
 
 def _digest(content: bytes) -> str:
