@@ -164,7 +164,7 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
     """
     ax = new_axes()[0] if ax is None else ax
     z = np.asarray(margins, dtype=np.float64).reshape(-1)
-    grid = np.logspace(-1, 1.5, 101)
+    grid = np.logspace(-1, 1.5, 61)
     losses = np.array([np.mean(pair_losses(z / t)) for t in grid])
     ax.plot(grid, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     ax.axhline(np.log(2.0), color=QUIET, linewidth=1, linestyle=":")

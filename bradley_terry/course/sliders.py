@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from ..evaluation import reliability
+from ..evaluation import Evaluation, reliability
 from ..gradient_check import StepSweep, step_sweep
 from ..logistic import sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
@@ -325,6 +325,11 @@ def _fitted(n_hidden: int) -> RewardModel:
     return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend="numpy")
 
 
+@lru_cache(maxsize=len(WIDTHS))
+def _judged(n_hidden: int) -> Evaluation:
+    return _fitted(n_hidden).evaluate(curved_world()[1])
+
+
 def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
     """Return a linear scorer and one with two hidden units, fitted to the curved world, and the pairs they saw."""
     pairs = curved_world()[0]
@@ -333,8 +338,7 @@ def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
 
 def draw_hidden_width(n_hidden: int) -> Drawing:
     """Draw lesson 8: the reward that an MLP of this width learned."""
-    model = _fitted(n_hidden)
-    found = model.evaluate(curved_world()[1])
+    model, found = _fitted(n_hidden), _judged(n_hidden)
     ax = plot_reward_map(model.reward, curved_world()[0], names=("length", "politeness"))
     return (
         ax,
