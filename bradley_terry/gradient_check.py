@@ -13,7 +13,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from html import escape
 from importlib import import_module
 from itertools import combinations
@@ -552,12 +552,9 @@ def numerical_gradient(
 
         @cache
         def central(h: float, j: int = j) -> float:
-            plus, minus = phi.copy(), phi.copy()
-            plus[j] += h
-            minus[j] -= h
-            return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # the step that was really taken
+            return _central_difference(loss, phi, j, h)
 
-        unit = min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0))
+        unit = _unit(phi, j, typical)
         h = step * unit
         while abs(central(h)) * h > 0.1 * max(1.0, size) and h > 1e-12 * unit:  # a small step, as the loss sees it
             h /= 8
@@ -639,16 +636,23 @@ def _short_difference(loss: Callable[[Array], float], phi: Array, j: int, noise:
     """Return a central difference with a step as short as rounding bears, its change at half of it, its rounding."""
     typical = float(np.sqrt(np.mean(phi**2))) or 1.0
 
-    def central(h: float) -> float:
-        plus, minus = _moved(phi, j, h), _moved(phi, j, -h)
-        return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))
-
-    unit = min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0))
+    central = partial(_central_difference, loss, phi, j)
+    unit = _unit(phi, j, typical)
     h = 1e-6 * unit
     while abs(central(h)) * h > 1e-3 and h > 1e-12 * unit:
         h /= 8
     value, half = central(h), central(h / 2)
     return value, abs(value - half), 8 * max(noise, EPS * abs(phi[j] * value)) / h
+
+
+def _central_difference(loss: Callable[[Array], float], phi: Array, j: int, h: float) -> float:
+    plus, minus = _moved(phi, j, h), _moved(phi, j, -h)
+    return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # the step that was really taken
+
+
+def _unit(phi: Array, j: int, typical: float) -> float:
+    """Return what a step of entry j is measured by: its size, or the typical one if that is more, at most 1."""
+    return float(min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0)))
 
 
 def _moved(phi: Array, j: int, h: float) -> Array:
@@ -778,9 +782,7 @@ def step_sweep(function: Function, phi: ArrayLike, *, entry: int = 0, steps: Arr
     exact = float(function(at)[1][entry])
     errors = np.empty_like(h)
     for k, step in enumerate(h):
-        plus, minus = at.copy(), at.copy()
-        plus[entry] += step
-        minus[entry] -= step
+        plus, minus = _moved(at, entry, step), _moved(at, entry, -step)
         errors[k] = abs((function(plus)[0] - function(minus)[0]) / (2 * step) - exact)
     return StepSweep(h, errors, exact, entry)
 

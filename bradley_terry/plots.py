@@ -52,6 +52,7 @@ __all__ = [
     "plot_times",
     "plot_weights",
     "save_figure",
+    "signed",
     "style",
 ]
 
@@ -156,7 +157,7 @@ def plot_loss_and_gradient(
         ax.plot([tangent_at, tangent_at], [y, g], color=QUIET, linewidth=1, linestyle=":")
         _points(ax, [tangent_at], [y], EXPECTED)
         _points(ax, [tangent_at], [g], CHOSEN)
-        words = f"tangent at Δ = {_signed(tangent_at)}:\nloss {y:.3f}, slope {_signed(g, '.3f')}"
+        words = f"tangent at Δ = {signed(tangent_at)}:\nloss {y:.3f}, slope {signed(g, '.3f')}"
         _corner(ax, words, QUIET)
     return _finish(ax, "margin Δ (log-odds)", "loss (nats) and its slope")
 
@@ -855,7 +856,7 @@ def _array(values: ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)
 
 
-def _signed(value: float, form: str = "g") -> str:
+def signed(value: float, form: str = "g") -> str:
     """Write a number with a true minus sign."""
     return format(value, form).replace("-", "−")
 

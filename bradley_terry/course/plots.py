@@ -21,6 +21,7 @@ from ..plots import (
     REJECTED,
     TEXT_SIZE,
     new_axes,
+    signed,
     style,
 )
 
@@ -54,11 +55,6 @@ def _note(ax: Axes, words: str, at: tuple[float, float], color: str, *, ha: str 
     ax.annotate(words, at, fontsize=TEXT_SIZE, color=color, ha=ha, va=va, bbox=BACKGROUND, zorder=2.5)
 
 
-def _number(value: float, form: str = "g") -> str:
-    """Write a number with a true minus sign."""
-    return format(value, form).replace("-", "−")
-
-
 @style()
 def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = None) -> Axes:
     """Draw σ(Δ), the probability that a is preferred, with the given margins as points.
@@ -83,7 +79,7 @@ def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = No
     for z, height in zip(marked.tolist(), p.tolist(), strict=True):
         left = z > 0
         place = (z + (-0.35 if left else 0.35), height + (0.04 if left else -0.04))
-        _note(ax, f"Δ = {_number(z, '.3g')}: {height:.3f}", place, CHOSEN, ha="right" if left else "left")
+        _note(ax, f"Δ = {signed(z, '.3g')}: {height:.3f}", place, CHOSEN, ha="right" if left else "left")
     ax.axhline(0.5, color=QUIET, linewidth=1, linestyle=":")
     ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
     ax.set(ylim=(-0.04, 1.04), xlim=(-reach, reach))
@@ -112,7 +108,7 @@ def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = 
     ax.vlines(0.5, -0.4, 0.3, color=QUIET, linewidth=1, linestyle=":", zorder=0)
     ax.set(xlim=(0, 1), ylim=(-0.4, 0.75), yticks=[])
     ax.spines["left"].set_visible(False)
-    rewards, margin = f"rewards {_number(reward_a)} and {_number(reward_b)}", _number(reward_a - reward_b, "+.3g")
+    rewards, margin = f"rewards {signed(reward_a)} and {signed(reward_b)}", signed(reward_a - reward_b, "+.3g")
     ax.set_title(f"{rewards}: margin {margin}", fontsize=TEXT_SIZE)
     return _finish(ax, "P(a preferred to b)", "")
 
@@ -207,7 +203,7 @@ def plot_reward_map(
     r = np.asarray(reward(np.column_stack([x.ravel(), y.ravel()]))).reshape(x.shape)
     r = r - r.mean()  # a shift means nothing
     lines = ax.contour(x, y, r, levels=9, colors=EXPECTED, linewidths=1.5)
-    ax.clabel(lines, fontsize=TEXT_SIZE - 3, fmt=lambda value: _number(value, ".1f"))
+    ax.clabel(lines, fontsize=TEXT_SIZE - 3, fmt=lambda value: signed(value, ".1f"))
     if pairs is not None:
         c, d = (np.asarray(x, dtype=np.float64) for x in (pairs.chosen, pairs.rejected))
         close = np.flatnonzero(np.hypot(*(c - d).T) <= 0.75 * reach)[:15]
