@@ -19,6 +19,27 @@ import bradley_terry as bt
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.load_profile("reproducible")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run everything; without it, tests marked full are left out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked ``full`` unless they are asked for, by --full or by name."""
+    if config.getoption("--full") or any("::" in argument for argument in config.args):
+        return
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.getoption("--full"):
+        return "full tier: everything"
+    return "quick tier: python -m pytest --full also runs the lessons, the browser, fresh processes and large inputs"
+
+
 mpmath.mp.dps = 70  # digits: e^-36 is lost beside 1 in 16 of them, and 54 are left
 
 
