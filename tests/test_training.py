@@ -464,7 +464,7 @@ def test_blas_threads_come_back_after_overlapping_fits() -> None:
     """Whoever leaves last puts the number of threads back, in whatever order contexts are left."""
     from threadpoolctl import threadpool_info
 
-    from bradley_terry.objective import blas_on_one_thread
+    from bradley_terry.threads import blas_on_one_thread
 
     def threads() -> list[int]:
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
