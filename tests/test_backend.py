@@ -27,7 +27,7 @@ BACKENDS = (COMPILED, REFERENCE)
 
 
 @dataclass(frozen=True)
-class Cubed:
+class _Cubed:
     """r = w³·x with one parameter: a scorer that is not one of ours."""
 
     linear_in_phi: ClassVar[bool] = False
@@ -116,15 +116,15 @@ def test_backends_agree_on_three_hundred_thousand_pairs(scorer, random_pairs, rn
 def test_backends_agree_on_a_scorer_of_your_own(rng) -> None:
     """Any scorer with ``reward`` and ``backward`` works with both backends, which compile only the loss."""
     pairs = bt.PreferencePairs(rng.normal(size=(50, 1)), rng.normal(size=(50, 1)), labels=rng.uniform(size=50))
-    compare_backends(Cubed(), pairs, np.array([1.3]))
-    margins = bt.Objective(Cubed(), pairs).margins([1.3])
+    compare_backends(_Cubed(), pairs, np.array([1.3]))
+    margins = bt.Objective(_Cubed(), pairs).margins([1.3])
     np.testing.assert_allclose(margins, 1.3**3 * (pairs.chosen - pairs.rejected)[:, 0], rtol=1e-13)
 
 
 @pytest.mark.parametrize("base", [bt.LinearScorer(2), bt.MLPScorer(2, 3)], ids=str)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_methods_that_a_derived_scorer_overrides_are_used(base, backend: str, rng) -> None:
-    """Shortcuts for our own scorers, such as subtracting features first, are not taken for a class derived from them."""
+    """Shortcuts for our own scorers, such as subtracting features first, are not taken for derived classes."""
 
     class Doubled(type(base)):
         def reward(self, phi, features):

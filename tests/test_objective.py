@@ -33,7 +33,7 @@ BACKENDS = (COMPILED, REFERENCE)
 LOG_2 = 0.6931471805599453
 
 
-class Square:
+class _Square:
     """½(z - t)²: a loss that is not ours, with a minimum that least squares can find."""
 
     def value(self, z, t):
@@ -81,7 +81,7 @@ def test_an_item_in_many_pairs_gets_the_sum_of_their_gradients(backend: str) -> 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 @pytest.mark.parametrize("names", [(), ("weights",), ("labels",), ("weights", "labels")])
 def test_loss_of_a_scorer_of_zeros_is_exactly_log_two(scorer, names, backend: str, random_pairs) -> None:
-    """This holds for any data, weights and labels, to the last bit."""
+    """The loss is log 2 to the last bit, for any data, weights and labels."""
     for n in (1, 10, 49, 1003):
         objective = bt.Objective(scorer, random_pairs(scorer, n, extras=names), l2=0.3, backend=backend)
         assert objective(np.zeros(scorer.n_parameters))[0] == LOG_2
@@ -102,7 +102,7 @@ def test_another_loss_gives_its_own_value_gradient_and_hessian(random_pairs, rng
     """The loss ½(z - t)² turns L(φ) into weighted least squares, whose minimum NumPy can find."""
     scorer = bt.LinearScorer(3)
     pairs = random_pairs(scorer, 40)
-    objective = bt.Objective(scorer, pairs, loss=Square())
+    objective = bt.Objective(scorer, pairs, loss=_Square())
     assert objective.backend == REFERENCE
     d = pairs.chosen - pairs.rejected
     w = pairs.weights / pairs.weights.sum()
@@ -113,7 +113,7 @@ def test_another_loss_gives_its_own_value_gradient_and_hessian(random_pairs, rng
     np.testing.assert_allclose(objective(phi)[1], d.T @ (w * residual), rtol=1e-12)
     np.testing.assert_allclose(objective.hessian(phi), d.T @ (w[:, None] * d), rtol=1e-12)
     best = np.linalg.lstsq(d * np.sqrt(w)[:, None], np.sqrt(w) * target)[0]
-    np.testing.assert_allclose(bt.fit(scorer, pairs, loss=Square()).phi, best, rtol=1e-9)  # gradient below 1e-9
+    np.testing.assert_allclose(bt.fit(scorer, pairs, loss=_Square()).phi, best, rtol=1e-9)  # gradient below 1e-9
 
 
 # ------------------------------------------------------------------------------------------------------- identity
@@ -365,8 +365,8 @@ def test_the_objective_on_other_pairs_inherits_backend_penalty_and_loss(backend:
         assert (part.backend, part.l2) == (backend, l2)
         assert part(phi)[0] == fresh(phi)[0]
         np.testing.assert_array_equal(part(phi)[1], fresh(phi)[1])
-    square = bt.Objective(scorer, pairs, loss=Square()).on(others)
-    assert square(phi)[0] == bt.Objective(scorer, others, loss=Square())(phi)[0]
+    square = bt.Objective(scorer, pairs, loss=_Square()).on(others)
+    assert square(phi)[0] == bt.Objective(scorer, others, loss=_Square())(phi)[0]
 
 
 def test_the_objective_of_a_large_problem_passes_its_kernels_on_to_small_ones(rng) -> None:
