@@ -144,24 +144,6 @@ def test_standardising_a_constant_feature_is_harmless(linear_world) -> None:
     assert np.abs(model.phi).max() < 1e3
 
 
-def test_units_of_the_features_do_not_matter(linear_world) -> None:
-    """Features a million times larger or smaller, or 1e-10 as large, give weights as many times smaller or larger."""
-    base = linear_world[1]
-    want = bt.fit(bt.LinearScorer(3), base).phi
-    for unit in (1e6, 1e-6, 1e-10):
-        model = bt.fit(bt.LinearScorer(3), bt.PreferencePairs(base.chosen * unit, base.rejected * unit))
-        assert model.converged
-        # the gradient is in units of the feature: 1e-9 leaves 1e-9/unit² in the weights, 1e-9/unit relative to them
-        np.testing.assert_allclose(model.phi * unit, want, rtol=1e-2)
-
-
-def test_loose_tolerance_does_not_invent_a_missing_minimum(linear_world) -> None:
-    """With l2 > 0 there is always a minimum, and no message may say otherwise."""
-    model = bt.fit(bt.LinearScorer(3), linear_world[1], l2=0.1, tolerance=0.05)
-    assert model.converged
-    assert "no finite minimum" not in model.message
-
-
 # ----------------------------------------------------------------------------------------------------------- twin
 
 
@@ -408,20 +390,6 @@ def test_bad_scorers_and_pairs_of_fit_are_refused_by_name(linear_world) -> None:
         bt.fit("linear", pairs)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_kernels_work_in_a_forked_child_after_threads_were_used(run_python) -> None:
-    """A child process makes its own pool of threads instead of waiting for the parent's."""
-    script = (
-        "import os, numpy as np, warnings; warnings.simplefilter('ignore')\n"
-        "from bradley_terry import kernels\n"
-        "kernels.set_threads(2); z = np.zeros(300_000); kernels.mean_loss_and_gradients(z)\n"
-        "pid = os.fork()\n"
-        "if pid == 0: os._exit(0 if kernels.mean_loss_and_gradients(z)[0] == np.log(2) else 1)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
-    )
-    assert run_python(script) == "0"
-
-
 def test_adam_honours_weights_however_they_fall_into_batches() -> None:
     """Heavy pairs count as much in small batches as in Newton's whole sum, and batches without weight do no harm."""
     d = np.ones((200, 1))
@@ -434,15 +402,6 @@ def test_adam_honours_weights_however_they_fall_into_batches() -> None:
     for batch_size in (4, 16):
         got = bt.fit(bt.LinearScorer(1), pairs, method="adam", batch_size=batch_size, learning_rate=0.003).phi
         np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on trembling by a few learning rates
-
-
-@pytest.mark.parametrize("start", [36.0, 700.0, 1e6])
-def test_newton_finds_its_way_back_from_saturated_margins(start: float) -> None:
-    """Two wins to one is log 2, also when the search starts where the loss is all but straight."""
-    model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 1], [1, 1, 0]), initial=[start, -start])
-    assert model.phi[0] - model.phi[1] == pytest.approx(np.log(2), abs=1e-8)  # gradient 1e-9 / curvature 2/9
-    shifted = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], target_margins=[start, -start])
-    assert bt.fit(bt.LinearScorer(1), shifted).phi[0] == pytest.approx(start, rel=1e-9)
 
 
 def test_standard_errors_do_not_depend_on_the_units_of_a_feature(linear_world) -> None:
@@ -458,26 +417,6 @@ def test_groups_that_never_met_are_mentioned() -> None:
     model = bt.fit(bt.TableScorer(4), bt.PreferencePairs([0, 1, 2, 3], [1, 0, 3, 2]))
     assert model.converged
     assert "2 groups that never met" in model.message
-
-
-def test_blas_threads_come_back_after_overlapping_fits() -> None:
-    """Whoever leaves last puts the number of threads back, in whatever order contexts are left."""
-    from threadpoolctl import threadpool_info
-
-    from bradley_terry.threads import blas_on_one_thread
-
-    def threads() -> list[int]:
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-    np.ones((2, 2)) @ np.ones((2, 2))
-    before = threads()
-    first, second = blas_on_one_thread(10**6), blas_on_one_thread(10**6)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert set(threads()) <= {1}
-    second.__exit__(None, None, None)
-    assert threads() == before
 
 
 def test_counting_contests_changes_nothing(rng) -> None:
@@ -496,40 +435,6 @@ def test_counting_contests_changes_nothing(rng) -> None:
     assert fast.history["loss"][-1] == pytest.approx(slow.history["loss"][-1], rel=1e-12)
     assert fast.history["accuracy"][-1] == pytest.approx(slow.history["accuracy"][-1], rel=1e-12)
     np.testing.assert_allclose(fast.information, slow.information, rtol=1e-6)
-
-
-def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> None:
-    """With 3,200 pairs a parameter a fit starts from a sample: the minimum is the same, and so are standard errors."""
-    n, true = 40_000, np.array([1.0, -0.5, 0.0])
-    chosen, rejected = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
-    lost = rng.random(n) > bt.preference_probability(chosen @ true, rejected @ true)
-    chosen[lost], rejected[lost] = rejected[lost], chosen[lost]
-    weights = rng.integers(0, 3, n)
-    pairs = bt.PreferencePairs(chosen, rejected, weights=weights)
-    model = bt.fit(bt.LinearScorer(3), pairs)
-    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
-    plain = bt.fit(bt.LinearScorer(3), pairs)
-    assert model.converged
-    assert model.history["loss"][0] == plain.history["loss"][0] == pytest.approx(np.log(2), abs=1e-15)
-    assert model.history["loss"][1] < plain.history["loss"][1]  # a sample knows the way better than one Newton step
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(model.information, plain.information, rtol=1e-6)
-
-
-def test_a_sample_that_misleads_is_left_alone(rng, monkeypatch) -> None:
-    """If the sample sees nothing of a feature, or only agreeing pairs, the fit still finds the minimum of all pairs."""
-    n = 20_000
-    d = np.zeros((n, 2))
-    d[:, 0] = rng.normal(size=n)
-    rare = rng.choice(n, 12, replace=False)
-    d[rare, 1] = np.where(np.arange(12) < 8, 1.0, -1.0)
-    pairs = bt.PreferencePairs(d, np.zeros((n, 2)))
-    model = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
-    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
-    plain = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
-    assert model.converged
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-5)
-    assert 0.5 < model.phi[1] < 0.9  # about log(8/4)
 
 
 def test_pairs_mapped_from_a_file_are_fitted_as_in_memory_without_being_held(tmp_path, run_python) -> None:
@@ -562,33 +467,3 @@ print(held.phi.tobytes() == mapped.phi.tobytes(), held.information.tobytes() == 
     growth, converged, same_phi, same_information = run_python(script).split()
     assert int(growth) < 60  # megabytes; the file has 192, its differences would have 96
     assert (converged, same_phi, same_information) == ("True", "True", "True")
-
-
-@pytest.mark.parametrize("wrong", ["too large a step", "no step at all"])
-def test_a_hessian_of_a_sample_that_does_not_serve_is_replaced(wrong: str, linear_world, monkeypatch) -> None:
-    """A sample's curvature that is a millionth of the truth, or a trillion times it, only costs a step."""
-    _, pairs = linear_world
-    plain = bt.fit(bt.LinearScorer(3), pairs)
-    factor = {"too large a step": 1e-6, "no step at all": -1e12}[wrong]
-
-    def from_sample(objective, phi, loss, tolerance):
-        if len(objective.pairs) < len(pairs):
-            return None
-        start = phi + 0.1
-        return start, *objective(start), factor * np.eye(3)
-
-    monkeypatch.setattr(training, "_from_sample", from_sample)
-    model = bt.fit(bt.LinearScorer(3), pairs)
-    assert model.converged
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
-
-
-def test_a_sample_that_can_be_separated_is_no_start(rng) -> None:
-    """All pairs of the sample agree, so its fit finds no minimum: it is left, and the pairs are fitted plainly."""
-    d = np.abs(rng.normal(size=(5000, 1))) + 0.1
-    rows = np.sort(np.random.default_rng(0).choice(5000, 100, replace=False))
-    d[np.setdiff1d(np.arange(5000), rows)[:1500]] *= -1
-    objective = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d))
-    phi = np.zeros(1)
-    assert training._from_sample(objective, phi, objective(phi)[0], 1e-9) is None
-    assert bt.fit(bt.LinearScorer(1), objective.pairs).converged
