@@ -486,7 +486,8 @@ def test_bad_scorers_and_pairs_of_fit_are_refused_by_name(linear_world) -> None:
         bt.fit("linear", pairs)
 
 
-def test_adam_honours_weights_in_batches_of_any_size() -> None:
+@pytest.mark.parametrize("size", [pytest.param(4, marks=pytest.mark.full), 16])
+def test_adam_honours_weights_in_batches_of_any_size(size: int) -> None:
     """Heavy pairs count as much in small batches as in Newton's sum, and pairs of weight 0 do no harm."""
     d = np.ones((60, 1))
     d[:6] = -1
@@ -495,10 +496,8 @@ def test_adam_honours_weights_in_batches_of_any_size() -> None:
     weights[57:] = 0
     pairs = bt.PreferencePairs(d, np.zeros((60, 1)), weights=weights)
     want = bt.fit(bt.LinearScorer(1), pairs).phi
-    for size in (4, 16):
-        options = {"method": "adam", "batch_size": size, "learning_rate": 0.003}
-        got = bt.fit(bt.LinearScorer(1), pairs, **options).phi
-        np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on moving by a few learning rates
+    got = bt.fit(bt.LinearScorer(1), pairs, method="adam", batch_size=size, learning_rate=0.003).phi
+    np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on moving by a few learning rates
 
 
 def test_standard_errors_do_not_depend_on_the_units_of_a_feature(linear_world) -> None:
