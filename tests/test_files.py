@@ -16,7 +16,7 @@ import pytest
 import bradley_terry as bt
 from bradley_terry import datasets, files
 from bradley_terry.datasets import load_pairs, read_texts, save_pairs
-from bradley_terry.text import feature_names, text_features
+from bradley_terry.files.text import feature_names, text_features
 
 
 def write(path: Path, *lines: object) -> Path:

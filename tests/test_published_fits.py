@@ -21,7 +21,7 @@ import pytest
 import bradley_terry as bt
 from bradley_terry import datasets
 from bradley_terry.evaluation import strong_components
-from bradley_terry.text import feature_names, text_features
+from bradley_terry.files.text import feature_names, text_features
 
 DATA = Path(os.environ.get("BRADLEY_TERRY_DATA") or Path(__file__).parents[1] / ".." / "shared" / "data")
 

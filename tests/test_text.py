@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bradley_terry.text import DEFAULT_BINS, STYLE_FEATURES, feature_names, hash_bin, text_features
+from bradley_terry.files.text import DEFAULT_BINS, STYLE_FEATURES, feature_names, hash_bin, text_features
 
 
 def named(prompt: str, answer: str) -> dict[str, float]:
@@ -88,7 +88,7 @@ def test_features_of_an_answer_do_not_depend_on_its_neighbours() -> None:
 def test_features_do_not_depend_on_the_hash_seed_of_python(run_python) -> None:
     """Two interpreters with different seeds for hash() write the same bytes."""
     script = (
-        "from bradley_terry.text import text_features;"
+        "from bradley_terry.files.text import text_features;"
         "print(text_features(['who are you'], ['I am who I am, and you are you']).tobytes().hex())"
     )
     assert run_python(script, PYTHONHASHSEED=1) == run_python(script, PYTHONHASHSEED=2)

@@ -25,7 +25,7 @@ from typing import BinaryIO, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .pairs import PreferencePairs
+from ..pairs import PreferencePairs
 from .text import feature_names, text_features
 
 __all__ = ["Texts", "load_pairs", "matchups_of", "read_texts", "save_pairs"]
