@@ -13,10 +13,10 @@ years:
 
 Different words share a bin. The sign makes that harmless on average: half of the words count +1 and half count -1, so
 two words in one bin are as likely to cancel as to add up, and the product of two texts' bins is on average what the
-words themselves would give (Weinberger et al. 2009, arXiv:0902.2206). The price is that a bin means nothing to a reader,
-which is why there are style features with names. Python's own hash() would not do, because it changes each time Python
-starts. CRC-32 spreads ordinary words well, but it was made to find transmission errors: similar words, such as "w1", "w2" and
-"w3", do not fall into bins at random.
+words themselves would give (Weinberger et al. 2009, arXiv:0902.2206). The price is that a bin means nothing to a
+reader, which is why there are style features with names. Python's own hash() would not do, because it changes each
+time Python starts. CRC-32 spreads ordinary words well, but it was made to find transmission errors: similar words, such
+as "w1", "w2" and "w3", do not fall into bins at random.
 
 Counts enter as log(1 + count), other style features as shares or as 0 and 1, and the bins of one answer form a vector
 of length about 1. So a difference of 1 is a clear difference in every feature, and an L2 penalty treats all alike.
