@@ -144,7 +144,7 @@ def accuracy_ceiling(true_margins: ArrayLike) -> float:
 
 @np.errstate(invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
 def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.floating]:
-    (a, dtype_a), (b, dtype_b) = _real(rewards_a, "rewards_a"), _real(rewards_b, "rewards_b")
+    (a, dtype_a), (b, dtype_b) = as_float64(rewards_a, "rewards_a"), as_float64(rewards_b, "rewards_b")
     _check_broadcast("rewards_a", a, "rewards_b", b)
     return (a - b).astype(np.result_type(dtype_a, dtype_b), copy=False)
 
@@ -158,21 +158,12 @@ def _check_broadcast(name_a: str, a: NDArray[np.generic], name_b: str, b: NDArra
 
 def _margins(values: ArrayLike, name: str) -> Array:
     """Return margins as float64; infinities are allowed, NaN and an empty array are not."""
-    array, _ = _real(values, name)
+    array, _ = as_float64(values, name)
     if np.isnan(array).any():
         raise ValueError(f"{name}: expected real numbers, got NaN")
     if array.size == 0:
         raise ValueError(f"{name}: expected at least one pair, got none")
     return array
-
-
-def _real(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floating]]:
-    if values is None or isinstance(values, str):
-        raise TypeError(f"{name}: expected real numbers, got {values!r}")
-    try:
-        return as_float64(values, name)
-    except ValueError:  # NumPy's own sentence does not name the argument
-        raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
 
 
 def _generator(rng: object) -> np.random.Generator:
