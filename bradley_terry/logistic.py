@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
+
 __all__ = ["cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
 Float = np.float64 | NDArray[np.float64]

@@ -33,6 +33,9 @@ __all__ = ["Objective", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 Array = NDArray[np.float64]
 
+REFERENCE = "numpy"
+COMPILED = "numba"
+
 LARGE = 2**23  # entries of features, 64 MB of differences, beyond which mapped files are streamed
 
 
