@@ -83,7 +83,7 @@ def test_growth_is_the_largest_cost_over_the_smallest() -> None:
     rows = [row("n = 1", 1.0), row("n = 2", 9.0, times_ours=1.6), row("n = 3", 9.0, times_ours=0.8)]
     promise = Promise("g", "s", "n = 1", ("n = 1", "n = 2", "n = 3"), 1.5, "even")
     assert promise.kept(rows) == (2.0, False)
-    assert promise.words == "g, s: n = 1 to 3, the time per pair varies by at most 1.5 ×"
+    assert promise.words == "g, s: n = 1 to 3: time per pair varies by at most 1.5 ×"
 
 
 @pytest.mark.parametrize("missing", ["ours", "torch"])
@@ -338,12 +338,12 @@ def test_table_shows_times_promises_and_remarks() -> None:
     report = Report(["pair-loss", "cold-start"], small=False, rows=rows)
     table = re.sub(" +", " ", str(report))
     assert "n = 32 ours 4.00 µs 4.00 µs – 4.00 µs 4.00 0.00 well\n" in table
-    assert "pair-loss, n = 32: ours at most 5.00 µs 4.00 µs met\n" in table
-    assert "cold-start, import: ours at most 1.25 × the time of (import numpy) 2.00 × NOT MET\n" in table
-    assert "pair-loss, n = 1,000,000: ours at least 10 × as fast as torch not measured\n" in table
+    assert "pair-loss, n = 32: ours takes at most 5.00 µs 4.00 µs met\n" in table
+    assert "cold-start, import: ours takes at most 1.25 × the time of (import numpy) 2.00 × NOT MET\n" in table
+    assert "pair-loss, n = 1,000,000: ours is at least 10 × as fast as torch not measured\n" in table
     assert "linear" not in table
     kept = {p["promise"]: (p["measured"], p["met"]) for p in report.to_dict()["promises"]}
-    assert kept["cold-start, import: ours at most 1.25 × the time of (import numpy)"] == (2.0, False)
+    assert kept["cold-start, import: ours takes at most 1.25 × the time of (import numpy)"] == (2.0, False)
 
 
 @pytest.mark.parametrize(

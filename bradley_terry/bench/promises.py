@@ -46,14 +46,14 @@ class Promise:
     @property
     def words(self) -> str:
         """Return the promise as a sentence."""
-        others = " or ".join(self.others)
+        others, ours = " or ".join(self.others), self.ours + "," * ("," in self.ours)
         claims = {
-            "faster": f"at least {self.factor:g} × as fast as {others}",
-            "within": f"at most {self.factor:g} × the time of {others}",
-            "below": f"at most {time_in_words(self.factor)}",
-            "even": f"to {others.split(' ')[-1]}, the time per pair varies by at most {self.factor:g} ×",
+            "faster": f"{ours} is at least {self.factor:g} × as fast as {others}",
+            "within": f"{ours} takes at most {self.factor:g} × the time of {others}",
+            "below": f"{ours} takes at most {time_in_words(self.factor)}",
+            "even": f"{self.ours} to {others.split(' ')[-1]}: time per pair varies by at most {self.factor:g} ×",
         }
-        return f"{self.group}, {self.size}: {self.ours} {claims[self.kind]}"
+        return f"{self.group}, {self.size}: {claims[self.kind]}"
 
     def kept(self, rows: Iterable[Measurement]) -> tuple[float | None, bool | None]:
         """Return the factor that was measured (for "below" the seconds), and whether it keeps the promise.

@@ -73,7 +73,7 @@ class Report:
             found = p["measured"]
             said = "" if found is None else _time(found) if p["kind"] == "below" else f"{found:.2f} ×"
             verdict = {True: "met", False: "NOT MET", None: "disturbed" if said else "not measured"}[p["met"]]
-            lines.append(f"{p['promise']:<104} {said:>9}  {verdict}")
+            lines.append(f"{p['promise']:<108} {said:>9}  {verdict}")
         return "\n".join(lines).rstrip()
 
 
