@@ -29,7 +29,7 @@ products of an MLP's step. If a limit shows 0.25, ours takes four times as long 
 where the fit stopped. "differs by" is the largest difference between the estimates and ours."""
 
 DISTURBED = """\
-"disturbed" means that other programs kept the processor busy, so that no promise is judged by these rows. Close those
+"disturbed" means that other programs kept the processor busy, so these rows are not held against a promise. Close those
 programs and run the benchmark again."""
 
 

@@ -14,8 +14,8 @@
 
 The table gives the median and the quartiles over the rounds. While other programs keep the cores busy, a program that
 shares its work among threads waits for the slowest of them; torch and the BLAS then take up to a hundred times as long.
-Such rounds do not count. If too few rounds remain, all of them count, the rows are marked as disturbed, and no promise
-is judged by them.
+Such rounds do not count. If too few rounds remain, all of them count, the rows are marked as disturbed, and they
+decide nothing about a promise.
 """
 
 from __future__ import annotations
