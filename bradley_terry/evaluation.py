@@ -216,19 +216,15 @@ def evaluate(
     n_bootstrap, seed : int
         Number of resamples of the prompts for the accuracy interval, and their seed.
 
-    Returns
-    -------
-    Evaluation
-
     Raises
     ------
     ValueError, TypeError
         If scorer, φ and pairs do not fit together.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
-    # MERGE: objective = Objective(scorer, pairs)
-    objective = Objective(scorer, pairs, backend="numpy" if pairs.chosen.size < WORTH_COMPILING else "numba")
-    margins = objective.margins(phi)
+    # MERGE: margins = Objective(scorer, pairs).margins(phi)
+    is_small = not isinstance(pairs, PreferencePairs) or pairs.chosen.size < WORTH_COMPILING
+    margins = Objective(scorer, pairs, backend="numpy" if is_small else "numba").margins(phi)
     with blas_on_one_thread(len(pairs) * scorer.n_parameters):
         r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
     weights, labels = pairs.weights, pairs.labels
@@ -331,10 +327,6 @@ def reliability(
     n_bins : int, at least 1
     prompt_index : array_like of int, (n_pairs,), optional
         Number of each pair's prompt, 0 … n_prompts - 1. Unless given, every pair is a prompt of its own.
-
-    Returns
-    -------
-    Reliability
 
     Notes
     -----
