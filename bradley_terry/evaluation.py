@@ -42,8 +42,6 @@ __all__ = [
 ]
 
 WORTH_COMPILING = 1_000_000  # MERGE: delete; Objective's "auto" knows this rule
-
-
 QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within so many standard deviations of its mean
 
 
@@ -333,8 +331,8 @@ def reliability(
     Pairs of one prompt are not independent, so the intervals count each prompt of a bin as one trial. The observed
     share is Σ W·s / Σ W, where W is the weight of a prompt's pairs in the bin and s their own share. Since s lies in
     [0, 1] and has mean p, its variance is at most p(1 - p), and that of the observed share at most p(1 - p)/n with
-    n = (Σ W)² / Σ W². This is Kish's effective number of trials: the number of prompts if all have the same weight, and
-    less otherwise. ``wilson_intervals`` takes it from there.
+    n = (Σ W)² / Σ W². This n, the effective sample size of Kish (1965, Survey Sampling), is the number of prompts if
+    all have the same weight, and less otherwise. It is the number of trials for ``wilson_intervals``.
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)

@@ -194,7 +194,7 @@ def connected_groups(pairs: PreferencePairs) -> int:
         new = group.copy()
         np.minimum.at(new, a, group[b])
         np.minimum.at(new, b, group[a])
-        new = new[new]  # following the number once more roughly halves the rounds that are needed
+        new = new[new]  # and then that number's own number, so that the distance covered doubles in each round
         if np.array_equal(new, group):
             return len(np.unique(group))
         group = new

@@ -163,7 +163,7 @@ class RewardModel:
         return relative
 
     def intervals(self, level: float = 0.95, reference: int | str | None = None) -> Array:
-        """Return a normal-theory interval for each parameter, (n_parameters, 2): estimate ± z · standard error."""
+        """Return an interval for each parameter, (n_parameters, 2), from the normal approximation: φ ± z · error."""
         if not 0 < level < 1:
             raise ValueError(f"level: expected a share between 0 and 1, got {level!r}")
         from statistics import NormalDist  # noqa: PLC0415  # imported only here, so that importing stays fast

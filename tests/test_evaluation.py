@@ -114,6 +114,8 @@ def test_an_interval_counts_prompts_as_trials_and_discounts_unequal_weights() ->
         table = reliability(z, n_bins=1, **options)
         assert table.observed[0] == pytest.approx(share, rel=1e-15)
         np.testing.assert_allclose(table.intervals, wilson_intervals([share], n), rtol=1e-12, err_msg=str(options))
+    scorer, phi, pairs = margins_as_pairs(z, prompts=["a", "a", "b", "b"])
+    np.testing.assert_allclose(evaluate(scorer, phi, pairs).reliability.intervals[4], wilson_intervals(0.75, 2))
 
 
 # ------------------------------------------------------------------------------------------------------- identity
