@@ -60,8 +60,8 @@ class Objective:
 
     Notes
     -----
-    ``scipy.optimize.minimize(objective, phi, jac=True)`` accepts the callable as it is. Because L is a weighted mean,
-    the objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
+    It can be given to ``scipy.optimize.minimize(objective, phi, jac=True)``. Because L is a weighted mean, the
+    objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
 
     Examples
     --------
@@ -132,13 +132,11 @@ class Objective:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
         There d = dΔ/dφ does not depend on φ, so the chain rule has no further term. The Hessian is positive
-        semi-definite, so L is convex. ``margins`` are those at φ, if they are known already. Any other scorer is
-        refused with a TypeError.
+        semi-definite, so L is convex. ``margins`` are those at φ, if they are known already.
         """
-        phi = self._checked(phi)
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        return self.gram(self._backend.curvatures(self._backend.margins(phi) if margins is None else margins))
+        return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian, or a bound of it."""
@@ -167,7 +165,7 @@ def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
 
 
 def warmup() -> None:
-    """Compile all kernels before they are needed, for example before a class; without Numba this does nothing."""
+    """Compile all kernels before they are needed, for example before a class. Without Numba this does nothing."""
     if chosen_backend() == COMPILED:
         from .kernels import warmup as compile_all  # noqa: PLC0415  # imports Numba
 
