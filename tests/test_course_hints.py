@@ -1,4 +1,4 @@
-"""Hints that go beyond "looks like": the exercise on shift-invariance, and a kernel that is almost right."""
+"""Hints with words of their own: for the exercise on shift-invariance, and for a kernel that is almost right."""
 
 from __future__ import annotations
 

@@ -64,11 +64,11 @@ def _pairs(n: int = 60) -> PreferencePairs:
     return PreferencePairs(np.where(won, a, b), np.where(won, b, a))
 
 
-LINEAR = Objective(LinearScorer(3), _pairs(), backend="numpy")
-RIDGE = Objective(LinearScorer(3), _pairs(), l2=0.1, backend="numpy")
+LINEAR = Objective(LinearScorer(3), _pairs())
+RIDGE = Objective(LinearScorer(3), _pairs(), l2=0.1)
 COMPARISONS = PreferencePairs([0, 0, 1, 2, 3, 0, 1, 0], [1, 2, 2, 3, 0, 3, 3, 1])
-TABLE = Objective(TableScorer(4), COMPARISONS, backend="numpy")
-ONCE = Objective(TableScorer(4), PreferencePairs([0, 2], [1, 3]), backend="numpy")
+TABLE = Objective(TableScorer(4), COMPARISONS)
+ONCE = Objective(TableScorer(4), PreferencePairs([0, 2], [1, 3]))
 HERE = {3: np.array([0.4, -0.2, 0.7]), 4: np.array([0.3, -0.5, 0.1, 0.6])}  # where the gradients are checked
 
 
@@ -152,7 +152,7 @@ def sigmoid_of_twice(phi: Array) -> Array:
     return np.asarray(d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected))
 
 
-NETWORK = Objective(MLPScorer(3, 4), _pairs(), backend="numpy")
+NETWORK = Objective(MLPScorer(3, 4), _pairs())
 
 
 def checked_at_zero(phi: Array) -> Array:

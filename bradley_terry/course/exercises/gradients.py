@@ -82,7 +82,7 @@ def _all_units_matter(model: Scorer, phi: Array, x: Array) -> bool:
 
 def _check_gradient(function: Student, scorer: Scorer, phi: Array, x: Array, time_limit: float, note: str = "") -> None:
     chosen, rejected = x
-    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend="numpy")
+    objective = Objective(scorer, PreferencePairs(chosen, rejected))
     expected = objective(phi)[1]
     is_linear = isinstance(scorer, LinearScorer)
     names = ("weights" if is_linear else "parameters", "chosen", "rejected")
