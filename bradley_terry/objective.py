@@ -50,8 +50,7 @@ class Objective:
     loss : PairLoss, optional
         Another loss of the margin, computed in NumPy; -log sigma unless given.
     backend : "auto", "numpy" or "numba"
-        "numba" uses the compiled kernels, if Numba is installed; "auto" uses them where they save time. The numbers
-        agree to rounding.
+        "numba" are the compiled kernels; "auto" uses them where they save time. The numbers agree to rounding.
 
     Raises
     ------
@@ -60,8 +59,8 @@ class Objective:
 
     Notes
     -----
-    It can be given to ``scipy.optimize.minimize(objective, phi, jac=True)``. Because L is a weighted mean, the
-    objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
+    SciPy's ``minimize(objective, phi, jac=True)`` accepts it. Because L is a weighted mean, the objectives of shards of
+    the data, each times its Σ w, add up to the objective of all the data.
 
     Examples
     --------
@@ -115,10 +114,9 @@ class Objective:
         return Point(phi, *self._penalised(phi, loss, gradient), margins)
 
     def _penalised(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
-        if self.l2:
-            loss += 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi))
-            gradient += self.l2 * phi
-        return loss, gradient
+        if not self.l2:
+            return loss, gradient
+        return loss + 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi)), gradient + self.l2 * phi
 
     def margins(self, phi: ArrayLike) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds, without target margins."""
@@ -131,8 +129,8 @@ class Objective:
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term. The Hessian is positive
-        semi-definite, so L is convex. ``margins`` are those at φ, if they are known already.
+        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term, and L is convex, because the
+        Hessian is positive semi-definite. ``margins`` are those at φ, if they are known already.
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
