@@ -88,7 +88,7 @@ def test_a_curved_reward_needs_two_hidden_units():
     """One unit does no better than a straight line; two see that too long is as bad as too short."""
     training, fresh = sliders.curved_world()
     line = bt.fit(bt.LinearScorer(2), training, backend="numpy").evaluate(fresh)
-    accuracies = [float(sliders.draw_hidden_width(width)[1].split()[3]) for width in (1, 2)]
+    accuracies = [float(sliders.draw_hidden_width(width)[1].split()[4].rstrip(",")) for width in (1, 2)]
     assert accuracies[0] < line.accuracy + 0.05
     assert accuracies[1] > line.accuracy + 0.08
 
