@@ -43,8 +43,8 @@ def captions(model: RewardModel) -> dict[str, str]:
             f"Is the model's confidence justified? The {pairs} are grouped by the probability that the model gives to "
             "the answer it favours. Each point compares this probability with the share of pairs in which that answer "
             "was chosen. Its area is the share of the pairs in the group, and the vertical line is a 95 % interval. "
-            "Points below the diagonal mean that the model is overconfident, points above it that it is "
-            "underconfident. Where the interval crosses the diagonal, the difference may be chance."
+            "Below the diagonal the model is too sure (overconfident), above it not sure enough. Where the interval "
+            "crosses the diagonal, the difference may be chance."
         ),
     }
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -289,8 +290,8 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
     ax = given_or_new(ax)
     edges = _edges_through_zero(delta)
     heights, _ = np.histogram(delta, edges, weights=w)
-    right_side = {"facecolor": CHOSEN, "edgecolor": "white", "linewidth": 1}
-    wrong_side = {"facecolor": "white", "edgecolor": REJECTED, "linewidth": 1.5, "hatch": "///"}
+    right_side: dict[str, Any] = {"facecolor": CHOSEN, "edgecolor": "white", "linewidth": 1}
+    wrong_side: dict[str, Any] = {"facecolor": "white", "edgecolor": REJECTED, "linewidth": 1.5, "hatch": "///"}
     for left, right, height in zip(edges[:-1], edges[1:], heights, strict=True):
         ax.bar(left, height, width=right - left, align="edge", **(right_side if left >= 0 else wrong_side))
     ax.axvline(0, 0, 0.88, color=EXPECTED, linewidth=2)
@@ -312,7 +313,7 @@ def _edges_through_zero(delta: Array) -> Array:
         width = max(float(automatic[1] - automatic[0]), narrowest)
     first = min(int(np.floor(low / width)), -1)
     last = max(int(np.floor(high / width)) + 1, 1)
-    return np.arange(first, last + 1) * width
+    return np.arange(first, last + 1, dtype=np.float64) * width
 
 
 @style()
@@ -346,8 +347,8 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
     ax.set(xlim=(0.48, 1.03), ylim=(bottom - 0.02, 1.03))
     if bottom > 0.4:
         ax.set_aspect("equal", adjustable="box")
-    corner(ax, "underconfident", QUIET, left=True)
-    corner(ax, "overconfident", QUIET, low=True)
+    corner(ax, "not sure enough", QUIET, left=True)
+    corner(ax, "too sure", QUIET, low=True)
     return finish(ax, "predicted P(favoured answer is chosen)", "share in which it was chosen")
 
 

@@ -18,6 +18,7 @@ from ..drawing import TEXT_SIZE, figure_of, new_axes, save_figure
 from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
+from ..objective import REFERENCE
 from ..plots import plot_loss_and_gradient, plot_loss_curve
 from ..preference import expected_loss, loss_floor, sample_preferences
 from ..scorers import LinearScorer
@@ -260,7 +261,7 @@ def training_curve_data() -> dict[str, RewardModel]:
     pairs = travel_modes()
     scorer = LinearScorer(pairs.n_features)
     return {
-        method: fit(scorer, pairs, method=method, validation=0.2, standardise=True, tolerance=1e-3, backend="numpy")
+        method: fit(scorer, pairs, method=method, validation=0.2, standardise=True, tolerance=1e-3, backend=REFERENCE)
         for method in ("newton", "gradient_descent")
     }
 
@@ -313,8 +314,8 @@ def build_figures(folder: str | Path) -> list[Path]:
 
 def _readme() -> str:
     parts = [
-        "# Figures\n\nOne figure for each lesson, and one of a fit. The command `bradley-terry figures` draws them with the "
-        "code in `bradley_terry/course/figures.py`. Three more pictures of the repository have other sources: "
+        "# Figures\n\nOne figure for each lesson, and one of a fit. The command `bradley-terry figures` draws them; "
+        "the code is in `bradley_terry/course/figures.py`. Three more pictures of the repository have other sources: "
         "`bradley-terry bench --figure` draws `benchmark.svg`, and `python figures/screenshots.py` makes the "
         "screenshots `lesson.png` and `projector.png`.\n"
     ]

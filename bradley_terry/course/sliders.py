@@ -22,7 +22,7 @@ from ..gradient_check import StepSweep, step_sweep
 from ..logistic import Array, sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..model import RewardModel
-from ..objective import Objective
+from ..objective import REFERENCE, Objective
 from ..pairs import PreferencePairs
 from ..plots import plot_loss_and_gradient, plot_reliability
 from ..preference import expected_loss, loss_floor, sample_preferences
@@ -286,7 +286,7 @@ def lesson_sweep() -> StepSweep:
     rng = np.random.default_rng(7)
     scorer = MLPScorer(3, 4)
     chosen, rejected = rng.normal(size=(2, 30, 3))
-    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend="numpy")
+    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend=REFERENCE)
     return step_sweep(objective, rng.normal(size=scorer.n_parameters))
 
 
@@ -320,7 +320,7 @@ def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
 
 @lru_cache(maxsize=len(WIDTHS))
 def _fitted(n_hidden: int) -> RewardModel:
-    return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend="numpy")
+    return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend=REFERENCE)
 
 
 @lru_cache(maxsize=len(WIDTHS))
@@ -331,7 +331,7 @@ def _evaluated(n_hidden: int) -> Evaluation:
 def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
     """Return a linear model and one with two hidden units, fitted to the curved world, and their training pairs."""
     pairs = curved_world()[0]
-    return fit(LinearScorer(2), pairs, l2=1e-3, backend="numpy"), _fitted(2), pairs
+    return fit(LinearScorer(2), pairs, l2=1e-3, backend=REFERENCE), _fitted(2), pairs
 
 
 def draw_hidden_width(n_hidden: int) -> Drawing:
