@@ -42,7 +42,8 @@ def captions(model: RewardModel) -> dict[str, str]:
         "reliability": (
             f"Is the model's confidence justified? The {pairs} are grouped by the probability that the model gives to "
             "the answer it favours. Each point compares this probability with the share of pairs in which that answer "
-            "was chosen. Its area is the share of the pairs in the group, and the vertical line is a 95 % interval. "
+            "was chosen. Its area is the share of the pairs in the group. The vertical line is a 95 % interval, which "
+            "counts prompts instead of pairs, since the pairs of a prompt are not independent. "
             "Below the diagonal the model is too sure (overconfident), above it not sure enough. Where the interval "
             "crosses the diagonal, the difference may be chance."
         ),
@@ -71,8 +72,8 @@ def _on_the_gradient(model: RewardModel) -> str:
     said = "Right: the length of the gradient on a logarithmic axis. It is zero at a minimum."
     methods = {
         "newton": (
-            "The loss soon looks flat, but the fit still comes closer to the minimum: near it, each step of Newton's "
-            "method makes the gradient at least ten times shorter, and often a thousand times."
+            "The loss soon looks flat, but the fit still comes closer to the minimum: near it, a step of Newton's "
+            "method usually makes the gradient ten to a thousand times shorter."
         ),
         "gradient_descent": (
             "Near the minimum, each step of gradient descent makes the gradient shorter by about the same factor, so "

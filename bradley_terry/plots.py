@@ -343,13 +343,11 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
     dots = ax.scatter(x, y, s=30 + 900 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)
     dots.set_clip_on(False)
     ax.vlines(x, low, high, color=EMPIRICAL, linewidth=1.5, zorder=2)
-    bottom = min(0.5, float(np.min(low, initial=0.5)) - 0.02)
-    ax.set(xlim=(0.48, 1.03), ylim=(bottom - 0.02, 1.03))
-    if bottom > 0.4:
-        ax.set_aspect("equal", adjustable="box")
+    bottom = float(np.nanmin(np.concatenate([low, y, [0.5]])))
+    ax.set(xlim=(0.48, 1.03), ylim=(bottom - 0.09, 1.09))  # space for the words above and below the points
     corner(ax, "not sure enough", QUIET, left=True)
     corner(ax, "too sure", QUIET, low=True)
-    return finish(ax, "predicted P(favoured answer is chosen)", "share in which it was chosen")
+    return finish(ax, "predicted P(favoured answer is chosen)", "share chosen (with 95 % interval)")
 
 
 @style()

@@ -306,7 +306,8 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
         ax.plot([temperature], [height], color=CHOSEN, marker="o", markersize=MARKER_SIZE, zorder=3)
         words = f"T = {temperature:.2f}: {height:.3f}"
         if height > LOG_TWO:  # on the side away from the curve, which falls to the left of its bend
-            note(ax, (1.15 * temperature, height + 0.1), words, CHOSEN, va="bottom", hide_lines=True)
+            place = (1.15 * temperature, max(height + 0.1, LOG_TWO + 0.25))
+            note(ax, place, words, CHOSEN, va="bottom", hide_lines=True)
         else:
             note(ax, (temperature, height - 0.12), words, CHOSEN, ha="center", va="top", hide_lines=True)
     ax.set(xscale="log", ylim=(0, min(3.0, float(losses.max()) * 1.05)))

@@ -71,6 +71,8 @@ __all__ = [
 
 Drawing = tuple[Axes, str]
 
+NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # else JupyterLab makes it wider than a screen is high
+
 
 def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, float] | Mapping[str, object]) -> VBox:
     """Make a widget: one slider or selector for each argument of ``draw``, the picture, and the sentence below it.
@@ -97,7 +99,7 @@ def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, fl
             low, high, step_size, start = control
             kind = widgets.IntSlider if all(isinstance(value, int) for value in control) else widgets.FloatSlider
             inputs[name] = kind(value=start, min=low, max=high, step=step_size, **common)
-    picture, sentence = widgets.Image(format="png"), widgets.Label()
+    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
     places: list[Bbox] = []
 
     def redraw(_: object = None) -> None:
@@ -246,7 +248,7 @@ def more_pairs() -> VBox:
     """Press “+100 pairs” and see the empirical losses gather around the expected loss."""
     widgets = _widgets()
     button, reset = widgets.Button(description="+100 pairs"), widgets.Button(description="start again")
-    picture, sentence = widgets.Image(format="png"), widgets.Label()
+    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
     count = [1]
     places: list[Bbox] = []
 
