@@ -147,7 +147,7 @@ def plot_loss_curve(
     name: str = "training",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the training loss against the step, with the held-out loss where there is one, below the line log 2.
+    """Draw the training loss against the step, the held-out loss where there is one, and the line of log 2.
 
     Parameters
     ----------
@@ -188,10 +188,10 @@ def plot_loss_curve(
         lowest = int(np.nanargmin(held_out))
         x, y = float(step[lowest]), float(held_out[lowest])
         points(ax, [x], [y], EXPECTED, marker="s", hollow=True)
-        inwards = "left" if x - step[0] < width / 2 else "right"
+        offset, ha = (8, "left") if x - step[0] < width / 2 else (-8, "right")
         ax.annotate(
-            f"lowest {y:.3f}", (x, y), (0, -12), textcoords="offset points", color=EXPECTED, fontsize=TEXT_SIZE,
-            ha=inwards, va="top",
+            f"lowest {y:.3f}", (x, y), (offset, -10), textcoords="offset points", color=EXPECTED, fontsize=TEXT_SIZE,
+            ha=ha, va="top",
         )  # fmt: skip
     guide(ax, LOG_TWO, "knowing nothing: log 2")
     label_ends(ax, ends)
@@ -211,7 +211,7 @@ def plot_gradient_norm(
     Parameters
     ----------
     history : RewardModel, or mapping with "step" and "gradient_norm"
-        A gradient of exactly 0 has no place on a logarithmic axis and is left out.
+        A gradient of exactly 0 is left out, since a logarithmic axis has no 0.
     x_label : str, optional
         What a step is.
     ax : Axes, optional
