@@ -379,7 +379,7 @@ def _figures(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     if chosen_backend("numba") == "numpy":
         raise ModuleNotFoundError("bench measures the compiled kernels, and needs numba: python -m pip install numba")
-    from .benchmark import draw, run
+    from .bench import draw, run
 
     if arguments.figure is not None:  # said now, not after minutes
         if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
