@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from .evaluation import Evaluation
-from .model import RewardModel
+from .model import Outcome, RewardModel
 from .plots import (
     TEXT_SIZE,
     figure_of,
@@ -20,6 +20,7 @@ from .plots import (
     plot_margins,
     plot_reliability,
     save_figure,
+    turning_point,
 )
 
 __all__ = ["TITLES", "captions", "loss_curve_figure", "model_figures"]
@@ -61,8 +62,10 @@ def _on_the_loss(model: RewardModel, held_out: bool) -> str:
         f"fit does not learn. {nothing} Where both fall together, the model has learned something that holds for new "
         "pairs. A held-out loss that rises again is a sign of overfitting"
     )
-    if model.method != "newton":
-        said += "; a square marks its lowest point, whose parameters the fit returns unless it diverges"
+    if turning_point(model.history["validation_loss"]) is not None:
+        said += "; a square marks the lowest point"
+        if model.method != "newton" and model.outcome is not Outcome.DIVERGED:
+            said += ", and the model has the parameters of that step"
     if plain_losses(model)[-1] > model.history["validation_loss"][-1]:
         return f"{said}. Here the held-out pairs happen to be the easier ones: their loss ends below that of training."
     return f"{said}."

@@ -184,8 +184,7 @@ def plot_loss_curve(
     ax.set_ylim(float(shown.min()) - margin, float(shown.max()) + margin)
     width = max(float(step[-1]) - float(step[0]), 1.0)
     ax.set_xlim(float(step[0]) - 0.02 * width, float(step[0]) + 1.02 * width)
-    if known.any() and f"{held_out[known].min():.3f}" != f"{held_out[known][-1]:.3f}":
-        lowest = int(np.nanargmin(held_out))
+    if (lowest := turning_point(held_out)) is not None:
         x, y = float(step[lowest]), float(held_out[lowest])
         points(ax, [x], [y], EXPECTED, marker="s", hollow=True)
         offset, ha = (8, "left") if x - step[0] < width / 2 else (-8, "right")
@@ -235,6 +234,14 @@ def plot_gradient_norm(
     ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return finish(ax, x_label or _step_of(history), "length of the gradient")
+
+
+def turning_point(held_out: Array) -> int | None:
+    """Return the record with the lowest held-out loss; None if that is the last one, as far as three digits show."""
+    known = held_out[~np.isnan(held_out)]
+    if known.size == 0 or f"{known.min():.3f}" == f"{known[-1]:.3f}":
+        return None
+    return int(np.nanargmin(held_out))
 
 
 def plain_losses(model: RewardModel) -> Array:
@@ -336,8 +343,7 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
     table = reliability.reliability if isinstance(reliability, Evaluation) else reliability
     full = table.weight > 0
     x, y, share = table.predicted[full], table.observed[full], table.weight[full]
-    intervals = getattr(table, "intervals", None)
-    low, high = (y, y) if intervals is None else intervals[full].T
+    low, high = table.intervals[full].T
     ax = given_or_new(ax, size=(6.2, 6.0))
     ax.plot([0.5, 1.0], [0.5, 1.0], color=EXPECTED, linewidth=2)
     dots = ax.scatter(x, y, s=30 + 900 * share, color=EMPIRICAL, edgecolor="white", linewidth=1.5, zorder=3)

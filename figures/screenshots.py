@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from headless import chromium  # noqa: E402
 from test_course_lab import LESSON, LIMIT, jupyter_lab  # noqa: E402
 
-from bradley_terry.__main__ import main  # noqa: E402
+from bradley_terry.course.projector import write_copy  # noqa: E402
 
 VIEW = {"width": 1280, "height": 720}
 
@@ -31,9 +31,8 @@ def store(screenshot: bytes, name: str) -> None:
 
 
 def projector(browser, folder: Path) -> None:
-    """Open the page that ``bradley-terry demo --out FILE`` writes, at its first scene."""
-    page_file = folder / "projector.html"
-    main(["demo", "--scene", "loss", "--out", str(page_file)])
+    """Open the page that ``bradley-terry demo --scene loss --out FILE`` writes."""
+    page_file = write_copy(folder / "projector.html", scene="loss")
     page = browser.new_page(viewport=VIEW)
     page.goto(page_file.as_uri())
     page.wait_for_timeout(1000)

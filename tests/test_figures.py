@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from html import unescape
 from itertools import combinations
 from pathlib import Path
@@ -149,13 +150,17 @@ def test_captions_say_what_is_in_the_figures(model, pairs) -> None:
     assert list(said) == list(model_figures_module.TITLES) == ["loss_curve", "margins", "reliability"]
     assert "held-out pairs" in said["loss_curve"]
     assert "Newton's method" in said["loss_curve"]
-    assert "a square marks" not in said["loss_curve"]
     assert "95 % interval" in said["reliability"]
     alone = captions(bt.fit(bt.LinearScorer(2), pairs))
     assert not any("held-out" in words for words in alone.values())
-    adam = captions(bt.fit(bt.MLPScorer(2, 2), pairs, validation=0.25, max_steps=2))["loss_curve"]
-    assert "a square marks its lowest point" in adam
-    assert "mini-batch" in adam
+    adam = bt.fit(bt.MLPScorer(2, 2), pairs, validation=0.25, max_steps=2)
+    rising = dataclasses.replace(adam, history={**adam.history, "validation_loss": np.array([0.5, 0.4, 0.45])})
+    assert "a square marks the lowest point, and the model has the parameters" in captions(rising)["loss_curve"]
+    assert "mini-batch" in captions(rising)["loss_curve"]
+    falling = dataclasses.replace(adam, history={**adam.history, "validation_loss": np.array([0.5, 0.45, 0.4])})
+    assert "square" not in captions(falling)["loss_curve"]
+    diverged = dataclasses.replace(rising, outcome=bt.model.Outcome.DIVERGED)
+    assert "parameters of that step" not in captions(diverged)["loss_curve"]
 
 
 @pytest.mark.parametrize(("held_out", "easier"), [(0.4, True), (0.6, False)])
@@ -163,8 +168,7 @@ def test_caption_explains_a_held_out_loss_below_the_training_loss(model, held_ou
     """The caption calls it chance if, and only if, it happened."""
     history = {**model.history, "loss": np.array([np.log(2), 0.5]), "validation_loss": np.array([np.log(2), held_out])}
     history = {name: values[:2] for name, values in history.items()}
-    fields = {"l2": 0.0, "history": history}
-    changed = bt.RewardModel(**{**vars(model), **fields})
+    changed = dataclasses.replace(model, l2=0.0, history=history)
     assert ("happen to be the easier ones" in captions(changed)["loss_curve"]) is easier
 
 

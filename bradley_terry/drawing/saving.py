@@ -49,14 +49,17 @@ def svg(figure: Figure, title: str | None = None, caption: str | None = None) ->
     with style():
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue().decode("utf-8")
-    words = {"title": title or in_words(figure)} | ({"desc": caption} if caption else {})
+    text = _with_words(buffer.getvalue().decode("utf-8"), title or in_words(figure), caption)
+    return ("\n".join(line.rstrip() for line in text.splitlines()) + "\n").encode("utf-8")
+
+
+def _with_words(text: str, title: str, caption: str | None) -> str:
+    """Mark an SVG as an image, and put its title and caption where screen readers look for them."""
+    words = {"title": title} | ({"desc": caption} if caption else {})
     digest = hashlib.sha256("".join(words.values()).encode("utf-8")).hexdigest()[:8]  # several may share one page
     named = " ".join(f"{tag}-{digest}" for tag in words)
     elements = "".join(
         f'\n <{tag} id="{tag}-{digest}">{escape(said, quote=False)}</{tag}>' for tag, said in words.items()
     )
-    start = text.index("<svg ")
-    end = text.index(">", start)
-    text = f'{text[:end]} role="img" aria-labelledby="{named}">{elements}{text[end + 1 :]}'
-    return ("\n".join(line.rstrip() for line in text.splitlines()) + "\n").encode("utf-8")
+    end = text.index(">", text.index("<svg "))
+    return f'{text[:end]} role="img" aria-labelledby="{named}">{elements}{text[end + 1 :]}'
