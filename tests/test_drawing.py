@@ -95,7 +95,7 @@ def test_plot_draws_on_the_axes_it_is_given(name) -> None:
 @pytest.mark.parametrize("name", CALLS)
 def test_picture_is_the_same_bytes_whatever_the_settings(name, tmp_path) -> None:
     """Two builds, the second under unusual settings, write the same SVG and the same PNG."""
-    first = plots.save_figure(plots.figure_of(drawn(name).ax), tmp_path / "first")
+    first = plots.save_figure(plots.figure_of(draw(name)), tmp_path / "first")
     unusual = {"font.family": "serif", "axes.grid": True, "svg.hashsalt": "other", "savefig.dpi": 30, "text.color": "r"}
     with mpl.rc_context(unusual):
         second = plots.save_figure(plots.figure_of(draw(name)), tmp_path / "second")
