@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
+Array = NDArray[np.float64]
 Float = np.float64 | NDArray[np.float64]
 
 

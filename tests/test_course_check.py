@@ -89,13 +89,13 @@ def todo(weights, chosen, rejected):
         (lambda w, c, r: np.outer(np.ones(len(c)), w), "failed", "one row for each pair"),
         (lambda w, c, r: -linear(w, c, r), "failed", "the sign is flipped"),
         (lambda w, c, r: linear(w, c, r) * len(c), "failed", "the division by n"),
-        (lambda w, c, r: linear(-w, c, r), "failed", "σ(Δ) stands where σ(−Δ) belongs"),
+        (lambda w, c, r: linear(-w, c, r), "failed", "σ(Δ) instead of σ(−Δ)"),
         (lambda w, c, r: np.ones_like(w), "failed", "weights["),
         (lambda w, c, r: -(c - r).mean(axis=0), "failed", "the factor σ(−Δ) is missing"),
         (
             lambda w, c, r: -((c - r) / (1 + np.exp((c - r) @ w))[:, None]).mean(axis=0),
             "failed",
-            "right at ordinary sizes; with rewards of size 10,000: a warning of NumPy",
+            "right at ordinary sizes; with rewards of size 10,000: a NumPy warning",
         ),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_loop_without_end_is_stopped():
         (lambda z: sigmoid(-z), "1 − σ(Δ) instead"),
         (lambda z: np.maximum(0, 1 - z), "the hinge"),
         (lambda z: np.logaddexp(0, -z).mean(), "a single number"),
-        (lambda z: np.log(1 + np.exp(-z)), "at margins of 1000, -1000 and 40: a warning of NumPy"),
+        (lambda z: np.log(1 + np.exp(-z)), "at margins of 1000, -1000 and 40: a NumPy warning"),
     ],
 )
 def test_wrong_losses_are_named(function, words):
@@ -163,7 +163,7 @@ def test_wrong_losses_are_named(function, words):
         (lambda a, b: sigmoid(2 * (a - b)), "σ(2Δ)"),
         (lambda a, b: sigmoid(a + b), "added"),
         (lambda a, b: sigmoid(a), "only the reward of a"),
-        (lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b)), "at rewards of ±1000: a warning of NumPy"),
+        (lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b)), "at rewards of ±1000: a NumPy warning"),
     ],
 )
 def test_wrong_probabilities_are_named(function, words):
@@ -199,7 +199,7 @@ def changed(parameters, chosen, rejected, *, relu=False, change=lambda name, g, 
     ("change", "words"),
     [
         (lambda name, g, n: 0 * g if name == "hidden_bias" else g, "zero everywhere: never filled in"),
-        (lambda name, g, n: n * g, "a sum over the pairs where the mean belongs"),
+        (lambda name, g, n: n * g, "a sum over the pairs instead of the mean"),
         (lambda name, g, n: -g, "the sign is flipped"),
         (lambda name, g, n: g / n, "twice"),
         (lambda name, g, n: g / (2 * n) if name == "hidden_bias" else g, "a mean over the rows instead of a sum"),

@@ -522,7 +522,7 @@ def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
         (lambda z: (slow_kernel(z)[0], 0.5), "gradients: expected real numbers of shape (7,), got shape ()"),
         (
             kernel_of(lambda z, n: np.log(1 + np.exp(-z)).mean(), None),
-            "at margins of ±1000: a warning of NumPy in line",
+            "at margins of ±1000: a NumPy warning in line",
         ),
     ],
 )
@@ -703,15 +703,15 @@ def closely(z):
 
 
 EXTREME: list[tuple[str, str, Function]] = [
-    ("probability", "at rewards of ±1000: a warning of NumPy", lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b))),
+    ("probability", "at rewards of ±1000: a NumPy warning", lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b))),
     ("margin", "at tiny probabilities: ", lambda p: np.log((p + 1e-16) / (1 - p))),
-    ("loss", "at margins of 1000, -1000 and 40: a warning of NumPy", lambda z: np.log(1 + np.exp(-z))),
+    ("loss", "at margins of 1000, -1000 and 40: a NumPy warning", lambda z: np.log(1 + np.exp(-z))),
     ("loss", "got 18.4207, expected 1000", lambda z: -np.log(sigma(z) + 1e-8)),
-    ("mean_loss", "at rewards of ±900: a warning of NumPy", lambda c, r: np.log(1 + np.exp(r - c)).mean()),
+    ("mean_loss", "at rewards of ±900: a NumPy warning", lambda c, r: np.log(1 + np.exp(r - c)).mean()),
     ("mean_loss", "at rewards of ±900: the number is wrong", lambda c, r: nats(np.clip(c - r, -50, 50)).mean()),
     (
         "expected_loss",
-        "at margins of 800 and -900: a warning of NumPy",
+        "at margins of 800 and -900: a NumPy warning",
         lambda t, z: -np.mean(sigma(t) * np.log(sigma(z)) + sigma(-t) * np.log(1 - sigma(z))),
     ),
     ("best_temperature", "of a shy model: ", lambda z: search(z, lowest=0.0)),
@@ -722,7 +722,7 @@ EXTREME: list[tuple[str, str, Function]] = [
 @pytest.mark.filterwarnings("default::RuntimeWarning")  # as in a notebook, where a warning is only printed
 @pytest.mark.parametrize(("name", "words", "function"), EXTREME)
 def test_what_works_on_tame_numbers_only_is_found_out(name, words, function) -> None:
-    """Overflow is a warning of NumPy in the student's line; a clip or a grain is a wrong number."""
+    """Overflow is a NumPy warning in the student's line; a clip or a grain is a wrong number."""
     report = getattr(check, name)(function)
     assert report.status == "failed"
     assert words in repr(report)
@@ -804,7 +804,7 @@ def ragged(*_):
     ("spoil", "words"),
     [
         (lambda right: right[:, None], "got shape {column}: the right number of entries, in another shape"),
-        (lambda right: right.sum(), "got shape (): a single number; was a sum or mean taken too many?"),
+        (lambda right: right.sum(), "got shape (): a single number; is there one sum or mean too many?"),
         (lambda right: right[1:], "got shape {shorter}"),
         (lambda right: np.array(["text"] * right.size), "got ndarray"),
         (lambda right: "text", "got str"),
@@ -893,7 +893,7 @@ def test_a_loop_without_end_ends_with_a_sentence(name) -> None:
     report = getattr(check, name)(endless, time_limit=0.3)
     assert 0.3 <= time.perf_counter() - start < 3
     assert report.status == "error"
-    assert "no answer within 0.3 seconds: is there a loop without end?" in report.message
+    assert "no answer within 0.3 seconds: is there an endless loop?" in report.message
 
 
 # --------------------------------------------------------------------------------------------------------- predictions

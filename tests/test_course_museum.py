@@ -47,7 +47,7 @@ def test_what_looks_well_looks_well(name):
 CAUSES = {
     "the forgotten answer": "only the chosen answer was differentiated",
     "one place off": "pull of the pair before it",
-    "= for +=": "overwrites what it got before",
+    "= for +=": "overwrites its earlier gradient",
     "divided inside the loop": "divided by n = 60 twice",
     "the penalty turned round": "the penalty has the wrong sign",
     "a prior of half the variance": "the penalty counts twice",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bradley_terry import diagnosis
 from bradley_terry.course import check, predictions
+from bradley_terry.gradient_check import diagnosis
 
 nbformat = pytest.importorskip("nbformat", reason="Jupyter is not installed")
 pytest.importorskip("nbclient", reason="Jupyter is not installed")

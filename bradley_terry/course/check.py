@@ -32,8 +32,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..diagnosis import diagnose
-from ..learner import ERROR, FAILED, NOT_ATTEMPTED, PASSED, Stop, call, can_be_called_with, real_numbers
+from ..gradient_check.diagnosis import diagnose
+from ..gradient_check.runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED, Stop, call, can_be_called_with, real_numbers
 from ..logistic import log_sigmoid, logit, sigmoid
 from ..losses import mean_loss as right_mean_loss
 from ..losses import pair_loss_gradients, pair_losses

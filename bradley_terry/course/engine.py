@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..learner import FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
+from ..gradient_check.runner import FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
 
 __all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged", "mind_the_order"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.diagnosis import MERE
+from bradley_terry.gradient_check.diagnosis import MERE
 
 SCORERS = {
     "linear": bt.LinearScorer(5),
