@@ -1,4 +1,4 @@
-"""Functions of somebody else: whatever goes wrong in them is one line of the report, with the line of their code."""
+"""Somebody else's function: every failure is one line of the report, and names the line in their code."""
 
 import signal
 import sys
@@ -32,7 +32,11 @@ def endless(phi):
     [
         (raising, "ValueError in line"),
         (raising, "`return phi @ np.ones(17), phi  # at fault`"),
-        (missing_argument, "expected a function of (phi); yours says: missing a required argument: 'data'"),
+        (
+            missing_argument,
+            "expected a function of (phi), got one that does not take these arguments: missing a required argument: "
+            "'data'",
+        ),
         (endless, "no answer within 0.3 seconds"),
         ("text", "expected a function of (phi), got str"),
         (lambda phi: None, "is a return missing?"),
@@ -47,8 +51,8 @@ def endless(phi):
         (lambda phi: sys.exit(), "SystemExit in line"),
     ],
 )
-def test_whatever_a_function_does_is_a_line_in_the_report(function, words):
-    """Never a traceback from our code, and never passed."""
+def test_every_failure_of_a_function_is_a_line_in_the_report(function, words):
+    """The check neither passes nor raises an error of its own."""
     report = bt.check_gradient(function, [1.0, 2.0], time_limit=0.3)
     assert not report.passed
     assert words in repr(report)
@@ -58,34 +62,34 @@ def test_whatever_a_function_does_is_a_line_in_the_report(function, words):
 
 
 def test_check_leaves_phi_alone():
-    """A function that scribbles on its argument cannot change the caller's phi."""
+    """A function that changes its argument fails, and the caller's phi stays as it was."""
 
-    def scribbler(phi):
+    def overwriting(phi):
         value, gradient = float(phi @ phi), 2 * phi.copy()
         phi[:] = 7
         return value, gradient
 
     phi = np.array([1.0, 2.0])
-    assert "changes its input phi" in repr(bt.check_gradient(scribbler, phi))
+    assert "changes its input phi" in repr(bt.check_gradient(overwriting, phi))
     np.testing.assert_array_equal(phi, [1.0, 2.0])
 
 
-class Clinging:
-    """Like a tensor that requires its gradient."""
+class NoArray:
+    """Refuses to become an array, like a tensor that requires its gradient."""
 
     def __array__(self, dtype=None, copy=None):
         raise RuntimeError("call detach first")
 
 
-def test_what_will_not_be_an_array_is_a_line_in_the_report():
-    """With the type and its own words."""
-    report = bt.check_gradient(lambda phi: (float(phi @ phi), Clinging()), [1.0, 2.0])
+def test_an_answer_that_cannot_become_an_array_is_a_line_in_the_report():
+    """The line names its type and repeats its own message."""
+    report = bt.check_gradient(lambda phi: (float(phi @ phi), NoArray()), [1.0, 2.0])
     assert not report.passed
-    assert "got Clinging: call detach first" in repr(report)
+    assert "got NoArray: call detach first" in repr(report)
 
 
-def test_prints_are_swallowed_and_warnings_of_numpy_told(capsys):
-    """A print in a function that is called a hundred times would drown the report."""
+def test_prints_are_suppressed_and_numpy_warnings_are_notes(capsys):
+    """A function that prints is called a hundred times, and its prints would bury the report."""
 
     def talking(phi):
         print("here")
@@ -99,37 +103,38 @@ def test_prints_are_swallowed_and_warnings_of_numpy_told(capsys):
     assert "divide by zero" in report.warnings[0]
 
 
-class Model:
-    """A function in the shape of an object."""
+class CallableObject:
+    """An object with a ``__call__`` that fails inside NumPy."""
 
     def __call__(self, phi):  # noqa: D102
         return float(phi @ phi), np.linalg.inv(phi)  # the line that is at fault
 
 
-def test_the_line_is_the_learners_whatever_holds_the_function():
-    """A partial, an object with __call__, np.linalg inside; the settings of NumPy are as they were."""
+def test_the_line_named_is_in_the_users_code():
+    """The function may be a partial or a callable object, and NumPy may raise. NumPy's settings stay as they were."""
 
     def with_more(phi, power):
         np.seterr(all="raise")
         return float(phi @ phi), np.linalg.inv(phi)  # at fault, too
 
     settings = np.geterr()
-    for function in (Model(), partial(with_more, power=2)):
+    for function in (CallableObject(), partial(with_more, power=2)):
         assert "at fault" in repr(bt.check_gradient(function, [1.0, 2.0]))
     assert np.geterr() == settings
 
 
-def test_extreme_numbers_leave_no_trace_of_ours():
-    """Loud settings of NumPy, a huge loss, a flat one whose numbers fit float32."""
+def test_extreme_numbers_cause_no_warnings_or_notes():
+    """The check raises nothing under np.errstate(all="raise"), and has nothing to say of a huge or a constant loss."""
     with np.errstate(all="raise"):
         assert bt.check_gradient(lambda w: (float(np.exp(-w @ w)), -2 * w * np.exp(-w @ w)), [8.5, -8.5]).passed
     assert "NumPy warned" not in repr(bt.check_gradient(lambda w: (1e50 * float(w @ w), 2e50 * w), [1.0, 2.0]))
     assert "float32" not in repr(bt.check_gradient(lambda w: (0.25, np.zeros(3)), [1.0, 2.0, 3.0]))
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system cannot interrupt")
-def test_a_call_that_swallows_the_alarm_is_stopped_and_other_alarms_go_on():
-    """Even a bare except in a loop without end; and an alarm that was set before still rings."""
+def test_a_call_that_catches_the_alarm_is_stopped_and_other_alarms_continue():
+    """A bare except in an endless loop does not help the function; an alarm that was set before is still set."""
 
     def stubborn(phi):
         while True:

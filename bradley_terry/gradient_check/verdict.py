@@ -232,8 +232,8 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
     if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
         raise Stop(
             ERROR,
-            f"its numbers are too coarse to check: the largest entry is {largest:.1e}, and entries are uncertain by up "
-            f"to {doubt:.1e}",
+            f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
+            f"up to {doubt:.1e}",
         )
 
 
