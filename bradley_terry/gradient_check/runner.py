@@ -2,7 +2,7 @@
 
 The function may raise, return nothing, return the wrong thing, change its input, print, or never end. Each failure
 becomes a ``Stop`` with a status and a message that names the line in *their* code. The user never sees a traceback from
-ours.
+our code.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def check_gradient(
     against : "numerical", "autograd", "jax", "torch", or several of them
         The references: finite differences, or a library that differentiates the loss.
     names : mapping of block name to shape, optional
-        How φ is laid out: as the scorer of the objective says, or else one block called "phi".
+        How φ is laid out. Unless given, this is taken from the objective's scorer, or φ is one block called "phi".
     tolerance : float, optional
         Allowed error as a share of the expected entry; 1e-8 for numerical and 1e-12 for the others unless given. The
         rounding error is allowed on top, so that a true zero passes. So is the jump of the slope at a kink.
