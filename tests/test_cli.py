@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.cli import main
+from bradley_terry.commands import main
 
 FILES = {
     "model.npz", "history.csv", "report.md", "loss_curve.svg", "loss_curve.png", "margins.svg", "margins.png",
@@ -206,7 +206,7 @@ def test_doctor_finds_all_well(capsys):
 
 def test_doctor_finds_a_broken_gradient(capsys, monkeypatch):
     """If a formula breaks, the doctor says which, and the status is not zero."""
-    monkeypatch.setattr("bradley_terry.doctor.pair_losses", lambda margins: np.zeros(len(margins)))
+    monkeypatch.setattr("bradley_terry.commands.doctor.pair_losses", lambda margins: np.zeros(len(margins)))
     assert main(["doctor"]) == 1
     assert "WRONG" in capsys.readouterr().out
 
@@ -238,7 +238,7 @@ def test_what_would_be_lost_or_too_much_is_said_at_once(arguments, words, tmp_pa
 
 def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
     """It measures the compiled kernels, so there is nothing to measure."""
-    monkeypatch.setattr("bradley_terry.cli.chosen_backend", lambda _: "numpy")
+    monkeypatch.setattr("bradley_terry.commands.chosen_backend", lambda _: "numpy")
     assert main(["bench", "--small"]) == 2
     assert "needs numba" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.report import example_in_words, judgement, markdown, weights_by_strength
+from bradley_terry.commands.report import example_in_words, judgement, markdown, weights_by_strength
 
 
 def report_on(model, pairs, held_out=None):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .evaluation import Evaluation
-from .logistic import sigmoid
-from .losses import pair_losses
-from .model import RewardModel
-from .pairs import PreferencePairs
-from .scorers import LinearScorer, TableScorer
+from ..evaluation import Evaluation
+from ..logistic import sigmoid
+from ..losses import pair_losses
+from ..model import RewardModel
+from ..pairs import PreferencePairs
+from ..scorers import LinearScorer, TableScorer
 
 __all__ = ["Weight", "example_in_words", "markdown", "weights_by_strength"]
 

@@ -7,12 +7,12 @@ from importlib import metadata
 
 import numpy as np
 
-from . import __version__
-from .gradient_check import check_gradient
-from .losses import mean_loss, pair_losses
-from .objective import Objective, chosen_backend
-from .pairs import PreferencePairs
-from .scorers import MLPScorer
+from .. import __version__
+from ..gradient_check import check_gradient
+from ..losses import mean_loss, pair_losses
+from ..objective import Objective, chosen_backend
+from ..pairs import PreferencePairs
+from ..scorers import MLPScorer
 
 __all__ = ["examine"]
 
@@ -29,7 +29,7 @@ def examine() -> tuple[str, bool]:
     lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
     backend = chosen_backend("numba")
     if backend == "numba":
-        from . import kernels  # noqa: PLC0415
+        from .. import kernels  # noqa: PLC0415
 
         lines.append(
             f"backend: numba, {kernels.get_threads()} thread(s); compiled code is kept in {kernels.CACHE_FOLDER}"

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import __version__
-from .evaluation import WORTH_COMPILING, evaluate
-from .model import HISTORY, RewardModel
-from .objective import Objective, chosen_backend
-from .pairs import PreferencePairs
+from .. import __version__
+from ..evaluation import WORTH_COMPILING, evaluate
+from ..model import HISTORY, RewardModel
+from ..objective import Objective, chosen_backend
+from ..pairs import PreferencePairs
 from .report import example_in_words, judgement, markdown, weights_by_strength
-from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
-from .training import ConvergenceWarning, fit
+from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+from ..training import ConvergenceWarning, fit
 
 if TYPE_CHECKING:
-    from . import datasets
+    from .. import datasets
 
 __all__ = ["main"]
 
@@ -188,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from .figures import model_figures
+    from ..figures import model_figures
 
     if arguments.l2 is not None and not 0 <= arguments.l2 < float("inf"):
         raise ValueError(f"--l2: expected a number of at least 0, got {arguments.l2:g}")
@@ -295,7 +295,7 @@ def _name_and_folder(arguments: argparse.Namespace) -> tuple[str, Path]:
 
 def _load(data: str) -> tuple[PreferencePairs, datasets.Texts | None]:
     """Return the pairs that DATA names, and their texts where they are texts."""
-    from . import datasets
+    from .. import datasets
 
     shipped = {"travel-modes": datasets.travel_modes, "citations": datasets.citations, "baseball": datasets.baseball}
     path = Path(data)
@@ -369,7 +369,7 @@ def _matched(model: RewardModel, pairs: PreferencePairs, arguments: argparse.Nam
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from .course.figures import build_figures
+    from ..course.figures import build_figures
 
     for path in build_figures(arguments.out):
         print(path)
@@ -379,7 +379,7 @@ def _figures(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     if chosen_backend("numba") == "numpy":
         raise ModuleNotFoundError("bench measures the compiled kernels, and needs numba: python -m pip install numba")
-    from .benchmark import draw, run
+    from ..benchmark import draw, run
 
     if arguments.figure is not None:  # said now, not after minutes
         if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
@@ -410,20 +410,20 @@ def _check(arguments: argparse.Namespace) -> int:
             "FILE:FUNCTION: is judged by the checks of the course: for --scorer linear or mlp, no --against"
         )
     if arguments.museum:
-        from .course.museum import EXHIBITS
+        from ..course.museum import EXHIBITS
 
         for exhibit in EXHIBITS:
             print(f"{exhibit}\n\n  looks well: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
         return 0
     if arguments.target is not None:
-        from .course.check import gradient
+        from ..course.check import gradient
 
         report = gradient(
             _function(arguments.target), scorer=arguments.scorer or "linear", activation=arguments.activation or "tanh"
         )
         print(report)
         return 0 if report.passed else 1
-    from .gradient_check import check_gradient
+    from ..gradient_check import check_gradient
 
     well, rng = True, np.random.default_rng(0)
     chosen, rejected = rng.normal(size=(2, 23, 4))
@@ -483,7 +483,7 @@ def _function(target: str) -> Callable[..., object]:
 
 
 def _course(arguments: argparse.Namespace) -> int:
-    from .course import notebooks
+    from ..course import notebooks
 
     if arguments.lesson is not None and (arguments.check or arguments.write or arguments.progress):
         raise ValueError("--lesson: expected with no other task; it says which lesson to open")
@@ -516,7 +516,7 @@ def _course(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from .course import projector
+    from ..course import projector
 
     if arguments.out is not None:
         print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene)}")
