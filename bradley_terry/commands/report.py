@@ -1,6 +1,6 @@
-"""A report that a person can read: what was fitted, how good it is, what it learned, one example in words.
+"""The report in words: what was fitted, how good the model is, what it learned, and one example.
 
-Plain Markdown with aligned columns, so that it reads the same in a terminal and on a page.
+It is plain Markdown with aligned columns, so that it reads the same in a terminal and on a page.
 """
 
 from __future__ import annotations
@@ -13,103 +13,70 @@ import numpy as np
 
 from ..evaluation import Evaluation
 from ..logistic import sigmoid
-from ..losses import pair_losses
 from ..model import RewardModel
 from ..pairs import PreferencePairs
-from ..scorers import LinearScorer, TableScorer
+from ..scorers import TableScorer
+from .learned import Weight, example_in_words, weights_by_strength
 
-__all__ = ["Weight", "example_in_words", "markdown", "weights_by_strength"]
+__all__ = ["FIGURES", "Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
+
+FIGURES = {
+    "loss_curve": (
+        "mean loss against the step of the fit",
+        "The mean loss of the training {pairs} (circles) and, if any were held out, of the held-out {pairs} (squares) "
+        "after each step of the fit. The dotted line is log 2, the loss of a coin flip.",
+    ),
+    "margins": (
+        "histogram of the margins",
+        "The margins of the {where} {pairs}. To the right of 0 the model gives the chosen {answer} the higher reward; "
+        "to the left, in the hatched bars, it is wrong.",
+    ),
+    "reliability": (
+        "observed share against predicted probability",
+        "How often the model's favourite was chosen, against the probability that the model predicted, for the {where} "
+        "{pairs}. Points on the diagonal mean that its confidence is justified; below it, the model is too sure.",
+    ),
+}
+"""File name → what the figure shows, and its caption in report.md."""
+
+METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
+FEW_PROMPTS = 30  # a share found on 30 prompts is known only to about ± 0.15
+MOST_WEIGHTS = 20  # rows of the table of weights
 
 
 @dataclass(frozen=True)
-class Weight:
-    """One weight of a linear scorer, or one reward of a table."""
+class _Nouns:
+    """What the data are called: pairs of answers to prompts, or contests between items."""
 
-    name: str
-    estimate: float
-    standard_error: float | None
-    strength: float
-    """|weight| times the root mean square of the feature's difference; for a table, the reward itself."""
+    pair: str = "pair"
+    prompt: str = "prompt"
+    answer: str = "answer"
+    outcome: str = "choice"
+    counted: bool = False  # the weight of a row is its number of contests
 
-    @property
-    def z(self) -> float | None:
-        """The estimate in standard errors, or None."""
-        if self.standard_error is None or self.standard_error == 0:
-            return None
-        return self.estimate / self.standard_error
+    def n(self, evaluation: Evaluation) -> int:
+        """Return the number of pairs or contests."""
+        return int(evaluation.total_weight) if self.counted else evaluation.n_pairs
+
+    def size(self, evaluation: Evaluation) -> str:
+        """Return the number of pairs, and how many prompts they are about."""
+        size = _count(self.n(evaluation), self.pair)
+        return size if self.prompt == self.pair else f"{size} ({_count(evaluation.n_prompts, self.prompt)})"
 
 
-def weights_by_strength(model: RewardModel, pairs: PreferencePairs) -> list[Weight]:
-    """Return what the model learned, by name, strongest first; empty for an MLP, whose weights have no names.
-
-    A weight alone says little, since it depends on the units of its feature. Times the standard deviation of the
-    difference between the two answers it says how far this feature typically moves the margin.
-    """
-    if not isinstance(model.scorer, LinearScorer | TableScorer):
-        return []
-    errors: Sequence[float | None]
-    try:
-        errors = [float(x) for x in model.standard_errors()]
-    except ValueError:  # some direction of phi is not determined: no standard errors then
-        errors = [None] * model.phi.size
-    if isinstance(model.scorer, TableScorer):
-        strengths = model.phi
+def _nouns(pairs: PreferencePairs | None) -> _Nouns:
+    """Return what to call these pairs. The prompt of a contest is usually just the names of its two items."""
+    if pairs is None or not pairs.is_items:
+        return _Nouns()
+    low, high = np.minimum(pairs.chosen, pairs.rejected), np.maximum(pairs.chosen, pairs.rejected)
+    names, matchup = np.unique(low * pairs.n_items + high, return_inverse=True)
+    n_prompts, n_rows = pairs.n_prompts, len(pairs)
+    if len(names) == n_prompts == len(np.unique(matchup * n_prompts + pairs.prompt_index)):
+        prompt = "matchup"
     else:
-        differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
-        strengths = np.abs(model.phi) * np.sqrt(np.average(differences**2, axis=0, weights=pairs.weights))
-    names = model.feature_names or [f"{_noun(model)} {i}" for i in range(model.phi.size)]
-    weights = [
-        Weight(name, float(estimate), error, float(strength))
-        for name, estimate, error, strength in zip(names, model.phi, errors, strengths, strict=True)
-    ]
-    return sorted(weights, key=lambda weight: -weight.strength)
-
-
-def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str, str, str] | None = None) -> str:
-    """Say what the model thinks of one pair, and why.
-
-    Parameters
-    ----------
-    model : RewardModel
-    pair : PreferencePairs of length 1
-    texts : (prompt, chosen, rejected), optional
-        Shown, shortened, where the answers are texts.
-    """
-    r_chosen, r_rejected = float(model.reward(pair.chosen)[0]), float(model.reward(pair.rejected)[0])
-    margin = r_chosen - r_rejected
-    z = margin if pair.target_margins is None else margin - float(pair.target_margins[0])
-    t = 1.0 if pair.labels is None else float(pair.labels[0])
-    p = float(sigmoid(z))
-    chosen, rejected = "the chosen answer", "the rejected one"
-    where = "" if pair.prompts is None or texts is not None else f" (prompt {pair.prompts[0]})"
-    lines = []
-    if pair.is_items and model.feature_names is not None:
-        chosen, rejected = (model.feature_names[int(item[0])] for item in (pair.chosen, pair.rejected))
-    if texts is not None:
-        labels = ("Prompt", "Chosen", "Rejected")
-        lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
-    if t == 0.5:
-        verdict = "The person called it a tie"
-    elif margin == 0:
-        verdict = "It cannot tell the two apart"
-    else:
-        verdict = "It agrees with the person" if (margin > 0) == (t > 0.5) else "The person chose otherwise"
-    aside = "" if z == margin else f" ({z:+.2f} after the target margin)"
-    loss = float(np.asarray(pair_losses(np.array([margin]), labels=pair.labels, target_margins=pair.target_margins))[0])
-    lines.append(
-        f"The model rewards {chosen} with {r_chosen:.2f} and {rejected} with {r_rejected:.2f}{where}: a margin of "
-        f"{margin:+.2f}{aside}, so it expects this choice with probability {p:.0%}. {verdict}; the pair costs "
-        f"{loss:.3f} nats, where a coin flip costs {math.log(2):.3f}."
-    )
-    if isinstance(model.scorer, LinearScorer):
-        x = (np.asarray(pair.chosen, dtype=np.float64) - np.asarray(pair.rejected, dtype=np.float64))[0]
-        pull = model.phi * x
-        names = model.feature_names or [f"feature {i}" for i in range(pull.size)]
-        top = [i for i in np.argsort(-np.abs(pull))[:3] if pull[i] != 0]
-        if top:
-            parts = [f"{names[i]} {pull[i]:+.2f} (weight {model.phi[i]:+.4g} × difference {x[i]:+.4g})" for i in top]
-            lines.append(f"What moved the margin most: {'; '.join(parts)}.")
-    return "\n".join(lines)
+        prompt = "contest" if n_prompts == n_rows else "prompt"
+    counted = pairs.weights is not None and bool((pairs.weights == np.floor(pairs.weights)).all())
+    return _Nouns("contest", prompt, "item", "outcome", counted)
 
 
 def markdown(
@@ -120,90 +87,144 @@ def markdown(
     training_evaluation: Evaluation,
     held_out_evaluation: Evaluation | None,
     weights: Sequence[Weight],
-    example: str,
+    example: str = "",
+    figures: bool = False,
 ) -> str:
-    """Return the whole report as Markdown."""
-    judged = held_out_evaluation or training_evaluation
-    parts = [f"# Reward model: {name}", _data(training_evaluation, held_out_evaluation), _fit(model)]
-    columns = {"training": training_evaluation} | ({"held out": held_out_evaluation} if held_out_evaluation else {})
-    quality = _quality(columns)
-    if held_out_evaluation and model.method != "newton":
-        quality += (
-            " The held-out prompts also decided which step of the fit to keep, so their numbers flatter a little."
-        )
-    parts.append(quality)
-    parts.append(_calibration(judged, "held-out" if held_out_evaluation else "training"))
-    parts.append(_learned(model, weights, shared_prompts=training.n_prompts < len(training)))
-    parts.append(f"## One example\n\n{example}")
-    return "\n\n".join(parts) + "\n"
+    """Return the whole report as Markdown; with ``figures``, it embeds those that are saved beside it."""
+    held_out, nouns = held_out_evaluation, _nouns(training)
+    columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
+    where = "training" if held_out is None else "held-out"
+
+    def figure(file: str) -> str:
+        shows, caption = FIGURES[file]
+        words = caption.format(where=where, pairs=f"{nouns.pair}s", answer=nouns.answer)
+        return f"\n\n![{shows}]({file}.svg)\n\n{words}" if figures else ""
+
+    parts = [
+        f"# Reward model: {name}",
+        _idea(nouns),
+        _data(training, training_evaluation, held_out, nouns),
+        _fit(model, nouns) + figure("loss_curve"),
+        f"{_quality(columns, nouns)} {_caveat(model, held_out is not None, nouns)}" + figure("margins"),
+        _calibration(held_out or training_evaluation, where, nouns) + figure("reliability"),
+        _learned(model, weights, shared_prompts=training.n_prompts < len(training)),
+    ]
+    return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
 
 
-def judgement(evaluation: Evaluation) -> str:
-    """Return how good a model is on some pairs, and how well it knows that, as Markdown."""
-    return "\n\n".join([str(evaluation), _quality({"these pairs": evaluation}), _calibration(evaluation, "given")])
+def judgement(
+    evaluation: Evaluation, pairs: PreferencePairs | None = None, *, model: RewardModel | None = None, title: str = ""
+) -> str:
+    """Return how good a model is on some pairs, and whether its confidence is justified, as Markdown."""
+    nouns = _nouns(pairs)
+    size = nouns.size(evaluation)
+    head = f"{size}." if model is None else f"{model.scorer}, evaluated on {size}."
+    if model is not None and not model.converged:
+        head += f" **The fit of this model did not converge**: {_message(model)}."
+    caveat = f"If the model was fitted to some of these {nouns.pair}s, expect worse numbers on new ones."
+    parts = [
+        head,
+        f"{_quality({f'these {nouns.pair}s': evaluation}, nouns)} {caveat}",
+        _calibration(evaluation, "evaluated", nouns),
+    ]
+    return "\n\n".join([f"# {title}", *parts] if title else parts) + "\n"
 
 
-def _data(training: Evaluation, held_out: Evaluation | None) -> str:
-    n_pairs = training.n_pairs + (held_out.n_pairs if held_out else 0)
-    n_prompts = training.n_prompts + (held_out.n_prompts if held_out else 0)
-    total = training.total_weight + (held_out.total_weight if held_out else 0)
-    weighed = "" if total == n_pairs else f" of total weight {total:g}"
-    text = f"{_count(n_pairs, 'pair')}{weighed} about {_count(n_prompts, 'prompt')}. "
-    if held_out is None:
-        text += "All were used for the fit; nothing was held out."
+def _idea(nouns: _Nouns) -> str:
+    pair, answer, outcome = nouns.pair, nouns.answer, nouns.outcome
+    return (
+        f"The model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen and the other "
+        f"rejected. The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
+        f"the reward of the chosen {answer} minus that of the rejected one. Only differences of rewards matter."
+    )
+
+
+def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: _Nouns) -> str:
+    both = [fitted] if held_out is None else [fitted, held_out]
+    n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
+    total = sum(e.total_weight for e in both)
+    if training.is_items:
+        text = f"{_count(n, 'contest')} between {_count(training.n_items, 'item')}"
+        text += f" in {_count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
+        text += f", stored in {_count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
     else:
-        text += (
-            f"Fitted on {_count(training.n_pairs, 'pair')} of {_count(training.n_prompts, 'prompt')}, judged on "
-            f"{_count(held_out.n_pairs, 'pair')} of {_count(held_out.n_prompts, 'other prompt')}."
-        )
-    n_identical = training.n_identical + (held_out.n_identical if held_out else 0)
+        text = f"{_count(n, 'pair')} of answers to {_count(n_prompts, 'prompt')}"
+    text += f", with a total weight of {total:g}" if total != n else ""
+    if held_out is None:
+        text += f". The model was fitted to all of these {nouns.pair}s; none were held out."
+    else:
+        text += f". The model was fitted to {nouns.size(fitted)}. "
+        text += f"The other {nouns.size(held_out)} were held out to test it."
+    n_identical = sum(e.n_identical for e in both)
     if n_identical:
+        row = "row" if nouns.counted else nouns.pair
         text += (
-            f" Two answers with identical features: {_count(n_identical, 'pair')}. Such a pair costs log 2 whatever "
-            "the model says, and teaches nothing."
+            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} always costs log 2, "
+            "and the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
 
 
-def _fit(model: RewardModel) -> str:
+def _fit(model: RewardModel, nouns: _Nouns) -> str:
     history = model.history
     n = len(history["step"])
     # The recorded loss has the penalty in it; without, it can be compared with the held-out loss and with log 2.
     losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
-    shown = sorted({0, 1, 2, n - 1, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()} & set(range(n)))
     held_out = not np.isnan(history["validation_loss"]).any()
+    kept = int(np.argmin(history["validation_loss"])) if held_out and model.method != "newton" else n - 1
     rows = []
-    for i in shown:
-        row = [f"{history['step'][i]:.0f}", f"{losses[i]:.6f}"]
-        if held_out:
-            row.append(f"{history['validation_loss'][i]:.6f}")
+    for i in sorted({*range(min(n, 3)), kept, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()}):
+        row = [f"{history['step'][i]:.0f}{' (kept)' if i == kept < n - 1 else ''}", f"{losses[i]:.6f}"]
+        row += [f"{history['validation_loss'][i]:.6f}"] if held_out else []
         rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
-    head = ["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"]
-    table = _table(head, rows)
-    early = model.message.startswith("no better validation loss")
-    state = "Stopped early" if early else "Converged" if model.converged else "**Did not converge**"
-    penalty = f", l2 = {model.l2:g}" if model.l2 else ""
-    message = model.message.removeprefix("not converged: ")
-    return f"## Fit\n\n{model.scorer}, method {model.method}{penalty}. {state}: {message}.\n\n{table}"
+    table = _table(["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"], rows)
+    text = f"{model.scorer}, fitted by {METHODS.get(model.method, model.method)}"
+    text += f" with an L2 penalty of {model.l2:g}" if model.l2 else ""
+    if model.message.startswith("no better validation loss"):
+        since = "passes over the data" if model.method == "adam" else "steps"
+        text += (
+            f". The fit stopped early: the held-out loss was lowest at step {history['step'][kept]:.0f} and was no "
+            f"lower in the {n - 1 - kept} {since} after it, so the parameters of that step were kept."
+        )
+    elif model.converged:
+        text += f". The fit converged: {_message(model)}."
+    else:
+        text += f". **The fit did not converge**: {_message(model)}."
+    note = f"Loss and accuracy are averages over the training {nouns.pair}s"
+    note += f", the held-out loss over the held-out {nouns.pair}s" if held_out else ""
+    note += "; the penalty is left out of the loss" if model.l2 else ""
+    note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}. At the minimum of the loss, the gradient is zero."
+    return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
 
 
-def _quality(columns: Mapping[str, Evaluation]) -> str:
-    def row(name: str, show: str, knowing_nothing: str) -> list[str]:
-        return [name, *(show.format(e=e, interval=_interval(e)) for e in columns.values()), knowing_nothing]
+def _message(model: RewardModel) -> str:
+    return model.message.removeprefix("not converged: ").replace("validation loss", "held-out loss")
+
+
+def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
+    def row(name: str, show: str, coin_flip: str) -> list[str]:
+        return [name, *(show.format(e=e, interval=_interval(e)) for e in columns.values()), coin_flip]
 
     rows = [
         row("mean loss (nats)", "{e.mean_loss:.4f}", f"{math.log(2):.4f} = log 2"),
         row("pairwise accuracy", "{e.accuracy:.3f}{interval}", "0.500"),
         row("Brier score", "{e.brier:.4f}", "0.2500"),
         row("calibration error (ECE)", "{e.ece:.3f}", "–"),
-        row("reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
+        row("mean reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
         row("margin, mean ± sd", "{e.margin_mean:.2f} ± {e.margin_sd:.2f}", "0"),
     ]
-    table = _table(["", *columns, "knowing nothing"], rows)
-    note = "In brackets: 95 % intervals from resampling whole prompts."
+    table = _table(["", *columns, "coin flip"], rows)
+    note = (
+        f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. The "
+        f"accuracy is the share of {nouns.pair}s in which the chosen {nouns.answer} has the higher reward"
+    )
+    if any(evaluation.accuracy_interval for evaluation in columns.values()):
+        note += f"; in brackets is its 95 % bootstrap interval, which resamples whole {nouns.prompt}s"
+    note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score is "
+    note += "better."
     fewest = min(evaluation.n_prompts for evaluation in columns.values())
-    if fewest < 30:
-        note += f" With only {_count(fewest, 'prompt')} to judge by, none of these numbers is firm."
+    if fewest < FEW_PROMPTS:
+        note += f" With only {_count(fewest, nouns.prompt)}, all of these numbers are uncertain."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
@@ -212,80 +233,116 @@ def _interval(evaluation: Evaluation) -> str:
     return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
-def _calibration(evaluation: Evaluation, where: str) -> str:
+def _caveat(model: RewardModel, held_out: bool, nouns: _Nouns) -> str:
+    if not held_out:
+        return f"The model was fitted to these {nouns.pair}s, so expect worse numbers on new ones."
+    if model.method == "newton":
+        return f"The held-out {nouns.pair}s played no part in the fit."
+    return (
+        f"The held-out {nouns.pair}s also decided which step of the fit to keep, so their numbers are slightly "
+        "optimistic."
+    )
+
+
+def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
     table = evaluation.reliability
+    n_pairs = np.round(table.weight * evaluation.total_weight).astype(int) if nouns.counted else table.n_pairs
     rows = [
-        [f"{low:.2f}–{high:.2f}", str(n_pairs), f"{predicted:.3f}", f"{observed:.3f}"]
-        for low, high, n_pairs, weight, predicted, observed in zip(
-            table.edges[:-1], table.edges[1:], table.n_pairs, table.weight, table.predicted, table.observed, strict=True
+        [f"{low:.2f}–{high:.2f}", f"{n:,}", f"{predicted:.3f}", f"{observed:.3f}"]
+        for low, high, n, predicted, observed, weight in zip(
+            table.edges[:-1], table.edges[1:], n_pairs, table.predicted, table.observed, table.weight, strict=True
         )
         if weight > 0
     ]
+    grid = _table(["predicted", f"{nouns.pair}s", "mean predicted", "observed"], rows)
     return (
-        "## Does it know how sure it may be?\n\n"
-        f"{_table(['predicted', 'pairs', 'mean predicted', 'observed'], rows)}\n\n"
-        f"Of the {where} pairs where the model gave its favourite the probability in the third column, the share in "
-        "the fourth was chosen. Equal columns mean honest confidence."
+        f"## Is its confidence justified?\n\n{grid}\n\n"
+        f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
+        f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
+        "share in which the favourite was chosen. If the confidence is justified, the last two columns agree up to chance. "
+        f"Their mean difference, weighted by the number of {nouns.pair}s, is the calibration error of "
+        f"{evaluation.ece:.3f}."
     )
 
 
 def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: bool) -> str:
+    head = "## What did it learn?"
     if not weights:
         return (
-            "## What did it learn?\n\nThe weights of a hidden layer have no names to be read by. "
-            "A linear scorer on the same features tells what counts: --scorer linear."
+            f"{head}\n\nThe weights of a hidden layer cannot be read one by one. To see which features matter, fit a "
+            "linear scorer to the same data: --scorer linear."
         )
-    table = isinstance(model.scorer, TableScorer)
-    rows = []
-    idle = 0 if table else sum(weight.strength == 0 for weight in weights)
-    shown = weights[: min(20, len(weights) - idle)]
-    for weight in shown:
-        z = weight.z
-        error = "–" if weight.standard_error is None else f"{weight.standard_error:.4g}"
-        row = [weight.name, f"{weight.estimate:+.4g}", error, "–" if z is None else f"{z:+.1f}"]
-        rows.append(row if table else [*row, f"{weight.strength:.3f}"])
-    head = [_noun(model), "reward" if table else "weight", "standard error", "z"]
+    if isinstance(model.scorer, TableScorer):
+        return f"{head}\n\n{_rewards(weights, model.converged)}"
+    return f"{head}\n\n{_weights(weights, model.converged, shared_prompts=shared_prompts)}"
+
+
+STOPPED = " The fit did not converge, so these are not estimates, but the values at which it stopped."
+
+
+def _rewards(weights: Sequence[Weight], converged: bool) -> str:
+    """Return the table of the items and their rewards, and what the numbers mean."""
+    known = weights[0].standard_error is not None
+    rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w, ".3f")] for w in weights[:MOST_WEIGHTS]]
+    note = "Rewards are in log-odds. Only their differences are determined by the data; here they sum to zero."
+    if known:
+        note += " The standard error and z = reward / standard error are those of the distance from the average item."
+    else:
+        note += " There are no standard errors, since these contests leave some difference of rewards undetermined."
+    if len(weights) > MOST_WEIGHTS:
+        note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
+    note += "" if converged else STOPPED
+    if known and converged and len(weights) > 1:
+        first, last = weights[0], weights[-1]
+        p = float(sigmoid(first.estimate - last.estimate))
+        words = f"{first.name} is chosen over {last.name} with probability {p:.0%}"
+        note += f"\n\nIn words: the model predicts that {words}."
+    return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
+
+
+def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool) -> str:
+    """Return the table of the features and their weights, and what the numbers mean."""
+    active = [weight for weight in weights if weight.strength]
+    shown = active[:MOST_WEIGHTS]
+    rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w, ".4g"), f"{w.strength:.3f}"] for w in shown]
     note = (
-        "Rewards in log-odds, strongest first. Only their differences are determined; here they sum to zero."
-        if table
-        else "Strongest first: strength is |weight| × the typical (root mean square) difference between two answers, "
-        "how far the feature usually moves the margin."
+        "One unit more of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
+        "square) difference between the two answers: how far the feature usually moves the margin."
     )
     if weights[0].standard_error is None:
-        note += " No standard errors: some direction of the parameters is not determined by these pairs."
-    elif shared_prompts and not table:
-        note += (
-            " Standard errors take pairs as independent; pairs of one prompt share an answer or a person, so the "
-            "truth is somewhat less sure."
-        )
-    if len(weights) - idle > len(shown):
-        note += f" Weaker still, and only in model.npz: {_count(len(weights) - idle - len(shown), 'feature')}."
-    if idle:
-        note += f" Left out, since they never differ between two answers: {_count(idle, 'feature')}."
+        note += " There are no standard errors, since these pairs leave some direction of the parameters undetermined."
+    else:
+        note += " z is weight / standard error; if it is between −2 and 2, the true weight may well be zero."
+        if shared_prompts:
+            note += " The standard errors treat pairs as independent; pairs of the same prompt are not, so the true "
+            note += "uncertainty is somewhat larger."
+    if len(active) > len(shown):
+        note += f" {_are(len(active) - len(shown), 'weaker feature')} not shown, but saved in model.npz."
+    if len(weights) > len(active):
+        note += f" {_are(len(weights) - len(active), 'feature')} left out, since the answers of a pair never differ in "
+        note += "it." if len(weights) - len(active) == 1 else "them."
     if any(weight.name.startswith("word bin") for weight in shown):
-        note += " A word bin counts words that a hash puts together; it has no meaning of its own."
-    if not model.converged:
-        note += " The fit did not converge: this is where it stopped, not an estimate."
-    grid = _table(head if table else [*head, "strength"], rows)
-    return f"## What did it learn?\n\n{grid}\n\n{note}{_top(model, weights)}"
+        note += " A word bin counts all words that a hash function puts into it, so it has no meaning of its own."
+    note += "" if converged else STOPPED
+    sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
+    if sure is not None and converged:
+        often = "more" if sure.estimate > 0 else "less"
+        note += f"\n\nIn words: with all else equal, the answer with more “{sure.name}” is chosen {often} often."
+    return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
 
 
-def _top(model: RewardModel, weights: Sequence[Weight]) -> str:
-    """Put the strongest weight that is clearly not zero into words."""
-    sure = [weight for weight in weights if weight.z is not None and abs(weight.z) > 2]
-    if isinstance(model.scorer, TableScorer) or not sure:
-        return ""
-    top = sure[0]
-    verb = "wins" if top.estimate > 0 else "loses"
-    return f"\n\nIn words: with all else equal, the answer with more “{top.name}” more often {verb}."
+def _uncertainty(weight: Weight, form: str) -> list[str]:
+    """Return the cells for standard error and z."""
+    error, z = weight.standard_error, weight.z
+    return ["–" if error is None else f"{error:{form}}", "–" if z is None else f"{z:+z.1f}"]
 
 
 def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _noun(model: RewardModel) -> str:
-    return "item" if isinstance(model.scorer, TableScorer) else "feature"
+def _are(n: int, noun: str) -> str:
+    return f"{_count(n, noun)} {'is' if n == 1 else 'are'}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -301,8 +358,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = "|".join(["", *("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)), ""])
     return "\n".join([line(head), rule, *(line(row) for row in rows)])
-
-
-def _shortened(text: str, limit: int = 160) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
