@@ -1,22 +1,35 @@
-"""The loss that trains reward models, by hand: L(φ) = mean of -log sigma(Δ), Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected).
+"""The loss that trains reward models: L(φ) = mean of -log sigma(Δ), with Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected).
 
-Read the rooms in this order; each imports only from those before it:
+The modules at the top level are the book. Read them in this order; each imports only from those before it:
 
     logistic     sigma, log sigma, logit without overflow
     preference   the Bradley-Terry model: two rewards in, one probability out
     losses       -log sigma(Δ): value, gradient, curvature, mean
-    kernels      the compiled twin of losses, its blocks shared by threads
     scorers      r_φ: linear, MLP, table; forward and backward side by side
-    pairs        PreferencePairs: validated once at the door
-    objective    L(φ), its gradient, its Hessian
-    evaluation   accuracy, calibration, standard errors
+    pairs        PreferencePairs: checked once, then frozen
+    threads      work shared among threads, so that results do not depend on their number
+    backend      from φ to margins, loss and gradient, in NumPy
+    objective    L(φ), its gradient, its Hessian; chooses the backend
+    inference    standard errors; whether a table can be fitted at all
+    evaluation   accuracy, calibration, intervals
     model        RewardModel: a fitted scorer, saved and loaded
-    training     fit: Newton, gradient descent, Adam
-    diagnosis, learner, gradient_check, text, files, datasets, plots, figures, report, doctor, contests, benchmark, cli
+    newton       Newton's method
+    training     fit: which method, gradient descent and Adam, history, when to stop
+    datasets     data that ship with the package, and simulated data with a known truth
+    plots        every picture of the package
+    figures      the pictures of a fitted model, written to files
+    moved        where the modules of earlier versions are now
 
-Kernels, evaluation and all rooms after it are entered on first use; that keeps the import light.
+The folders are machinery. Open one when you need what it does:
 
-One pair walks through them like this, forward and back:
+    kernels          the compiled twin of the backend
+    gradient_check   is this gradient correct?
+    files            pairs from JSONL, CSV, NPZ and NPY files
+    commands         the command line, and the same as functions
+    bench            speed beside other libraries and the limits of the machine
+    course           what the lessons need
+
+One pair goes through the modules like this, forward and back:
 
     features of chosen, rejected     (n_pairs, n_features)     x, y_c, y_r
        |  scorer.reward(phi, ·)                                r_φ(x, y)
@@ -33,8 +46,10 @@ One pair walks through them like this, forward and back:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from . import moved
 from .logistic import log_sigmoid, logit, sigmoid
 from .losses import mean_loss, pair_loss_curvatures, pair_loss_gradients, pair_losses
 from .objective import Objective, warmup
@@ -44,9 +59,11 @@ from .scorers import LinearScorer, MLPScorer, TableScorer
 
 if TYPE_CHECKING:
     from . import datasets, kernels, plots
-    from .evaluation import Evaluation
+    from .commands.train import TrainingRun, train
+    from .evaluation import Evaluation, evaluate
+    from .files import load_pairs
     from .gradient_check import GradientReport, check_gradient
-    from .model import RewardModel
+    from .model import Outcome, RewardModel
     from .training import ConvergenceWarning, fit
 
 __version__ = "0.1.0"
@@ -58,14 +75,18 @@ __all__ = [
     "LinearScorer",
     "MLPScorer",
     "Objective",
+    "Outcome",
     "PreferencePairs",
     "RewardModel",
     "TableScorer",
+    "TrainingRun",
     "check_gradient",
     "datasets",
+    "evaluate",
     "expected_loss",
     "fit",
     "kernels",
+    "load_pairs",
     "log_sigmoid",
     "logit",
     "loss_floor",
@@ -77,28 +98,34 @@ __all__ = [
     "preference_probability",
     "sample_preferences",
     "sigmoid",
+    "train",
     "warmup",
 ]
 
-# Names whose rooms bring heavy furniture (Numba, Matplotlib), or that not everyone visits; entered on first use.
+# Imported on first use, which keeps `import bradley_terry` light: these need Numba, Matplotlib or modules of files.
 _NAMES = {
     "ConvergenceWarning": "training",
     "Evaluation": "evaluation",
     "GradientReport": "gradient_check",
+    "Outcome": "model",
     "RewardModel": "model",
+    "TrainingRun": "commands.train",
     "check_gradient": "gradient_check",
+    "evaluate": "evaluation",
     "fit": "training",
+    "load_pairs": "files",
+    "train": "commands.train",
 }
-_ROOMS = {"datasets", "kernels", "plots", *_NAMES.values()}
+_MODULES = {
+    "datasets", "evaluation", "figures", "files", "gradient_check", "inference", "kernels", "model", "newton", "plots", "training",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    from importlib import import_module  # noqa: PLC0415
-
-    if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    if name in _MODULES or name in moved.MODULES:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

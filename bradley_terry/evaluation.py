@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .logistic import sigmoid
 from .losses import pair_losses, weighted_mean
-from .objective import Objective, blas_on_one_thread
+from .objective import Objective
+from .threads import blas_on_one_thread
 from .pairs import PreferencePairs
 from .scorers import LinearScorer, Scorer, TableScorer, check_size
 
@@ -142,7 +143,7 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     phi = np.asarray(phi, dtype=np.float64)
-    objective = Objective(scorer, pairs, backend="numpy" if pairs.chosen.size < WORTH_COMPILING else "numba")
+    objective = Objective(scorer, pairs)
     r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
     # rewards of a linear scorer share what both answers share, and its margins are better without
     margins = objective.margins(phi) if isinstance(scorer, LinearScorer) else r_chosen - r_rejected

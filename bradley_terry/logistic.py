@@ -13,16 +13,21 @@ exceeds 18.42. In float32 the first two happen at 88.72 and 16.64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
+__all__ = ["Array", "cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
-Float = np.float64 | NDArray[np.float64]
+Array = NDArray[np.float64]
+Float = np.float64 | Array
+Numbers = Array | NDArray[np.float32] | Sequence[float]  # ArrayLike without the single number
 
 
-def as_float64(values: ArrayLike, name: str) -> tuple[NDArray[np.float64], np.dtype[np.floating]]:
-    """Return ``values`` as float64 and the dtype that the answer should have: float32 for float32, else float64.
+def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floating]]:
+    """Return ``values`` as float64, and the dtype that the answer should have: float32 for float32, else float64.
 
     float32 is computed in float64 and rounded once at the end, which is both simpler and more exact than working
     in float32 throughout.
@@ -34,13 +39,19 @@ def as_float64(values: ArrayLike, name: str) -> tuple[NDArray[np.float64], np.dt
     return array.astype(np.float64, copy=False), dtype
 
 
-def _answer(result: NDArray[np.float64], dtype: np.dtype[np.floating]) -> Float:
-    """Give the result its dtype; ``[()]`` turns an array without axes into a plain number."""
+def _answer(result: Array, dtype: np.dtype[np.floating]) -> Float:
+    """Return the result in its dtype; ``[()]`` turns an array without axes into a plain number."""
     return result.astype(dtype, copy=False)[()]
 
 
+@overload
+def softplus(z: float) -> np.float64: ...
+@overload
+def softplus(z: Numbers) -> Array: ...
+@overload
+def softplus(z: ArrayLike) -> Float: ...
 # exp(-|z|) falls below the smallest double from |z| = 745.13 on, and zero is then its correctly rounded value. The
-# decorator says so to callers who run under np.errstate(all="raise"); no other floating-point flag is touched.
+# decorator is for callers who run under np.errstate(all="raise"); it changes no other floating-point flag.
 @np.errstate(under="ignore")
 def softplus(z: ArrayLike) -> Float:
     """Compute log(1 + exp(z)), the smooth version of max(z, 0).
@@ -69,6 +80,12 @@ def softplus(z: ArrayLike) -> Float:
     return _answer(np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z))), dtype)
 
 
+@overload
+def sigmoid(z: float) -> np.float64: ...
+@overload
+def sigmoid(z: Numbers) -> Array: ...
+@overload
+def sigmoid(z: ArrayLike) -> Float: ...
 @np.errstate(under="ignore")
 def sigmoid(z: ArrayLike) -> Float:
     """Compute the logistic function sigma(z) = 1 / (1 + exp(-z)).
@@ -98,6 +115,12 @@ def sigmoid(z: ArrayLike) -> Float:
     return _answer(np.where(z < 0, e - e * (e / (1 + e)), 1 / (1 + e)), dtype)
 
 
+@overload
+def log_sigmoid(z: float) -> np.float64: ...
+@overload
+def log_sigmoid(z: Numbers) -> Array: ...
+@overload
+def log_sigmoid(z: ArrayLike) -> Float: ...
 def log_sigmoid(z: ArrayLike) -> Float:
     """Compute log sigma(z) = -softplus(-z), exact in both tails.
 
@@ -115,9 +138,15 @@ def log_sigmoid(z: ArrayLike) -> Float:
     -0.693147 -1000.0
     """
     z, dtype = as_float64(z, "z")
-    return _answer(np.asarray(-softplus(-z)), dtype)
+    return _answer(-softplus(-z), dtype)
 
 
+@overload
+def logit(p: float) -> np.float64: ...
+@overload
+def logit(p: Numbers) -> Array: ...
+@overload
+def logit(p: ArrayLike) -> Float: ...
 def logit(p: ArrayLike) -> Float:
     """Compute the log-odds log(p / (1 - p)): the inverse of ``sigmoid``.
 
@@ -150,23 +179,24 @@ def logit(p: ArrayLike) -> Float:
         bad = p[(p < 0) | (p > 1)].flat[0]
         raise ValueError(f"p: expected probabilities in [0, 1], got {bad:g}")
     q = np.minimum(p, 1 - p)
-    log_q = np.log(q, out=np.full(q.shape, -np.inf), where=~(q == 0))  # log 0 = -inf, said without a warning
-    # below 2^-54, log(1 - q) = -q is too small beside log q to count, and may underflow where the processor says so
+    log_q = np.log(q, out=np.full(q.shape, -np.inf), where=~(q == 0))  # log 0 = -inf, without a warning
+    # below 2^-54, log(1 - q) = -q is too small beside log q to matter, and computing it may underflow
     far = np.log1p(-q, out=np.zeros(q.shape), where=q > 2.0**-54) - log_q
     near = 2 * np.arctanh(1 - 2 * np.maximum(q, 0.25))
     return _answer(np.where(p < 0.5, -1.0, 1.0) * np.where(q < 0.25, far, near), dtype)
 
 
 @np.errstate(under="ignore")
-def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
+def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> Array:
     """Compute p·softplus(-z) + q·softplus(z): what predicting sigma(z) costs when the truth is p, with q = 1 - p.
 
-    Both p and q are asked for, since 1 - p would lose the digits of a small q. With p + q = 1 the sum is
-    softplus(-|z|) plus |z| times the probability of the outcome that sigma(z) disfavours: two non-negative terms, and
-    exactly log 2 at z = 0 whatever p. An outcome of probability zero costs nothing, even at an infinite z.
+    The function takes both p and q because 1 - p would lose the digits of a small q. With p + q = 1 the sum is
+    softplus(-|z|) plus |z| times the probability of the outcome that sigma(z) considers less likely. Both terms are
+    non-negative, and at z = 0 the sum is exactly log 2 for every p. An outcome of probability zero costs nothing, even
+    at an infinite z.
     """
     z = np.asarray(z, dtype=np.float64)
     p, q, z = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64), z)
-    disfavoured, away = np.where(z < 0, p, q), np.abs(z)
-    surprise = np.multiply(disfavoured, away, out=np.zeros(z.shape), where=disfavoured != 0)
-    return np.asarray(softplus(-away) + surprise, dtype=np.float64)
+    unlikely, away = np.where(z < 0, p, q), np.abs(z)
+    surprise = np.multiply(unlikely, away, out=np.zeros(z.shape), where=unlikely != 0)
+    return softplus(-away) + surprise

@@ -8,19 +8,19 @@ A target margin m replaces Δ by z = Δ - m. A label t = P(chosen preferred) mix
 
     value      t · softplus(-z) + (1 - t) · softplus(z)
     gradient  -t · sigma(-z)    + (1 - t) · sigma(z)       = sigma(z) - t, written so that no digits cancel
-    curvature  sigma(z) sigma(-z)                          whatever the label
+    curvature  sigma(z) sigma(-z)                          for every label
 
-The mean is Σ w·l / Σ w. Other losses of the margin join by the same three functions, see ``PairLoss``.
+The mean is Σ w·l / Σ w. Another loss of the margin needs the same three functions, see ``PairLoss``.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .logistic import Float, as_float64, cross_entropy, sigmoid, softplus
+from .logistic import Array, Float, Numbers, as_float64, cross_entropy, sigmoid, softplus
 
 __all__ = [
     "BradleyTerryLoss",
@@ -33,10 +33,22 @@ __all__ = [
 ]
 
 
+@overload
+def pair_losses(
+    margins: float, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> np.float64: ...
+@overload
+def pair_losses(
+    margins: Numbers, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> Array: ...
+@overload
+def pair_losses(
+    margins: ArrayLike, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> Float: ...
 def pair_losses(
     margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
 ) -> Float:
-    """Compute -log sigma(Δ) for every pair: what each choice cost the model.
+    """Compute -log sigma(Δ) for every pair: the price the model pays for each choice.
 
     Parameters
     ----------
@@ -68,6 +80,18 @@ def pair_losses(
     return cross_entropy(t, 1 - t, z)[()]
 
 
+@overload
+def pair_loss_gradients(
+    margins: float, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> np.float64: ...
+@overload
+def pair_loss_gradients(
+    margins: Numbers, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> Array: ...
+@overload
+def pair_loss_gradients(
+    margins: ArrayLike, *, labels: ArrayLike | None = ..., target_margins: ArrayLike | None = ...
+) -> Float: ...
 @np.errstate(under="ignore")  # as in logistic.py: far out, zero is the correctly rounded answer
 def pair_loss_gradients(
     margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
@@ -94,17 +118,23 @@ def pair_loss_gradients(
     if labels is None:
         return -sigmoid(-z)
     t = _checked_labels(labels, z)
-    return np.asarray((1 - t) * sigmoid(z) - t * sigmoid(-z), dtype=np.float64)[()]
+    return ((1 - t) * sigmoid(z) - t * sigmoid(-z))[()]
 
 
+@overload
+def pair_loss_curvatures(margins: float, *, target_margins: ArrayLike | None = ...) -> np.float64: ...
+@overload
+def pair_loss_curvatures(margins: Numbers, *, target_margins: ArrayLike | None = ...) -> Array: ...
+@overload
+def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None = ...) -> Float: ...
 @np.errstate(under="ignore")
 def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None = None) -> Float:
-    """Compute d²l/dΔ² = sigma(Δ) sigma(-Δ) for every pair: how strongly it pins Δ down.
+    """Compute d²l/dΔ² = sigma(Δ) sigma(-Δ) for every pair: how sharply the loss bends at Δ.
 
     Parameters
     ----------
     margins, target_margins
-        As in ``pair_losses``. Labels do not enter: they tilt the loss without bending it.
+        As in ``pair_losses``. There are no labels: they add a linear term to the loss, which has no curvature.
 
     Returns
     -------
@@ -120,7 +150,7 @@ def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None
     [0.25     0.104994]
     """
     z, dtype = as_float64(_shifted(margins, target_margins), "margins")
-    q = np.asarray(sigmoid(-np.abs(z)))
+    q = sigmoid(-np.abs(z))
     return (q - q * q).astype(dtype, copy=False)[()]
 
 
@@ -144,7 +174,7 @@ def mean_loss(
     Returns
     -------
     float, nats, in [0, inf]
-        Exactly log 2 where every margin is 0, whatever n and the weights.
+        Exactly log 2 where every margin is 0, for every n and all weights.
 
     Raises
     ------
@@ -160,11 +190,11 @@ def mean_loss(
     return weighted_mean(values, None if weights is None else np.asarray(weights, dtype=np.float64))
 
 
-def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64] | None = None) -> float:
-    """Compute Σ w·v / Σ w as smallest + mean of what exceeds the smallest.
+def weighted_mean(values: Array, weights: Array | None = None) -> float:
+    """Compute Σ w·v / Σ w as the smallest value plus the mean of what the others have above it.
 
-    All terms of the sum are then non-negative, none is large beside the answer, and where all values agree the
-    answer is that value itself, to the last bit: a scorer of zeros has loss log 2, not nearly log 2.
+    All terms of the sum are then non-negative and none is large beside the answer. Where all values agree, the answer
+    is that value itself to the last bit: a scorer of zeros has loss log 2, not nearly log 2.
     """
     if values.size == 0:
         raise ValueError("margins: expected at least one pair, got none")
@@ -184,39 +214,39 @@ def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64] | No
 
 
 class PairLoss(Protocol):
-    """What a loss must offer to be trained on: three functions of the shifted margin z = Δ - m and the label t.
+    """What a loss must offer for training: three functions of the shifted margin z = Δ - m and the label t.
 
     Each takes z, shape (n_pairs,), and t, the same shape or None for all ones, and returns float64, shape (n_pairs,).
     """
 
-    def value(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def value(self, z: Array, t: Array | None) -> Array:
         """Return l(z), in nats."""
 
-    def gradient(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def gradient(self, z: Array, t: Array | None) -> Array:
         """Return dl/dz."""
 
-    def curvature(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """Return d²l/dz², at least 0 where Newton's method is to be used."""
+    def curvature(self, z: Array, t: Array | None) -> Array:
+        """Return d²l/dz². Newton's method needs values of at least 0."""
 
 
 class BradleyTerryLoss:
-    """-log sigma(z), the loss of this house, in the form that ``Objective`` asks for."""
+    """-log sigma(z), the default loss, in the form that ``Objective`` needs."""
 
-    def value(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def value(self, z: Array, t: Array | None) -> Array:
         """Return ``pair_losses``."""
-        return np.asarray(pair_losses(z, labels=t))
+        return pair_losses(z, labels=t)
 
-    def gradient(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    def gradient(self, z: Array, t: Array | None) -> Array:
         """Return ``pair_loss_gradients``."""
-        return np.asarray(pair_loss_gradients(z, labels=t))
+        return pair_loss_gradients(z, labels=t)
 
-    def curvature(self, z: NDArray[np.float64], t: NDArray[np.float64] | None) -> NDArray[np.float64]:
-        """Return ``pair_loss_curvatures``; the label plays no part."""
-        return np.asarray(pair_loss_curvatures(z))
+    def curvature(self, z: Array, t: Array | None) -> Array:
+        """Return ``pair_loss_curvatures``, which do not depend on the labels."""
+        return pair_loss_curvatures(z)
 
 
 def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np.floating]:
-    """Return z = Δ - m, in float32 only if the margins are float32 and stand alone."""
+    """Return z = Δ - m, in float32 only if the margins are float32 and there are no target margins."""
     delta, dtype = as_float64(margins, "margins")
     if target_margins is None:
         return delta.astype(dtype, copy=False)
@@ -226,7 +256,7 @@ def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np
     return delta - m
 
 
-def _checked_labels(labels: ArrayLike, z: NDArray[np.floating]) -> NDArray[np.float64]:
+def _checked_labels(labels: ArrayLike, z: NDArray[np.floating]) -> Array:
     t, _ = as_float64(labels, "labels")
     if t.shape not in {(), z.shape}:
         raise ValueError(f"labels: expected shape {z.shape}, one for each pair, got {t.shape}")

@@ -21,6 +21,23 @@ __all__ = ["HISTORY", "RewardModel", "make_scorer"]
 
 Array = NDArray[np.float64]
 
+import enum
+
+
+class Outcome(enum.Enum):
+    CONVERGED = "converged"
+    STOPPED_EARLY = "stopped early"
+    STOPPED_BY_CALLBACK = "stopped by the callback"
+    STEP_LIMIT = "step limit"
+    NO_MINIMUM = "no minimum"
+    NO_DESCENT = "no descent"
+    DIVERGED = "diverged"
+
+    @property
+    def is_success(self) -> bool:
+        return self in (Outcome.CONVERGED, Outcome.STOPPED_EARLY)
+
+
 HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
 FORMAT = "bradley_terry reward model, version 1"
 
@@ -56,6 +73,7 @@ class RewardModel:
     l2: float = 0.0
     method: str = ""
     information: Array | None = field(default=None, repr=False)
+    outcome: Outcome | None = None
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"

@@ -1,43 +1,41 @@
 """The objective L(φ): the mean pair loss as a function of the parameters, with its gradient and its Hessian.
 
-    forward   r_c = r_φ(x, y_c),  r_r = r_φ(x, y_r)     Δ = r_c - r_r     L = Σ w·l(Δ - m, t) / Σ w + (l2/2)·|φ|²
-    back      d_margins = w·l'(Δ - m, t) / Σ w          d_r_c = +d_margins,  d_r_r = -d_margins
-              dL/dφ = backward(y_c, d_r_c) + backward(y_r, d_r_r) + l2·φ
+    L(φ)    = Σ w·l(Δ - m, t) / Σ w + (l2/2)·|φ|²                with Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected)
+    ∇L(φ)   = Σ w·l'(Δ - m, t)·dΔ/dφ / Σ w + l2·φ
+    ∇²L(φ)  = Σ w·l''(Δ - m, t)·d dᵀ / Σ w + l2·I               where Δ is linear in φ, with d = dΔ/dφ
 
-Both answers go through the same φ, so the gradient adds what each of them says, with opposite signs.
-
-Products of matrices are the work of a BLAS, which may cut its sums differently for another number of threads. Here it
-works on one thread, so that the same data give the same numbers, bit for bit, on any number of cores.
+A backend computes everything that depends on the pairs. It is chosen once, when the objective is made: NumPy for small
+problems, which would be solved before compiled code is loaded, and the compiled kernels for large ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
-from threading import Lock
-from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
+from importlib.util import find_spec
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .losses import BradleyTerryLoss, PairLoss, weighted_mean
+from .backend import Backend, NumpyBackend, shifted
+from .logistic import Array
+from .losses import BradleyTerryLoss, PairLoss
 from .pairs import PreferencePairs
-from .scorers import Features, LinearScorer, MLPScorer, Scorer
+from .scorers import Scorer
+from .threads import blas_on_one_thread
 
-if TYPE_CHECKING:
-    from threadpoolctl import LibController
+__all__ = ["BACKENDS", "COMPILED", "REFERENCE", "Objective", "Point", "blas_on_one_thread", "chosen_backend", "warmup"]
 
-__all__ = ["Objective", "blas_on_one_thread", "chosen_backend", "warmup"]
-
-Array = NDArray[np.float64]
-
-LARGE = 2**23  # entries of features, 64 MB of differences, beyond which mapped files are streamed
+BACKENDS = AUTO, REFERENCE, COMPILED = "auto", "numpy", "numba"
+WORTH_COMPILING = 1_000_000  # numbers in the features; one pass over fewer takes less time than loading the kernels
 
 
-class _HasHessian(Protocol):
-    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
+class Point(NamedTuple):
+    """What an objective knows at one φ: loss and gradient with the L2 penalty, and the margins of the pairs."""
+
+    phi: Array
+    loss: float
+    gradient: Array
+    margins: Array
 
 
 class Objective:
@@ -50,19 +48,20 @@ class Objective:
     l2 : float, at least 0
         Adds l2/2·|φ|² once: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        Another loss of the margin; -log sigma unless given.
-    backend : "numba" or "numpy"
-        Who computes the pair losses. Both give the same numbers; without Numba installed, NumPy serves.
+        Another loss of the margin, computed in NumPy; -log sigma unless given.
+    backend : "auto", "numpy" or "numba"
+        "numba" uses the compiled kernels, if Numba is installed; "auto" uses them where they save time. The numbers
+        agree to rounding.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If scorer and pairs do not fit together, or an argument is out of range.
 
     Notes
     -----
-    The callable is what ``scipy.optimize.minimize(objective, phi, jac=True)`` wants. Because L is a weighted mean, the
-    objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
+    ``scipy.optimize.minimize(objective, phi, jac=True)`` accepts the callable as it is. Because L is a weighted mean,
+    the objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
 
     Examples
     --------
@@ -79,7 +78,7 @@ class Objective:
         *,
         l2: float = 0.0,
         loss: PairLoss | None = None,
-        backend: str = "numba",
+        backend: str = AUTO,
     ) -> None:
         if not isinstance(pairs, PreferencePairs):
             raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
@@ -89,25 +88,17 @@ class Objective:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         scorer.check_features(pairs.chosen, "chosen")
         scorer.check_features(pairs.rejected, "rejected")
-        self.scorer = scorer
-        self.pairs = pairs
-        self.l2 = float(l2)
-        self._shape = (scorer.n_parameters,)
-        self.backend = chosen_backend(backend) if loss is None else "numpy"
+        self.scorer, self.pairs, self.l2 = scorer, pairs, float(l2)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        # A linear reward of a difference is the difference of the rewards. Subtracting first is cheaper, and what both
-        # answers share (a shift of features, a large offset) then cancels exactly. Large files that are mapped may not
-        # fit the memory: their differences are formed block by block, each time anew.
-        self._differences: Features | None = None
-        self._minus: Features | None = None
-        self._latest: tuple[Array, Array] = np.empty(0), np.empty(0)  # the last φ asked about, and its margins
-        if type(scorer) is LinearScorer:  # a class derived from it may have other ideas
-            if self.backend == "numba" and pairs.chosen.size > LARGE and pairs.is_mapped:
-                self._differences, self._minus = pairs.chosen, pairs.rejected
-            elif self.backend == "numba":
-                self._differences = _kernels().differences_of(pairs.chosen, pairs.rejected)
-            else:
-                self._differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C")
+        work = pairs.chosen.size * getattr(scorer, "n_hidden", 1)
+        self.backend = chosen_backend(backend, work) if loss is None else REFERENCE
+        self._backend: Backend
+        if self.backend == REFERENCE:
+            self._backend = NumpyBackend(scorer, pairs, self.loss)
+        else:
+            from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
+
+            self._backend = compiled_backend(scorer, pairs)
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
@@ -115,235 +106,69 @@ class Objective:
     def __call__(self, phi: ArrayLike) -> tuple[float, Array]:
         """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
         phi = self._checked(phi)
-        pairs, differences = self.pairs, self._differences
-        if self.backend == "numba" and (differences is not None or type(self.scorer) is MLPScorer):
-            loss, gradient = self._in_one_pass(phi)
-        else:
-            with blas_on_one_thread(len(pairs) * phi.size):
-                loss, d_margins = self._loss_and_d_margins(self._margins(phi))
-                if differences is not None:
-                    gradient = self.scorer.backward(phi, differences, d_margins)
-                else:
-                    gradient = self.scorer.backward(phi, pairs.chosen, d_margins)
-                    gradient += self.scorer.backward(phi, pairs.rejected, -d_margins)
+        return self._penalised(phi, *self._backend.loss_and_gradient(phi))
+
+    def at(self, phi: ArrayLike) -> Point:
+        """Return loss, gradient and margins at φ together, so that nothing is computed twice."""
+        phi = self._checked(phi)
+        loss, gradient, margins = self._backend.all_at(phi)
+        return Point(phi, *self._penalised(phi, loss, gradient), margins)
+
+    def _penalised(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
         if self.l2:
             loss += 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi))
             gradient += self.l2 * phi
         return loss, gradient
 
-    def _in_one_pass(self, phi: Array) -> tuple[float, Array]:
-        """Let the kernels go forward and back block by block; the margins that a linear pass meets are kept.
-
-        Those of an MLP are not: in a product of matrices the last bit of a row may depend on its place, and the margin
-        of two equal answers must be exactly 0.
-        """
-        pairs = self.pairs
-        if self._differences is not None:
-            self._forget_margins()
-            margins = np.empty(len(pairs))
-            loss, gradient = _kernels().linear_loss_and_gradient(
-                self._differences,
-                phi,
-                minus=self._minus,
-                weights=pairs.weights,
-                labels=pairs.labels,
-                target_margins=pairs.target_margins,
-                margins=margins,
-            )
-            self._keep_margins(phi, margins)
-        else:
-            scorer = cast("MLPScorer", self.scorer)
-            # Matrix products alone: a BLAS shares those among threads only from 262,144 single products on.
-            with blas_on_one_thread(len(pairs) * phi.size // 8):
-                loss, gradient = _kernels().mlp_loss_and_gradient(
-                    pairs.chosen,
-                    pairs.rejected,
-                    phi,
-                    scorer.n_hidden,
-                    activation=scorer.activation,
-                    weights=pairs.weights,
-                    labels=pairs.labels,
-                    target_margins=pairs.target_margins,
-                )
-        return loss, gradient
-
     def margins(self, phi: ArrayLike) -> Array:
-        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds; target margins do not enter.
+        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds, without target margins."""
+        return self._backend.margins(self._checked(phi))
 
-        Those of the φ last asked about are kept, hence the array is read-only.
-        """
-        phi = self._checked(phi)
-        with blas_on_one_thread(len(self.pairs) * phi.size):
-            return self._margins(phi)
+    def shifted(self, margins: Array) -> Array:
+        """Return z = Δ - m, (n_pairs,): the margins minus the target margins of the pairs."""
+        return shifted(margins, self.pairs)
 
-    def hessian(self, phi: ArrayLike) -> Array:
+    def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        There dΔ/dφ = d does not depend on φ, so d²L/dφ² = Σ w·l''(Δ - m)·d dᵀ / Σ w + l2·I, with no further term. It is
-        positive semi-definite, so L is convex.
-
-        Raises
-        ------
-        TypeError
-            If the scorer is not linear in φ.
+        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term. The Hessian is positive
+        semi-definite, so L is convex. ``margins`` are those at φ, if they are known already. Any other scorer is
+        refused with a TypeError.
         """
         phi = self._checked(phi)
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        pairs, d2_margins = self.pairs, None
-        if self._minus is None:
-            margins = self._margins(phi)
-        else:  # not for keeping: the curvatures may take their place
-            self._forget_margins()
-            margins = d2_margins = _kernels().linear_margins(self._differences, phi, minus=self._minus)
-        if self.backend == "numba":
-            d2_margins = _kernels().curvatures(
-                margins, d2_margins, weights=pairs.weights, target_margins=pairs.target_margins
-            )
-        else:
-            curvature = self.loss.curvature(self.shifted(margins), pairs.labels)
-            d2_margins = _per_weight(curvature, pairs.weights)
-        return self.gram(d2_margins)
+        return self.gram(self._backend.curvatures(self._backend.margins(phi) if margins is None else margins))
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian, or a bound of it."""
-        result: Array
-        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
-            if self._differences is not None and self.backend == "numba":
-                result = _kernels().weighted_gram(self._differences, d2_margins, minus=self._minus)
-            else:
-                scorer = cast("_HasHessian", self.scorer)
-                result = scorer.hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
+        result = self._backend.gram(d2_margins)
         result[np.diag_indices_from(result)] += self.l2
         return result
 
-    def _checked(self, phi: ArrayLike) -> Array:
-        array = np.asarray(phi, dtype=np.float64)
-        if array.shape != self._shape:
-            self.scorer.unpack(array)  # says what is wrong
-        return array
-
-    def _forget_margins(self) -> None:
-        """Of pairs that may be larger than the memory, the margins of one φ are enough."""
-        if self._minus is not None:
-            self._latest = np.empty(0), np.empty(0)
-
-    def _margins(self, phi: Array) -> Array:
-        latest_phi, latest_margins = self._latest
-        if np.array_equal(latest_phi, phi):
-            return latest_margins
-        del latest_margins
-        self._forget_margins()
-        margins: Array
-        if self._differences is not None and self.backend == "numba":
-            margins = _kernels().linear_margins(self._differences, phi, minus=self._minus)
-        elif self._differences is not None:
-            margins = self.scorer.reward(phi, self._differences)
-        else:
-            margins = self.scorer.reward(phi, self.pairs.chosen) - self.scorer.reward(phi, self.pairs.rejected)
-        return self._keep_margins(phi, margins)
-
-    def _keep_margins(self, phi: Array, margins: Array) -> Array:
-        margins.flags.writeable = False
-        self._latest = phi.copy(), margins.view()  # a view of a locked array cannot be unlocked
-        return self._latest[1]
-
     def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
-        """Return the same objective for other pairs, with the same penalty unless another is given."""
-        loss = None if self.backend == "numba" else self.loss
+        """Return the same objective for other pairs: same loss, same backend, and same penalty unless one is given."""
+        loss = None if isinstance(self.loss, BradleyTerryLoss) else self.loss
         return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=loss, backend=self.backend)
 
-    def shifted(self, margins: Array) -> Array:
-        """Return z = Δ - m, (n_pairs,): the margins less the target margins of the pairs."""
-        return margins if self.pairs.target_margins is None else margins - self.pairs.target_margins
-
-    def _loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
-        pairs = self.pairs
-        if self.backend == "numba":
-            mean, d_margins = _kernels().mean_loss_and_gradients(
-                margins, weights=pairs.weights, labels=pairs.labels, target_margins=pairs.target_margins
-            )
-            return mean, d_margins
-        z = self.shifted(margins)
-        mean = weighted_mean(self.loss.value(z, pairs.labels), pairs.weights)
-        return mean, _per_weight(self.loss.gradient(z, pairs.labels), pairs.weights)
+    def _checked(self, phi: ArrayLike) -> Array:
+        array = np.asarray(phi, dtype=np.float64)
+        self.scorer.unpack(array)  # raises if the shape is wrong
+        return array
 
 
-def chosen_backend(backend: str) -> str:
-    """Return the backend that will serve: "numpy" where it was asked for or where Numba is not installed."""
-    if backend not in {"numba", "numpy"}:
-        raise ValueError(f"backend: expected 'numba' or 'numpy', got {backend!r}")
-    if backend == "numba":
-        from importlib.util import find_spec  # noqa: PLC0415  # not needed for the package's own import
-
-        return "numba" if find_spec("numba") else "numpy"
-    return backend
-
-
-def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
-    """Let matrix products use one thread in this context; work too small for a BLAS to share needs no such care."""
-    return nullcontext() if n_products <= 8_000 else _one_thread()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Set the number of threads of the BLAS to one, and put it back.
-
-    It belongs to the whole process. Where several of our threads are here at once, the first to enter sets it and the
-    last to leave puts it back.
-    """
-    with _blas.lock:
-        _blas.depth += 1
-        if _blas.depth == 1:
-            _blas.before = [(library, library.get_num_threads()) for library in _blas.libraries()]
-            for library, n_threads in _blas.before:
-                if n_threads != 1:
-                    library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _blas.lock:
-            _blas.depth -= 1
-            if _blas.depth == 0:
-                for library, n_threads in _blas.before:
-                    if n_threads != 1:
-                        library.set_num_threads(n_threads)
-
-
-class _Blas:
-    """Who is inside ``blas_on_one_thread``, and how to put things back."""
-
-    def __init__(self) -> None:
-        self.lock, self.depth = Lock(), 0
-        self.before: list[tuple[LibController, int]] = []
-
-    @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, for good
-    def libraries(self) -> list[LibController]:
-        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # on first use: keeps the package's import light
-
-        return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
-
-
-_blas = _Blas()
-
-
-def _per_weight(values: Array, weights: Array | None) -> Array:
-    """Return w·v / Σ w, or v / n."""
-    return values / values.size if weights is None else values * weights / weights.sum()
+def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
+    """Return which backend will serve, "numpy" or "numba", for features of so many numbers."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
+    if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):
+        return REFERENCE
+    return COMPILED if find_spec("numba") else REFERENCE
 
 
 def warmup() -> None:
-    """Compile all kernels before they are needed, for a classroom; without Numba there is nothing to do.
+    """Compile all kernels before they are needed, for example before a class; without Numba this does nothing."""
+    if chosen_backend() == COMPILED:
+        from .kernels import warmup as compile_all  # noqa: PLC0415  # imports Numba
 
-    The first call ever takes some seconds, and leaves the compiled code where the next start finds it.
-    """
-    if chosen_backend("numba") == "numba":
-        _kernels().warmup()
-
-
-@lru_cache(maxsize=1)
-def _kernels() -> ModuleType:
-    """Enter the room of compiled kernels: Numba is imported here, on first use, not with the package."""
-    from . import kernels  # noqa: PLC0415
-
-    return kernels
+        compile_all()

@@ -1,20 +1,24 @@
-"""Preference pairs: validated once at the door, frozen afterwards."""
+"""Preference pairs: checked once, when they are made, and frozen afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar, cast
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .logistic import Array
 from .scorers import Features
 
-__all__ = ["PreferencePairs"]
+__all__ = ["Pair", "PreferencePairs"]
 
 AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class PreferencePairs:
     """Pairs of answers to the same prompt, one of them chosen over the other.
 
@@ -37,36 +41,31 @@ class PreferencePairs:
     Raises
     ------
     ValueError, TypeError
-        One sentence that names the argument, what was found and what was wanted.
+        One sentence that names the argument, what was expected and what was found.
 
     Notes
     -----
-    Arrays are copied unless they are memory-mapped or already read-only, and the pairs cannot be changed afterwards.
-    float32 features stay float32; all other real features become float64. A mapped array of a third type is converted,
-    and so held in memory; ``subset`` and ``split`` hold the rows they take.
+    Arrays are copied unless they are memory-mapped or already read-only. float32 features stay float32; all other real
+    features become float64. A mapped array of another type is converted and therefore held in memory, as are the rows
+    that ``subset`` and ``split`` take. ``dataclasses.replace(pairs, labels=…)`` makes pairs with other labels.
 
-    Mapped arrays are checked once, here. If their file is written to later, the pairs change unseen; if it is cut, the
-    system may end the process that reads them. Write a new file and rename it, as ``save_pairs`` does.
+    Mapped arrays are checked only once. If their file is written to later, the pairs change without notice; if it is
+    cut short, the system may end the process that reads it. Write a new file and rename it, as ``save_pairs`` does.
+
+    Examples
+    --------
+    >>> pairs = PreferencePairs([[3.0], [1.0]], [[1.0], [2.0]], prompts=["a", "b"], feature_names=["words"])
+    >>> pairs[1]
+    pair 1, prompt b: chosen words = 1; rejected words = 2
     """
 
-    __slots__ = (
-        "_prompt_index",
-        "chosen",
-        "feature_names",
-        "labels",
-        "prompts",
-        "rejected",
-        "target_margins",
-        "weights",
-    )
     chosen: Features
     rejected: Features
     prompts: NDArray[np.generic] | None
-    weights: NDArray[np.float64] | None
-    labels: NDArray[np.float64] | None
-    target_margins: NDArray[np.float64] | None
+    weights: Array | None
+    labels: Array | None
+    target_margins: Array | None
     feature_names: tuple[str, ...] | None
-    _prompt_index: NDArray[np.int64] | None
 
     def __init__(
         self,
@@ -102,26 +101,18 @@ class PreferencePairs:
             raise ValueError(
                 f"labels: expected P(chosen preferred) in [0, 1], got {t.min() if t.min() < 0 else t.max():g}"
             )
-        self._set("chosen", x_chosen)
-        self._set("rejected", x_rejected)
-        self._set("prompts", _prompts(prompts, n))
-        self._set("weights", w)
-        self._set("labels", t)
-        self._set("target_margins", _numbers(target_margins, "target_margins", n))
-        self._set("feature_names", _names(feature_names, x_chosen, x_rejected))
-        self._set("_prompt_index", None)  # made when first asked for: many a fit never needs it
+        vars(self).update(
+            chosen=x_chosen,
+            rejected=x_rejected,
+            prompts=_prompts(prompts, n),
+            weights=w,
+            labels=t,
+            target_margins=_numbers(target_margins, "target_margins", n),
+            feature_names=_names(feature_names, x_chosen, x_rejected),
+        )
 
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{name}: preference pairs are frozen; make new ones instead")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{name}: preference pairs are frozen; make new ones instead")
-
-    def __reduce__(self) -> tuple[object, ...]:  # how other processes get a copy
-        return _remade, tuple(getattr(self, name) for name in self.__slots__ if name != "_prompt_index")
+    def __reduce__(self) -> tuple[object, ...]:  # a copy for another process is made, and frozen, like any other
+        return partial(PreferencePairs, **{field.name: getattr(self, field.name) for field in fields(self)}), ()
 
     def __len__(self) -> int:
         return int(self.chosen.shape[0])
@@ -131,6 +122,32 @@ class PreferencePairs:
         prompts = f", {self.n_prompts} prompts" if self.prompts is not None else ""
         extras = [name for name in ("weights", "labels", "target_margins") if getattr(self, name) is not None]
         return f"PreferencePairs({len(self)} pairs of {what}{prompts}{', ' if extras else ''}{', '.join(extras)})"
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice | ArrayLike) -> PreferencePairs: ...
+    def __getitem__(self, index: int | slice | ArrayLike) -> Pair | PreferencePairs:
+        """Return one pair to look at, ``pairs[0]``, or some of the pairs, as ``pairs[:10]`` and ``pairs[mask]``."""
+        if isinstance(index, slice):
+            return self.subset(np.arange(len(self))[index])
+        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+            return self.subset(index)
+        row = range(len(self))[index]  # raises IndexError, and counts negative numbers from the end
+        return Pair(
+            index=row,
+            chosen=self.chosen[row],
+            rejected=self.rejected[row],
+            prompt=row if self.prompts is None else self.prompts[row],
+            weight=1.0 if self.weights is None else float(self.weights[row]),
+            label=1.0 if self.labels is None else float(self.labels[row]),
+            target_margin=0.0 if self.target_margins is None else float(self.target_margins[row]),
+            feature_names=self.feature_names,
+        )
+
+    def head(self, n: int = 5) -> Text:
+        """Return the first ``n`` pairs in words, one on each line."""
+        return Text("\n".join(str(self[row]) for row in range(min(n, len(self)))))
 
     @property
     def n_pairs(self) -> int:
@@ -144,7 +161,7 @@ class PreferencePairs:
 
     @property
     def is_mapped(self) -> bool:
-        """True if chosen and rejected lie in files that are mapped into memory."""
+        """True if chosen and rejected are files mapped into memory."""
         return _is_map(self.chosen) and _is_map(self.rejected)
 
     @property
@@ -154,7 +171,7 @@ class PreferencePairs:
 
     @property
     def n_items(self) -> int:
-        """Number of items: of their names if named, else one more than the largest item number."""
+        """Number of items: the number of names if they are named, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these pairs hold features, not item numbers")
         if self.feature_names is not None:
@@ -164,11 +181,13 @@ class PreferencePairs:
     @property
     def prompt_index(self) -> NDArray[np.int64]:
         """Number of each pair's prompt, (n_pairs,), 0 … n_prompts - 1 in the order in which the prompts appear."""
+        return _locked(np.arange(len(self))) if self.prompts is None else self._index_of_prompts
+
+    @cached_property
+    def _index_of_prompts(self) -> NDArray[np.int64]:  # computed when first needed, which in many fits is never
         if self.prompts is None:
-            return _locked(np.arange(len(self)))
-        if self._prompt_index is None:
-            self._set("_prompt_index", _locked(_index_by_first_appearance(self.prompts)))
-        return cast("NDArray[np.int64]", self._prompt_index)
+            return np.arange(len(self))
+        return _locked(_index_by_first_appearance(self.prompts))
 
     @property
     def n_prompts(self) -> int:
@@ -182,7 +201,7 @@ class PreferencePairs:
 
     @property
     def n_identical(self) -> int:
-        """Number of pairs whose two answers have equal features: each costs log 2 and teaches nothing."""
+        """Number of pairs whose two answers have equal features: each costs log 2, and its gradient is zero."""
         total = 0
         for rows in _blocks_of(self.chosen):
             same = self.chosen[rows] == self.rejected[rows]
@@ -190,13 +209,13 @@ class PreferencePairs:
         return total
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
-        """Return the pairs at ``index`` (integers or a boolean mask), in that order, prompts and all else with them."""
+        """Return the pairs at ``index`` (integers or a boolean mask), in that order, with everything that they have."""
         rows = np.atleast_1d(np.asarray(index))
         if rows.size == 0 or rows.dtype.kind not in "biu":
             raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
 
         def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
-            return _locked(values[rows])  # ours alone, so it need not be copied once more
+            return _locked(values[rows])  # nobody else holds this array, so it need not be copied again
 
         return PreferencePairs(
             take(self.chosen),
@@ -239,24 +258,51 @@ class PreferencePairs:
         return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
 
 
-def _remade(
-    chosen: ArrayLike,
-    feature_names: Sequence[str] | None,
-    labels: ArrayLike | None,
-    prompts: ArrayLike | None,
-    rejected: ArrayLike,
-    target_margins: ArrayLike | None,
-    weights: ArrayLike | None,
-) -> PreferencePairs:
-    return PreferencePairs(
-        chosen,
-        rejected,
-        prompts=prompts,
-        weights=weights,
-        labels=labels,
-        target_margins=target_margins,
-        feature_names=feature_names,
-    )
+class Text(str):
+    """A text that shows itself as it is printed, without quotes, also at the end of a notebook cell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pair:
+    """One pair to look at, as ``pairs[0]`` returns it.
+
+    ``chosen`` and ``rejected`` are a row of features each, (n_features,), or item numbers.
+    """
+
+    index: int
+    chosen: Features | np.int64
+    rejected: Features | np.int64
+    prompt: object
+    weight: float
+    label: float
+    target_margin: float
+    feature_names: tuple[str, ...] | None
+
+    def __repr__(self) -> str:
+        """Return the pair in words: names and values, of many features only those that differ."""
+        extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
+        said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
+        return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"
+
+    def _answers(self, most: int = 6) -> str:
+        chosen, rejected, names = np.asarray(self.chosen), np.asarray(self.rejected), self.feature_names
+        if chosen.ndim == 0:
+            a, b = (f"item {item}" if names is None else names[int(item)] for item in (chosen, rejected))
+            return f"{a} chosen over {b}"
+        shown = np.arange(chosen.size) if chosen.size <= most else np.flatnonzero(chosen != rejected)
+        left_out = f" (and {shown.size - most} more features that differ)" if shown.size > most else ""
+
+        def words(values: NDArray[np.generic]) -> str:
+            return ", ".join(f"{names[i] if names else f'feature {i}'} = {values[i]:g}" for i in shown[:most])
+
+        if not shown.size:
+            return "chosen and rejected have the same features"
+        return f"chosen {words(chosen)}; rejected {words(rejected)}{left_out}"
 
 
 def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -289,7 +335,7 @@ def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
 
 
 def _blocks_of(array: NDArray[np.generic]) -> Iterator[slice]:
-    """Yield blocks of rows, about a million numbers each, so that a mapped array never is in memory as a whole."""
+    """Yield blocks of rows, about a million numbers each, so that a mapped array is never in memory as a whole."""
     rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows)
@@ -305,13 +351,13 @@ def _check_finite(array: NDArray[np.generic], name: str) -> None:
             raise ValueError(f"{name}: expected finite numbers, got {bad} in {place}")
 
 
-def _numbers(values: ArrayLike | None, name: str, n: int) -> NDArray[np.float64] | None:
+def _numbers(values: ArrayLike | None, name: str, n: int) -> Array | None:
     if values is None:
         return None
     array = _real(values, name)
     if array.shape != (n,):
         raise ValueError(f"{name}: expected shape ({n},), one for each pair, got {array.shape}")
-    numbers: NDArray[np.float64] = np.asarray(_frozen(array, np.float64), dtype=np.float64)
+    numbers: Array = np.asarray(_frozen(array, np.float64), dtype=np.float64)
     _check_finite(numbers, name)
     return numbers
 
@@ -356,14 +402,14 @@ def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64
 
 
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
-    """Return a read-only array of this dtype in native byte order, copied unless nobody could write to the original."""
+    """Return a read-only array of this dtype in native byte order, without a copy if nothing can change the original."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
     settled = array.dtype == wanted and _is_settled(array)
     return _locked(np.asarray(array).view() if settled else array.astype(wanted, order="C", subok=False))
 
 
 def _locked(array: AnyArray) -> AnyArray:
-    """Make this very array read-only."""
+    """Make this array itself read-only."""
     array.flags.writeable = False
     return array
 
@@ -371,7 +417,7 @@ def _locked(array: AnyArray) -> AnyArray:
 def _is_settled(array: NDArray[np.generic]) -> bool:
     """Tell whether this memory is mapped from a file, or read-only in every array that could reach it.
 
-    A read-only view of a writeable array can change under our feet, so the whole chain of bases is asked.
+    A read-only view of a writeable array can still change, so every array in the chain of bases is checked.
     """
     settled = True
     owner: object = array

@@ -1,38 +1,40 @@
-"""Scorers: what r_φ(x, y) is, forward and backward side by side.
+"""Scorers: how r_φ(x, y) is computed, with forward and backward side by side.
 
-A scorer holds shapes, never parameters. The parameters are one flat float64 vector φ; ``unpack`` gives named views
-of it. ``reward`` goes forward, from features to one number for each answer. ``backward`` goes the same road back: given
+A scorer holds shapes, never parameters. The parameters are one flat float64 vector φ, and ``unpack`` gives named views
+of it. ``reward`` goes forward, from features to one number for each answer. ``backward`` goes back: given
 d_rewards = dL/dr for each answer it returns dL/dφ = Σ_i d_rewards[i] · ∇φ r(features[i]), flat, in the shape of φ.
 
-Products with a vector are written as sums over named indices (einsum), which NumPy adds in one fixed order; a BLAS
-would split them by the number of threads. Products of two matrices are left to the BLAS, see ``objective``.
+Products with a vector are written as sums over named indices (einsum), which NumPy adds in one fixed order. The BLAS
+computes products of two matrices, on one thread (see ``threads``), so that the number of cores does not change a bit.
 
-No scorer has an output bias: added to both answers it cancels in Δ = r_chosen - r_rejected, so that its gradient
-would be exactly zero and no data could ever determine it.
+No scorer has an output bias. Added to both answers, it would cancel in Δ = r_chosen - r_rejected: its gradient would be
+exactly zero, and no data could ever determine it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Features", "LinearScorer", "MLPScorer", "Scorer", "TableScorer"]
+from .logistic import Array
 
-Array = NDArray[np.float64]
-Features = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
+__all__ = ["Features", "LinearScorer", "MLPScorer", "Scorer", "TableScorer", "forward"]
+
+Features = Array | NDArray[np.float32] | NDArray[np.int64]
 """Rows of features, or item numbers."""
 
 
 class Scorer(Protocol):
-    """What ``Objective`` and ``fit`` ask of a scorer; write your own with these names.
+    """What ``Objective`` and ``fit`` need from a scorer. Your own scorer must have these names.
 
-    One that is linear in φ has ``hessian`` too, and one that is to be fitted with ``standardise`` has ``rescaled``, as
-    in ``LinearScorer``.
+    A scorer that is linear in φ also needs ``hessian``, and ``fit(standardise=True)`` needs ``rescaled``, both as in
+    ``LinearScorer``.
     """
 
     linear_in_phi: ClassVar[bool]
@@ -61,9 +63,21 @@ class Scorer(Protocol):
         """Raise ValueError if these features are not for this scorer."""
 
 
+def forward(scorer: Scorer, phi: Array, features: Features) -> tuple[Array, Callable[[Array], Array]]:
+    """Return the rewards, (n,), and the way back: a function from d_rewards to the gradient, (n_parameters,).
+
+    An MLP keeps its hidden layer for the way back, so that each answer goes forward only once.
+    """
+    if type(scorer) is MLPScorer:  # a class derived from it may compute something else
+        blocks = scorer.unpack(phi)
+        rewards, h = scorer.forward(blocks, features)
+        return rewards, partial(scorer.backward_from, blocks, features, h)
+    return scorer.reward(phi, features), partial(scorer.backward, phi, features)
+
+
 @lru_cache(maxsize=64)
 def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
-    """Return name, start, stop and shape of each block of φ; scorers are equal if their sizes are, so this is kept."""
+    """Return name, start, stop and shape of each block of φ, computed once for scorers of the same sizes."""
     blocks, start = [], 0
     for name, shape in scorer.shapes.items():
         stop = start + math.prod(shape)
@@ -73,7 +87,7 @@ def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...
 
 
 class _Layout:
-    """The bookkeeping that all scorers share: how the flat vector φ is cut into named blocks."""
+    """How the flat vector φ is divided into named blocks: the same for all scorers."""
 
     shapes: dict[str, tuple[int, ...]]
 
@@ -83,7 +97,7 @@ class _Layout:
         return _layout(self)[-1][2]
 
     def unpack(self, phi: ArrayLike) -> dict[str, Array]:
-        """Return the blocks of φ by name, as views: writing into a view writes into φ.
+        """Return the blocks of φ by name, as views. Writing into a view changes φ.
 
         Raises
         ------
@@ -111,7 +125,8 @@ class LinearScorer(_Layout):
     Notes
     -----
     φ is ``weights`` (n_features,). dr/dw = x, so a pair pulls w along x_chosen - x_rejected: Δ is the reward of the
-    difference. The loss is convex in w. A feature that both answers share cancels, and its weight is undetermined.
+    difference. The loss is convex in w. A feature that is equal in both answers cancels, so that its weight is
+    undetermined if that holds for every pair.
 
     Examples
     --------
@@ -137,7 +152,7 @@ class LinearScorer(_Layout):
         return np.asarray(np.einsum("ij,j->i", features, weights), dtype=np.float64)  # (n,)
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return Σ_i d_rewards[i] · x_i, (n_features,): dr/dw = x, whatever w is."""
+        """Return Σ_i d_rewards[i] · x_i, (n_features,), because dr/dw = x for every w."""
         self.unpack(phi)
         self.check_features(features, "features")
         return np.asarray(np.einsum("i,ij->j", d_rewards, features), dtype=np.float64)  # (n_features,)
@@ -145,14 +160,14 @@ class LinearScorer(_Layout):
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
 
-        Δ is linear in w with dΔ/dw = d, so the chain rule ends here: d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ, no further term.
+        Δ is linear in w with dΔ/dw = d, so d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ without a further term.
         """
         d = np.subtract(chosen, rejected, dtype=np.float64)
-        return np.asarray(d.T @ (d * d2_margins[:, None]), dtype=np.float64)
+        return d.T @ (d * d2_margins[:, None])
 
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale) up to a constant: w / scale; the shift cancels in Δ."""
-        return np.asarray(phi / scale)
+        return phi / scale
 
     def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError unless features are (n, n_features)."""
@@ -161,7 +176,7 @@ class LinearScorer(_Layout):
 
 @dataclass(frozen=True)
 class MLPScorer(_Layout):
-    """r = v · act(x W + b): one hidden layer and a linear head, a language model and its reward head in small.
+    """r = v · act(x W + b): one hidden layer and a linear head, a small copy of a language model with a reward head.
 
     Parameters
     ----------
@@ -171,8 +186,9 @@ class MLPScorer(_Layout):
     Notes
     -----
     φ is ``hidden_weights`` W (n_features, n_hidden), ``hidden_bias`` b (n_hidden,), ``output_weights`` v (n_hidden,).
-    Both answers go through the same φ; the gradient is the sum of what each of them says. There is no output bias,
-    see the head of this module. At φ = 0 the gradient of W and b vanishes: training starts from random weights.
+    Both answers go through the same φ, so the gradient is the sum of two contributions. There is no output bias, for
+    the reason at the top of this module. At φ = 0 the gradient of W and b is zero, so training starts from random
+    weights.
     """
 
     n_features: int
@@ -198,8 +214,8 @@ class MLPScorer(_Layout):
     def initial(self, rng: np.random.Generator) -> Array:
         """Return random weights and zero bias: W of variance 1/n_features (2/n_features for ReLU), v of 1/n_hidden.
 
-        With features of variance one the hidden inputs then have variance one too (Glorot & Bengio 2010, He et al.
-        2015), and the first rewards are of size one, and so are losses: they start around log 2, not at it.
+        If the features have variance one, the inputs of the hidden units then have variance one too (Glorot & Bengio
+        2010, He et al. 2015), and the first rewards are about ±1. So the loss starts near log 2, not exactly at it.
         """
         phi = np.zeros(self.n_parameters)
         blocks = self.unpack(phi)
@@ -210,25 +226,23 @@ class MLPScorer(_Layout):
 
     def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return v · act(x W + b) for each row, (n,), in log-odds."""
-        blocks = self.unpack(phi)
-        self.check_features(features, "features")
-        return self.forward(blocks, features)[0]
+        return self.forward(self.unpack(phi), features)[0]
 
     def forward(self, blocks: dict[str, Array], features: Features) -> tuple[Array, Array]:
-        """Return the rewards, (n,), and the hidden layer h, (n, n_hidden), which the way back needs."""
+        """Return the rewards, (n,), and the hidden layer h, (n, n_hidden), which ``backward_from`` needs."""
+        self.check_features(features, "features")
         h = np.asarray(features @ blocks["hidden_weights"], dtype=np.float64)  # (n, n_hidden)
         h += blocks["hidden_bias"]
         h = np.tanh(h, out=h) if self.activation == "tanh" else np.maximum(h, 0.0, out=h)
-        return np.asarray(np.einsum("ij,j->i", h, blocks["output_weights"]), dtype=np.float64), h
+        return np.einsum("ij,j->i", h, blocks["output_weights"]), h
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, see ``backward_from``."""
         blocks = self.unpack(phi)
-        self.check_features(features, "features")
         return self.backward_from(blocks, features, self.forward(blocks, features)[1], d_rewards)
 
     def backward_from(self, blocks: dict[str, Array], features: Features, h: Array, d_rewards: Array) -> Array:
-        """Return the gradient, (n_parameters,), from the hidden layer that ``forward`` found, last layer first.
+        """Return the gradient, (n_parameters,), from the hidden layer of ``forward``, the last layer first.
 
         r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
         h = act(a)        d_a = d_h · act'(a)       tanh' = 1 - tanh² = 1 - h²;  relu' = 1 where a > 0, else 0
@@ -247,7 +261,7 @@ class MLPScorer(_Layout):
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale).
 
-        ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b absorb the change of units.
+        ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b can absorb the change of units.
         """
         phi = np.array(phi, dtype=np.float64)
         blocks = self.unpack(phi)
@@ -262,7 +276,7 @@ class MLPScorer(_Layout):
 
 @dataclass(frozen=True)
 class TableScorer(_Layout):
-    """r = φ[item]: one reward for each item, the model of Bradley and Terry itself.
+    """r = φ[item]: one reward for each item, which is the model that Bradley and Terry published.
 
     Parameters
     ----------
@@ -270,8 +284,9 @@ class TableScorer(_Layout):
 
     Notes
     -----
-    Features are item numbers 0 … n_items - 1, shape (n,). This is the linear scorer on one-hot features without the
-    zeros. Adding c to all rewards changes nothing, so only differences are determined; reports let them sum to zero.
+    Features are item numbers 0 … n_items - 1, shape (n,). This is the linear scorer on one-hot features, without
+    storing the zeros. Adding c to all rewards changes nothing, so only differences are determined; in reports the
+    rewards sum to zero.
     """
 
     n_items: int
@@ -291,25 +306,24 @@ class TableScorer(_Layout):
         return rewards[self._items(features, "features")]
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return, for each item, the sum of d_rewards over its appearances: dr/dφ is one at the item, else zero."""
+        """Return, for each item, the sum of d_rewards where it appears: dr/dφ is 1 at the item and 0 elsewhere."""
         self.unpack(phi)
         items = self._items(features, "features")
-        return np.bincount(items, d_rewards, self.n_items).astype(
-            np.float64, copy=False
-        )  # adds up where an item occurs twice
+        found = np.bincount(items, d_rewards, self.n_items)  # adds up where an item occurs more than once
+        return found.astype(np.float64, copy=False)
 
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = e_chosen - e_rejected, (n_items, n_items).
 
-        d dᵀ has +1 at (c, c) and (r, r) and -1 at (c, r) and (r, c): the sum is the Laplacian of the graph whose
-        edges are the pairs. Its rows sum to zero, which is the shift freedom seen by the curvature.
+        d dᵀ has +1 at (c, c) and (r, r) and -1 at (c, r) and (r, c), so the sum is the Laplacian of the graph whose
+        edges are the pairs. Its rows sum to zero: adding the same constant to all rewards changes nothing.
         """
         n = self.n_items
         c, r = self._items(chosen, "chosen"), self._items(rejected, "rejected")
         edges = np.bincount(c * n + r, weights=d2_margins, minlength=n * n).reshape(n, n)
         edges = edges + edges.T
-        np.fill_diagonal(edges, 0.0)  # an item against itself: Δ is always 0
-        return np.asarray(np.diag(edges.sum(axis=1)) - edges)
+        np.fill_diagonal(edges, 0.0)  # an item against itself has Δ = 0 for every φ
+        return np.diag(edges.sum(axis=1)) - edges
 
     def check_features(self, features: Features, name: str) -> None:
         """Raise ValueError unless features are item numbers, (n,), in 0 … n_items - 1."""
@@ -339,4 +353,5 @@ def check_size(name: str, value: object) -> None:
 def _check_matrix(features: Features, name: str, n_features: int, scorer: object) -> None:
     shape = np.shape(features)
     if len(shape) != 2 or shape[1] != n_features:
-        raise ValueError(f"{name}: expected shape (n, {n_features}) for {scorer}, got {shape}")
+        hint = "; write features[None, :] for a single answer" if shape == (n_features,) else ""
+        raise ValueError(f"{name}: expected shape (n, {n_features}) for {scorer}, got {shape}{hint}")

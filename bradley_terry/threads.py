@@ -1,58 +1,82 @@
-"""Ranges of blocks, shared among threads, with answers in the order of the data.
+"""Threads: blocks of work shared among ours, and the BLAS kept to one of its own.
 
-The ranges are the same on any number of threads, and so are sums that are taken in their order: bit for bit. Compiled
-kernels and the BLAS let other threads run meanwhile, so plain Python threads serve. Imports nothing of ours.
+Results do not depend on the number of threads, bit for bit. Work is cut into the same ranges of blocks on any number of
+threads, and the answers come back in the order of the data. Compiled kernels and the BLAS let other Python threads run
+while they work, so plain threads are enough. A BLAS may split its sums differently for another number of threads, so
+matrix products run inside ``blas_on_one_thread``.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import lru_cache
 from itertools import pairwise
-from typing import TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
-import numba
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["get_threads", "in_parts", "set_threads"]
+    from threadpoolctl import LibController
+
+__all__ = ["blas_on_one_thread", "get_threads", "in_parts", "set_threads"]
 
 T = TypeVar("T")
-PARTS = 16  # ranges of blocks that threads take one after the other: as many on any number of threads
+PARTS = 16  # ranges of blocks, on any number of threads
 
 
 def set_threads(n_threads: int) -> None:
-    """Use this many threads from now on; NUMBA_NUM_THREADS or the number of cores unless set. Results stay the same."""
+    """Use this many threads from now on. The default is NUMBA_NUM_THREADS, or else the number of available cores."""
     if not isinstance(n_threads, int) or n_threads < 1:
         raise ValueError(f"n_threads: expected a whole number of at least 1, got {n_threads!r}")
     _settings["threads"] = n_threads
 
 
 def get_threads() -> int:
-    """Return the number of threads that large arrays are shared among."""
+    """Return the number of threads that share the work on large arrays."""
     return _settings["threads"]
 
 
-_settings = {"threads": int(numba.config.NUMBA_NUM_THREADS)}  # type: ignore[attr-defined]
+def _default() -> int:
+    chosen = os.environ.get("NUMBA_NUM_THREADS", "")
+    if chosen.isdecimal() and int(chosen) > 0:
+        return int(chosen)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_settings = {"threads": _default()}
 
 
 @lru_cache(maxsize=1)
 def _pool(n_threads: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # keeps the package's import light
+
     return ThreadPoolExecutor(n_threads, thread_name_prefix="bradley_terry")
 
 
-if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not its threads: let it make its own
+if hasattr(os, "register_at_fork"):  # a forked child inherits the pool without its threads, so it makes a new one
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thread: int = 1, least: int = 1) -> list[T]:
-    """Call one_part(first, last) on at most 16 ranges of blocks that threads share; answers in the order of the data.
+    """Call one_part(first, last) on at most 16 ranges of blocks and return the answers in the order of the data.
 
-    A range holds at least so many blocks, as far as there are.
-    The ranges do not depend on the number of threads, so neither do sums that follow them. The calling thread takes
-    its share of them and waits for no helper that has not begun.
+    Parameters
+    ----------
+    one_part : callable
+        Works on blocks first to last - 1.
+    n_blocks : int
+    blocks_for_a_thread : int
+        Fewest blocks that are worth waking another thread for.
+    least : int
+        Each range holds at least this many blocks, except that a single range may be shorter.
+
+    Notes
+    -----
+    The calling thread works on ranges itself and does not wait for a helper that has not begun.
     """
     if n_blocks == 1:
         return [one_part(0, 1)]
@@ -61,6 +85,8 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
     n_threads = min(get_threads(), n_parts, n_blocks // blocks_for_a_thread)
     if n_threads <= 1:
         return [one_part(first, last) for first, last in pairwise(edges)]
+    from concurrent.futures import wait  # noqa: PLC0415  # as above
+
     answers: dict[int, T] = {}
     todo = deque(range(n_parts))
 
@@ -68,12 +94,12 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
         while todo:
             try:
                 part = todo.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread took the last part
                 return
             answers[part] = one_part(edges[part], edges[part + 1])
 
     helpers: list[Future[None]] = []
-    with suppress(RuntimeError):  # no further thread to be had, or Python is about to end: then we go on alone
+    with suppress(RuntimeError):  # no further thread can be started, or Python is shutting down: go on alone
         helpers += [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
     try:
         take_parts()
@@ -82,5 +108,52 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
         wait([helper for helper in helpers if not helper.cancel()])
     for helper in helpers:
         if not helper.cancelled():
-            helper.result()  # raises what was raised there
+            helper.result()  # raises here what was raised in the helper
     return [answers[part] for part in range(n_parts)]
+
+
+def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
+    """Let matrix products use one thread in this context; products this small use one thread anyway."""
+    return nullcontext() if n_products <= 8_000 else _one_thread()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Set the number of threads of the BLAS to one, and restore it afterwards.
+
+    The setting belongs to the whole process. Where several of our threads are in this context at once, the first to
+    enter changes the setting and the last to leave restores it.
+    """
+    with _blas.lock:
+        _blas.depth += 1
+        if _blas.depth == 1:
+            _blas.before = [(library, library.get_num_threads()) for library in _blas.libraries()]
+            for library, n_threads in _blas.before:
+                if n_threads != 1:
+                    library.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _blas.lock:
+            _blas.depth -= 1
+            if _blas.depth == 0:
+                for library, n_threads in _blas.before:
+                    if n_threads != 1:
+                        library.set_num_threads(n_threads)
+
+
+class _Blas:
+    """How many contexts are open now, and the settings to restore."""
+
+    def __init__(self) -> None:
+        self.lock, self.depth = Lock(), 0
+        self.before: list[tuple[LibController, int]] = []
+
+    @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, and it is never deleted
+    def libraries(self) -> list[LibController]:
+        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # keeps the package's import light
+
+        return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
+_blas = _Blas()

@@ -464,7 +464,7 @@ def test_blas_threads_come_back_after_overlapping_fits() -> None:
     """Whoever leaves last puts the number of threads back, in whatever order contexts are left."""
     from threadpoolctl import threadpool_info
 
-    from bradley_terry.objective import blas_on_one_thread
+    from bradley_terry.threads import blas_on_one_thread
 
     def threads() -> list[int]:
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
@@ -544,7 +544,7 @@ for name, shift in (("chosen", 0.1), ("rejected", 0.0)):
     for start in range(0, n, 10_000):
         file[start : start + 10_000] = rng.normal(shift, 1, size=(10_000, d))
     del file
-bt.fit(bt.LinearScorer(d), bt.PreferencePairs(rng.normal(size=(100, d)), np.zeros((100, d))), l2=0.1)
+bt.fit(bt.LinearScorer(d), bt.PreferencePairs(rng.normal(size=(100, d)), np.zeros((100, d))), l2=0.1, backend="numba")
 def anonymous():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024
 before, most = anonymous(), 0.0

@@ -1,0 +1,110 @@
+"""The reference backend, in NumPy: from φ to margins, to the loss, and back to the gradient.
+
+    sides      (chosen, +1), (rejected, -1)     or (chosen - rejected, +1) where the reward is linear in the features
+    forward    Δ = Σ sign · r_φ(side)           loss = Σ w·l(Δ - m, t) / Σ w
+    back       d_margins = w·l'(Δ - m, t) / Σ w       gradient = Σ backward(side, sign · d_margins)
+
+Both answers go through the same φ, so the gradient adds what each of them contributes, with opposite signs. A linear
+reward of a difference is the difference of the rewards: subtracting first is cheaper, and whatever both answers share
+(a shift of the features, a large offset) then cancels exactly.
+
+These formulas serve every scorer and every loss. The compiled backends in ``kernels`` compute the same numbers faster.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Protocol, cast
+
+import numpy as np
+
+from .logistic import Array
+from .losses import PairLoss, weighted_mean
+from .pairs import PreferencePairs
+from .scorers import Features, LinearScorer, Scorer, forward
+from .threads import blas_on_one_thread
+
+__all__ = ["Backend", "NumpyBackend"]
+
+
+class Backend(Protocol):
+    """What an objective asks about one scorer and one set of pairs; the L2 penalty is the objective's own."""
+
+    def margins(self, phi: Array) -> Array:
+        """Return Δ, (n_pairs,), in log-odds."""
+
+    def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
+        """Return the mean loss, in nats, and its gradient, (n_parameters,)."""
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins, computed together where that saves work."""
+
+    def curvatures(self, margins: Array) -> Array:
+        """Return w·l''(Δ - m, t) / Σ w for each pair, (n_pairs,)."""
+
+    def gram(self, d2_margins: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i d_iᵀ with d_i = dΔ_i/dφ, for a scorer that is linear in φ."""
+
+
+class _HasHessian(Protocol):
+    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
+
+
+class NumpyBackend:
+    """The formulas above, for any scorer and any loss of the margin."""
+
+    def __init__(self, scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> None:
+        self.scorer, self.pairs, self.loss = scorer, pairs, loss
+        self.sides: tuple[tuple[Features, int], ...] = ((pairs.chosen, +1), (pairs.rejected, -1))
+        if type(scorer) is LinearScorer:  # a class derived from it may compute something else
+            self.sides = ((np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C"), +1),)
+
+    def margins(self, phi: Array) -> Array:
+        """Return Δ = Σ sign · r_φ(side), (n_pairs,)."""
+        with self._one_blas_thread():
+            return _sum([sign * self.scorer.reward(phi, features) for features, sign in self.sides])
+
+    def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
+        """Return the mean loss and its gradient."""
+        return self.all_at(phi)[:2]
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins. Each side goes forward once and back once."""
+        with self._one_blas_thread():
+            ways = [(forward(self.scorer, phi, features), sign) for features, sign in self.sides]
+            margins = _sum([sign * rewards for (rewards, _), sign in ways])
+            loss, d_margins = self.loss_and_d_margins(margins)
+            return loss, _sum([backward(sign * d_margins) for (_, backward), sign in ways]), margins
+
+    def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
+        """Return the mean loss and dL/dΔ = w·l'(Δ - m, t) / Σ w for each pair."""
+        pairs, z = self.pairs, shifted(margins, self.pairs)
+        loss = weighted_mean(self.loss.value(z, pairs.labels), pairs.weights)
+        return loss, _share(self.loss.gradient(z, pairs.labels), pairs.weights)
+
+    def curvatures(self, margins: Array) -> Array:
+        """Return d²L/dΔ² = w·l''(Δ - m, t) / Σ w for each pair."""
+        z = shifted(margins, self.pairs)
+        return _share(self.loss.curvature(z, self.pairs.labels), self.pairs.weights)
+
+    def gram(self, d2_margins: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i d_iᵀ."""
+        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
+            return cast("_HasHessian", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
+
+    def _one_blas_thread(self):  # type: ignore[no-untyped-def]
+        return blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters)
+
+
+def shifted(margins: Array, pairs: PreferencePairs) -> Array:
+    """Return z = Δ - m, (n_pairs,): the margins minus the target margins of the pairs."""
+    return margins if pairs.target_margins is None else margins - pairs.target_margins
+
+
+def _sum(arrays: list[Array]) -> Array:
+    return reduce(np.add, arrays)
+
+
+def _share(values: Array, weights: Array | None) -> Array:
+    """Return w·v / Σ w, or v / n."""
+    return values / values.size if weights is None else values * weights / weights.sum()

@@ -1,0 +1,109 @@
+"""Compiled backends: what ``backend.NumpyBackend`` computes, by passes that read the data once.
+
+    LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
+    MlpBackend      both answers of a block of pairs forward and back through the layers, while they are in the cache
+    LossBackend     any other scorer: the scorer goes forward and back, and the loss in between is compiled
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..backend import Backend, NumpyBackend
+from ..logistic import Array
+from ..losses import BradleyTerryLoss
+from ..pairs import PreferencePairs
+from ..scorers import Features, LinearScorer, MLPScorer, Scorer
+from ..threads import blas_on_one_thread
+from .passes import (
+    curvatures,
+    differences_of,
+    linear_loss_and_gradient,
+    linear_margins,
+    mean_loss_and_gradients,
+    mlp_loss_and_gradient,
+    weighted_gram,
+)
+
+__all__ = ["LinearBackend", "LossBackend", "MlpBackend", "compiled_backend"]
+
+LARGE = 2**23  # numbers, 64 MB of differences; for mapped files beyond this size, each pass forms them anew
+
+
+def compiled_backend(scorer: Scorer, pairs: PreferencePairs) -> Backend:
+    """Return the compiled backend for this scorer. A class derived from ours may compute something else."""
+    if type(scorer) is LinearScorer:
+        return LinearBackend(scorer, pairs)
+    return MlpBackend(scorer, pairs) if type(scorer) is MLPScorer else LossBackend(scorer, pairs)
+
+
+class LossBackend(NumpyBackend):
+    """The scorer goes forward and back; the pair loss in between is compiled."""
+
+    def __init__(self, scorer: Scorer, pairs: PreferencePairs) -> None:
+        super().__init__(scorer, pairs, BradleyTerryLoss())
+
+    def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
+        """Return the mean loss and its derivative with respect to each margin, 1/n included."""
+        loss, d_margins = mean_loss_and_gradients(margins, **_options(self.pairs))
+        return loss, d_margins
+
+    def curvatures(self, margins: Array) -> Array:
+        """Return w·l''(Δ - m) / Σ w for each pair."""
+        return curvatures(margins, weights=self.pairs.weights, target_margins=self.pairs.target_margins)
+
+
+class LinearBackend(LossBackend):
+    """One pass over the differences. Those of a large mapped file are formed on the way, as chosen minus rejected."""
+
+    def __init__(self, scorer: LinearScorer, pairs: PreferencePairs) -> None:
+        self.scorer, self.pairs = scorer, pairs
+        self.minus: Features | None = None
+        if pairs.is_mapped and pairs.chosen.size > LARGE:
+            self.rows, self.minus = pairs.chosen, pairs.rejected
+        else:
+            self.rows = differences_of(pairs.chosen, pairs.rejected)
+
+    def margins(self, phi: Array) -> Array:
+        """Return Δ = φ · (chosen - rejected), (n_pairs,)."""
+        return linear_margins(self.rows, phi, minus=self.minus)
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins, all from one pass."""
+        margins = np.empty(len(self.pairs))
+        loss, gradient = linear_loss_and_gradient(
+            self.rows, phi, minus=self.minus, margins=margins, **_options(self.pairs)
+        )
+        return loss, gradient, margins
+
+    def gram(self, d2_margins: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""
+        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
+            return weighted_gram(self.rows, d2_margins, minus=self.minus)
+
+
+class MlpBackend(LossBackend):
+    """Forward and back through the layers in one pass over blocks of pairs.
+
+    Margins come from the base class, where each side is one matrix product. In a product of matrices the last bit of a
+    row can depend on its place, and the margin of two equal answers must be exactly 0.
+    """
+
+    scorer: MLPScorer
+
+    def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
+        """Return the mean loss and its gradient, without margins."""
+        pairs, scorer = self.pairs, self.scorer
+        # The largest matrix product is an eighth of this size or more, and a BLAS shares it only if it is large.
+        with blas_on_one_thread(len(pairs) * phi.size // 8):
+            return mlp_loss_and_gradient(
+                pairs.chosen, pairs.rejected, phi, scorer.n_hidden, activation=scorer.activation, **_options(pairs)
+            )
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins."""
+        return (*self.loss_and_gradient(phi), self.margins(phi))
+
+
+def _options(pairs: PreferencePairs) -> dict[str, Array | None]:
+    return {"weights": pairs.weights, "labels": pairs.labels, "target_margins": pairs.target_margins}

@@ -1,0 +1,431 @@
+"""Passes over whole arrays: check the arrays, hand blocks of pairs to the compiled functions, add up their sums.
+
+Blocks have the same size whatever the number of threads, threads take them in at most 16 parts (``in_parts``), and the
+sums of the parts are added in the order of the data. So the result does not depend on the number of threads, bit for
+bit. Features in a mapped file may be larger than the memory: their differences are then formed a few blocks at a time
+(the argument ``minus``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..logistic import Array
+from ..threads import in_parts
+from .compiled import (
+    BLOCK,
+    LOG_2,
+    ROWS,
+    curvature_blocks,
+    general_blocks,
+    linear_blocks,
+    margin_blocks,
+    mlp_middle,
+    plain_blocks,
+    plain_blocks_32,
+)
+
+__all__ = [
+    "curvatures",
+    "differences_of",
+    "linear_loss_and_gradient",
+    "linear_margins",
+    "mean_loss_and_gradients",
+    "mlp_loss_and_gradient",
+    "warmup",
+    "weighted_gram",
+]
+
+T = TypeVar("T")
+Floats = Array | NDArray[np.float32]
+FLOAT64 = np.dtype(np.float64)
+NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
+NOTHING.flags.writeable = False
+
+CHUNK = 4  # blocks of features whose differences or weighted copies are held at a time
+MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit the second-level cache of a core
+# Waking a thread can take 50 µs, so each thread gets work for about half a millisecond.
+BLOCKS_FOR_A_THREAD = 16  # of margins
+ENTRIES_FOR_A_THREAD = 500_000  # of the features of a linear scorer
+PRODUCTS_FOR_A_THREAD = 8_000_000  # of the matrices of an MLP, or of a Hessian
+
+
+def mean_loss_and_gradients(
+    margins: Floats,
+    out: Floats | None = None,
+    *,
+    weights: Array | None = None,
+    labels: Array | None = None,
+    target_margins: Array | None = None,
+) -> tuple[float, Floats]:
+    """Compute the mean loss and its gradient with respect to every margin, in one pass.
+
+    Parameters
+    ----------
+    margins : array, (n_pairs,), log-odds
+        float32 and float64 are read as they are, other real numbers are converted to float64 first.
+    out : array, (n_pairs,), optional
+        Receives the gradients; of the dtype of the margins.
+    weights, labels, target_margins : arrays, (n_pairs,), optional
+        As in ``losses.mean_loss``.
+
+    Returns
+    -------
+    mean : float, nats
+        Σ w·l(z) / Σ w with z = Δ - m; exactly log 2 where every z is 0.
+    d_margins : array, (n_pairs,)
+        w·l'(z) / Σ w: the 1/n is in it.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, no pairs, negative weights, labels outside [0, 1], an unsuitable ``out``.
+
+    Examples
+    --------
+    >>> mean, d_margins = mean_loss_and_gradients(np.array([0.0, 1.5]))
+    >>> print(f"{mean:.6f}", d_margins.round(6))
+    0.447280 [-0.25     -0.091213]
+    """
+    z = _vector(margins, "margins", None)
+    gradients = _output(out, z)
+    n_blocks = -(-z.size // BLOCK)
+    sums = np.zeros((n_blocks, 2))
+    if weights is None and labels is None and target_margins is None:
+        total_weight = float(z.size)
+        _run(
+            plain_blocks if z.dtype == np.float64 else plain_blocks_32, n_blocks, z, 1.0 / total_weight, gradients, sums
+        )
+    else:
+        w, total_weight, t, m = _options(z.size, weights, labels, target_margins)
+        _run(general_blocks, n_blocks, z, w, t, m, total_weight, gradients, sums)
+    return _mean(sums), gradients
+
+
+def linear_loss_and_gradient(
+    differences: Array,
+    phi: Array,
+    *,
+    minus: Floats | None = None,
+    weights: Array | None = None,
+    labels: Array | None = None,
+    target_margins: Array | None = None,
+    margins: Array | None = None,
+) -> tuple[float, Array]:
+    """Compute the mean loss of a linear scorer and its gradient with respect to φ in one pass over the data.
+
+    Parameters
+    ----------
+    differences : array, (n_pairs, n_features)
+        x_chosen - x_rejected of each pair; or x_chosen alone, if x_rejected is given as ``minus``.
+    phi : array, (n_features,)
+    minus : array, (n_pairs, n_features), optional
+        Subtracted from ``differences`` a few thousand rows at a time, for data that may not fit the memory.
+    weights, labels, target_margins : arrays, (n_pairs,), optional
+        As in ``mean_loss_and_gradients``.
+    margins : array, (n_pairs,), optional
+        Receives φ·d, without the target margins.
+
+    Returns
+    -------
+    mean : float, nats
+    gradient : array, (n_features,)
+        Σ w·l'(z)·d / Σ w with z = φ·d - m.
+    """
+    rows = _Rows(differences, minus, phi)
+    w, total_weight, t, m = _options(rows.n, weights, labels, target_margins)
+    is_plain = weights is None and labels is None and target_margins is None
+    delta = np.empty(rows.n) if margins is None else margins
+    gradients, sums = np.zeros((rows.n_blocks, rows.phi.size)), np.zeros((rows.n_blocks, 2))
+
+    def one_part(first: int, last: int) -> None:
+        for d, at, block, n_blocks in rows.chunks(first, last):
+            options = w[at], t[at], m[at], total_weight, is_plain, delta[at]
+            linear_blocks(d, rows.phi, *options, gradients[block:], sums[block:], 0, n_blocks)
+
+    rows.share(one_part)
+    return _mean(sums), gradients.sum(axis=0)
+
+
+def linear_margins(
+    differences: Array, phi: Array, *, minus: Floats | None = None
+) -> Array:
+    """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
+    rows = _Rows(differences, minus, phi)
+    margins = np.empty(rows.n)
+
+    def one_part(first: int, last: int) -> None:
+        for d, at, _, n_blocks in rows.chunks(first, last):
+            margin_blocks(d, rows.phi, margins[at], 0, n_blocks)
+
+    rows.share(one_part)
+    return margins
+
+
+def weighted_gram(
+    differences: Array, weights: Array, *, minus: Floats | None = None
+) -> Array:
+    """Compute Σ_i weights[i] · d_i d_iᵀ, (n_features, n_features), block by block on several threads.
+
+    The BLAS computes the product of a block, and the caller keeps the BLAS on one thread. Written as AᵀA with A = √w·d
+    the product needs half the work of a general one.
+    """
+    rows = _Rows(differences, minus, np.empty(differences.shape[1]))
+    if weights.shape != (rows.n,):
+        raise ValueError(f"weights: expected shape ({rows.n},), one for each pair, got {weights.shape}")
+
+    def one_part(first: int, last: int) -> Array:
+        result = np.zeros((rows.phi.size, rows.phi.size))
+        scaled = np.empty((min(CHUNK * ROWS, rows.n), rows.phi.size))
+        for d, at, _, _ in rows.chunks(first, last, CHUNK):
+            part = np.multiply(d, np.sqrt(weights[at])[:, None], out=scaled[: len(d)])
+            result += part.T @ part
+        return result
+
+    return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))
+
+
+def differences_of(chosen: Floats, rejected: Floats) -> Array:
+    """Return chosen - rejected, (n_pairs, n_features), as a new float64 array."""
+    result = np.empty(chosen.shape)
+
+    def one_part(first: int, last: int) -> None:
+        at = slice(first * ROWS, last * ROWS)
+        np.subtract(chosen[at], rejected[at], out=result[at], dtype=np.float64)
+
+    in_parts(one_part, -(-len(result) // ROWS), 1 + ENTRIES_FOR_A_THREAD // (ROWS * chosen.shape[1]))
+    return result
+
+
+class _Rows:
+    """Rows of differences, given as they are or still to be formed, in blocks of ROWS rows."""
+
+    def __init__(self, differences: Floats, minus: Floats | None, phi: Array) -> None:
+        shape = differences.shape
+        if len(shape) != 2 or 0 in shape or phi.shape != shape[1:] or (minus is not None and minus.shape != shape):
+            raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {shape}")
+        self.n, self.n_blocks = shape[0], -(-shape[0] // ROWS)
+        self.phi = _read_only(np.ascontiguousarray(phi, dtype=np.float64))
+        self.minus = minus
+        self.rows = differences if minus is not None else _read_only(np.require(differences, np.float64, ["C", "A"]))
+
+    def chunks(
+        self, first: int, last: int, at_a_time: int | None = None
+    ) -> Iterator[tuple[Array, slice, int, int]]:
+        """Yield the rows of blocks first to last - 1 in chunks: (array, its rows, its first block, number of blocks)."""
+        buffer = None if self.minus is None else np.empty((CHUNK * ROWS, self.phi.size))
+        step = at_a_time or (last - first if self.minus is None else CHUNK)
+        for block in range(first, last, step):
+            end = min(block + step, last)
+            at = slice(block * ROWS, min(end * ROWS, self.n))
+            d: Array = self.rows[at]  # type: ignore[assignment]  # float64, unless there is ``minus``
+            if self.minus is not None and buffer is not None:
+                d = np.subtract(d, self.minus[at], out=buffer[: at.stop - at.start], dtype=np.float64)
+            yield _read_only(d), at, block, end - block  # type: ignore[misc]
+
+    def share(
+        self, one_part: Callable[[int, int], T], for_a_thread: int = ENTRIES_FOR_A_THREAD, least: int = 1
+    ) -> list[T]:
+        return in_parts(one_part, self.n_blocks, 1 + for_a_thread // (ROWS * self.phi.size), least)
+
+
+def mlp_loss_and_gradient(
+    chosen: Floats,
+    rejected: Floats,
+    phi: Array,
+    n_hidden: int,
+    *,
+    activation: str = "tanh",
+    weights: Array | None = None,
+    labels: Array | None = None,
+    target_margins: Array | None = None,
+) -> tuple[float, Array]:
+    """Compute the mean loss of r = v · act(x W + b) and its gradient with respect to W, b and v.
+
+    Both answers of a block of pairs go through the layers as one matrix, forward and back, while it is in the cache. A
+    bias is the weight of a feature that is always 1: with such a column in x, (W, b) is one matrix, and so is its
+    gradient. The BLAS computes the two products with x, and the caller keeps the BLAS on one thread; everything between
+    the products is ``mlp_middle``.
+
+    Parameters
+    ----------
+    chosen, rejected : arrays, (n_pairs, n_features)
+    phi : array, (n_features · n_hidden + 2 · n_hidden,)
+        W, b and v, flat, in this order.
+    n_hidden : int
+    activation : "tanh" or "relu"
+    weights, labels, target_margins : arrays, (n_pairs,), optional
+        As in ``mean_loss_and_gradients``.
+
+    Returns
+    -------
+    mean : float, nats
+    gradient : array, in the shape of phi
+    """
+    n, n_inputs = len(chosen), chosen.shape[1] + 1  # the features, and 1
+    size, is_tanh = n_inputs * n_hidden, activation == "tanh"
+    if rejected.shape != chosen.shape or phi.shape != (size + n_hidden,) or n == 0:
+        raise ValueError(
+            f"phi: expected {size + n_hidden} numbers and features of one shape, "
+            f"got shapes {phi.shape}, {chosen.shape} and {rejected.shape}"
+        )
+    if activation not in {"tanh", "relu"}:
+        raise ValueError(f"activation: expected 'tanh' or 'relu', got {activation!r}")
+    phi = np.ascontiguousarray(phi, dtype=np.float64)
+    matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
+    w, total_weight, t, m = _options(n, weights, labels, target_margins)
+    is_plain = weights is None and labels is None and target_margins is None
+    rows = min(n, max(MLP_CACHE // (16 * (n_inputs + n_hidden)), 32))
+    n_blocks = -(-n // rows)
+    sums = np.zeros((n_blocks, 2))
+
+    def one_part(first: int, last: int) -> Array:
+        both, hidden = np.empty((2 * rows, n_inputs)), np.empty((2 * rows, n_hidden))
+        both[:, -1] = 1.0
+        gradient = np.zeros(phi.size)
+        d_matrix, d_output = gradient[:size].reshape(n_inputs, n_hidden), gradient[size:]
+        for block in range(first, last):
+            start, stop = block * rows, min(n, (block + 1) * rows)
+            half = stop - start
+            x, h = both[: 2 * half], hidden[: 2 * half]
+            x[:half, :-1], x[half:, :-1] = chosen[start:stop], rejected[start:stop]
+            np.matmul(x, matrix, out=h)
+            mlp_middle(h, v, is_tanh, w, t, m, total_weight, is_plain, start, sums[block], d_output)
+            if block == first:
+                np.matmul(x.T, h, out=d_matrix)
+            else:
+                d_matrix += x.T @ h
+        return gradient
+
+    parts = in_parts(one_part, n_blocks, 1 + PRODUCTS_FOR_A_THREAD // (4 * rows * size))
+    gradient = parts[0]
+    for part in parts[1:]:
+        gradient += part
+    return _mean(sums), gradient
+
+
+def curvatures(
+    margins: Floats,
+    out: Floats | None = None,
+    *,
+    weights: Array | None = None,
+    target_margins: Array | None = None,
+) -> Floats:
+    """Compute the second derivative of the mean loss with respect to every margin: w·sigma(z)·sigma(-z) / Σ w.
+
+    Parameters and errors are those of ``mean_loss_and_gradients``. The curvature does not depend on labels.
+    """
+    z = _vector(margins, "margins", None)
+    result = _output(out, z)
+    w, total_weight = _weights(weights, z.size)
+    m = _optional(target_margins, "target_margins", z.size)
+    _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total_weight, result)
+    return result
+
+
+def warmup() -> None:
+    """Compile every kernel, or load it from the cache, so that the first call is as fast as later ones."""
+    one, rows = np.ones(1), np.ones((1, 1))
+    for margins in (one, one.astype(np.float32)):
+        mean_loss_and_gradients(margins)
+        mean_loss_and_gradients(margins, weights=one, labels=one, target_margins=one)
+        curvatures(margins, weights=one, target_margins=one)
+    linear_loss_and_gradient(rows, one)
+    linear_margins(rows, one)
+    mlp_loss_and_gradient(rows, rows, np.ones(3), 1)
+
+
+def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
+    """Call kernel(*arrays, first, last) on ranges that together cover all blocks, on several threads."""
+    if n_blocks < 2 * BLOCKS_FOR_A_THREAD:
+        kernel(*arrays, 0, n_blocks)
+    else:
+        in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
+
+
+def _mean(sums: Array) -> float:
+    """Turn the sums of the blocks into the mean loss.
+
+    The mean is Σ l/n, and it is also log 2 + Σ (l - log 2)/n. The second form is exact where every margin is 0; the
+    first keeps its digits where the losses are tiny. Terms l/n do not overflow unless the mean does. fsum adds
+    without rounding, so that not even the order of the blocks matters.
+    """
+    mean, excess = sums[0].tolist() if len(sums) == 1 else (_exact_sum(sums[:, 0]), _exact_sum(sums[:, 1]))
+    return LOG_2 + excess if -0.5 * LOG_2 < excess < math.inf else mean
+
+
+def _exact_sum(values: Array) -> float:
+    return math.fsum(values) if np.isfinite(values).all() else float(values.sum())
+
+
+def _vector(values: object, name: str, n: int | None) -> Floats:
+    """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
+    array = np.asarray(values)
+    if (
+        array.dtype is FLOAT64
+        and array.ndim == 1
+        and array.size
+        and n is None
+        and array.flags.c_contiguous
+        and array.flags.aligned
+    ):
+        return _read_only(array)  # the common case
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
+    if array.ndim != 1 or array.size == 0 or (n is not None and array.size != n):
+        wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
+        raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
+    keep = n is None and array.dtype.newbyteorder("=") == np.float32
+    # "A": a column of an NPZ file may begin at any byte
+    return _read_only(np.require(array, np.float32 if keep else np.float64, ["C", "A"]))
+
+
+def _read_only(array: Floats) -> Floats:
+    """Return a read-only view. To Numba it has a type of its own; using one type throughout saves compilations."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _optional(values: Array | None, name: str, n: int) -> Floats:
+    return NOTHING if values is None else _vector(values, name, n)
+
+
+def _options(
+    n: int,
+    weights: Array | None,
+    labels: Array | None,
+    target_margins: Array | None,
+) -> tuple[Floats, float, Floats, Floats]:
+    """Return weights, their sum, labels and target margins, checked; empty arrays for those not given."""
+    if weights is None and labels is None and target_margins is None:
+        return NOTHING, float(n), NOTHING, NOTHING
+    w, total_weight = _weights(weights, n)
+    t = _optional(labels, "labels", n)
+    if not ((t >= 0) & (t <= 1)).all():
+        raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
+    return w, total_weight, t, _optional(target_margins, "target_margins", n)
+
+
+def _weights(values: Array | None, n: int) -> tuple[Floats, float]:
+    weights = _optional(values, "weights", n)
+    total = float(weights.sum()) if weights.size else float(n)
+    if not (weights >= 0).all() or not 0 < total < np.inf:
+        raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
+    return weights, total
+
+
+def _output(out: Floats | None, like: Floats) -> Floats:
+    if out is None:
+        return np.empty_like(like)
+    if out.shape != like.shape or out.dtype != like.dtype or not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(
+            f"out: expected a writeable contiguous array of shape {like.shape} and dtype {like.dtype}, "
+            f"got shape {out.shape} and dtype {out.dtype}"
+        )
+    return out

@@ -1,0 +1,42 @@
+"""Where the modules of earlier versions are now: their old import paths keep working."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["MODULES"]
+
+MODULES = {
+    "benchmark": "bench",
+    "cli": "commands",
+    "contests": "bench.workloads",
+    "diagnosis": "gradient_check.diagnosis",
+    "doctor": "commands.doctor",
+    "learner": "gradient_check.runner",
+    "report": "commands.report",
+    "text": "files.text",
+}
+"""Old name -> new name, both within this package."""
+
+
+class _Moved:
+    """Answer the import of an old name with the module that has the new one."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        package, _, old = name.rpartition(".")
+        return ModuleSpec(name, _Moved()) if package == __package__ and old in MODULES else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = import_module(f"{__package__}.{MODULES[spec.name.rpartition('.')[2]]}")
+        self.own_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.own_spec  # the import system has just written that of the old name over it
+
+
+sys.meta_path.append(_Moved())
