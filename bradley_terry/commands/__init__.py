@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("bradley-terry: these data do not fit into the memory of this machine", file=sys.stderr)
         return 2
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        print(f"bradley-terry: {_sentence(error, arguments.options)}", file=sys.stderr)
+        print(f"bradley-terry: {_sentence(error, arguments.parser.options())}", file=sys.stderr)
         return 2
     return status
 
@@ -57,5 +57,5 @@ def _sentence(error: Exception, options: Sequence[str]) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     sentence = " ".join(str(error).split())
     name, _, rest = sentence.partition(":")
-    is_option = not isinstance(error, OSError) and name in options and rest.startswith(" expected")
+    is_option = not isinstance(error, OSError) and f"--{name}" in options and rest.startswith(" expected")
     return f"--{sentence}" if is_option else sentence

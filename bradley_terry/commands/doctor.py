@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import __version__
 from ..losses import mean_loss, pair_losses
-from ..objective import Objective, chosen_backend
+from ..objective import COMPILED, REFERENCE, Objective, chosen_backend
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer
 
@@ -41,13 +41,12 @@ def examine() -> tuple[str, bool]:
     ]
     lines += [f"  {name:<13} {_version(name)}" for name in NEEDED]
     lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
-    has_kernels = chosen_backend("numba") == "numba"
+    has_kernels = chosen_backend(COMPILED) == COMPILED
     if has_kernels:
-        from .. import kernels
+        from ..kernels import compiled, get_threads
 
-        n_threads = kernels.get_threads()
-        threads = "1 thread" if n_threads == 1 else f"{n_threads} threads"
-        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {kernels.CACHE_FOLDER}")
+        threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
+        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER}")
     else:
         lines.append("compiled kernels: none, since numba is not installed; all but bench works, more slowly")
     checks = {"the loss at the margins 0 and 1.5 is 0.693147 and 0.201413": _known_values}
@@ -84,8 +83,8 @@ def _problem() -> tuple[MLPScorer, PreferencePairs, np.ndarray]:
 
 def _backends_agree() -> bool:
     scorer, pairs, phi = _problem()
-    loss, gradient = Objective(scorer, pairs, backend="numba")(phi)
-    plain_loss, plain_gradient = Objective(scorer, pairs, backend="numpy")(phi)
+    loss, gradient = Objective(scorer, pairs, backend=COMPILED)(phi)
+    plain_loss, plain_gradient = Objective(scorer, pairs, backend=REFERENCE)(phi)
     return bool(abs(loss - plain_loss) <= 1e-13 * plain_loss and np.abs(gradient - plain_gradient).max() <= 1e-13)
 
 
@@ -93,4 +92,4 @@ def _gradient_is_right() -> bool:
     from ..gradient_check import check_gradient
 
     scorer, pairs, phi = _problem()
-    return check_gradient(Objective(scorer, pairs, backend="numpy"), phi).passed
+    return check_gradient(Objective(scorer, pairs, backend=REFERENCE), phi).passed

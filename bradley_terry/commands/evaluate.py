@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model.npz file, or the folder that train wrote")
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    parser.add_argument("--figures", type=Path, metavar="FOLDER", help="folder to draw figures in (default: none)")
+    parser.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="folder to write figures to (default: draw none)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -45,7 +48,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:
-        print(judgement(result, pairs, model=model, title=f"{arguments.model} on {arguments.data}"), end="")
+        print(judgement(result, pairs, model=model, title=f"Evaluation: {arguments.model} on {arguments.data}"), end="")
     return 0
 
 
@@ -90,12 +93,4 @@ def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") 
     if unknown:
         raise ValueError(f"{name}: expected items that the model was trained on, got {unknown[0]!r}")
     translated = np.array([number.get(item, 0) for item in theirs])
-    return PreferencePairs(
-        translated[pairs.chosen],
-        translated[pairs.rejected],
-        prompts=pairs.prompts,
-        weights=pairs.weights,
-        labels=pairs.labels,
-        target_margins=pairs.target_margins,
-        feature_names=mine,
-    )
+    return replace(pairs, chosen=translated[pairs.chosen], rejected=translated[pairs.rejected], feature_names=mine)

@@ -79,5 +79,5 @@ def make_parser() -> Parser:
         name = verb.__name__.rpartition(".")[2]
         part = verbs.add_parser(name, help=verb.SUMMARY, description=verb.SUMMARY, epilog=f"example: {verb.EXAMPLE}")
         verb.add_arguments(part)
-        part.set_defaults(run=verb.run, options=[option.lstrip("-") for option in part.options()])
+        part.set_defaults(run=verb.run, parser=part)
     return parser

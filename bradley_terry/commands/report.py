@@ -18,26 +18,7 @@ from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from .learned import Weight, example_in_words, weights_by_strength
 
-__all__ = ["FIGURES", "Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
-
-FIGURES = {
-    "loss_curve": (
-        "mean loss against the step of the fit",
-        "The mean loss of the training {pairs} (circles) and, if any were held out, of the held-out {pairs} (squares) "
-        "after each step of the fit. The dotted line is log 2, the loss of a coin flip.",
-    ),
-    "margins": (
-        "histogram of the margins",
-        "The margins of the {where} {pairs}. To the right of 0 the model gives the chosen {answer} the higher reward; "
-        "to the left, in the hatched bars, it is wrong.",
-    ),
-    "reliability": (
-        "observed share against predicted probability",
-        "How often the model's favourite was chosen, against the probability that the model predicted, for the {where} "
-        "{pairs}. Points on the diagonal mean that its confidence is justified; below it, the model is too sure.",
-    ),
-}
-"""File name → what the figure shows, and its caption in report.md."""
+__all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
 FEW_PROMPTS = 30  # a share found on 30 prompts is known only to about ± 0.15
@@ -88,17 +69,32 @@ def markdown(
     held_out_evaluation: Evaluation | None,
     weights: Sequence[Weight],
     example: str = "",
-    figures: bool = False,
+    figures: Mapping[str, tuple[str, str]] | None = None,
 ) -> str:
-    """Return the whole report as Markdown; with ``figures``, it embeds those that are saved beside it."""
+    """Return the whole report as Markdown.
+
+    Parameters
+    ----------
+    model : RewardModel
+    name : str
+        Of the data.
+    training : PreferencePairs
+    training_evaluation, held_out_evaluation : Evaluation
+        The latter is None if no pairs were held out.
+    weights : sequence of Weight
+        See ``weights_by_strength``.
+    example : str
+        See ``example_in_words``; left out if empty.
+    figures : mapping from name to (title, caption), optional
+        Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
+    """
     held_out, nouns = held_out_evaluation, _nouns(training)
     columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
     where = "training" if held_out is None else "held-out"
 
     def figure(file: str) -> str:
-        shows, caption = FIGURES[file]
-        words = caption.format(where=where, pairs=f"{nouns.pair}s", answer=nouns.answer)
-        return f"\n\n![{shows}]({file}.svg)\n\n{words}" if figures else ""
+        title, caption = (figures or {}).get(file, ("", ""))
+        return f"\n\n![{title}]({file}.svg)\n\n{caption}" if caption else ""
 
     parts = [
         f"# Reward model: {name}",
@@ -222,9 +218,10 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
         note += f"; in brackets is its 95 % bootstrap interval, which resamples whole {nouns.prompt}s"
     note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score is "
     note += "better."
-    fewest = min(evaluation.n_prompts for evaluation in columns.values())
-    if fewest < FEW_PROMPTS:
-        note += f" With only {_count(fewest, nouns.prompt)}, all of these numbers are uncertain."
+    fewest = min(columns, key=lambda column: columns[column].n_prompts)
+    if columns[fewest].n_prompts < FEW_PROMPTS:
+        rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
+        note += f" The column “{fewest}” rests on only {rest_on}, so its numbers are uncertain."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
@@ -259,8 +256,8 @@ def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
         f"## Is its confidence justified?\n\n{grid}\n\n"
         f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
         f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
-        "share in which the favourite was chosen. If the confidence is justified, the last two columns agree up to chance. "
-        f"Their mean difference, weighted by the number of {nouns.pair}s, is the calibration error of "
+        "share in which the favourite was chosen. If the confidence is justified, the last two columns agree up to "
+        f"chance. Their mean difference, weighted by the number of {nouns.pair}s, is the calibration error of "
         f"{evaluation.ece:.3f}."
     )
 
@@ -283,7 +280,7 @@ STOPPED = " The fit did not converge, so these are not estimates, but the values
 def _rewards(weights: Sequence[Weight], converged: bool) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
     known = weights[0].standard_error is not None
-    rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w, ".3f")] for w in weights[:MOST_WEIGHTS]]
+    rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
     note = "Rewards are in log-odds. Only their differences are determined by the data; here they sum to zero."
     if known:
         note += " The standard error and z = reward / standard error are those of the distance from the average item."
@@ -304,7 +301,7 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
     """Return the table of the features and their weights, and what the numbers mean."""
     active = [weight for weight in weights if weight.strength]
     shown = active[:MOST_WEIGHTS]
-    rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w, ".4g"), f"{w.strength:.3f}"] for w in shown]
+    rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w), f"{w.strength:.3f}"] for w in shown]
     note = (
         "One unit more of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
         "square) difference between the two answers: how far the feature usually moves the margin."
@@ -331,10 +328,10 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
     return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
 
 
-def _uncertainty(weight: Weight, form: str) -> list[str]:
+def _uncertainty(weight: Weight) -> list[str]:
     """Return the cells for standard error and z."""
     error, z = weight.standard_error, weight.z
-    return ["–" if error is None else f"{error:{form}}", "–" if z is None else f"{z:+z.1f}"]
+    return ["–" if error is None else f"{error:.4g}", "–" if z is None else f"{z:+z.1f}"]
 
 
 def _count(n: int, noun: str) -> str:

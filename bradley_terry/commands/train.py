@@ -10,6 +10,7 @@ import json
 import sys
 import warnings
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from ..evaluation import Evaluation
 from ..model import HISTORY, RewardModel
-from ..objective import Objective
+from ..objective import BACKENDS, Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import ConvergenceWarning, fit
@@ -25,8 +26,6 @@ from .data import DATA_HELP, check_writable, find_data, name_of
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 __all__ = ["TrainingRun", "train"]
-
-BACKENDS = ("auto", "numpy", "numba")  # UNTIL THE MERGE: from ..objective import BACKENDS
 
 SUMMARY = "fit a reward model to preference pairs, evaluate it, and explain what it learned"
 EXAMPLE = "bradley-terry train answers.jsonl --out runs/answers"
@@ -75,9 +74,9 @@ class TrainingRun:
     @property
     def report(self) -> str:
         """The report as Markdown, without its figures."""
-        return self._markdown(figures=False)
+        return self._markdown()
 
-    def _markdown(self, *, figures: bool) -> str:
+    def _markdown(self, figures: Mapping[str, tuple[str, str]] | None = None) -> str:
         return markdown(
             self.model,
             name=self.name,
@@ -113,7 +112,7 @@ class TrainingRun:
         OSError
             If the folder cannot be written to.
         """
-        from ..figures import model_figures
+        from .. import figures
 
         folder = Path(folder)
         _check_new("folder", folder, force)
@@ -124,10 +123,14 @@ class TrainingRun:
             writer = csv.writer(file)
             writer.writerow(HISTORY)
             writer.writerows(zip(*(self.model.history[column].tolist() for column in HISTORY), strict=True))
-        paths[2].write_text(self._markdown(figures=True), encoding="utf-8")
+        # UNTIL THE MERGE: captions = figures.captions(self.model), titles = figures.TITLES, margins None
+        captions = dict.fromkeys(("loss_curve", "margins", "reliability"), "A figure.")
+        titles = {name: name for name in captions}
+        shown = {name: (titles[name], caption) for name, caption in captions.items()}
+        paths[2].write_text(self._markdown(shown), encoding="utf-8")
         pairs = self.training if self.held_out is None else self.held_out
-        margins = Objective(self.model.scorer, pairs).margins(self.model.phi)  # UNTIL THE MERGE: evaluation.margins
-        return paths + model_figures(self.model, self.evaluation, margins, folder, weights=pairs.weights)
+        margins = Objective(self.model.scorer, pairs).margins(self.model.phi)
+        return paths + figures.model_figures(self.model, self.evaluation, margins, folder, weights=pairs.weights)
 
     def to_dict(self) -> dict[str, object]:
         """Return the run in plain types, as ``bradley-terry train --json`` prints it."""
@@ -238,7 +241,7 @@ def train(
         validation=held_out,
         progress=progress,
         standardise=isinstance(scorer, MLPScorer) if standardise is None else standardise,
-        backend="numba" if backend == "auto" else backend,  # UNTIL THE MERGE: backend=backend
+        backend=backend,
     )
     said = ""
     if example:
@@ -382,7 +385,7 @@ def _scorer(
         raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {scorer!r}")
     if (kind == "table") != pairs.is_items:
         wanted, got = ("item numbers", "features") if kind == "table" else ("features", "item numbers")
-        raise ValueError(f"scorer: expected data with {wanted} for {kind}, but {name} holds {got}")
+        raise ValueError(f"scorer: expected data with {wanted} for the scorer {kind}, but {name} holds {got}")
     if kind == "table":
         used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
         if pairs.n_items > max(1000, 10 * used):
