@@ -31,9 +31,6 @@ def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
     if find_spec("numba") is None:
         raise ModuleNotFoundError("bench measures the compiled kernels and needs numba: python -m pip install numba")
-    from ..benchmark import draw
-    from ..benchmark import run as measure
-
     if arguments.figure is not None:  # refused now, not after minutes of measuring
         if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
             raise ValueError(f"figure: expected a file name that ends in .svg or .png, got {arguments.figure}")
@@ -41,6 +38,9 @@ def run(arguments: Namespace) -> int:
             raise ValueError("figure: expected pair-loss among the groups of --only, since the figure shows that group")
         if not arguments.figure.parent.is_dir():
             raise ValueError(f"figure: expected a folder that exists, got {arguments.figure.parent}")
+    from ..benchmark import draw
+    from ..benchmark import run as measure
+
     report = measure(
         arguments.only,
         small=arguments.small,

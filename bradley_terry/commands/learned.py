@@ -91,7 +91,8 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
         labels = ("Prompt", "Chosen", "Rejected")
         lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
     elif pair.is_items:
-        head = f"{chosen} {'was chosen over' if t > 0.5 else 'met'} {rejected}. The model"
+        first, second = (chosen, rejected) if t >= 0.5 else (rejected, chosen)
+        head = f"{first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
     elif pair.prompts is not None:
         head = f"For prompt {pair.prompts[0]}, the model"
     shifted = "" if z == margin else f", or {z:+.2f} after subtracting the target margin"
