@@ -1,11 +1,10 @@
-"""Where pairs come from: three real tables that ship, worlds with a known truth, and files.
+"""Where pairs come from: three tables of real choices, simulated people whose true reward is known, and your files.
 
-    travel_modes, citations, baseball    real choices, with published fits to compare with
-    synthetic                            preferences drawn from a reward that we know, to see whether it is found again
-    load_pairs, read_texts, save_pairs   JSONL, CSV and NPZ files
+    travel_modes, citations, baseball    real choices, whose published fits ours can be compared with
+    synthetic                            preferences drawn from a known reward, to see whether a fit recovers it
+    load_pairs, read_texts, save_pairs   JSONL, CSV, NPZ and NPY files; they come from ``files``
 
-Every function here returns ``PreferencePairs`` with prompts and feature names filled in. The last three live in
-``files`` and are handed on from there.
+All pairs come with prompts and feature names filled in.
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ from __future__ import annotations
 import csv
 import io
 from importlib import resources
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .files import Texts, load_pairs, matchups_of, read_texts, save_pairs
+from .logistic import Array
 from .pairs import PreferencePairs
 from .preference import sample_preferences
 from .scorers import LinearScorer, Scorer, TableScorer
@@ -34,7 +35,7 @@ __all__ = [
     "travel_modes",
 ]
 
-# --- The tables that ship; data/README.md has their sources ----------------------------------------------------------
+# --- The tables that ship with the package; data/README.md has their sources -----------------------------------------
 
 
 def _table(name: str) -> list[dict[str, str]]:
@@ -43,15 +44,15 @@ def _table(name: str) -> list[dict[str, str]]:
 
 
 def travel_modes() -> PreferencePairs:
-    """Return 630 pairs: 210 travellers took one of plane, train, bus and car and left the other three.
+    """Return 630 pairs: each of 210 travellers chose one of plane, train, bus and car over the other three.
 
     Returns
     -------
     PreferencePairs
-        The prompt is the traveller (1 … 210). Each gives three pairs, the mode taken over every other, in the order
-        plane, train, bus, car. Features of a mode: "generalised cost" (dollars), "terminal waiting time" (minutes),
-        "income x plane" (household income in thousand dollars for the plane, else 0), and "plane", "train", "bus"
-        (1 for this mode, else 0; the car is what they are compared with).
+        The prompt is the traveller (1 … 210). Each gives three pairs, the chosen mode with each of the others, in the
+        order plane, train, bus, car. Features of a mode: "generalised cost" (dollars), "terminal waiting time"
+        (minutes), "income x plane" (household income in thousand dollars for the plane, else 0), and "plane", "train",
+        "bus" (1 for this mode, else 0; the car is the reference).
 
     References
     ----------
@@ -62,7 +63,7 @@ def travel_modes() -> PreferencePairs:
     >>> pairs = travel_modes()
     >>> len(pairs), pairs.n_prompts
     (630, 210)
-    >>> print(pairs.chosen[0], pairs.rejected[0])  # traveller 1 took the car, not the plane
+    >>> print(pairs.chosen[0], pairs.rejected[0])  # traveller 1 chose the car over the plane
     [30.  0.  0.  0.  0.  0.] [70. 69. 35.  1.  0.  0.]
     """
     taken: dict[int, list[float]] = {}
@@ -84,13 +85,14 @@ def travel_modes() -> PreferencePairs:
 
 
 def citations() -> PreferencePairs:
-    """Return 3,727 citations among four journals of statistics: to be cited is to win against the citing journal.
+    """Return 3,727 citations among four journals of statistics: the cited journal wins against the citing one.
 
     Returns
     -------
     PreferencePairs of items
-        For ``TableScorer(4)``: Biometrika, Comm Statist, JASA, JRSS-B. Two rows for each two journals, one for each
-        direction, weighted with the count; self-citations are left out. The prompt names the two journals.
+        For ``TableScorer(4)``: Biometrika, Comm Statist, JASA, JRSS-B. There are two rows for each two journals, one
+        for each direction, and the weight of a row is its number of citations. Self-citations are left out.
+        ``prompts`` names the matchup: "Biometrika vs Comm Statist".
 
     References
     ----------
@@ -104,14 +106,9 @@ def citations() -> PreferencePairs:
     """
     table = _table("citations.csv")
     journals = [row["cited"] for row in table]
-    chosen: list[int] = []
-    rejected: list[int] = []
-    counts: list[float] = []
-    for i, first in enumerate(journals):
-        for j in range(i + 1, len(journals)):
-            chosen += [i, j]
-            rejected += [j, i]
-            counts += [float(table[i][journals[j]]), float(table[j][first])]
+    rows = [row for i, j in combinations(range(len(journals)), 2) for row in ((i, j), (j, i))]  # (cited, citing)
+    chosen, rejected = [i for i, _ in rows], [j for _, j in rows]
+    counts = [float(table[i][journals[j]]) for i, j in rows]
     return PreferencePairs(
         chosen,
         rejected,
@@ -122,19 +119,19 @@ def citations() -> PreferencePairs:
 
 
 def baseball(home_advantage: bool = False) -> PreferencePairs:
-    """Return the games of the American League East, 1987: seven teams, one team wins each game.
+    """Return the games of the American League East in 1987: seven teams, no ties.
 
     Parameters
     ----------
     home_advantage : bool
         False: items for ``TableScorer(7)``, the teams in alphabetical order, Baltimore first. True: features for
-        ``LinearScorer(7)``: 1 for the team, six teams against Baltimore, and "at home", 1 for the home side, else 0.
+        ``LinearScorer(7)``: six teams, 1 for the team itself (Baltimore is the reference), and "at home", 1 or 0.
 
     Returns
     -------
     PreferencePairs
-        One row for each home team, away team and winner, weighted with the number of games; rows without a game are
-        left out. The prompt names the two teams, the same whoever is at home.
+        One row for each home team, away team and winner, if there was such a game; its weight is the number of games.
+        ``prompts`` names the matchup, "Baltimore vs Boston", the same for both home teams.
 
     References
     ----------
@@ -158,7 +155,7 @@ def baseball(home_advantage: bool = False) -> PreferencePairs:
     if not home_advantage:
         return PreferencePairs(winners, losers, prompts=matchups, weights=games, feature_names=teams)
     at_home = np.array([row[2] for row in rows])
-    is_team = np.eye(len(teams))[:, 1:]  # Baltimore is the row of zeros
+    is_team = np.eye(len(teams))[:, 1:]  # Baltimore's row is all zeros
     return PreferencePairs(
         np.column_stack([is_team[winners], at_home]),
         np.column_stack([is_team[losers], 1 - at_home]),
@@ -168,7 +165,7 @@ def baseball(home_advantage: bool = False) -> PreferencePairs:
     )
 
 
-# --- Worlds with a known truth ---------------------------------------------------------------------------------------
+# --- Simulated people whose true reward is known ---------------------------------------------------------------------
 
 
 def synthetic(
@@ -185,63 +182,69 @@ def synthetic(
     ----------
     n_pairs : int, at least 1
     scorer : Scorer, optional
-        The form of the true reward; linear in as many features as φ has, unless given.
+        The form of the true reward. By default it is linear, in as many features as φ has.
     phi : array_like, (n_parameters,), optional
-        The truth. (1, -2, 0.5) for the default scorer, ``synthetic_phi(scorer, seed)`` for any other, unless given.
+        The true parameters. By default (1, -2, 0.5) without a scorer, else ``synthetic_phi(scorer, seed)``.
     pairs_per_prompt : int, at least 1
         If more than one, all answers to a prompt share a random offset of their features, as answers to one question
-        share its subject. A linear reward moves with it; the preferences do not.
-    seed : int
+        share its subject. The offset changes a linear reward, but not the preferences.
+    seed : int, at least 0
         The same seed gives the same pairs.
 
     Returns
     -------
     PreferencePairs
-        Standard normal features (plus the offset), or two different random items; the winner is stored as chosen.
+        Standard normal features (plus the offset), or two different random items. The winner is stored as chosen.
 
     Examples
     --------
     >>> synthetic(6, pairs_per_prompt=3)
     PreferencePairs(6 pairs of 3 features, 2 prompts)
     """
-    for name, value in (("n_pairs", n_pairs), ("pairs_per_prompt", pairs_per_prompt)):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    _check_whole("n_pairs", n_pairs, 1)
+    _check_whole("pairs_per_prompt", pairs_per_prompt, 1)
+    _check_whole("seed", seed, 0)
     if scorer is None:
         phi = np.array([1.0, -2.0, 0.5]) if phi is None else np.array(phi, dtype=np.float64)
         scorer = LinearScorer(max(1, phi.size))
+    is_table = isinstance(scorer, TableScorer)
+    size = getattr(scorer, "n_items" if is_table else "n_features", None)
+    if not isinstance(size, int | np.integer):
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {scorer}")
+    if is_table and size < 2:
+        raise ValueError(f"scorer: expected at least two items to choose between, got {scorer}")
     truth = synthetic_phi(scorer, seed) if phi is None else np.array(phi, dtype=np.float64)
     scorer.unpack(truth)
     rng = np.random.default_rng(seed)
     prompts = np.arange(n_pairs) // pairs_per_prompt
     a: NDArray[np.generic]
     b: NDArray[np.generic]
-    if isinstance(scorer, TableScorer):
-        n = scorer.n_items
-        if n < 2:
-            raise ValueError(f"scorer: expected at least two items to choose between, got {scorer}")
-        first = rng.integers(n, size=n_pairs)
-        a, b = first, (first + rng.integers(1, n, size=n_pairs)) % n  # 1 … n - 1 places further: never the same item
-        names = [f"item {i}" for i in range(n)]
+    if is_table:
+        a = rng.integers(size, size=n_pairs)
+        b = (a + rng.integers(1, size, size=n_pairs)) % size  # 1 … size - 1 further on, so never the same item
+        names = [f"item {i}" for i in range(size)]
     else:
-        d = getattr(scorer, "n_features", None)
-        if not isinstance(d, int | np.integer):
-            raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {scorer}")
-        offset = 0.0 if pairs_per_prompt == 1 else rng.standard_normal((int(prompts[-1]) + 1, d))[prompts]
-        a = rng.standard_normal((n_pairs, d)) + offset
-        b = rng.standard_normal((n_pairs, d)) + offset
-        names = [f"x{i + 1}" for i in range(d)]
+        offset = 0.0 if pairs_per_prompt == 1 else rng.standard_normal((int(prompts[-1]) + 1, size))[prompts]
+        a = rng.standard_normal((n_pairs, size)) + offset
+        b = rng.standard_normal((n_pairs, size)) + offset
+        names = [f"x{i + 1}" for i in range(size)]
     a_wins = sample_preferences(scorer.reward(truth, a), scorer.reward(truth, b), rng)
     if a.ndim == 2:
         a_wins = a_wins[:, None]
     return PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a), prompts=prompts, feature_names=names)
 
 
-def synthetic_phi(scorer: Scorer, seed: int = 0) -> NDArray[np.float64]:
-    """Return the truth that ``synthetic`` uses for this scorer and seed if it is given none.
+def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
+    """Return the true φ that ``synthetic`` uses for this scorer and seed unless it is given one.
 
-    It is ``scorer.initial`` where that is random (the MLP), and standard normal where that is zero.
+    It is ``scorer.initial`` if that is random (the MLP), and standard normal if that is zero.
     """
-    rng = np.random.default_rng([seed, 1])  # a stream of its own, so that the features do not depend on it
+    _check_whole("seed", seed, 0)
+    rng = np.random.default_rng([seed, 1])  # a different stream from that of the features
     phi = scorer.initial(rng)
     return phi if phi.any() else rng.standard_normal(scorer.n_parameters)
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")

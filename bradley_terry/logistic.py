@@ -32,9 +32,13 @@ def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floatin
     float32 is computed in float64 and rounded once at the end, which is both simpler and more exact than working
     in float32 throughout.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # NumPy's own message does not name the argument
+        raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
+        found = repr(values) if values is None or isinstance(values, str) else f"an array of dtype {array.dtype}"
+        raise TypeError(f"{name}: expected real numbers, got {found}")
     dtype = np.dtype(np.float32) if array.dtype.newbyteorder("=") == np.float32 else np.dtype(np.float64)
     return array.astype(np.float64, copy=False), dtype
 

@@ -4,16 +4,18 @@ Each answer y to a prompt x has a positive strength p_y = exp(r_y), and a person
 
     Pr(a > b) = p_a / (p_a + p_b) = 1 / (1 + exp(-(r_a - r_b))) = sigma(r_a - r_b)        (Bradley & Terry 1952)
 
-Only the difference of the rewards enters: adding any constant c(x) to all answers of a prompt changes nothing. And
-because people are modelled as random, no predictor can do better than the entropy of their choices.
+Only the difference of the rewards matters: adding a constant c(x) to the rewards of all answers to a prompt changes
+nothing. People choose at random, so no model can reach a lower expected loss than the entropy of their choices.
 """
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .logistic import Float, as_float64, cross_entropy, sigmoid
+from .logistic import Array, Float, as_float64, cross_entropy, sigmoid
 
 __all__ = [
     "accuracy_ceiling",
@@ -25,6 +27,10 @@ __all__ = [
 ]
 
 
+@overload
+def preference_probability(rewards_a: float, rewards_b: float) -> np.float64: ...
+@overload
+def preference_probability(rewards_a: ArrayLike, rewards_b: ArrayLike) -> Array: ...
 def preference_probability(rewards_a: ArrayLike, rewards_b: ArrayLike) -> Float:
     """Compute the probability that answer a is preferred to answer b: sigma(r_a - r_b).
 
@@ -40,8 +46,8 @@ def preference_probability(rewards_a: ArrayLike, rewards_b: ArrayLike) -> Float:
 
     Raises
     ------
-    ValueError
-        If the shapes do not broadcast.
+    ValueError, TypeError
+        If the shapes do not broadcast, or a reward is not a real number.
 
     Examples
     --------
@@ -51,14 +57,14 @@ def preference_probability(rewards_a: ArrayLike, rewards_b: ArrayLike) -> Float:
     return sigmoid(_difference(rewards_a, rewards_b))
 
 
-def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Ask a simulated person once per pair: True where a wins, with probability sigma(r_a - r_b).
+def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.random.Generator | int) -> NDArray[np.bool_]:
+    """Ask a simulated person once about each pair: True where a wins, with probability sigma(r_a - r_b).
 
     Parameters
     ----------
     rewards_a, rewards_b : array_like, broadcastable, log-odds
-    rng : numpy.random.Generator
-        The only source of randomness; there is no global state.
+    rng : numpy.random.Generator, or int of at least 0
+        The source of randomness, or the seed of a new one. The same seed draws the same preferences each time.
 
     Returns
     -------
@@ -66,16 +72,22 @@ def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.rando
 
     Notes
     -----
-    A uniform draw u in [0, 1) falls below p with probability p, so that p = 0 never and p = 1 always wins.
+    A uniform draw u in [0, 1) is below p with probability p. So a never wins if p = 0 and always wins if p = 1.
+
+    Examples
+    --------
+    >>> print(sample_preferences([0.0, 50.0, -50.0], 0.0, 3)[1:])
+    [ True False]
     """
-    p = np.asarray(sigmoid(_difference(rewards_a, rewards_b)))
+    rng = _generator(rng)
+    p = sigmoid(_difference(rewards_a, rewards_b))
     if np.isnan(p).any():
-        raise ValueError("rewards: expected real numbers, got NaN or two equal infinities, which decide nothing")
+        raise ValueError("rewards: expected real numbers, got NaN, or the same infinity for both answers")
     return np.asarray(rng.random(p.shape) < p)
 
 
 def expected_loss(true_margins: ArrayLike, margins: ArrayLike) -> float:
-    """Compute the mean loss that margins Δ will have on endless fresh preferences drawn from true margins Δ*.
+    """Compute the loss that margins Δ have on average over preferences drawn from the true margins Δ*.
 
     L = mean over pairs of  p* · softplus(-Δ) + (1 - p*) · softplus(Δ),   p* = sigma(Δ*)
 
@@ -87,24 +99,20 @@ def expected_loss(true_margins: ArrayLike, margins: ArrayLike) -> float:
     Returns
     -------
     float, nats, at least ``loss_floor(true_margins)``
-        Equal to it exactly where Δ = Δ*: the derivative with respect to Δ is sigma(Δ) - p*.
+        The two are equal if and only if Δ = Δ*, since the derivative with respect to Δ is sigma(Δ) - p*.
 
     Examples
     --------
     >>> print(f"{expected_loss(np.log(9), 0.0):.6f}")
     0.693147
     """
-    true = _finite_or_infinite(true_margins, "true_margins")
-    z = _finite_or_infinite(margins, "margins")
+    z, true = _margins(margins, "margins"), _margins(true_margins, "true_margins")
     _check_broadcast("true_margins", true, "margins", z)
-    losses = cross_entropy(sigmoid(true), sigmoid(-true), z)
-    if losses.size == 0:
-        raise ValueError("margins: expected at least one pair, got none")
-    return float(np.mean(losses))
+    return float(np.mean(cross_entropy(sigmoid(true), sigmoid(-true), z)))
 
 
 def loss_floor(true_margins: ArrayLike) -> float:
-    """Compute the smallest expected loss that any model can reach: the mean entropy H(p*) of the preferences.
+    """Compute the lowest expected loss that any model can reach: the mean entropy H(p*) of the preferences.
 
     Parameters
     ----------
@@ -119,25 +127,26 @@ def loss_floor(true_margins: ArrayLike) -> float:
     >>> print(f"{loss_floor(np.log(9)):.6f}")
     0.325083
     """
-    return expected_loss(true_margins, true_margins)
+    true = _margins(true_margins, "true_margins")
+    return expected_loss(true, true)
 
 
 def brier_floor(true_margins: ArrayLike) -> float:
-    """Compute the smallest expected Brier score, mean p*(1 - p*), in [0, 1/4]: 0.09 at p* = 0.9."""
-    true = _finite_or_infinite(true_margins, "true_margins")
-    return float(np.mean(np.asarray(sigmoid(true)) * sigmoid(-true)))
+    """Compute the lowest expected Brier score, mean p*(1 - p*), in [0, 1/4]: 0.09 at p* = 0.9."""
+    true = _margins(true_margins, "true_margins")
+    return float(np.mean(np.multiply(sigmoid(true), sigmoid(-true))))
 
 
 def accuracy_ceiling(true_margins: ArrayLike) -> float:
-    """Compute the highest expected pairwise accuracy, mean max(p*, 1 - p*), in [1/2, 1]: people disagree."""
-    return float(np.mean(sigmoid(np.abs(_finite_or_infinite(true_margins, "true_margins")))))
+    """Compute the highest expected pairwise accuracy, mean max(p*, 1 - p*), in [1/2, 1]: 0.9 at p* = 0.9."""
+    return float(np.mean(sigmoid(np.abs(_margins(true_margins, "true_margins")))))
 
 
-@np.errstate(invalid="ignore")  # inf - inf: the NaN in the result says it
+@np.errstate(invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
 def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.floating]:
     (a, dtype_a), (b, dtype_b) = as_float64(rewards_a, "rewards_a"), as_float64(rewards_b, "rewards_b")
     _check_broadcast("rewards_a", a, "rewards_b", b)
-    return np.asarray(a - b).astype(np.result_type(dtype_a, dtype_b), copy=False)
+    return (a - b).astype(np.result_type(dtype_a, dtype_b), copy=False)
 
 
 def _check_broadcast(name_a: str, a: NDArray[np.generic], name_b: str, b: NDArray[np.generic]) -> None:
@@ -147,8 +156,19 @@ def _check_broadcast(name_a: str, a: NDArray[np.generic], name_b: str, b: NDArra
         raise ValueError(f"{name_a} has shape {a.shape} and {name_b} {b.shape}: expected shapes that match") from None
 
 
-def _finite_or_infinite(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
+def _margins(values: ArrayLike, name: str) -> Array:
+    """Return margins as float64; infinities are allowed, NaN and an empty array are not."""
+    array, _ = as_float64(values, name)
     if np.isnan(array).any():
         raise ValueError(f"{name}: expected real numbers, got NaN")
+    if array.size == 0:
+        raise ValueError(f"{name}: expected at least one pair, got none")
     return array
+
+
+def _generator(rng: object) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if not isinstance(rng, int | np.integer) or isinstance(rng, bool) or rng < 0:
+        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {rng!r}")
+    return np.random.default_rng(rng)

@@ -1,4 +1,4 @@
-"""Tables that ship and worlds with a known truth."""
+"""The tables that ship with the package, and simulated people whose true reward is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bradley_terry.datasets import synthetic, synthetic_phi
 
 
 def test_travel_modes_are_630_choices_of_210_travellers() -> None:
-    """Each traveller gives three pairs; traveller 1 took the car rather than plane, train and bus, in this order."""
+    """Each traveller gives three pairs; traveller 1 chose the car over plane, train and bus, in this order."""
     pairs = datasets.travel_modes()
     assert (len(pairs), pairs.n_prompts, pairs.n_identical) == (630, 210, 0)
     np.testing.assert_array_equal(pairs.prompts, np.repeat(np.arange(1, 211), 3))
@@ -24,26 +24,26 @@ def test_travel_modes_are_630_choices_of_210_travellers() -> None:
     np.testing.assert_array_equal(
         pairs.rejected[:3], [[70, 69, 35, 1, 0, 0], [71, 34, 0, 0, 1, 0], [70, 35, 0, 0, 0, 1]]
     )
-    # plane 58, train 63, bus 30, car 59 travellers: the shares that Greene prints
+    # 58 chose the plane, 63 the train, 30 the bus and 59 the car, as Greene prints
     chosen = pairs.chosen[::3, 3:].sum(axis=0)
     np.testing.assert_array_equal(chosen, [58, 63, 30])
 
 
 def test_citations_are_the_published_counts() -> None:
-    """Twelve rows hold the 3,727 citations off the diagonal; Biometrika was cited 730 times by Comm Statist."""
+    """Twelve rows hold the 3,727 citations off the diagonal; Comm Statist cited Biometrika 730 times."""
     pairs = datasets.citations()
     assert pairs.feature_names == ("Biometrika", "Comm Statist", "JASA", "JRSS-B")
     assert (len(pairs), pairs.n_prompts, pairs.total_weight) == (12, 6, 3727)
     table = np.zeros((4, 4))
     table[pairs.chosen, pairs.rejected] = pairs.weights
-    # column-major with the diagonal, Agresti 2002, p. 448
+    # by columns and with the diagonal: Agresti 2002, p. 448
     printed = np.reshape([714, 33, 320, 284, 730, 425, 813, 276, 498, 68, 1072, 325, 221, 17, 142, 188], (4, 4)).T
     np.testing.assert_array_equal(table, printed - np.diag(np.diag(printed)))
     assert pairs.prompts[:2].tolist() == ["Biometrika vs Comm Statist"] * 2
 
 
 def test_baseball_has_thirteen_games_of_each_two_teams() -> None:
-    """Seven teams, 21 match-ups, 13 games each; Baltimore is first and nothing is listed that did not happen."""
+    """Seven teams play 21 matchups of 13 games each; Baltimore comes first, and no row stands for zero games."""
     pairs = datasets.baseball()
     assert pairs.feature_names == ("Baltimore", "Boston", "Cleveland", "Detroit", "Milwaukee", "New York", "Toronto")
     assert pairs.n_prompts == 21
@@ -55,7 +55,7 @@ def test_baseball_has_thirteen_games_of_each_two_teams() -> None:
 
 
 def test_baseball_at_home_is_baseball_with_one_more_feature() -> None:
-    """Row by row the features are the items, one-hot without Baltimore, and exactly one side plays at home."""
+    """In each row the features are the two items, one-hot without Baltimore, and one of the two plays at home."""
     items, features = datasets.baseball(), datasets.baseball(home_advantage=True)
     assert features.feature_names == (*(items.feature_names or ())[1:], "at home")
     one_hot = np.eye(7)[:, 1:]
@@ -67,7 +67,7 @@ def test_baseball_at_home_is_baseball_with_one_more_feature() -> None:
 
 
 def test_the_data_folder_holds_the_three_tables_and_their_sources() -> None:
-    """Nothing else ships, and every table has its citation, source and licence beside it."""
+    """Only three tables ship, and the README beside them gives the citation, source and licence of each."""
     folder = resources.files("bradley_terry").joinpath("data")
     tables = {"travel_modes.csv", "citations.csv", "baseball_1987.csv"}
     assert {entry.name for entry in folder.iterdir()} == {*tables, "README.md"}
@@ -83,14 +83,14 @@ SCORERS = [bt.LinearScorer(4), bt.MLPScorer(3, 5), bt.TableScorer(6)]
 
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_synthetic_pairs_depend_on_the_seed_alone(scorer) -> None:
-    """The same seed gives the same pairs, another seed others."""
+    """The same seed gives the same pairs, and another seed gives other pairs."""
     same_pairs(synthetic(50, scorer=scorer, seed=3), synthetic(50, scorer=scorer, seed=3))
     other = synthetic(50, scorer=scorer, seed=4)
     assert not np.array_equal(synthetic(50, scorer=scorer, seed=3).chosen, other.chosen)
 
 
 def test_answers_to_one_prompt_share_an_offset() -> None:
-    """Features of one prompt lie together: the variance between prompts is that of the offset, 1, as within them."""
+    """The offset of a prompt, of variance 1, shows in the variance between the means of prompts."""
     pairs = synthetic(4000, pairs_per_prompt=4)
     assert (pairs.n_prompts, len(pairs)) == (1000, 4000)
     both = (pairs.chosen + pairs.rejected).reshape(1000, 4, 3) / 2  # offset + a mean of two: variance 1 + 1/2
@@ -98,8 +98,8 @@ def test_answers_to_one_prompt_share_an_offset() -> None:
     np.testing.assert_allclose(between, 1.125, atol=5 * 1.125 * np.sqrt(2 / 1000))  # five standard errors
 
 
-def test_default_truth_of_a_scorer_is_told() -> None:
-    """``synthetic`` without phi uses ``synthetic_phi``, which is never the zero world of coin flips."""
+def test_default_truth_of_a_scorer_can_be_asked_for() -> None:
+    """``synthetic`` without phi uses ``synthetic_phi``, which is never zero, so the preferences are no coin flips."""
     for scorer in SCORERS:
         truth = synthetic_phi(scorer, 9)
         assert truth.shape == (scorer.n_parameters,)
@@ -112,7 +112,7 @@ def test_default_truth_of_a_scorer_is_told() -> None:
 
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_synthetic_preferences_follow_their_truth(scorer) -> None:
-    """The loss of the truth on its own choices is the entropy of those choices, within four standard errors."""
+    """The loss of the true φ on its own choices is their entropy, within four standard errors."""
     pairs = synthetic(20_000, scorer=scorer, pairs_per_prompt=2, seed=1)
     truth = synthetic_phi(scorer, 1)
     margins = scorer.reward(truth, pairs.chosen) - scorer.reward(truth, pairs.rejected)
@@ -121,8 +121,8 @@ def test_synthetic_preferences_follow_their_truth(scorer) -> None:
     assert error < 0.01
 
 
-def test_table_worlds_never_set_an_item_against_itself() -> None:
-    """The two items of a pair differ, and all of them appear."""
+def test_synthetic_items_are_never_compared_with_themselves() -> None:
+    """The two items of a pair differ, and all items appear."""
     pairs = synthetic(500, scorer=bt.TableScorer(3))
     assert pairs.n_identical == 0
     assert set(np.concatenate([pairs.chosen, pairs.rejected]).tolist()) == {0, 1, 2}
@@ -133,7 +133,7 @@ def test_table_worlds_never_set_an_item_against_itself() -> None:
 
 @pytest.mark.parametrize("pairs_per_prompt", [1, 5])
 def test_linear_scorer_recovers_the_known_direction(pairs_per_prompt) -> None:
-    """A fit to 5,000 pairs finds (1, -2, 0.5) within four standard errors, whatever offset the prompts have."""
+    """A fit to 5,000 pairs finds (1, -2, 0.5) within four standard errors, with and without offsets of prompts."""
     model = bt.fit(bt.LinearScorer(3), synthetic(5000, pairs_per_prompt=pairs_per_prompt))
     assert (np.abs(model.phi - [1, -2, 0.5]) < 4 * model.standard_errors()).all()
     assert model.standard_errors().max() < 0.06
@@ -143,7 +143,7 @@ def test_linear_scorer_recovers_the_known_direction(pairs_per_prompt) -> None:
 
 
 class Foreign:
-    """A scorer of another house, which does not say how many features it reads."""
+    """A scorer from elsewhere that does not say how many features it reads."""
 
     linear_in_phi = False
     n_parameters = 1
@@ -166,23 +166,29 @@ class Foreign:
         ({"phi": [[1.0, 2.0]]}, "phi: expected shape"),
         ({"scorer": bt.TableScorer(1)}, "scorer: expected at least two items"),
         ({"scorer": Foreign()}, "scorer: expected one with n_features"),
+        ({"scorer": "linear"}, "scorer: expected one with n_features or a TableScorer, got linear"),
+        ({"scorer": bt.LinearScorer}, "scorer: expected one with n_features or a TableScorer, got <class"),
+        ({"seed": -1}, "seed: expected a whole number of at least 0, got -1"),
+        ({"seed": None}, "seed: expected a whole number of at least 0, got None"),
+        ({"seed": True}, "seed: expected a whole number of at least 0, got True"),
     ],
 )
-def test_impossible_worlds_are_refused(arguments, sentence) -> None:
-    """What is wrong is named, with what was wanted."""
+def test_impossible_arguments_of_synthetic_are_refused(arguments, sentence) -> None:
+    """The sentence names the argument, what was expected and what was got."""
     with pytest.raises(ValueError, match=sentence):
         synthetic(**arguments)
 
 
-def test_the_truth_is_not_modified() -> None:
-    """φ stays as it was given; one given as a list may have any length."""
+def test_the_true_phi_is_not_modified() -> None:
+    """φ stays as it was given, and without a scorer it may have any length."""
     phi = np.array([1.0, 2.0])
     assert synthetic(5, phi=phi).n_features == 2
     np.testing.assert_array_equal(phi, [1.0, 2.0])
 
 
+@pytest.mark.full
 def test_datasets_need_neither_matplotlib_nor_numba(run_python) -> None:
-    """Reading a table draws nothing and compiles nothing."""
+    """Reading a table does not import what draws or compiles."""
     script = (
         "import sys; from bradley_terry import datasets; datasets.travel_modes();"
         "print([m for m in ('matplotlib', 'numba', 'pandas') if m in sys.modules])"

@@ -1,4 +1,4 @@
-"""Text features: known by hand, the same on every machine, of order one, and fast."""
+"""Text features can be counted by hand, are the same on every machine, of order one, and fast."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bradley_terry.text import DEFAULT_BINS, STYLE_FEATURES, feature_names, hash_bin, text_features
+from bradley_terry.files.text import DEFAULT_BINS, STYLE_FEATURES, feature_names, hash_bin, text_features
 
 
 def named(prompt: str, answer: str) -> dict[str, float]:
@@ -45,18 +45,18 @@ def named(prompt: str, answer: str) -> dict[str, float]:
     ],
 )
 def test_style_feature_is_what_its_name_says(name, answer, value) -> None:
-    """Each named feature has the value that one counts by hand."""
+    """Each named feature has the value that a person counts by hand."""
     assert named("I like tea", answer)[name] == pytest.approx(value, rel=1e-15)  # one log or one division
 
 
 @pytest.mark.parametrize(("ngram", "code"), [("123456789", 0xCBF43926), ("", 0), ("a", 0xE8B7BE43)])
 def test_hash_is_crc_32(ngram, code) -> None:
-    """The bin and the sign come from published values of CRC-32, so they are the same for ever and everywhere."""
+    """The bin and the sign follow from published values of CRC-32, so they are the same on every machine."""
     assert hash_bin(ngram, 64) == (code % 64, 1 if code >= 2**31 else -1)
 
 
 def test_word_bins_are_signed_sums_over_different_ngrams() -> None:
-    """The bins of "to be or to be": three words, and pairs "to be", "be or", "or to", each once, divided by √6."""
+    """The bins of "to be or to be" add the signs of three words and three different pairs of words, over √6."""
     ngrams = ["to", "be", "or", "to be", "be or", "or to"]
     expected = np.zeros(5)
     for ngram in ngrams:
@@ -70,25 +70,26 @@ def test_word_bins_are_signed_sums_over_different_ngrams() -> None:
 
 
 def test_names_and_columns_agree() -> None:
-    """There is one name for each column, all different, length first, for every number of bins."""
+    """For any number of bins, each column has its own name, and the first is the length."""
     for n_bins in (0, 1, DEFAULT_BINS, 64):
         names = feature_names(n_bins)
         assert len(set(names)) == len(names) == text_features(["a"], ["b"], n_bins).shape[1]
         assert names[0] == "length (log words)"
 
 
-def test_features_of_an_answer_do_not_depend_on_its_neighbours() -> None:
-    """Row i of many is the row of the answer alone: nothing is learnt from the data."""
+def test_features_of_an_answer_do_not_depend_on_other_answers() -> None:
+    """An answer among others has the same features as alone, so nothing is learnt from the data."""
     prompts, answers = ["a b", "c", ""], ["A b c.", "", "Sorry!\n- x"]
     together = text_features(prompts, answers)
     for row, prompt, answer in zip(together, prompts, answers, strict=True):
         np.testing.assert_array_equal(row, text_features([prompt], [answer])[0])
 
 
+@pytest.mark.full
 def test_features_do_not_depend_on_the_hash_seed_of_python(run_python) -> None:
-    """Two interpreters with different seeds for hash() write the same bytes."""
+    """Two interpreters with different seeds for hash() compute the same bytes."""
     script = (
-        "from bradley_terry.text import text_features;"
+        "from bradley_terry.files.text import text_features;"
         "print(text_features(['who are you'], ['I am who I am, and you are you']).tobytes().hex())"
     )
     assert run_python(script, PYTHONHASHSEED=1) == run_python(script, PYTHONHASHSEED=2)
@@ -98,10 +99,10 @@ def test_features_do_not_depend_on_the_hash_seed_of_python(run_python) -> None:
 
 
 def test_bins_of_different_texts_are_uncorrelated_on_average(rng) -> None:
-    """Texts without a common word have bins whose product is zero on average: the signs cancel what shares a bin."""
-    words = list({"".join(letters) for letters in rng.choice(list("abcdefghijklmnopqrstuvwxyz"), (40_000, 12))})
-    words = sorted(words)  # a set has no order of its own
-    rng.shuffle(words)
+    """Texts without a common word have bins whose product is zero on average, since the signs cancel."""
+    letters = rng.integers(ord("a"), ord("z") + 1, 480_000, dtype=np.uint8).tobytes().decode()
+    words = [letters[i : i + 12] for i in range(0, len(letters), 12)]
+    assert len(set(words)) == 40_000
     answers = [" ".join(words[i : i + 20]) for i in range(0, len(words), 20)]
     bins = text_features([""] * len(answers), answers, 16)[:, len(STYLE_FEATURES) :]
     products = (bins[0::2] * bins[1::2]).sum(axis=1)
@@ -114,7 +115,7 @@ def test_bins_of_different_texts_are_uncorrelated_on_average(rng) -> None:
 
 @given(st.text(st.characters(), max_size=300), st.text(st.characters(), max_size=300))
 def test_features_of_any_text_are_finite_and_of_order_one(prompt, answer) -> None:
-    """Whatever the characters, lone surrogates included, features are finite; shares are in [0, 1]."""
+    """Features of any characters, lone surrogates included, are finite, and shares are in [0, 1]."""
     row = text_features([prompt], [answer])[0]
     assert np.isfinite(row).all()
     style = dict(zip(STYLE_FEATURES, row, strict=False))
@@ -125,17 +126,18 @@ def test_features_of_any_text_are_finite_and_of_order_one(prompt, answer) -> Non
 
 
 def test_lone_surrogates_are_hashed_like_any_letter() -> None:
-    """A broken JSON escape leaves half a character, which strict UTF-8 would refuse."""
+    """A broken JSON escape leaves half a character, which strict UTF-8 cannot encode."""
     assert hash_bin("\ud800", 8) == (zlib.crc32(b"\xed\xa0\x80") % 8, 1 if zlib.crc32(b"\xed\xa0\x80") >> 31 else -1)
 
 
 def test_no_answers_give_no_rows() -> None:
-    """Zero answers make an array of zero rows and the usual columns."""
+    """Without answers the array has no rows and the usual columns."""
     assert text_features([], [], 3).shape == (0, len(STYLE_FEATURES) + 3)
 
 
+@pytest.mark.full
 def test_thousand_pairs_take_less_than_a_second_or_so() -> None:
-    """2,000 answers of 120 words: about 0.2 s on a laptop; the limit leaves room for a busy machine."""
+    """2,000 answers of 120 words take about 0.2 s on a laptop; the limit allows for a busy machine."""
     answer = " ".join(f"word{i % 90}" for i in range(120))
     start = time.perf_counter()
     text_features(["some prompt"] * 2000, [answer] * 2000)
@@ -154,6 +156,6 @@ def test_thousand_pairs_take_less_than_a_second_or_so() -> None:
     ],
 )
 def test_bad_input_gets_one_clear_sentence(arguments, error, sentence) -> None:
-    """What is wrong is named, with what was wanted."""
+    """The sentence names the argument and what was expected."""
     with pytest.raises(error, match=sentence):
         text_features(*arguments)

@@ -1,23 +1,25 @@
-"""From texts to numbers: named features of an answer that a linear scorer can weigh and a person can read.
+"""From texts to numbers: named features of an answer, which a linear scorer can weigh and a person can read.
 
-Two kinds, computed for one answer to one prompt, with nothing learnt from the data:
+The features of an answer depend only on its text and its prompt; nothing is learnt from the data. There are two kinds:
 
-    style       length, lists, digits, questions, ... each has a name, so its weight is a sentence: "longer answers win"
-    word bins   which words and pairs of words occur, sorted into a few bins by a hash; a bin has only a number
+    style       length, lists, digits, questions, …: each has a name, so its weight reads as "longer answers win"
+    word bins   which words and pairs of adjacent words occur, sorted into a few bins by a hash
 
-Why a hash? A vocabulary would have to be collected from the training texts, saved with the model and asked about every
-new word. A hash is a fixed rule that turns any word into a bin at once, today and in ten years, on every machine:
+Why a hash? A vocabulary would have to be collected from the training texts, saved with the model, and extended for
+every new word. A hash is a fixed rule that sends any word to a bin, the same one on every machine, today and in ten
+years:
 
     "thank you"  ->  its bytes  ->  CRC-32, a number of 32 bits  ->  bin = number mod n_bins, sign = the highest bit
 
-Different words share a bin. The sign makes that harmless on average: half of them count +1 and half -1, so that two
-sharers are as likely to cancel as to add up, and the expected product of two texts' bins is what the words
-themselves would give (Weinberger et al. 2009, arXiv:0902.2206). Python's own hash() would not do: it changes with
-every start of the interpreter. The price is that a bin cannot be read; that is what the named features are for. And
-CRC-32 was made to find errors of transmission: it scatters ordinary words well, but "w1", "w2", "w3" not at random.
+Different words share a bin. The sign makes that harmless on average: half of the words count +1 and half count -1, so
+two words in one bin are as likely to cancel as to add up, and the product of two texts' bins is on average what the
+words themselves would give (Weinberger et al. 2009, arXiv:0902.2206). The price is that a bin means nothing to a
+reader, which is why there are style features with names. Python's own hash() would not do, because it changes each
+time Python starts. CRC-32 spreads ordinary words well, but it was made to find transmission errors: similar words, such
+as "w1", "w2" and "w3", do not fall into bins at random.
 
-Counts enter as log(1 + count), all else as a share or a yes or no, and the bins of one answer as a vector of length
-about 1: a difference of 1 is a real difference in each, and an L2 penalty treats them alike.
+Counts enter as log(1 + count), other style features as shares or as 0 and 1, and the bins of one answer form a vector
+of length about 1. So a difference of 1 is a clear difference in every feature, and an L2 penalty treats all alike.
 """
 
 from __future__ import annotations
@@ -29,12 +31,13 @@ from itertools import pairwise
 from math import log1p, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..logistic import Array
 
 __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
 
-# On the two sets of real texts in the tests, all numbers of bins up to 64 are equally good within the noise once
-# l2 >= 0.03. Without l2 every further bin costs accuracy (PandaLM: .69 with none, .67 with 8, .62 with 64).
+# On the two sets of real texts in the tests, any number of bins up to 64 is equally good within the noise if l2 is at
+# least 0.03. Without l2, more bins cost accuracy (PandaLM: .69 with none, .67 with 8, .62 with 64).
 DEFAULT_BINS = 8
 
 STYLE_FEATURES = (
@@ -48,8 +51,8 @@ STYLE_FEATURES = (
     "exclamation marks",  # log(1 + count)
     "capital letters",  # share of the letters
     "distinct words",  # different words / words
-    "words from the prompt",  # share of the words that the prompt has too
-    "empty answer",  # 1 if there is no word at all
+    "words from the prompt",  # share of the words that are also in the prompt
+    "empty answer",  # 1 if it has no words
     "apology or refusal",  # 1 if it says sorry, unfortunately, I cannot, as an AI
     "thanks",  # 1 if it says thanks, glad, happy to
 )
@@ -79,12 +82,12 @@ def feature_names(n_bins: int = DEFAULT_BINS) -> tuple[str, ...]:
 
 
 def hash_bin(ngram: str, n_bins: int = DEFAULT_BINS) -> tuple[int, int]:
-    """Sort a word, or a few words with spaces between, into one of ``n_bins`` bins, with a sign.
+    """Sort a word, or a few words separated by spaces, into one of ``n_bins`` bins, with a sign.
 
     Parameters
     ----------
     ngram : str
-        Lower case, as ``text_features`` writes it.
+        In lower case, as in ``text_features``.
     n_bins : int, at least 1
 
     Returns
@@ -94,17 +97,17 @@ def hash_bin(ngram: str, n_bins: int = DEFAULT_BINS) -> tuple[int, int]:
 
     Examples
     --------
-    CRC-32 of "123456789" is 0xCBF43926 = 3421780262, the check value in every description of CRC-32.
+    CRC-32 of "123456789" is 0xCBF43926 = 3421780262, which descriptions of CRC-32 print as a check.
 
     >>> hash_bin("123456789", 1000)
     (262, 1)
     """
-    code = zlib.crc32(ngram.encode("utf-8", "surrogatepass"))  # broken JSON escapes leave lone surrogates
+    code = zlib.crc32(ngram.encode("utf-8", "surrogatepass"))  # a broken JSON escape leaves a lone surrogate
     return code % n_bins, 1 if code >> 31 else -1
 
 
-def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = DEFAULT_BINS) -> NDArray[np.float64]:
-    """Turn answers into features, one row for each, columns named by ``feature_names``.
+def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = DEFAULT_BINS) -> Array:
+    """Turn answers into features: one row for each answer, with the columns that ``feature_names`` names.
 
     Parameters
     ----------
@@ -116,7 +119,7 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
     -------
     array, (n, 14 + n_bins), finite
         Style features are at least 0. The word bins are sums of signs over the n different words and pairs of
-        neighbouring words, divided by √n: a long answer does not speak louder, and their squares sum to about 1.
+        adjacent words, divided by √n. So a long answer does not have larger bins, and their squares sum to about 1.
 
     Raises
     ------
@@ -150,7 +153,7 @@ def _word_bins(words: list[str], n_bins: int) -> list[float]:
     ngrams = {*words, *map(" ".join, pairwise(words))}
     for ngram in ngrams:
         number, sign = hash_bin(ngram, n_bins)
-        bins[number] += sign  # whole numbers: the order in which a set comes does not matter
+        bins[number] += sign  # sums of whole numbers are exact, so the order of the set does not matter
     return [total / sqrt(len(ngrams)) for total in bins]
 
 

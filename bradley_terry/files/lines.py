@@ -1,0 +1,52 @@
+"""From a file to its lines of text: gzip unpacked, UTF-8 decoded, byte order mark and line ends removed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .messages import fail
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; fail if there is none, or if it is empty or a folder."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: there is no such file") from None
+    except (IsADirectoryError, NotADirectoryError):
+        fail(path, "expected a file, found a folder")
+    if not file.peek(1):
+        file.close()
+        fail(path, "expected at least one pair, found an empty file")
+    return file
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) for each line, empty ones included."""
+    for line, raw in enumerate(_contents(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            fail(path, f"expected UTF-8 text, found the byte 0x{raw[error.start]:02x}", line)
+        yield line, text.removesuffix("\r")
+
+
+def _contents(path: Path) -> bytes:
+    """Return the bytes of a file, unpacked if gzip compressed them, whatever its name says."""
+    with open_file(path) as file:
+        data = file.read()
+    if data.startswith(b"\x1f\x8b"):
+        import gzip  # noqa: PLC0415
+
+        try:
+            return gzip.decompress(data)
+        except EOFError:
+            fail(path, "expected a whole gzip file, found one that ends too early")
+        except (gzip.BadGzipFile, zlib.error) as error:
+            fail(path, f"expected a gzip file, found a damaged one ({error})")
+    if path.name.lower().endswith(".gz"):
+        fail(path, f"expected a gzip file, found a file that begins with {data[:8]!r}")
+    return data

@@ -1,0 +1,37 @@
+"""NPY: a folder with one array for each field of ``PreferencePairs``, or one array that holds both answers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pairs import PreferencePairs
+from .arrays import map_array, pairs_of_arrays
+from .lines import open_file
+from .messages import fail, show
+
+
+def read_pairs(path: Path) -> PreferencePairs:
+    """Map a folder of NPY files, or one file of [chosen, rejected]: (n_pairs, 2, n_features) or (n_pairs, 2) items."""
+    if path.is_dir():
+        return pairs_of_arrays(path, {file.stem: _array(file) for file in sorted(path.glob("*.npy"))})
+    both = _array(path)
+    is_items = both.ndim == 2 and both.dtype.kind in "iu"
+    if both.shape[1:2] != (2,) or not (both.ndim == 3 or is_items):
+        fail(
+            path,
+            "expected an array of [chosen, rejected], (n_pairs, 2, n_features) or (n_pairs, 2) whole numbers, "
+            f"found shape {both.shape} and dtype {both.dtype}",
+        )
+    return pairs_of_arrays(path, {"chosen": both[:, 0], "rejected": both[:, 1]})
+
+
+def _array(path: Path) -> NDArray[np.generic]:
+    with open_file(path) as file:
+        try:
+            return map_array(file, os.fstat(file.fileno()).st_size)
+        except Exception as error:  # noqa: BLE001  # a damaged header can fail in many ways
+            fail(path, f"expected an NPY file of a plain array, found one that cannot be read ({show(str(error))})")

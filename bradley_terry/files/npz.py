@@ -1,0 +1,76 @@
+"""NPZ: the fields of ``PreferencePairs`` as arrays in one file, the format in which ``save_pairs`` writes."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..pairs import PreferencePairs
+from .arrays import FIELDS, map_array, pairs_of_arrays
+from .lines import open_file
+from .messages import fail, show
+
+if TYPE_CHECKING:
+    import zipfile
+
+
+def read_pairs(path: Path) -> PreferencePairs:
+    """Read an NPZ file: map its arrays if they are stored as they are, read them if they are compressed."""
+    import zipfile  # noqa: PLC0415
+
+    with open_file(path) as file:
+        if not (head := file.read(8)).startswith(b"PK"):
+            fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                arrays = {
+                    info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
+                }
+        except Exception as error:  # noqa: BLE001  # zip, zlib, struct, tokenize, …: damaged bytes fail in any of them
+            fail(path, f"expected an NPZ file of plain arrays, found one that cannot be read ({show(str(error))})")
+    return pairs_of_arrays(path, arrays)
+
+
+def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
+    """Write pairs to an NPZ file that ``load_pairs`` reads; the same pairs give the same bytes.
+
+    An existing file is replaced rather than written into, so pairs that are mapped from it, perhaps these very ones,
+    do not change.
+    """
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
+    path = Path(path).resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
+    is_new = not path.exists()
+    written = path.with_name(f"{path.name}.{os.getpid()}.partial") if is_new or path.is_file() else path
+    try:
+        with written.open("wb" if written == path else "xb") as file:  # given a name, NumPy would add an ending to it
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
+        if written != path:
+            if not is_new:
+                written.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
+            written.replace(path)
+    except BaseException:
+        if written != path:
+            written.unlink(missing_ok=True)
+        raise
+
+
+def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
+    """Return one array of the archive, after comparing its checksum."""
+    if info.compress_type != 0:  # 0 is zipfile.ZIP_STORED: the bytes lie in the archive as they are
+        return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
+    with archive.open(info) as member:
+        while member.read(1 << 20):
+            pass  # zipfile compares the checksum at the end of a member; np.load stops before and so never compares it
+    file.seek(info.header_offset + 26)  # the last four of 30 bytes: the lengths of the name and of the extra field
+    file.seek(sum(struct.unpack("<2H", file.read(4))), os.SEEK_CUR)
+    return map_array(file, file.tell() + info.file_size)
