@@ -55,7 +55,7 @@ def test_table_is_listed_strongest_first(journals):
     assert [w.name for w in weights] == ["JRSS-B", "Biometrika", "JASA", "Comm Statist"]
     assert weights[0].standard_error == pytest.approx(0.05304699, abs=5e-9)  # expected.csv of the citations
     p = bt.preference_probability(weights[0].estimate, weights[-1].estimate)
-    assert f"JRSS-B is chosen over Comm Statist with probability {p:.0%}." in report_on(*journals)
+    assert f"gives JRSS-B a probability of {p:.0%} to be chosen over Comm Statist." in report_on(*journals)
 
 
 def test_training_loss_of_the_report_has_no_penalty_in_it():
@@ -90,9 +90,9 @@ def test_example_knows_whom_the_person_preferred(label: float, sentence: str):
 @pytest.mark.parametrize(
     ("label", "sentences"),
     [
-        (1.0, ["a was chosen over b.", "agrees with the result."]),
-        (0.2, ["b was chosen over a.", "disagrees with the result."]),
-        (0.5, ["a met b.", "The contest was a tie."]),
+        (1.0, ["In this contest, a was chosen over b.", "agrees with the result."]),
+        (0.2, ["In this contest, b was chosen over a.", "disagrees with the result."]),
+        (0.5, ["In this contest, a met b.", "The contest was a tie."]),
     ],
 )
 def test_example_of_a_contest_names_its_items(label: float, sentences: list[str]):
@@ -210,6 +210,14 @@ def test_report_on_an_mlp_says_where_to_look_instead():
     pairs = bt.datasets.travel_modes().subset(np.arange(12))
     model = bt.fit(bt.MLPScorer(6, 2), pairs, max_steps=1)
     assert "--scorer linear" in report_on(model, pairs)
+
+
+def test_report_stays_a_table_whatever_the_names():
+    """A bar in a name does not end its cell, and items without names go by their numbers."""
+    pairs = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.8, 0.4], feature_names=["a|b"])
+    assert "\n| a\\|b" in report_on(bt.fit(bt.LinearScorer(1), pairs), pairs)
+    contests = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
+    assert "In this contest, item 0 was chosen over item 1." in report_on(bt.fit(bt.TableScorer(3), contests), contests)
 
 
 def test_long_lists_are_cut_and_counted(rng):

@@ -15,7 +15,7 @@ from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, TableScorer
 
-__all__ = ["Weight", "example_in_words", "weights_by_strength"]
+__all__ = ["Weight", "example_in_words", "percent", "weights_by_strength"]
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,24 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     t = 1.0 if pair.labels is None else float(pair.labels[0])
     loss = float(np.asarray(pair_losses(margins, labels=pair.labels, target_margins=pair.target_margins))[0])
     r_chosen, r_rejected = float(model.reward(pair.chosen)[0]), float(model.reward(pair.rejected)[0])
-    chosen, rejected = ("the chosen item", "the other") if pair.is_items else ("the chosen answer", "the rejected one")
-    if pair.is_items and model.feature_names is not None:
-        chosen, rejected = (model.feature_names[int(item[0])] for item in (pair.chosen, pair.rejected))
+    chosen, rejected = "the chosen answer", "the rejected one"
+    if pair.is_items:
+        chosen, rejected = _item(model, int(pair.chosen[0])), _item(model, int(pair.rejected[0]))
     lines, head = [], "The model"
     if texts is not None:
         labels = ("Prompt", "Chosen", "Rejected")
         lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
     elif pair.is_items:
         first, second = (chosen, rejected) if t >= 0.5 else (rejected, chosen)
-        head = f"{first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
+        head = f"In this contest, {first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
     elif pair.prompts is not None:
         head = f"For prompt {pair.prompts[0]}, the model"
     shifted = "" if z == margin else f", or {z:+.2f} after subtracting the target margin"
     lines.append(
         f"{head} gives {chosen} the reward {r_chosen:.2f} and {rejected} {r_rejected:.2f}. The margin is "
-        f"{margin:+.2f}{shifted}, which gives {chosen} a probability of {float(sigmoid(z)):.0%}. "
-        f"{_verdict(margin, t, pair)} The loss of this {'contest' if pair.is_items else 'pair'} is {loss:.3f} nats; "
-        f"a coin flip would cost {math.log(2):.3f}."
+        f"{margin:+.2f}{shifted}, which gives {chosen} a probability of {percent(float(sigmoid(z)))}. "
+        f"{_verdict(margin, t, pair)} The loss of this {'contest' if pair.is_items else 'pair'} is "
+        f"{loss:{'.3f' if loss >= 0.001 else '.1e'}} nats; a coin flip would cost {math.log(2):.3f}."
     )
     if isinstance(model.scorer, LinearScorer):
         x = (np.asarray(pair.chosen, dtype=np.float64) - np.asarray(pair.rejected, dtype=np.float64))[0]
@@ -113,6 +113,10 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     return "\n".join(lines)
 
 
+def _item(model: RewardModel, number: int) -> str:
+    return f"item {number}" if model.feature_names is None else model.feature_names[number]
+
+
 def _verdict(margin: float, t: float, pair: PreferencePairs) -> str:
     """Say whether the model ranks the two as the person, or the result of the contest, did."""
     if t == 0.5:
@@ -121,6 +125,19 @@ def _verdict(margin: float, t: float, pair: PreferencePairs) -> str:
         return "The model cannot tell the two apart."
     agrees = "agrees" if (margin > 0) == (t > 0.5) else "disagrees"
     return f"The model {agrees} with {'the result' if pair.is_items else 'the person'}."
+
+
+def percent(p: float) -> str:
+    """Return a probability in words that never claim certainty.
+
+    Examples
+    --------
+    >>> percent(0.8123), percent(0.9987), percent(1 - 1e-9)
+    ('81%', '99.87%', 'more than 99.99%')
+    """
+    if not 0.0001 <= p <= 0.9999:
+        return "less than 0.01%" if p < 0.5 else "more than 99.99%"
+    return f"{p:.0%}" if 0.01 <= p <= 0.99 else f"{p:.2%}"
 
 
 def _shortened(text: str, limit: int = 160) -> str:

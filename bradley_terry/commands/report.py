@@ -16,7 +16,7 @@ from ..logistic import sigmoid
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
-from .learned import Weight, example_in_words, weights_by_strength
+from .learned import Weight, example_in_words, percent, weights_by_strength
 
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
@@ -257,8 +257,7 @@ def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
         f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
         f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
         "share in which the favourite was chosen. If the confidence is justified, the last two columns agree up to "
-        f"chance. Their mean difference, weighted by the number of {nouns.pair}s, is the calibration error of "
-        f"{evaluation.ece:.3f}."
+        f"chance. Their mean difference over all {nouns.pair}s is the calibration error, {evaluation.ece:.3f}."
     )
 
 
@@ -291,9 +290,8 @@ def _rewards(weights: Sequence[Weight], converged: bool) -> str:
     note += "" if converged else STOPPED
     if known and converged and len(weights) > 1:
         first, last = weights[0], weights[-1]
-        p = float(sigmoid(first.estimate - last.estimate))
-        words = f"{first.name} is chosen over {last.name} with probability {p:.0%}"
-        note += f"\n\nIn words: the model predicts that {words}."
+        p = percent(float(sigmoid(first.estimate - last.estimate)))
+        note += f"\n\nIn words: the model gives {first.name} a probability of {p} to be chosen over {last.name}."
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 
 
@@ -344,6 +342,7 @@ def _are(n: int, noun: str) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table with aligned columns, the first to the left and numbers to the right."""
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     columns = list(zip(head, *rows, strict=True))
     widths = [max(3, *(len(cell) for cell in column)) for column in columns]
 
