@@ -38,8 +38,8 @@ def run(arguments: Namespace) -> int:
             raise ValueError("figure: expected pair-loss among the groups of --only, since the figure shows that group")
         if not arguments.figure.parent.is_dir():
             raise ValueError(f"figure: expected a folder that exists, got {arguments.figure.parent}")
-    from ..benchmark import draw
-    from ..benchmark import run as measure
+    from ..bench import draw
+    from ..bench import run as measure
 
     report = measure(
         arguments.only,

@@ -17,12 +17,12 @@ _FILE = "projector.html"
 
 
 def page(scene: str | None = None) -> str:
-    """Return the page as text, which opens at this scene, or at the first.
+    """Return the page as text; in a browser it opens at this scene, or at the first.
 
     Raises
     ------
     ValueError
-        For a scene that does not exist.
+        For an unknown scene.
     """
     if scene is not None and scene not in SCENES:
         raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {scene!r}")
@@ -31,29 +31,29 @@ def page(scene: str | None = None) -> str:
 
 
 def write_copy(path: Path, *, scene: str | None = None) -> Path:
-    """Write the page to a file of its own, say on a USB stick, and return its path.
+    """Write the page to a file, for example on a USB stick, and return the path.
 
     Raises
     ------
     ValueError
-        If the name does not end in .html, by which a browser would know what it is.
+        If the name does not end in .html, or if a file of this name exists and is not a web page.
     OSError
-        Where the file cannot be written.
+        If the file cannot be written.
     """
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ValueError(f"{path}: expected a file name that ends in .html")
     if path.exists() and "<title>" not in path.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise ValueError(f"{path}: is there already, and no page; choose another name")
+        raise ValueError(f"{path}: exists already and is not a web page; choose another name")
     path.write_text(page(scene), encoding="utf-8")
     return path
 
 
 def show(scene: str | None = None) -> tuple[str, bool]:
-    """Open the page in the default browser; return its address, and whether a browser took it."""
+    """Open the page in the default browser; return its address, and whether a browser opened it."""
     found = files(__package__) / _FILE
     if isinstance(found, Path):
         address = found.resolve().as_uri()
-    else:  # installed as a zip file: a browser needs a file that stays
+    else:  # inside a zip file: a browser needs a real file
         address = write_copy(Path(tempfile.mkdtemp(prefix="bradley_terry_")) / _FILE).as_uri()
     if scene is not None:
         address += f"#scene={scene}"

@@ -1,0 +1,116 @@
+"""The figure of the benchmark: time for loss and gradient against the number of pairs, one line for each library."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from ..plots import (
+    EMPIRICAL,
+    EXPECTED,
+    LINE_WIDTH,
+    MARKER_SIZE,
+    QUIET,
+    TEXT_SIZE,
+    _axes,
+    _finish,
+    _numbers,
+    figure_of,
+    save_figure,
+    style,
+)
+
+if TYPE_CHECKING:
+    from .report import Report
+
+__all__ = ["draw", "plot_times"]
+
+CAPTION = (
+    "Mean loss and gradient of n pairs: the median time of one call against n, for this package (green), for other "
+    "libraries (grey) and for a copy of the same bytes (dotted). For few pairs the time is the fixed cost of a call; "
+    "from some thousands of pairs on, it grows in proportion to n."
+)
+
+
+def draw(report: Report, path: Path) -> list[Path]:
+    """Write the figure of time against n for the pair loss as SVG and PNG; return the paths of the files."""
+    lines: dict[str, tuple[list[int], list[float]]] = {}
+    for row in report.rows:
+        if row.group == "pair-loss" and not row.contender.startswith("ours,"):
+            sizes, seconds = lines.setdefault(row.contender.strip("()"), ([], []))
+            sizes.append(row.n_pairs or 0)
+            seconds.append(row.median)
+    base = path.with_suffix("") if path.suffix in (".svg", ".png") else path
+    return save_figure(figure_of(plot_times(lines, ours="ours", limits=["copy"])), base, title=CAPTION)
+
+
+@style()
+def plot_times(
+    times: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    ours: str,
+    limits: Collection[str] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the time of each implementation against the size of the work, both on logarithmic axes.
+
+    Parameters
+    ----------
+    times : mapping of str to (sizes, seconds), each (n,), positive
+        One line for each implementation, in this order.
+    ours : str
+        The implementation to emphasise.
+    limits : collection of str
+        Those that are limits of the machine; they are dotted.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the implementations in order.
+    """
+    ax = _axes(ax, size=(9.5, 7.0))
+    markers = cycle("s^DvPX<>")
+    ends: list[tuple[float, float, str, str]] = []
+    for name, (sizes, seconds) in times.items():
+        x, y = _numbers(sizes, f"sizes of {name}"), _numbers(seconds, f"seconds of {name}")
+        color = EMPIRICAL if name == ours else EXPECTED if name in limits else QUIET
+        if name == ours:
+            ax.plot(x, y, color=color, linewidth=LINE_WIDTH, marker="o", markersize=MARKER_SIZE, zorder=4)
+        elif name in limits:
+            ax.plot(x, y, color=color, linewidth=2, linestyle=":", zorder=3)
+        else:
+            ax.plot(x, y, color=color, linewidth=1.5, marker=next(markers), markersize=7)
+        ends.append((float(y[-1]), float(x[-1]), name, color))
+    ax.set(xscale="log", yscale="log")
+    low, high = np.log10(ax.get_ylim())
+    heights = _apart(np.log10([end[0] for end in sorted(ends)]), 0.045 * (high - low), high)
+    for height, (y_end, x_end, words, color) in zip(heights, sorted(ends), strict=True):
+        leader = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "relpos": (0, 0.5)}
+        ax.annotate(
+            words, (x_end, y_end), (1.04, float(10**height)), textcoords=ax.get_yaxis_transform(), color=color,
+            fontsize=TEXT_SIZE, va="center", arrowprops=leader,
+        )  # fmt: skip
+    return _finish(ax, "pairs n", "seconds for loss and gradient")
+
+
+def _apart(heights: Array, gap: float, top: float) -> Array:
+    """Move increasing heights as little as possible so that they are a gap apart and none is above the top.
+
+    Heights minus their rank times the gap must not decrease; the nearest such sequence averages each stretch that does.
+    """
+    ranks = np.arange(len(heights)) * gap
+    blocks: list[list[float]] = []
+    for value in heights - ranks:
+        blocks.append([float(value)])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    means = [float(np.mean(block)) for block in blocks for _ in block]
+    return np.asarray(np.minimum(means, top - ranks[-1]) + ranks, dtype=np.float64)
