@@ -57,5 +57,4 @@ def _sentence(error: Exception, options: Sequence[str]) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     sentence = " ".join(str(error).split())
     name, _, rest = sentence.partition(":")
-    is_option = not isinstance(error, OSError) and f"--{name}" in options and rest.startswith(" expected")
-    return f"--{sentence}" if is_option else sentence
+    return f"--{sentence}" if f"--{name}" in options and rest.startswith(" expected") else sentence

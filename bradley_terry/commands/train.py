@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..evaluation import Evaluation
 from ..model import HISTORY, RewardModel
@@ -226,12 +227,9 @@ def train(
     scorer = _scorer(found.name if data is pairs else str(data), pairs, scorer, hidden, activation)
     if standardise and pairs.is_items:
         raise ValueError("standardise: expected only for features, got it for item numbers")
-    share = validation
-    if share is None:
-        share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else VALIDATION
-    is_held_out = np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=seed)
-    training = pairs if share == 0 else pairs.subset(~is_held_out)
-    held_out = None if share == 0 else pairs.subset(is_held_out)
+    is_held_out = _held_out(pairs, validation, seed)
+    training = pairs.subset(~is_held_out) if is_held_out.any() else pairs
+    held_out = pairs.subset(is_held_out) if is_held_out.any() else None
     model = fit(
         scorer,
         training,
@@ -245,7 +243,7 @@ def train(
     )
     said = ""
     if example:
-        row = int(np.flatnonzero(is_held_out)[0]) if is_held_out.any() else 0
+        row = int(np.argmax(is_held_out))  # the first pair that was held out, or the first pair
         quoted = None if texts is None else (texts.prompts[row], texts.chosen[row], texts.rejected[row])
         said = example_in_words(model, pairs.subset([row]), quoted)
     run = TrainingRun(
@@ -369,6 +367,13 @@ def _check_new(argument: str, folder: Path, force: bool) -> None:
             f"{argument}: expected a new folder, got {folder}, which exists; choose another, or overwrite the files "
             "in it (--force, or force=True in Python)"
         )
+
+
+def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray[np.bool_]:
+    """Return the mask, (n_pairs,), of the pairs to hold out."""
+    if share is None:
+        share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else VALIDATION
+    return np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=seed)
 
 
 def _scorer(
