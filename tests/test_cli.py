@@ -382,7 +382,8 @@ def test_what_stops_the_work_is_one_line(monkeypatch, capsys, error, status, wor
 def test_a_closed_pipe_ends_the_work_quietly(tmp_path):
     """As in ``bradley-terry demo --out page.html | head -0``: the status is 1 and stderr stays empty."""
     command = [sys.executable, "-m", "bradley_terry", "demo", "--out", str(tmp_path / "page.html")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 1
