@@ -1,8 +1,8 @@
-"""How good is a reward model? Loss beside log 2, accuracy, calibration, and how sure we may be of all that.
+"""How good is a reward model? Its loss beside log 2, its accuracy, its calibration, and how certain these numbers are.
 
-Everything here starts from the margins Δ. Accuracy asks which answer has the higher reward, so it reads Δ itself.
-Loss, Brier score and calibration judge the probability that the loss trains, P(chosen preferred) = sigma(Δ - m), m
-being the target margin (0 unless given). Each is a weighted mean of a quantity of one pair, with label t and p = P:
+Everything here starts from the margins Δ. Accuracy asks which answer has the higher reward, so it looks at Δ itself.
+Loss, Brier score and calibration are about the probability that the loss trains, P(chosen preferred) = sigma(Δ - m),
+where m is the target margin (0 unless given). Each is a weighted mean over pairs with label t and p = P:
 
     loss       t·softplus(-z) + (1-t)·softplus(z),  z = Δ - m            floor: the entropy of the choices
     accuracy   t·[Δ > 0] + (1-t)·[Δ < 0] + ½·[Δ = 0]                     ceiling: mean max(p*, 1 - p*)
@@ -14,19 +14,22 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Protocol, cast, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .logistic import sigmoid
+from .inference import connected_groups, covariance, strong_components
+from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
 from .objective import Objective
-from .threads import blas_on_one_thread
 from .pairs import PreferencePairs
-from .scorers import LinearScorer, Scorer, TableScorer, check_size
+from .scorers import Scorer, check_size
+from .threads import blas_on_one_thread
 
 __all__ = [
     "Evaluation",
+    "FittedScorer",
     "Reliability",
     "bootstrap_interval",
     "connected_groups",
@@ -36,27 +39,39 @@ __all__ = [
     "pairwise_accuracies",
     "reliability",
     "strong_components",
+    "wilson_intervals",
 ]
 
-Array = NDArray[np.float64]
-
-WORTH_COMPILING = 1_000_000  # features below which one pass takes less time than fetching compiled kernels
+QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within so many standard deviations of its mean
 
 
-@dataclass(frozen=True)
+@runtime_checkable
+class FittedScorer(Protocol):
+    """A scorer together with its parameters φ, such as a ``RewardModel``."""
+
+    @property
+    def scorer(self) -> Scorer: ...  # noqa: D102
+
+    @property
+    def phi(self) -> Array: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predicted against observed: how often the favoured answer wins, by how sure the model was.
+    """Predicted against observed: how often the favoured answer is chosen, by how sure the model was of it.
 
     Attributes
     ----------
     edges : array, (n_bins + 1,)
         Bins of the predicted probability of the favoured answer, from 1/2 to 1.
     predicted, observed : arrays, (n_bins,), in [0, 1]
-        Mean predicted probability and share of preferences in each bin; NaN in an empty bin.
+        Mean predicted probability, and share of the pairs in which the favoured answer was chosen. NaN in an empty bin.
     weight : array, (n_bins,)
-        Share of the pairs in each bin, by weight, sums to 1.
+        Each bin's share of the total weight. These sum to 1.
     n_pairs : array of int, (n_bins,)
         Number of pairs in each bin.
+    intervals : array, (n_bins, 2), in [0, 1]
+        95 % interval of each observed share, see ``reliability``. NaN in an empty bin, and everywhere unless given.
     """
 
     edges: Array
@@ -64,6 +79,19 @@ class Reliability:
     observed: Array
     weight: Array
     n_pairs: NDArray[np.int64]
+    intervals: Array = None  # type: ignore[assignment]  # __post_init__ puts an array here
+
+    def __post_init__(self) -> None:
+        if self.intervals is None:
+            object.__setattr__(self, "intervals", np.full((len(self.observed), 2), np.nan))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Reliability):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]
+        return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
     @property
     def expected_calibration_error(self) -> float:
@@ -74,10 +102,11 @@ class Reliability:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found. Losses in nats, rewards and margins in log-odds, shares in [0, 1].
+    """The result of ``evaluate``. Losses are in nats, rewards and margins in log-odds, shares in [0, 1].
 
-    ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. Compare ``mean_loss``
-    with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: that is what knowing nothing gives.
+    Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
+    these. ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. ``margins``,
+    (n_pairs,), are the Δ from which the other numbers were computed.
     """
 
     n_pairs: int
@@ -97,63 +126,109 @@ class Evaluation:
     margin_sd: float
     margin_quantiles: tuple[float, float, float, float, float]
     reliability: Reliability
+    margins: Array = dataclasses.field(repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain numbers, lists and dictionaries, ready for JSON; NaN becomes None."""
-        result = dataclasses.asdict(self)
-        result["reliability"] = {
-            name: [None if math.isnan(x) else x for x in values.tolist()]
-            for name, values in result["reliability"].items()
-        }
+        """Return everything but the margins as plain numbers, lists and dictionaries for JSON; NaN becomes None."""
+        result = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del result["margins"]
+        result["reliability"] = {name: _plain(values.tolist()) for name, values in vars(self.reliability).items()}
         return result
 
     def __str__(self) -> str:
+        smallest, _, median, _, largest = self.margin_quantiles
+        interval = " (a single prompt gives no interval)"
+        if self.accuracy_interval is not None:
+            interval = ", 95 % interval from {:.3f} to {:.3f}".format(*self.accuracy_interval)
+        extras = "" if self.total_weight == self.n_pairs else f", total weight {self.total_weight:g}"
+        if self.n_identical:
+            extras += f", {self.n_identical} with identical answers"
+        return (
+            f"pairs              {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts > 1)}{extras}\n"
+            f"mean loss          {self.mean_loss:.4f} nats (a coin flip costs log 2 = {self.coin_flip_loss:.4f})\n"
+            f"pairwise accuracy  {self.accuracy:.3f}{interval}\n"
+            f"Brier score        {self.brier:.4f} (a coin flip scores 0.2500)\n"
+            f"calibration error  {self.ece:.3f} (ECE)\n"
+            f"margins            mean {self.margin_mean:.2f}, standard deviation {self.margin_sd:.2f}, "
+            f"median {median:.2f}, from {smallest:.2f} to {largest:.2f}"
+        )
+
+    def one_line(self) -> str:
+        """Return the most important numbers in one line."""
         interval = ""
         if self.accuracy_interval is not None:
             interval = " [{:.3f}, {:.3f}]".format(*self.accuracy_interval)
         return (
             f"{self.n_pairs} pairs of {self.n_prompts} prompts: loss {self.mean_loss:.4f} nats "
-            f"(knowing nothing: {self.coin_flip_loss:.4f}), accuracy {self.accuracy:.3f}{interval}, "
+            f"(a coin flip: {self.coin_flip_loss:.4f}), accuracy {self.accuracy:.3f}{interval}, "
             f"Brier {self.brier:.4f}, ECE {self.ece:.3f}"
         )
 
 
+def _plain(values: object) -> object:
+    """Replace NaN by None in nested lists."""
+    if isinstance(values, list):
+        return [_plain(value) for value in values]
+    return None if isinstance(values, float) and math.isnan(values) else values
+
+
+@overload
 def evaluate(
-    scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0
+    model: FittedScorer, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: int = ...
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    scorer: Scorer,
+    phi: ArrayLike,
+    pairs: PreferencePairs,
+    *,
+    n_bins: int = ...,
+    n_bootstrap: int = ...,
+    seed: int = ...,
+) -> Evaluation: ...
+
+
+def evaluate(
+    scorer: Scorer | FittedScorer,
+    phi: ArrayLike | PreferencePairs | None = None,
+    pairs: PreferencePairs | None = None,
+    *,
+    n_bins: int = 10,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
 ) -> Evaluation:
-    """Judge the parameters φ of a scorer on pairs, honouring their weights, labels, target margins and prompts.
+    """Measure how good a reward model is on pairs: ``evaluate(scorer, phi, pairs)`` or ``evaluate(model, pairs)``.
+
+    Weights, labels, target margins and prompts of the pairs are all taken into account.
 
     Parameters
     ----------
-    scorer : Scorer
+    scorer : Scorer, or a fitted model such as ``RewardModel``
     phi : array_like, (n_parameters,)
+        The parameters of the scorer. A fitted model has its own.
     pairs : PreferencePairs
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
     n_bootstrap, seed : int
-        Resamples of the prompts, and their seed, for the accuracy interval.
-
-    Returns
-    -------
-    Evaluation
+        Number of resamples of the prompts for the accuracy interval, and their seed.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If scorer, φ and pairs do not fit together.
     """
-    phi = np.asarray(phi, dtype=np.float64)
-    objective = Objective(scorer, pairs)
-    r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
-    # rewards of a linear scorer share what both answers share, and its margins are better without
-    margins = objective.margins(phi) if isinstance(scorer, LinearScorer) else r_chosen - r_rejected
+    scorer, phi, pairs = _parts(scorer, phi, pairs)
+    margins = Objective(scorer, pairs).margins(phi)
+    with blas_on_one_thread(len(pairs) * scorer.n_parameters):
+        r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
     weights, labels = pairs.weights, pairs.labels
     z = margins if pairs.target_margins is None else margins - pairs.target_margins
-    p = np.asarray(sigmoid(z))
-    q = np.asarray(sigmoid(-z))
+    p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels
     accuracies = pairwise_accuracies(margins, labels)
-    table = reliability(z, weights=weights, labels=labels, n_bins=n_bins)
+    table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
     all_rewards = np.concatenate([r_chosen, r_rejected])
     twice = None if weights is None else np.concatenate([weights, weights])
     margin_mean = weighted_mean(margins, weights)
@@ -162,7 +237,7 @@ def evaluate(
         n_prompts=pairs.n_prompts,
         n_identical=pairs.n_identical,
         total_weight=pairs.total_weight,
-        mean_loss=weighted_mean(np.asarray(pair_losses(z, labels=labels)), weights),
+        mean_loss=weighted_mean(pair_losses(z, labels=labels), weights),
         coin_flip_loss=math.log(2),
         accuracy=weighted_mean(accuracies, weights),
         accuracy_interval=bootstrap_interval(
@@ -177,11 +252,25 @@ def evaluate(
         margin_sd=math.sqrt(weighted_mean((margins - margin_mean) ** 2, weights)),
         margin_quantiles=_quantiles(margins, weights),
         reliability=table,
+        margins=margins,
     )
 
 
+def _parts(
+    scorer: Scorer | FittedScorer, phi: ArrayLike | PreferencePairs | None, pairs: PreferencePairs | None
+) -> tuple[Scorer, Array, PreferencePairs]:
+    """Return scorer, φ and pairs from the arguments of either form of ``evaluate``."""
+    if isinstance(scorer, FittedScorer):
+        if phi is not None and pairs is not None:
+            raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi beside its own")
+        return scorer.scorer, scorer.phi, cast("PreferencePairs", phi if pairs is None else pairs)
+    if phi is None or isinstance(phi, PreferencePairs):
+        raise TypeError(f"phi: expected evaluate(scorer, phi, pairs) or evaluate(model, pairs), got only {scorer}")
+    return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # Objective checks the pairs
+
+
 def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, float, float, float]:
-    """Return least, quartiles and largest, each the smallest margin with at least that share of the weight below it."""
+    """Return smallest, quartiles and largest. Each is the smallest margin with at least its share of weight below."""
     margins, weights = (margins, None) if weights is None else (margins[weights > 0], weights[weights > 0])
     shares = [0, 0.25, 0.5, 0.75, 1]
     a, b, c, d, e = (float(x) for x in np.quantile(margins, shares, weights=weights, method="inverted_cdf"))
@@ -191,8 +280,8 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
     """Return the accuracy of each pair: t where Δ > 0, 1 - t where Δ < 0, ½ where Δ = 0, with t = 1 unless given.
 
-    Their weighted mean is the pairwise accuracy. A constant scorer gets ½, not 0 and not 1; a tie gives ½ whatever
-    the model says.
+    Their weighted mean is the pairwise accuracy. A scorer that gives every answer the same reward gets ½, and a pair
+    that was a tie gives ½ for every model.
 
     Examples
     --------
@@ -201,11 +290,11 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     """
     delta = np.asarray(margins, dtype=np.float64)
     t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
-    return np.asarray(np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5)), dtype=np.float64)
+    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5))
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
-    """Return the weighted mean of ``pairwise_accuracies``; where every pair is alike, counting will do."""
+    """Return the weighted mean of ``pairwise_accuracies``, simply by counting where there are no labels and weights."""
     if labels is None and weights is None:
         wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
         return (wins + 0.5 * (margins.size - wins - losses)) / margins.size
@@ -213,12 +302,18 @@ def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | 
 
 
 def reliability(
-    z: ArrayLike, *, weights: ArrayLike | None = None, labels: ArrayLike | None = None, n_bins: int = 10
+    z: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    n_bins: int = 10,
+    prompt_index: ArrayLike | None = None,
 ) -> Reliability:
-    """Sort pairs by how sure the model is of its favourite and compare with how often the favourite was chosen.
+    """Sort pairs by how sure the model is of its favourite, and compare with how often the favourite was chosen.
 
-    The stored order of a pair carries no information (chosen always comes first), so each pair is turned to face the
-    answer the model favours: predicted sigma(|z|) in [1/2, 1], observed t if z > 0, 1 - t if z < 0, ½ if z = 0.
+    The order in which a pair is stored carries no information (chosen always comes first), so each pair is turned
+    towards the answer that the model favours: predicted is sigma(|z|) in [1/2, 1], and observed is t if z > 0, 1 - t if
+    z < 0, ½ if z = 0.
 
     Parameters
     ----------
@@ -226,27 +321,80 @@ def reliability(
         Δ - m.
     weights, labels : array_like, (n_pairs,), optional
     n_bins : int, at least 1
+    prompt_index : array_like of int, (n_pairs,), optional
+        Number of each pair's prompt, 0 … n_prompts - 1. Unless given, every pair is a prompt of its own.
 
-    Returns
-    -------
-    Reliability
+    Notes
+    -----
+    Pairs of one prompt are not independent, so the intervals count each prompt of a bin as one trial. The observed
+    share is Σ W·s / Σ W, where W is the weight of a prompt's pairs in the bin and s their own share. Since s lies in
+    [0, 1] and has mean p, its variance is at most p(1 - p), and that of the observed share at most p(1 - p)/n with
+    n = (Σ W)² / Σ W². This n, the effective sample size of Kish (1965, Survey Sampling), is the number of prompts if
+    all have the same weight, and less otherwise. It is the number of trials for ``wilson_intervals``.
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
-    predicted = np.asarray(sigmoid(np.abs(z)))
+    predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    prompts = np.arange(z.size) if prompt_index is None else np.asarray(prompt_index, dtype=np.int64)
     edges = np.linspace(0.5, 1.0, n_bins + 1)
     bins = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, n_bins - 1)  # 1 belongs to the last bin
     weight = np.bincount(bins, weights=w, minlength=n_bins)
-    full = weight > 0
 
     def mean_in_bin(values: Array) -> Array:
         sums = np.bincount(bins, weights=w * values, minlength=n_bins)
-        return np.asarray(np.divide(sums, weight, out=np.full(n_bins, np.nan), where=full))
+        mean: Array = np.divide(sums, weight, out=np.full(n_bins, np.nan), where=weight > 0)
+        return mean
 
+    shares = mean_in_bin(observed)
+    intervals = wilson_intervals(shares, _effective_numbers(bins, prompts, w, n_bins))
     n_pairs = np.bincount(bins, minlength=n_bins)
-    return Reliability(edges, mean_in_bin(predicted), mean_in_bin(observed), weight / weight.sum(), n_pairs)
+    return Reliability(edges, mean_in_bin(predicted), shares, weight / weight.sum(), n_pairs, intervals)
+
+
+def _effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: Array, n_bins: int) -> Array:
+    """Return (Σ W)² / Σ W² over the prompts of each bin, (n_bins,), NaN in an empty bin."""
+    cell = bins * (int(prompts.max()) + 1) + prompts  # one number for each combination of bin and prompt
+    order = np.argsort(cell, kind="stable")
+    first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination begins
+    in_bin, of_prompt = bins[order][first], np.add.reduceat(w[order], first)
+    total = np.bincount(in_bin, weights=of_prompt, minlength=n_bins)
+    shares = of_prompt / np.where(total > 0, total, np.nan)[in_bin]  # W / Σ W cannot overflow when squared
+    squares = np.bincount(in_bin, weights=shares * shares, minlength=n_bins)
+    return 1.0 / np.where(squares > 0, squares, np.nan)
+
+
+def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
+    """Return the 95 % interval of each share p̂ that was observed in n trials, (n, 2), in [0, 1]; NaN stays NaN.
+
+    The interval holds every p whose normal test does not reject p̂, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
+    with c = 1.96²/n, this is the quadratic (1 + c)·p² - (2p̂ + c)·p + p̂² <= 0, and the interval lies between its roots.
+    Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n) it stays in [0, 1] and has a width also at p̂ = 0 and 1.
+
+    Parameters
+    ----------
+    shares : array_like, (n,), in [0, 1]
+    n_trials : array_like, (n,) or one number, above 0
+        Need not be whole.
+
+    References
+    ----------
+    Wilson, E. B. 1927, Journal of the American Statistical Association 22(158), 209-212.
+
+    Examples
+    --------
+    >>> print(wilson_intervals([0.8, 1.0], 10).round(4))
+    [[0.4902 0.9433]
+     [0.7225 1.    ]]
+    """
+    p, c = np.asarray(shares, dtype=np.float64), QUANTILE_95**2 / np.asarray(n_trials, dtype=np.float64)
+    middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)
+    # The product of the roots is p̂²/(1 + c). Taking the smaller root from it, and the larger by the symmetry p → 1 - p,
+    # gives exactly 0 at p̂ = 0 and exactly 1 at p̂ = 1.
+    low = p * p / (middle + half)
+    high = 1 - (1 - p) ** 2 / (1 + c - middle + half)
+    return np.stack([low, high], axis=-1)
 
 
 def bootstrap_interval(
@@ -276,7 +424,7 @@ def bootstrap_interval(
 
     Returns
     -------
-    (low, high), or None for a single prompt, from which nothing can be resampled
+    (low, high), or None for a single prompt, which cannot be resampled
     """
     check_size("n_bootstrap", n_bootstrap)
     v = np.asarray(values, dtype=np.float64)
@@ -296,122 +444,3 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:
-    """Invert the information matrix into the covariance of the estimated parameters.
-
-    Parameters
-    ----------
-    scorer : Scorer
-        A table's covariance respects the freedom to shift all its rewards; any other is a plain inverse.
-    information : array, (n_parameters, n_parameters)
-        Σ w · d²L/dφ²: the second derivative of the summed loss, weights read as counts. With l2 > 0 this is the
-        Laplace approximation of the posterior under the Gaussian prior that l2 stands for.
-    reference : int, optional
-        For a table: the item whose reward is set to 0, with no error of its own. Unless given, rewards sum to zero.
-
-    Returns
-    -------
-    array, (n_parameters, n_parameters)
-
-    Raises
-    ------
-    ValueError
-        If a direction of φ other than the shift is not determined by the data.
-
-    Notes
-    -----
-    For a table without l2, H·1 = 0. H + 11ᵀ/n is invertible and (H + 11ᵀ/n)⁻¹ - 11ᵀ/n is the pseudo-inverse of H, the
-    covariance of rewards that sum to zero. Rewards relative to item k are A·r with A = I - 1·e_kᵀ: A·Cov·Aᵀ.
-    """
-    n = len(information)
-    if not isinstance(scorer, TableScorer):
-        if reference is not None:
-            raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
-        # In units in which every parameter has information 1, so that the units of the features do not matter.
-        diagonal = np.diag(information)
-        unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        return _inverse(information * np.outer(unit, unit)) * np.outer(unit, unit)
-    if n == 1:
-        return np.zeros((1, 1))  # a single reward is zero by convention
-    information = information - information.mean()  # l2 would pin the mean reward; the report sets it to zero
-    size = float(np.abs(information).max())
-    inverse = _inverse(information + size / n)  # size·11ᵀ/n: 11ᵀ/n on the scale of H, so that one rank test serves all
-    centre = np.eye(n) - 1 / n
-    if reference is not None:
-        if not -n <= reference < n:
-            raise ValueError(f"reference: expected an item from 0 to {n - 1}, got {reference}")
-        centre = np.eye(n)
-        centre[:, reference] -= 1
-    with blas_on_one_thread(n**3):
-        return np.asarray(centre @ inverse @ centre.T)
-
-
-def _inverse(information: Array) -> Array:
-    """Invert a symmetric matrix, or say which directions it leaves undetermined."""
-    n = len(information)
-    with blas_on_one_thread(n**3):
-        eigenvalues, vectors = np.linalg.eigh(information)
-        weak = eigenvalues <= n * np.finfo(np.float64).eps * max(float(np.abs(information).max()), eigenvalues[-1])
-        if not weak.any():
-            return np.asarray((vectors / eigenvalues) @ vectors.T)
-    worst = int(np.abs(vectors[:, int(np.argmin(eigenvalues))]).argmax())
-    raise ValueError(
-        f"standard errors: {int(weak.sum())} direction(s) of phi are not determined by these pairs "
-        f"(parameter {worst} is the largest part of one); drop a feature or use l2 > 0"
-    )
-
-
-def strong_components(pairs: PreferencePairs) -> list[list[int]]:
-    """Group items so that within a group every item has beaten every other, directly or through a chain of wins.
-
-    A table has one finite best fit, up to a shift, exactly when there is one group (Ford 1957). With more groups, one
-    that beat another without ever losing to it runs off to infinity, and groups that never met cannot be compared.
-
-    Parameters
-    ----------
-    pairs : PreferencePairs of items
-        A label strictly between 0 and 1, such as a tie, counts as a win for both.
-
-    Returns
-    -------
-    list of sorted lists of item numbers
-        Strongest first where the groups can be ordered.
-
-    References
-    ----------
-    Ford, L. R. 1957, American Mathematical Monthly 64(8), 28-33.
-    """
-    if not pairs.is_items:
-        raise ValueError("pairs: expected item numbers, got features")
-    n = pairs.n_items
-    t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
-    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    beats = np.zeros((n, n), dtype=bool)
-    forward, backward = (t > 0) & (w > 0), (t < 1) & (w > 0)
-    beats[pairs.chosen[forward], pairs.rejected[forward]] = True
-    beats[pairs.rejected[backward], pairs.chosen[backward]] = True
-    reaches = beats | np.eye(n, dtype=bool)
-    for k in range(n):  # Warshall 1962: after step k, chains through items 0 … k are known
-        reaches |= np.outer(reaches[:, k], reaches[k])
-    mutual = reaches & reaches.T
-    groups = sorted({tuple(np.flatnonzero(row).tolist()) for row in mutual}, key=lambda g: -int(reaches[g[0]].sum()))
-    return [list(group) for group in groups]
-
-
-def connected_groups(pairs: PreferencePairs) -> int:
-    """Return into how many groups the items fall that met one another, directly or through others, whoever won."""
-    if not pairs.is_items:
-        raise ValueError("pairs: expected item numbers, got features")
-    met = slice(None) if pairs.weights is None else pairs.weights > 0
-    a, b = pairs.chosen[met].astype(np.int64), pairs.rejected[met].astype(np.int64)
-    group = np.arange(pairs.n_items)
-    while True:  # each item takes the smallest group number among those it met, until nothing changes
-        new = group.copy()
-        np.minimum.at(new, a, group[b])
-        np.minimum.at(new, b, group[a])
-        new = new[new]  # and the number that this one has taken, which doubles the pace
-        if np.array_equal(new, group):
-            return len(np.unique(group))
-        group = new

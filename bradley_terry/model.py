@@ -1,15 +1,19 @@
-"""The reward model: a fitted scorer, all that an everyday user needs, saved and loaded without pickle."""
+"""The reward model: a fitted scorer that gives rewards, standard errors and a summary, and is saved without pickle."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .evaluation import Evaluation, covariance, evaluate
-from .pairs import PreferencePairs
+from .evaluation import Evaluation, evaluate
+from .inference import covariance
+from .logistic import Array
+from .objective import Objective
+from .pairs import PreferencePairs, Text
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
@@ -17,34 +21,36 @@ if TYPE_CHECKING:
     from pathlib import Path
     from zipfile import ZipInfo
 
-__all__ = ["HISTORY", "RewardModel", "make_scorer"]
-
-Array = NDArray[np.float64]
-
-import enum
-
-
-class Outcome(enum.Enum):
-    CONVERGED = "converged"
-    STOPPED_EARLY = "stopped early"
-    STOPPED_BY_CALLBACK = "stopped by the callback"
-    STEP_LIMIT = "step limit"
-    NO_MINIMUM = "no minimum"
-    NO_DESCENT = "no descent"
-    DIVERGED = "diverged"
-
-    @property
-    def is_success(self) -> bool:
-        return self in (Outcome.CONVERGED, Outcome.STOPPED_EARLY)
-
+__all__ = ["HISTORY", "Outcome", "RewardModel", "make_scorer"]
 
 HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
 FORMAT = "bradley_terry reward model, version 1"
+ROWS_OF_A_SUMMARY = 20
+
+
+class Outcome(enum.Enum):
+    """How a fit ended. The value of each member is a short phrase for people."""
+
+    CONVERGED = "converged"
+    STOPPED_EARLY = "stopped early"
+    """The validation loss did not improve for ``patience`` records."""
+    STOPPED_BY_CALLBACK = "stopped by the callback"
+    STEP_LIMIT = "reached the step limit"
+    NO_MINIMUM = "found no finite minimum"
+    """The loss falls for ever as the rewards grow."""
+    NO_DESCENT = "found no step that lowers the loss"
+    DIVERGED = "diverged"
+    """The loss became infinite."""
+
+    @property
+    def is_success(self) -> bool:
+        """True if the fit ended as intended, so that its parameters are estimates."""
+        return self in {Outcome.CONVERGED, Outcome.STOPPED_EARLY}
 
 
 @dataclass(frozen=True, eq=False)
 class RewardModel:
-    """A fitted scorer: everything an everyday user needs.
+    """A scorer together with its fitted parameters.
 
     Attributes
     ----------
@@ -54,14 +60,22 @@ class RewardModel:
     history : dict of arrays, one entry for each record
         step, loss, validation_loss (NaN without validation), accuracy, gradient_norm, parameter_norm.
     converged : bool
+        True if the fit ended as intended: it converged, or stopped early at the best validation loss.
     message : str
-        The criterion on which the fit stopped.
+        A sentence that says why the fit stopped.
     feature_names : tuple of str, or None
         One for each feature, or for each item of a table.
     l2 : float
     method : str
     information : array, (n_parameters, n_parameters), or None
         Σ w · d²L/dφ² at φ, for scorers linear in φ.
+    outcome : Outcome
+        How the fit ended. Unless given, CONVERGED or STEP_LIMIT, according to ``converged``.
+
+    Raises
+    ------
+    ValueError
+        If ``converged`` and ``outcome`` contradict each other.
     """
 
     scorer: Scorer
@@ -73,7 +87,13 @@ class RewardModel:
     l2: float = 0.0
     method: str = ""
     information: Array | None = field(default=None, repr=False)
-    outcome: Outcome | None = None
+    outcome: Outcome = None  # type: ignore[assignment]  # __post_init__ puts an Outcome here
+
+    def __post_init__(self) -> None:
+        unless_given = Outcome.CONVERGED if self.converged else Outcome.STEP_LIMIT
+        object.__setattr__(self, "outcome", unless_given if self.outcome is None else Outcome(self.outcome))
+        if self.outcome.is_success != self.converged:
+            raise ValueError(f"outcome: expected one that fits converged={self.converged}, got {self.outcome}")
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"
@@ -87,19 +107,23 @@ class RewardModel:
     def reward(self, features: ArrayLike) -> Array:
         """Return r_φ for each row of features (or each item number), (n,), in log-odds.
 
-        Rewards of answers to different prompts are not comparable: the data never say anything about their difference.
+        Rewards of answers to different prompts cannot be compared: the data say nothing about their difference.
         """
         return self.scorer.reward(self.phi, np.asarray(features))
 
+    def margins(self, pairs: PreferencePairs) -> Array:
+        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""
+        return Objective(self.scorer, pairs).margins(self.phi)
+
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
         """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""
-        return np.asarray(preference_probability(self.reward(features_a), self.reward(features_b)))
+        return preference_probability(self.reward(features_a), self.reward(features_b))
 
     def evaluate(
         self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0
     ) -> Evaluation:
-        """Judge this model on pairs, see ``bradley_terry.evaluation.evaluate``."""
-        return evaluate(self.scorer, self.phi, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
+        """Measure how good this model is on pairs, see ``bradley_terry.evaluation.evaluate``."""
+        return evaluate(self, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
 
     def covariance(self, reference: int | str | None = None) -> Array:
         """Return the covariance of φ, the inverse of ``information``; weights are read as counts.
@@ -107,22 +131,24 @@ class RewardModel:
         Parameters
         ----------
         reference : int or str, optional
-            For a table: the item, by number or name, whose reward is set to 0. Unless given, rewards sum to zero.
+            For a table: the item, by number or name, whose reward is set to 0. Without it the rewards sum to zero.
 
         Raises
         ------
         ValueError
             If the scorer is not linear in φ, or the data leave a direction of φ undetermined.
         """
+        if self.information is None and self.scorer.linear_in_phi:
+            raise ValueError("standard errors: expected a model with its information matrix, got None")
         if self.information is None:
             raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
         return covariance(self.scorer, self.information, self._item(reference))
 
     def standard_errors(self, reference: int | str | None = None) -> Array:
         """Return the standard error of each parameter, (n_parameters,); 0 for the reference item."""
-        return np.asarray(
-            np.sqrt(np.maximum(np.diag(self.covariance(reference)), 0.0))
-        )  # the reference may come out as -1e-19
+        variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19 at the reference
+        errors: Array = np.sqrt(variances)
+        return errors
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, or for a table with a reference item its rewards relative to that item, (n_parameters,)."""
@@ -131,17 +157,65 @@ class RewardModel:
             return self.phi
         if not isinstance(self.scorer, TableScorer):
             raise ValueError(f"reference: expected None for {self.scorer}; only a table's rewards can shift together")
-        return np.asarray(self.phi - self.phi[item])
+        relative: Array = self.phi - self.phi[item]
+        return relative
 
     def intervals(self, level: float = 0.95, reference: int | str | None = None) -> Array:
-        """Return a normal-theory interval for each parameter, (n_parameters, 2): estimate ± z · standard error."""
+        """Return an interval for each parameter, (n_parameters, 2), from the normal approximation: φ ± z · error."""
         if not 0 < level < 1:
             raise ValueError(f"level: expected a share between 0 and 1, got {level!r}")
-        from statistics import NormalDist  # noqa: PLC0415  # keeps the package's own import light
+        from statistics import NormalDist  # noqa: PLC0415  # imported only here, so that importing stays fast
 
         half = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_errors(reference)
         estimate = self.estimates(reference)
         return np.stack([estimate - half, estimate + half], axis=1)
+
+    def summary(self) -> Text:
+        """Return a text that says what was fitted, how the fit ended, and what the parameters are."""
+        steps = self.history["step"]
+        after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
+        return Text(
+            f"scorer      {self.scorer}\n"
+            f"method      {self.method.replace('_', ' ')}{f', l2 = {self.l2:g}' if self.l2 else ''}\n"
+            f"outcome     {self.outcome.value}{after}\n"
+            f"message     {self.message}\n"
+            f"{self._parameter_table() if self.scorer.linear_in_phi else self._parameter_blocks()}"
+        )
+
+    def _parameter_blocks(self) -> str:
+        blocks = ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in self.scorer.shapes.items())
+        return (
+            f"parameters  {self.phi.size}: {blocks}\n\n"
+            "The parameters have no names, and no standard errors, because the reward is not linear in them."
+        )
+
+    def _parameter_table(self) -> str:
+        is_table = isinstance(self.scorer, TableScorer)
+        kind = "item" if is_table else "feature" if isinstance(self.scorer, LinearScorer) else "parameter"
+        names = self.feature_names or ()
+        if len(names) != self.phi.size:
+            names = tuple(f"{kind} {i}" for i in range(self.phi.size))
+        head, columns = [kind, "reward" if is_table else "weight"], [names, [f"{x:+.4g}" for x in self.phi]]
+        notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
+        size = np.abs(self.phi)
+        try:
+            errors = self.standard_errors()
+        except ValueError as error:
+            notes.append(f"There are no standard errors: {str(error).removeprefix('standard errors: ')}.")
+        else:
+            z = np.divide(self.phi, errors, out=np.zeros(errors.shape), where=errors > 0)
+            head += ["standard error", "z"]
+            columns += [[f"{x:.4g}" for x in errors], [f"{x:+.1f}" for x in z]]
+            notes.append("z is the estimate divided by its standard error.")
+            size = np.abs(z)
+        if not self.outcome.is_success:
+            notes.append("The fit did not end as intended: these are the parameters where it stopped, not estimates.")
+        order = np.argsort(-self.phi if is_table else -size, kind="stable")[:ROWS_OF_A_SUMMARY]
+        rows = [head, *([column[i] for column in columns] for i in order.tolist())]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+        rest = [f"and {self.phi.size - len(order)} more"] * (self.phi.size > len(order))
+        return "\n".join(["", *lines, *rest, "", *notes])
 
     def _item(self, reference: int | str | None) -> int | None:
         if isinstance(reference, str):
@@ -157,8 +231,8 @@ class RewardModel:
         return int(reference)
 
     def save(self, path: str | Path) -> None:
-        """Write the model as an NPZ file of arrays and one JSON text; the same model gives the same bytes."""
-        import io  # noqa: PLC0415  # these three wait until they are needed, to keep the package's own import light
+        """Write the model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
+        import io  # noqa: PLC0415  # imported only here, so that importing the package stays fast
         import json  # noqa: PLC0415
         import zipfile  # noqa: PLC0415
 
@@ -168,6 +242,7 @@ class RewardModel:
             "format": FORMAT,
             "scorer": {"kind": type(self.scorer).__name__, **vars(self.scorer)},
             "converged": self.converged,
+            "outcome": self.outcome.value,
             "message": self.message,
             "feature_names": self.feature_names,
             "l2": self.l2,
@@ -227,6 +302,7 @@ class RewardModel:
                 l2=float(meta["l2"]),
                 method=str(meta["method"]),
                 information=None if information is None else _checked(information, (phi.size, phi.size)),
+                outcome=meta.get("outcome"),  # older files have none
             )
         except FileNotFoundError:
             raise FileNotFoundError(f"{path}: there is no such model file") from None
@@ -235,7 +311,7 @@ class RewardModel:
 
 
 def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:
-    """Return an array of a file, read-only, if it is what ``save`` writes."""
+    """Return an array from a file, read-only, after checking that it is one that ``save`` could have written."""
     if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
         raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     return read_only(array, array.dtype.type)
@@ -269,7 +345,7 @@ def read_only(array: ArrayLike, dtype: type = np.float64) -> Array:
 
 
 def _entry(name: str) -> ZipInfo:
-    """Name an entry of the archive with a fixed date, so that the same model gives the same bytes."""
+    """Return an entry of the archive with a fixed date, so that the same model gives the same bytes."""
     from zipfile import ZipInfo  # noqa: PLC0415
 
     entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))

@@ -1,7 +1,8 @@
-"""How good is a model, and how sure may we be: accuracy, calibration, intervals, standard errors, separation."""
+"""How good is a model: loss, accuracy, calibration, and the intervals of these numbers."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,12 +10,13 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry.evaluation import (
+    Reliability,
     bootstrap_interval,
-    covariance,
     evaluate,
+    mean_accuracy,
     pairwise_accuracies,
     reliability,
-    strong_components,
+    wilson_intervals,
 )
 from bradley_terry.preference import accuracy_ceiling, brier_floor
 
@@ -44,7 +46,7 @@ def test_accuracy_of_four_pairs_is_three_quarters() -> None:
 
 
 def test_a_margin_of_zero_counts_half_and_a_label_mixes_the_outcomes() -> None:
-    """T where Δ > 0, 1 - t where Δ < 0, ½ at Δ = 0; a tie gives ½ whatever the model says."""
+    """The accuracy of a pair is t where Δ > 0, 1 - t where Δ < 0 and ½ where Δ = 0; a tie gives ½ for every model."""
     np.testing.assert_array_equal(pairwise_accuracies([2.0, 0.0, -0.0, -1.0]), [1, 0.5, 0.5, 0])
     np.testing.assert_array_equal(
         pairwise_accuracies([2, 0, -1, 3, -3], [0.75, 0.75, 0.75, 0.5, 0.5]), [0.75, 0.5, 0.25, 0.5, 0.5]
@@ -52,7 +54,7 @@ def test_a_margin_of_zero_counts_half_and_a_label_mixes_the_outcomes() -> None:
 
 
 def test_a_model_that_knows_nothing_is_a_coin() -> None:
-    """All-zero rewards: loss log 2, accuracy ½, Brier ¼, ECE 0, whatever the labels."""
+    """If all rewards are zero, loss is log 2, accuracy ½, Brier ¼ and ECE 0, for any labels."""
     for labels in (None, [1, 0.5, 0, 1], [0.25, 0.75, 1, 0.125]):
         scorer, _, pairs = margins_as_pairs([1, 2, 3, -4], labels=labels)
         found = evaluate(scorer, [0.0], pairs)
@@ -75,62 +77,94 @@ def test_brier_and_reliability_by_hand() -> None:
 
 
 def test_certain_and_even_predictions_have_their_bins() -> None:
-    """A probability of 1 belongs to the last bin, of ½ to the first; an edge to the bin above it."""
+    """A probability of 1 belongs to the last bin, ½ to the first, and an edge to the bin above it."""
     table = reliability([np.inf, -np.inf, 0.0, 40.0], n_bins=4)
     np.testing.assert_array_equal(table.weight, [0.25, 0, 0, 0.75])
     np.testing.assert_allclose(table.observed, [0.5, np.nan, np.nan, 2 / 3])
 
 
-def test_citations_have_the_published_estimates_and_errors_in_three_identifications() -> None:
-    """Stigler's citation table (Agresti 2002, p. 448): MLE, standard errors, and deviances to the printed digits."""
-    counts = np.reshape(
-        [714, 33, 320, 284, 730, 425, 813, 276, 498, 68, 1072, 325, 221, 17, 142, 188], (4, 4), order="F"
-    )
-    names = ["Biometrika", "Comm. Statist.", "JASA", "JRSS-B"]
-    i, j = np.nonzero(~np.eye(4, dtype=bool))
-    pairs = bt.PreferencePairs(i, j, weights=counts[i, j], feature_names=names)
-    model = bt.fit(bt.TableScorer(4), pairs)
-    assert model.converged
-    published, errors = np.array([0, -2.9490725, -0.4795698, 0.2689541]), [0, 0.10254534, 0.06058873, 0.07082997]
-    # half a unit of the last printed digit, and 1e-8 for the fit
-    for reference in (0, "Biometrika"):
-        np.testing.assert_allclose(model.estimates(reference), published, atol=6e-8)
-        np.testing.assert_allclose(model.standard_errors(reference), errors, atol=2e-8)
-    np.testing.assert_allclose(model.phi, published - published.mean(), atol=6e-8)
-    assert abs(model.phi.sum()) < 1e-14
-    np.testing.assert_allclose(model.estimates("JASA"), published - published[2], atol=1.2e-7)
-    # the same errors by the textbook: invert the Hessian without the reference's row and column, and project
-    objective = bt.Objective(bt.TableScorer(4), pairs)
-    information = objective.hessian(model.phi) * pairs.total_weight
-    for reference in range(4):
-        keep = np.arange(4) != reference
-        want = np.zeros((4, 4))
-        want[np.ix_(keep, keep)] = np.linalg.inv(information[np.ix_(keep, keep)])
-        np.testing.assert_allclose(model.covariance(reference), want, atol=1e-15)  # entries of .01, a few hundred eps
-    np.testing.assert_allclose(model.covariance(), np.linalg.pinv(information), atol=1e-15)
-    # deviances compare with a binomial model that has a free probability for each pair of journals
-    wins = counts[np.triu_indices(4, 1)].astype(float)
-    losses = counts.T[np.triu_indices(4, 1)].astype(float)
-    share = wins / (wins + losses)
-    saturated = -np.sum(wins * np.log(share) + losses * np.log(1 - share))
-    residual = 2 * (objective(model.phi)[0] * pairs.total_weight - saturated)
-    null = 2 * (objective(np.zeros(4))[0] * pairs.total_weight - saturated)
-    assert residual == pytest.approx(4.2934, abs=5e-5)
-    assert null == pytest.approx(1925.2329, abs=5e-5)
+def test_wilson_intervals_are_the_published_ones() -> None:
+    """Newcombe 1998, Statistics in Medicine 17, table I, method 3, to its four digits; and 8 of 10."""
+    successes, trials = np.array([81, 15, 0, 1, 8]), np.array([263, 148, 20, 29, 10])
+    published = [[0.2553, 0.3662], [0.0624, 0.1605], [0, 0.1611], [0.0061, 0.1718], [0.4902, 0.9433]]
+    np.testing.assert_allclose(wilson_intervals(successes / trials, trials), published, atol=5e-5)
 
 
-def test_components_of_small_tournaments_by_hand() -> None:
-    """A cycle is one group; a ladder is one group for each item, strongest first; a tie joins; islands stay apart."""
-    pairs = bt.PreferencePairs
-    assert strong_components(pairs([0, 1, 2], [1, 2, 0])) == [[0, 1, 2]]
-    assert strong_components(pairs([2, 1], [1, 0])) == [[2], [1], [0]]
-    assert strong_components(pairs([2, 1], [1, 0], labels=[0.5, 1])) == [[1, 2], [0]]
-    assert sorted(strong_components(pairs([0, 1, 2, 3], [1, 0, 3, 2]))) == [[0, 1], [2, 3]]
-    assert strong_components(pairs([0, 1], [1, 0], labels=[1, 1], weights=[1, 0])) == [[0], [1]]
-    assert strong_components(pairs([1], [0], labels=[0.0])) == [[0], [1]]
+def test_reliability_has_the_wilson_interval_of_each_bin() -> None:
+    """Margins ±1 predict .731, where 8 of 10 favourites win, and ±3 predict .953, where all 3 win."""
+    table = reliability([1] * 8 + [-1] * 2 + [3] * 3, n_bins=5)
+    np.testing.assert_allclose(table.intervals[2], [0.4902, 0.9433], atol=5e-5)
+    np.testing.assert_allclose(table.intervals[4], wilson_intervals(1.0, 3), rtol=1e-12)
+    assert np.isnan(table.intervals[[0, 1, 3]]).all()
+
+
+def test_an_interval_counts_prompts_as_trials_and_discounts_unequal_weights() -> None:
+    """Four pairs of two prompts are 2 trials; prompts of 3 and 1 pairs, or of weights 3 and 1, are 16/10 trials."""
+    z = np.array([1.0, -1, 1, 1])
+    cases = [
+        ({"prompt_index": [0, 0, 1, 1]}, 0.75, 2),
+        ({"prompt_index": [0, 0, 0, 0]}, 0.75, 1),
+        ({"prompt_index": [0, 1, 0, 0]}, 0.75, 1.6),
+        ({"weights": [3, 1, 0, 0]}, 0.75, 1.6),
+        ({"weights": [0.5, 0.25, 0.25, 0], "prompt_index": [0, 1, 1, 2]}, 0.75, 2),
+        ({"weights": [1e300, 1e300, 1e300, 1e300]}, 0.75, 4),
+        ({}, 0.75, 4),
+    ]
+    for options, share, n in cases:
+        table = reliability(z, n_bins=1, **options)
+        assert table.observed[0] == pytest.approx(share, rel=1e-15)
+        np.testing.assert_allclose(table.intervals, wilson_intervals([share], n), rtol=1e-12, err_msg=str(options))
+    scorer, phi, pairs = margins_as_pairs(z, prompts=["a", "a", "b", "b"])
+    np.testing.assert_allclose(evaluate(scorer, phi, pairs).reliability.intervals[4], wilson_intervals(0.75, 2))
 
 
 # ------------------------------------------------------------------------------------------------------- identity
+
+
+def test_both_forms_of_evaluate_agree(random_pairs) -> None:
+    """``evaluate(model, pairs)``, ``evaluate(scorer, phi, pairs)`` and ``model.evaluate(pairs)`` are the same."""
+    pairs = random_pairs(bt.LinearScorer(2), 40)
+    model = bt.fit(bt.LinearScorer(2), pairs)
+    found = evaluate(model.scorer, model.phi, pairs, n_bins=3, n_bootstrap=20, seed=5)
+    assert evaluate(model, pairs, n_bins=3, n_bootstrap=20, seed=5) == found
+    assert evaluate(model, pairs=pairs, n_bins=3, n_bootstrap=20, seed=5) == found
+    assert evaluate(phi=model.phi, scorer=model.scorer, pairs=pairs, n_bins=3, n_bootstrap=20, seed=5) == found
+    assert model.evaluate(pairs, n_bins=3, n_bootstrap=20, seed=5) == found
+    assert found != evaluate(model, pairs, n_bins=4, n_bootstrap=20, seed=5)
+    assert found != evaluate(model, pairs, n_bins=3, n_bootstrap=20, seed=6)
+
+
+def test_margins_are_those_of_the_objective_and_of_the_model(random_pairs, rng) -> None:
+    """All three give the same bits, for each kind of scorer; for MLP and table they are differences of rewards."""
+    for scorer in (bt.LinearScorer(3), bt.MLPScorer(3, 4), bt.TableScorer(5)):
+        pairs = random_pairs(scorer, 100)
+        phi = rng.normal(size=scorer.n_parameters)
+        margins = evaluate(scorer, phi, pairs, n_bootstrap=1).margins
+        np.testing.assert_array_equal(margins, bt.Objective(scorer, pairs, backend="numpy").margins(phi))
+        if not isinstance(scorer, bt.LinearScorer):
+            np.testing.assert_array_equal(
+                margins, scorer.reward(phi, pairs.chosen) - scorer.reward(phi, pairs.rejected)
+            )
+        model = bt.RewardModel(scorer, phi, {}, converged=True, message="")
+        np.testing.assert_array_equal(margins, model.margins(pairs))
+
+
+def test_counting_gives_the_same_accuracy_as_the_mean(rng) -> None:
+    """Without labels and weights ``mean_accuracy`` counts, which gives the mean of the pairs' accuracies."""
+    z = rng.integers(-2, 3, 64).astype(float)  # 64 pairs: every mean is exact
+    assert mean_accuracy(z) == pairwise_accuracies(z).mean() == mean_accuracy(z, weights=np.ones(64))
+
+
+def test_wilson_intervals_hold_the_share_and_stay_between_0_and_1(rng) -> None:
+    """Each end is a p from which p̂ is exactly 1.96 standard errors away; p̂ = 0 and 1 end exactly there."""
+    shares, n = np.append([0.0, 1.0], rng.uniform(0, 1, 500)), 10 ** rng.uniform(-1, 9, 502)
+    low, high = wilson_intervals(shares, n).T
+    assert ((low >= 0) & (low <= shares) & (shares <= high) & (high <= 1)).all()
+    assert low[0] == 0
+    assert high[1] == 1
+    for p in (low[2:], high[2:]):
+        np.testing.assert_allclose(np.abs(shares[2:] - p), 1.959963985 * np.sqrt(p * (1 - p) / n[2:]), rtol=1e-6)
+    np.testing.assert_allclose(wilson_intervals(1 - shares, n), 1 - np.stack([high, low], axis=1), atol=1e-12)
 
 
 def test_integer_weights_are_repeated_rows_in_every_metric(rng) -> None:
@@ -149,23 +183,20 @@ def test_integer_weights_are_repeated_rows_in_every_metric(rng) -> None:
         np.testing.assert_allclose(x, y, rtol=1e-12, err_msg=name)
 
 
+def test_integer_weights_are_repeated_rows_of_a_prompt_in_the_intervals(rng) -> None:
+    """A pair of weight 3 counts like three pairs of its prompt: one trial, with three times the influence."""
+    z, w, prompts = rng.normal(0, 2, 60), rng.integers(0, 4, 60), rng.integers(20, size=60)
+    rows = np.repeat(np.arange(60), w)
+    a = reliability(z, weights=w, prompt_index=prompts).intervals
+    b = reliability(z[rows], prompt_index=prompts[rows]).intervals
+    np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_quantiles_of_the_margins_honour_the_weights() -> None:
-    """A pair without weight is no pair, and one of weight 99 stands for 99: the quantiles move with them."""
+    """The quantiles ignore a pair of weight 0 and count a pair of weight 99 as 99 pairs."""
     scorer, phi, pairs = margins_as_pairs([-9, 1, 2, 3], weights=[0, 1, 99, 1])
     low, _, median, _, high = evaluate(scorer, phi, pairs).margin_quantiles
     assert (low, median, high) == (1, 2, 3)
-
-
-def test_integer_weights_are_repeated_rows_in_standard_errors(rng) -> None:
-    """Standard errors read weights as counts."""
-    c, r = rng.normal(size=(2, 80, 3))
-    w = rng.integers(1, 5, 80)
-    rows = np.repeat(np.arange(80), w)
-    labels = rng.uniform(0.2, 1, 80)
-    weighted = bt.fit(bt.LinearScorer(3), bt.PreferencePairs(c, r, weights=w, labels=labels))
-    repeated = bt.fit(bt.LinearScorer(3), bt.PreferencePairs(c[rows], r[rows], labels=labels[rows]))
-    np.testing.assert_allclose(weighted.phi, repeated.phi, atol=1e-8)  # gradients below 1e-9
-    np.testing.assert_allclose(weighted.standard_errors(), repeated.standard_errors(), rtol=1e-8)
 
 
 def test_target_margins_shift_the_probability_but_not_who_is_ahead(rng) -> None:
@@ -181,7 +212,7 @@ def test_target_margins_shift_the_probability_but_not_who_is_ahead(rng) -> None:
         assert getattr(found, name) == getattr(plain, name)
 
 
-def test_a_pair_turned_round_is_judged_the_same(rng) -> None:
+def test_a_pair_turned_round_gives_the_same_numbers(rng) -> None:
     """(c, r, t) and (r, c, 1-t) give the same loss, accuracy, Brier and calibration."""
     z, t = rng.normal(0, 2, 50), rng.uniform(0, 1, 50)
     a, b = evaluate(*margins_as_pairs(z, labels=t)), evaluate(*margins_as_pairs(-z, labels=1 - t))
@@ -197,36 +228,11 @@ def test_mean_loss_is_the_objective_without_l2(random_pairs, rng) -> None:
         assert evaluate(scorer, phi, pairs).mean_loss == pytest.approx(bt.Objective(scorer, pairs)(phi)[0], rel=1e-13)
 
 
-def test_covariance_of_a_table_does_not_depend_on_the_reference_for_differences(rng) -> None:
-    """Var(r_a - r_b) is the same whichever item is fixed; rows of the sum-to-zero covariance sum to zero; l2 too."""
-    wins = rng.integers(1, 9, (5, 5))
-    i, j = np.nonzero(~np.eye(5, dtype=bool))
-    pairs = bt.PreferencePairs(i, j, weights=wins[i, j])
-    for l2 in (0.0, 0.1):
-        model = bt.fit(bt.TableScorer(5), pairs, l2=l2)
-        contrasts = [model.covariance(k) for k in (None, 0, 3, -1)]
-        spread = [np.diag(c)[:, None] + np.diag(c)[None] - 2 * c for c in contrasts]
-        for other in spread[1:]:
-            np.testing.assert_allclose(other, spread[0], atol=1e-13)
-        np.testing.assert_allclose(contrasts[0].sum(axis=0), 0, atol=1e-14)
-        np.testing.assert_allclose(contrasts[3][4], 0, atol=1e-14)
-
-
-def test_intervals_are_estimates_plus_and_minus_two_errors(rng) -> None:
-    """A 95 % interval is ± 1.959964 standard errors around the estimate, 0 for the reference item."""
-    model = bt.fit(bt.TableScorer(3), bt.PreferencePairs([0, 0, 1, 2, 1], [1, 1, 2, 0, 0]))
-    for reference in (None, 1):
-        low, high = model.intervals(reference=reference).T
-        np.testing.assert_allclose((low + high) / 2, model.estimates(reference), atol=1e-14)
-        np.testing.assert_allclose(high - low, 2 * 1.959963985 * model.standard_errors(reference), rtol=1e-9)
-    assert (model.intervals(0.5)[:, 1] < model.intervals(0.9)[:, 1]).all()
-
-
 # ----------------------------------------------------------------------------------------------------- statistics
 
 
 def test_bootstrap_interval_respects_prompts(rng) -> None:
-    """Where all pairs of a prompt share their fate, the honest interval is about √10 times the naive one."""
+    """If the 10 pairs of a prompt always agree, the interval over prompts is about √10 times the one over pairs."""
     values = np.repeat(rng.integers(0, 2, 100), 10).astype(float)
     honest = bootstrap_interval(values, np.repeat(np.arange(100), 10), rng=rng)
     naive = bootstrap_interval(values, np.arange(1000), rng=rng)
@@ -234,8 +240,9 @@ def test_bootstrap_interval_respects_prompts(rng) -> None:
     assert (honest[1] - honest[0]) / (naive[1] - naive[0]) == pytest.approx(np.sqrt(10), rel=0.2)
 
 
+@pytest.mark.full
 def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(rng) -> None:
-    """Prompts of 5 pairs with their own difficulty: 95 % intervals hold the mean in about 95 % of 200 worlds."""
+    """Prompts of 5 pairs have a difficulty each: 95 % intervals contain the mean in about 95 % of 200 worlds."""
     hits, naive_hits, worlds = 0, 0, 200
     for _ in range(worlds):
         difficulty = rng.choice([0.2, 0.8, 1.0], size=60)  # mean 2/3
@@ -249,23 +256,19 @@ def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(rng) -> N
     assert naive_hits < hits
 
 
-def test_standard_errors_match_the_spread_over_refits(rng) -> None:
-    """Over 300 simulated data sets the estimates scatter as their mean standard error says, around the truth."""
-    truth, n = np.array([1.0, -0.5]), 400
-    phis, errors = [], []
-    c, r = rng.normal(size=(2, n, 2))
-    true_margins = (c - r) @ truth
-    for _ in range(300):
-        won = bt.sample_preferences(true_margins, 0.0, rng)
-        pairs = bt.PreferencePairs(np.where(won[:, None], c, r), np.where(won[:, None], r, c))
-        model = bt.fit(bt.LinearScorer(2), pairs)
-        phis.append(model.phi)
-        errors.append(model.standard_errors())
-    spread, mean_error = np.std(phis, axis=0, ddof=1), np.mean(errors, axis=0)
-    # a standard deviation of 300 draws has relative standard error 1/√600 = .041: 4 of them
-    np.testing.assert_allclose(spread, mean_error, rtol=4 * 0.041)
-    # the mean of 300 is good to se/√300; the bias of maximum likelihood is of order 1/n, here .01
-    assert (np.abs(np.mean(phis, axis=0) - truth) <= 4 * mean_error / np.sqrt(300) + 0.015).all()
+@pytest.mark.full
+def test_reliability_intervals_cover_the_truth_about_as_often_as_they_say(rng) -> None:
+    """Prompts of 1 to 9 pairs whose outcomes all agree: 95 % intervals hold the true share in at least 93 % of 1000."""
+    hits = naive_hits = 0
+    for _ in range(1000):
+        prompts = np.repeat(np.arange(40), rng.integers(1, 10, 40))
+        z = np.where(rng.random(40) < 0.7, 1.0, -1.0)[prompts]
+        for is_naive in (False, True):
+            low, high = reliability(z, n_bins=1, prompt_index=None if is_naive else prompts).intervals[0]
+            inside = low <= 0.7 <= high
+            hits, naive_hits = hits + (inside and not is_naive), naive_hits + (inside and is_naive)
+    assert hits / 1000 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)
+    assert naive_hits / 1000 < 0.7  # 200 trials where there are 40
 
 
 def test_metrics_of_the_true_model_approach_their_floors(rng) -> None:
@@ -286,23 +289,77 @@ def test_metrics_of_the_true_model_approach_their_floors(rng) -> None:
 
 
 def test_evaluation_is_reproducible_and_ready_for_json(random_pairs) -> None:
-    """The same seed gives the same interval; ``to_dict`` survives JSON, NaN as null; ``str`` is one sentence."""
+    """The same seed gives the same interval; ``to_dict`` survives JSON, NaN as null, and leaves the margins out."""
     scorer = bt.LinearScorer(2)
     pairs = random_pairs(scorer, 30)
-    a, b, other = (evaluate(scorer, [1.0, 2.0], pairs, seed=s) for s in (1, 1, 2))
+    a, b, other = (evaluate(scorer, [1.0, 2.0], pairs, seed=s, n_bins=20, n_bootstrap=100) for s in (1, 1, 2))
     assert a.accuracy_interval == b.accuracy_interval
     assert a.accuracy_interval != other.accuracy_interval
-    text = json.dumps(a.to_dict(), allow_nan=False)
-    assert json.loads(text)["mean_loss"] == a.mean_loss
-    assert "knowing nothing: 0.6931" in str(a)
-    assert len(str(a).splitlines()) == 1
-    single = evaluate(scorer, [1.0, 2.0], bt.PreferencePairs(pairs.chosen, pairs.rejected, prompts=["x"] * 30))
+    found = json.loads(json.dumps(a.to_dict(), allow_nan=False))
+    assert found["mean_loss"] == a.mean_loss
+    assert "margins" not in found
+    assert found["reliability"]["n_pairs"] == a.reliability.n_pairs.tolist()
+    for name in ("predicted", "observed", "intervals"):
+        values = np.array(found["reliability"][name], dtype=np.float64)  # None becomes NaN
+        np.testing.assert_array_equal(values, getattr(a.reliability, name))
+        assert np.isnan(values).any()
+
+
+def test_margins_are_neither_shown_nor_compared(random_pairs) -> None:
+    """The margins of a million pairs must not fill the screen, and two evaluations are compared by their numbers."""
+    scorer = bt.LinearScorer(2)
+    found = evaluate(scorer, [1.0, 2.0], random_pairs(scorer, 30), n_bootstrap=10)
+    assert found.margins.shape == (30,)
+    assert "margins=" not in repr(found)
+    assert dataclasses.replace(found, margins=np.zeros(30)) == found
+    assert dataclasses.replace(found, brier=0.0) != found
+
+
+def test_printed_evaluation_reads_like_a_report(random_pairs) -> None:
+    """Six aligned lines name every number, with log 2 beside the loss; ``one_line`` gives the same numbers in one."""
+    pairs = bt.PreferencePairs(
+        [[1.0], [2], [0], [0]], [[0.0], [0], [1], [0]], prompts=[1, 1, 2, 3], weights=[1, 1, 1, 2]
+    )
+    found = evaluate(bt.LinearScorer(1), [1.0], pairs)
+    lines = str(found).splitlines()
+    labels = ["pairs", "mean loss", "pairwise accuracy", "Brier score", "calibration error", "margins"]
+    assert [line[:19].rstrip() for line in lines] == labels
+    assert [line[18] + line[19].strip() for line in lines] == [" " + line[19] for line in lines]
+    assert lines[0].endswith("4 of 3 prompts, total weight 5, 1 with identical answers")
+    low, high = found.accuracy_interval
+    assert lines[2].endswith(f"0.600, 95 % interval from {low:.3f} to {high:.3f}")
+    for text in (str(found), found.one_line()):
+        for part in (
+            f"{found.mean_loss:.4f}",
+            "0.6931",
+            "0.600",
+            f"{found.brier:.4f}",
+            f"{found.ece:.3f}",
+            f"{low:.3f}",
+        ):
+            assert part in text
+    assert len(found.one_line().splitlines()) == 1
+    single = evaluate(bt.LinearScorer(1), [1.0], bt.PreferencePairs(pairs.chosen, pairs.rejected, prompts=["x"] * 4))
     assert single.accuracy_interval is None
-    assert "accuracy" in str(single)
+    assert "of 1 prompt" in str(single)
+    assert "a single prompt gives no interval" in str(single)
+    assert "accuracy" in single.one_line()
+
+
+def test_reliability_can_be_made_without_intervals() -> None:
+    """Five arrays are enough, and the intervals are then unknown."""
+    arrays = np.array([0.5, 0.75, 1]), np.array([0.6, 0.9]), np.array([0.5, 1]), np.array([0.5, 0.5]), np.array([2, 2])
+    table = Reliability(*arrays)
+    assert table.intervals.shape == (2, 2)
+    assert np.isnan(table.intervals).all()
+    assert table == Reliability(*arrays)
+    assert table != Reliability(*arrays, np.zeros((2, 2)))
+    assert table != arrays
+    assert table.expected_calibration_error == pytest.approx(0.1, rel=1e-14)
 
 
 def test_identical_answers_are_kept_and_counted() -> None:
-    """Their loss is log 2 and their accuracy ½, and the report counts them."""
+    """Their loss is log 2 and their accuracy ½, and the evaluation says how many there are."""
     pairs = bt.PreferencePairs([[1.0, 2], [3, 4]], [[1.0, 2], [0, 0]])
     found = evaluate(bt.LinearScorer(2), [0.5, 0.25], pairs)
     assert (found.n_pairs, found.n_identical) == (2, 1)
@@ -310,52 +367,37 @@ def test_identical_answers_are_kept_and_counted() -> None:
     assert found.mean_loss == pytest.approx((LOG_2 + bt.pair_losses(2.5)) / 2, rel=1e-15)
 
 
-def test_directions_that_the_data_leave_open_have_no_standard_error() -> None:
-    """A feature that both answers share, and islands of items, are refused with advice; l2 > 0 closes the gap."""
-    rng = np.random.default_rng(0)
-    c, r = rng.normal(size=(2, 50, 2))
-    c[:, 1] = r[:, 1] = 1
-    model = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(c, r))
-    with pytest.raises(ValueError, match=r"^standard errors: 1 direction\(s\) of phi are not determined .*parameter 1"):
-        model.standard_errors()
-    assert np.isfinite(bt.fit(bt.LinearScorer(2), bt.PreferencePairs(c, r), l2=0.1).standard_errors()).all()
-    islands = bt.fit(bt.TableScorer(4), bt.PreferencePairs([0, 1, 2, 3], [1, 0, 3, 2]))
-    with pytest.raises(ValueError, match=r"^standard errors: 1 direction"):
-        islands.standard_errors()
-
-
 def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
-    """References, levels, bins, resamples, and scorers that do not fit are named."""
-    table = bt.fit(bt.TableScorer(3), bt.PreferencePairs([0, 1, 2], [1, 2, 0], feature_names=["a", "b", "c"]))
-    linear = bt.fit(bt.LinearScorer(2), random_pairs(bt.LinearScorer(2)))
-    for call in (table.standard_errors, table.estimates, table.covariance):
-        with pytest.raises(ValueError, match=r"^reference: expected an item from 0 to 2, got 7"):
-            call(7)
-        with pytest.raises(ValueError, match=r"^reference: expected one of .* got 'z'"):
-            call("z")
-    for call in (linear.standard_errors, linear.estimates):
-        with pytest.raises(ValueError, match=r"^reference: expected None for LinearScorer"):
-            call(0)
-    with pytest.raises(ValueError, match=r"^level: expected a share between 0 and 1, got 95"):
-        table.intervals(95)
-    with pytest.raises(ValueError, match=r"^pairs: expected item numbers, got features"):
-        strong_components(random_pairs(bt.LinearScorer(2)))
+    """Bins, and scorers, parameters and pairs that do not fit together, are named."""
+    scorer, pairs = bt.LinearScorer(2), random_pairs(bt.LinearScorer(2))
+    model = bt.fit(scorer, pairs)
     with pytest.raises(ValueError, match=r"^n_bins: expected a whole number of at least 1, got 0"):
-        linear.evaluate(random_pairs(bt.LinearScorer(2)), n_bins=0)
+        model.evaluate(pairs, n_bins=0)
     with pytest.raises(ValueError, match=r"^chosen: expected shape \(n, 2\)"):
-        linear.evaluate(random_pairs(bt.LinearScorer(3)))
-    with pytest.raises(ValueError, match=r"^standard errors: expected a scorer that is linear in phi"):
-        bt.fit(bt.MLPScorer(2, 2), random_pairs(bt.LinearScorer(2)), max_steps=1).standard_errors()
+        model.evaluate(random_pairs(bt.LinearScorer(3)))
     with pytest.raises(ValueError, match=r"^phi: expected shape"):
-        evaluate(bt.LinearScorer(2), [1.0], random_pairs(bt.LinearScorer(2)))
+        evaluate(scorer, [1.0], pairs)
+
+
+def test_mixtures_of_the_two_forms_are_refused_by_naming_both(random_pairs) -> None:
+    """A scorer without φ, a model with another φ, and something else in place of the pairs."""
+    scorer, pairs = bt.LinearScorer(2), random_pairs(bt.LinearScorer(2))
+    model = bt.fit(scorer, pairs)
+    for call in (lambda: evaluate(scorer, pairs), lambda: evaluate(scorer, pairs=pairs), lambda: evaluate(scorer)):
+        with pytest.raises(
+            TypeError, match=r"^phi: expected evaluate\(scorer, phi, pairs\) or evaluate\(model, pairs\)"
+        ):
+            call()
+    with pytest.raises(TypeError, match=r"^phi: expected evaluate\(model, pairs\) with a fitted model, got a phi"):
+        evaluate(model, model.phi, pairs)
+    for call in (lambda: evaluate(model), lambda: evaluate(model, [1.0]), lambda: evaluate(scorer, [1.0, 2.0])):
+        with pytest.raises(TypeError, match=r"^pairs: expected PreferencePairs, got"):
+            call()
+    with pytest.raises(TypeError, match=r"^scorer: expected a scorer such as LinearScorer"):
+        evaluate("linear", [1.0, 2.0], pairs)
 
 
 def test_too_few_resamples_are_refused(random_pairs) -> None:
     """An interval of no resamples is refused by name."""
     with pytest.raises(ValueError, match=r"^n_bootstrap: "):
         evaluate(bt.LinearScorer(2), [1.0, 2.0], random_pairs(bt.LinearScorer(2)), n_bootstrap=0)
-
-
-def test_covariance_of_one_item_is_zero() -> None:
-    """A table of one item has a reward of 0 and nothing uncertain about it."""
-    np.testing.assert_array_equal(covariance(bt.TableScorer(1), np.zeros((1, 1))), [[0]])
