@@ -38,13 +38,11 @@ def run(arguments: Namespace) -> int:
         check_writable(arguments.figures)
     model = load_model(arguments.model)
     pairs = matched(model, find_data(arguments.data).pairs, name=arguments.data)
-    result = evaluate(model.scorer, model.phi, pairs)
+    result = evaluate(model, pairs)
     if arguments.figures is not None:
         from ..figures import model_figures
-        from ..objective import Objective
 
-        margins = Objective(model.scorer, pairs).margins(model.phi)  # UNTIL THE MERGE: result.margins
-        model_figures(model, result, margins, arguments.figures, weights=pairs.weights)
+        model_figures(model, result, result.margins, arguments.figures, weights=pairs.weights)
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:

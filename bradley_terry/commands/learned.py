@@ -11,7 +11,6 @@ import numpy as np
 from ..logistic import sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
-from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, TableScorer
 
@@ -77,7 +76,7 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     texts : (prompt, chosen, rejected), optional
         Quoted, shortened, if the answers are texts.
     """
-    margins = Objective(model.scorer, pair).margins(model.phi)
+    margins = model.margins(pair)
     margin = float(margins[0])
     z = margin if pair.target_margins is None else margin - float(pair.target_margins[0])
     t = 1.0 if pair.labels is None else float(pair.labels[0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..evaluation import Evaluation
 from ..logistic import sigmoid
-from ..model import RewardModel
+from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from .learned import Weight, example_in_words, percent, weights_by_strength
@@ -167,7 +167,8 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     # The recorded loss has the penalty in it; without, it can be compared with the held-out loss and with log 2.
     losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
     held_out = not np.isnan(history["validation_loss"]).any()
-    kept = int(np.argmin(history["validation_loss"])) if held_out and model.method != "newton" else n - 1
+    keeps_best = held_out and model.method != "newton" and model.outcome is not Outcome.DIVERGED
+    kept = int(np.argmin(history["validation_loss"])) if keeps_best else n - 1
     rows = []
     for i in sorted({*range(min(n, 3)), kept, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()}):
         row = [f"{history['step'][i]:.0f}{' (kept)' if i == kept < n - 1 else ''}", f"{losses[i]:.6f}"]
@@ -176,7 +177,7 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     table = _table(["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"], rows)
     text = f"{model.scorer}, fitted by {METHODS.get(model.method, model.method)}"
     text += f" with an L2 penalty of {model.l2:g}" if model.l2 else ""
-    if model.message.startswith("no better validation loss"):
+    if model.outcome is Outcome.STOPPED_EARLY:
         since = "passes over the data" if model.method == "adam" else "steps"
         text += (
             f". The fit stopped early: the held-out loss was lowest at step {history['step'][kept]:.0f} and was no "
@@ -245,19 +246,23 @@ def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
     table = evaluation.reliability
     n_pairs = np.round(table.weight * evaluation.total_weight).astype(int) if nouns.counted else table.n_pairs
     rows = [
-        [f"{low:.2f}–{high:.2f}", f"{n:,}", f"{predicted:.3f}", f"{observed:.3f}"]
-        for low, high, n, predicted, observed, weight in zip(
-            table.edges[:-1], table.edges[1:], n_pairs, table.predicted, table.observed, table.weight, strict=True
-        )
-        if weight > 0
+        [
+            f"{table.edges[i]:.2f}–{table.edges[i + 1]:.2f}",
+            f"{n_pairs[i]:,}",
+            f"{table.predicted[i]:.3f}",
+            f"{table.observed[i]:.3f}",
+            "[{:.3f}, {:.3f}]".format(*table.intervals[i]),
+        ]
+        for i in np.flatnonzero(table.weight > 0)
     ]
-    grid = _table(["predicted", f"{nouns.pair}s", "mean predicted", "observed"], rows)
+    grid = _table(["predicted", f"{nouns.pair}s", "mean predicted", "observed", "95 % interval"], rows)
     return (
         f"## Is its confidence justified?\n\n{grid}\n\n"
         f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
         f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
-        "share in which the favourite was chosen. If the confidence is justified, the last two columns agree up to "
-        f"chance. Their mean difference over all {nouns.pair}s is the calibration error, {evaluation.ece:.3f}."
+        "share in which the favourite was chosen, with its 95 % interval. If the confidence is justified, “observed” "
+        "is close to “mean predicted”, and the interval contains it in most rows. The mean difference of the two over "
+        f"all {nouns.pair}s is the calibration error, {evaluation.ece:.3f}."
     )
 
 

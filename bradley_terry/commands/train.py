@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..evaluation import Evaluation
 from ..model import HISTORY, RewardModel
-from ..objective import BACKENDS, Objective
+from ..objective import BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import ConvergenceWarning, fit
@@ -130,8 +130,10 @@ class TrainingRun:
         shown = {name: (titles[name], caption) for name, caption in captions.items()}
         paths[2].write_text(self._markdown(shown), encoding="utf-8")
         pairs = self.training if self.held_out is None else self.held_out
-        margins = Objective(self.model.scorer, pairs).margins(self.model.phi)
-        return paths + figures.model_figures(self.model, self.evaluation, margins, folder, weights=pairs.weights)
+        drawn = figures.model_figures(
+            self.model, self.evaluation, self.evaluation.margins, folder, weights=pairs.weights
+        )
+        return paths + drawn
 
     def to_dict(self) -> dict[str, object]:
         """Return the run in plain types, as ``bradley-terry train --json`` prints it."""
