@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from argparse import ArgumentParser, Namespace
-from importlib import metadata
 
 import numpy as np
 
@@ -63,6 +62,8 @@ def examine() -> tuple[str, bool]:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
