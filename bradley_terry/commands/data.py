@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .. import datasets
-from ..datasets import Texts
 from ..pairs import PreferencePairs
+
+if TYPE_CHECKING:
+    from ..files import Texts
 
 __all__ = ["SHIPPED", "Data", "check_writable", "find_data", "name_of"]
 
-SHIPPED = {"travel-modes": datasets.travel_modes, "citations": datasets.citations, "baseball": datasets.baseball}
-"""Name → function that returns the pairs, for the data sets that ship with the package."""
+SHIPPED = ("travel-modes", "citations", "baseball")
+"""The data sets that ship with the package: the functions of ``datasets``, with a dash for the underscore."""
 
 DATA_HELP = (
     "a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, or one of "
@@ -45,11 +47,13 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     ValueError
         If the file cannot be read as preference pairs; the sentence names the line.
     """
+    from .. import datasets
+
     if isinstance(data, PreferencePairs):
         return Data(name_of(data), data)
     path = Path(data)
     if str(data) in SHIPPED and not path.is_file():
-        return Data(str(data), SHIPPED[str(data)]())
+        return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
         raise FileNotFoundError(f"{data}: there is no such file; the data sets that ship are {', '.join(SHIPPED)}")
     if path.name.lower().removesuffix(".gz").endswith(".jsonl"):
