@@ -116,9 +116,7 @@ _NAMES = {
     "load_pairs": "files",
     "train": "commands.train",
 }
-_MODULES = {
-    "datasets", "evaluation", "figures", "files", "gradient_check", "inference", "kernels", "model", "newton", "plots", "training",
-}  # fmt: skip
+_MODULES = {"datasets", "evaluation", "files", "gradient_check", "inference", "kernels", "model", "plots", "training"}
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ These formulas serve every scorer and every loss. The compiled backends in ``ker
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from functools import reduce
 from typing import Protocol, cast
 
@@ -92,7 +93,7 @@ class NumpyBackend:
         with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
             return cast("_HasHessian", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
 
-    def _one_blas_thread(self):  # type: ignore[no-untyped-def]
+    def _one_blas_thread(self) -> AbstractContextManager[None]:
         return blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters)
 
 

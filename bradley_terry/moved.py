@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 __all__ = ["MODULES"]
 
@@ -28,7 +32,7 @@ class _Moved:
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, old = name.rpartition(".")
-        return ModuleSpec(name, _Moved()) if package == __package__ and old in MODULES else None
+        return ModuleSpec(name, cast("Loader", _Moved())) if package == __package__ and old in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = import_module(f"{__package__}.{MODULES[spec.name.rpartition('.')[2]]}")

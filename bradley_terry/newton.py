@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .backend import shifted
 from .logistic import Array
 from .model import Outcome
 from .objective import Objective, Point
@@ -112,9 +113,9 @@ def controlled_step(objective: Objective, point: Point, direction: Array) -> tup
     loss is almost straight, H is tiny and s far too long: a step that more than doubles the largest margin is cut to
     one that changes no margin by more than the largest one.
     """
-    longest = max(_largest(objective.shifted(point.margins)), 20.0)
+    longest = max(_largest(shifted(point.margins, objective.pairs)), 20.0)
     new = objective.at(point.phi + direction)
-    if not _largest(objective.shifted(new.margins)) <= 2 * longest:
+    if not _largest(shifted(new.margins, objective.pairs)) <= 2 * longest:
         direction = direction * (longest / _largest(objective.margins(direction)))
         new = objective.at(point.phi + direction)
     slope, rounding, size = float(point.gradient @ direction), 1e-15 * abs(point.loss), 1.0
@@ -156,9 +157,7 @@ def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple
     if pairs.weights is not None and not pairs.weights[rows].any():
         return None
     sample = objective.on(pairs.subset(rows))
-    found = minimise(
-        sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance)
-    )
+    found = minimise(sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance))
     if found.outcome is not Outcome.CONVERGED or found.hessian is None:
         return None
     start = objective.at(found.point.phi)

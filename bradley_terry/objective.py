@@ -50,8 +50,7 @@ class Objective:
     loss : PairLoss, optional
         Another loss of the margin, computed in NumPy; -log sigma unless given.
     backend : "auto", "numpy" or "numba"
-        "numba" uses the compiled kernels, if Numba is installed; "auto" uses them where they save time. The numbers
-        agree to rounding.
+        "numba" are the compiled kernels; "auto" uses them where they save time. The numbers agree to rounding.
 
     Raises
     ------
@@ -60,8 +59,8 @@ class Objective:
 
     Notes
     -----
-    ``scipy.optimize.minimize(objective, phi, jac=True)`` accepts the callable as it is. Because L is a weighted mean,
-    the objectives of shards of the data, each times its Σ w, add up to the objective of all the data.
+    SciPy's ``minimize(objective, phi, jac=True)`` accepts it. Because L is a weighted mean, the objectives of shards of
+    the data, each times its Σ w, add up to the objective of all the data.
 
     Examples
     --------
@@ -115,10 +114,9 @@ class Objective:
         return Point(phi, *self._penalised(phi, loss, gradient), margins)
 
     def _penalised(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
-        if self.l2:
-            loss += 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi))
-            gradient += self.l2 * phi
-        return loss, gradient
+        if not self.l2:
+            return loss, gradient
+        return loss + 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi)), gradient + self.l2 * phi
 
     def margins(self, phi: ArrayLike) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds, without target margins."""
@@ -131,14 +129,12 @@ class Objective:
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term. The Hessian is positive
-        semi-definite, so L is convex. ``margins`` are those at φ, if they are known already. Any other scorer is
-        refused with a TypeError.
+        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term, and L is convex, because the
+        Hessian is positive semi-definite. ``margins`` are those at φ, if they are known already.
         """
-        phi = self._checked(phi)
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        return self.gram(self._backend.curvatures(self._backend.margins(phi) if margins is None else margins))
+        return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian, or a bound of it."""
@@ -167,7 +163,7 @@ def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
 
 
 def warmup() -> None:
-    """Compile all kernels before they are needed, for example before a class; without Numba this does nothing."""
+    """Compile all kernels before they are needed, for example before a class. Without Numba this does nothing."""
     if chosen_backend() == COMPILED:
         from .kernels import warmup as compile_all  # noqa: PLC0415  # imports Numba
 

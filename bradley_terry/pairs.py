@@ -402,7 +402,7 @@ def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64
 
 
 def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
-    """Return a read-only array of this dtype in native byte order, without a copy if nothing can change the original."""
+    """Return a read-only array of this dtype in native byte order; copy it unless nothing can change the original."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
     settled = array.dtype == wanted and _is_settled(array)
     return _locked(np.asarray(array).view() if settled else array.astype(wanted, order="C", subok=False))

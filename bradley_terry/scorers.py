@@ -261,7 +261,7 @@ class MLPScorer(_Layout):
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale).
 
-        ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b can absorb the change of units.
+        ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b absorb the change.
         """
         phi = np.array(phi, dtype=np.float64)
         blocks = self.unpack(phi)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -130,13 +131,10 @@ def fit(
     rng = _generator(seed)
     pairs, held_out = _split(scorer, pairs, validation, seed)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else _start(scorer, initial)
-    shift = scale = None
-    if standardise and not isinstance(scorer, TableScorer):
-        shift, scale = _shift_and_scale(pairs)
-        pairs = _standardised(pairs, shift, scale)
-        held_out = None if held_out is None else _standardised(held_out, shift, scale)
-        if initial is not None:  # the inverse change of units: x = (u - (-shift/scale)) / (1/scale)
-            phi = scorer.rescaled(phi, -shift / scale, 1 / scale)  # type: ignore[attr-defined]  # checked above
+    units = _Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
+    if units is not None:
+        phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
+        pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = _tallied(pairs, scorer) if method != "adam" and loss is None else pairs
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
@@ -144,11 +142,7 @@ def fit(
         if method == "newton":
             phi, outcome, message, hessian = _newton(objective, phi, recorder, steps, tolerance)
         else:
-            advance: _GradientDescent | _Adam
-            if method == "gradient_descent":
-                advance = _GradientDescent(_safe_rate(objective) if learning_rate is None else learning_rate)
-            else:
-                advance = _Adam(objective, learning_rate or 0.01, batch_size, rng)
+            advance = _rule(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = _descend(objective, phi, advance, recorder, steps, tolerance, patience)
             hessian = None
     if isinstance(scorer, TableScorer):
@@ -158,10 +152,8 @@ def fit(
     if hessian is None and scorer.linear_in_phi:
         hessian = objective.hessian(phi)
     information = None if hessian is None else hessian * pairs.total_weight
-    if shift is not None and scale is not None:
-        phi = scorer.rescaled(phi, shift, scale)  # type: ignore[attr-defined]  # checked above
-        if information is not None:  # weights became w/scale, so that d/dw became scale·d/dw, twice
-            information = information * np.outer(scale, scale)
+    if units is not None:
+        phi, information = units.undone(scorer, phi, information)
     if not outcome.is_success and outcome is not Outcome.STOPPED_BY_CALLBACK:
         message = f"not converged: {message}"
         if method == "newton" or outcome is Outcome.DIVERGED:
@@ -304,6 +296,15 @@ def _safe_rate(objective: Objective) -> float:
     w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
     largest = float(np.linalg.eigvalsh(objective.gram(0.25 * w / pairs.total_weight))[-1])
     return 1 / largest if largest > 0 else 1.0
+
+
+def _rule(
+    method: str, objective: Objective, learning_rate: float | None, batch_size: int, rng: np.random.Generator
+) -> _GradientDescent | _Adam:
+    """Return the rule by which ``_descend`` advances φ."""
+    if method == "adam":
+        return _Adam(objective, learning_rate or 0.01, batch_size, rng)
+    return _GradientDescent(_safe_rate(objective) if learning_rate is None else learning_rate)
 
 
 class _GradientDescent:
@@ -459,15 +460,36 @@ class _Bar:
             self.bar.update(n - self.bar.n)
 
 
-def _shift_and_scale(pairs: PreferencePairs) -> tuple[Array, Array]:
-    """Return mean and standard deviation of each feature over both answers; a constant feature keeps its units.
+class _Units(NamedTuple):
+    """The change of units to features of mean 0 and variance 1: u = (x - shift) / scale."""
 
-    The computed spread of a constant is not quite zero because its mean is rounded; below that noise it counts as zero.
-    """
-    both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
-    scale = both.std(axis=0)
-    return both.mean(axis=0), np.where(scale > 1e-12 * np.abs(both).max(axis=0), scale, 1.0)
+    shift: Array
+    scale: Array
 
+    @classmethod
+    def of(cls, pairs: PreferencePairs) -> _Units:
+        """Return the units of these pairs, over both answers. A constant feature keeps its own.
 
-def _standardised(pairs: PreferencePairs, shift: Array, scale: Array) -> PreferencePairs:
-    return replace(pairs, chosen=(pairs.chosen - shift) / scale, rejected=(pairs.rejected - shift) / scale)
+        The computed spread of a constant is not quite zero because its mean is rounded; below that noise it counts as
+        zero.
+        """
+        both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
+        spread = both.std(axis=0)
+        return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
+
+    def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
+        """Return the same pairs with features in these units."""
+        chosen, rejected = ((features - self.shift) / self.scale for features in (pairs.chosen, pairs.rejected))
+        return replace(pairs, chosen=chosen, rejected=rejected)
+
+    def parameters_for_standardised(self, scorer: Scorer, phi: Array) -> Array:
+        """Return φ for features in these units: the inverse change, x = (u - (-shift/scale)) / (1/scale)."""
+        return scorer.rescaled(phi, -self.shift / self.scale, 1 / self.scale)  # type: ignore[attr-defined]  # checked
+
+    def undone(self, scorer: Scorer, phi: Array, information: Array | None) -> tuple[Array, Array | None]:
+        """Return φ and information for the original features.
+
+        Weights become w/scale, so that d/dw becomes scale·d/dw, and the information has two such derivatives.
+        """
+        phi = scorer.rescaled(phi, self.shift, self.scale)  # type: ignore[attr-defined]  # checked
+        return phi, None if information is None else information * np.outer(self.scale, self.scale)

@@ -1,4 +1,4 @@
-"""A browser without a screen, for tests that look at pages as people do; skipped where there is none."""
+"""A browser without a screen, for tests of web pages; they are skipped where there is no browser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [  # nothing but the page: no sandbox for root in a container, no calls home
+FLAGS = [  # no sandbox, since root in a container cannot use it, and no background requests
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -23,15 +23,15 @@ FLAGS = [  # nothing but the page: no sandbox for root in a container, no calls 
 
 
 def missing(what: str) -> NoReturn:
-    """Skip the test and say why; fail instead where BRADLEY_TERRY_REQUIRE_BROWSER is set."""
+    """Skip the test and say why, or fail if BRADLEY_TERRY_REQUIRE_BROWSER is set."""
     if os.environ.get("BRADLEY_TERRY_REQUIRE_BROWSER"):
-        pytest.fail(f"{what}, and BRADLEY_TERRY_REQUIRE_BROWSER asks for it")
+        pytest.fail(f"{what}, but BRADLEY_TERRY_REQUIRE_BROWSER is set")
     pytest.skip(what)
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Start Chromium, or skip."""
+    """Start Chromium, or skip the test."""
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:

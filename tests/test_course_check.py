@@ -1,4 +1,4 @@
-"""The checks of the exercises: right answers pass, each wrong one gets its own sentence, never a traceback."""
+"""The check of a gradient: right answers pass, each mistake gets its own sentence, and nothing ends in a traceback."""
 
 import contextlib
 import time
@@ -32,20 +32,18 @@ def mlp(parameters, chosen, rejected, slip=None):
     return total
 
 
-def test_right_answers_pass():
-    """Also as a list, with prints, and with keyword defaults."""
+def test_right_gradients_pass():
+    """As an array or a list, of a linear scorer or an MLP."""
     assert check.gradient(linear).passed
     assert check.gradient(lambda w, c, r: linear(w, c, r).tolist()).passed
     assert check.gradient(mlp, scorer="mlp").passed
-    assert check.loss(lambda z: np.logaddexp(0, -z)).passed
-    assert check.probability(lambda a, b: sigmoid(a - b)).passed
     report = check.gradient(linear)
     report.require()
     assert repr(report) == "gradient: passed"
 
 
-def test_prints_of_a_learner_are_swallowed(capsys):
-    """A print in a loop would drown the report."""
+def test_prints_of_a_student_are_not_shown(capsys):
+    """A print in a loop would bury the report."""
 
     def talking(weights, chosen, rejected):
         print("here")
@@ -124,7 +122,7 @@ def test_mlp_mistakes_are_named_by_block():
 
 
 def test_a_loop_without_end_is_stopped():
-    """The limit can be set, and a learner's except does not swallow it."""
+    """The limit can be set, and an except clause in the student's code does not catch it."""
 
     def endless(weights, chosen, rejected):
         while True:
@@ -132,52 +130,15 @@ def test_a_loop_without_end_is_stopped():
                 time.sleep(0.001)
 
     start = time.perf_counter()
-    report = check.gradient(endless, time_limit=0.2)
+    report = check.gradient(endless, time_limit=0.05)
     assert time.perf_counter() - start < 5
-    assert "no answer within 0.2 seconds" in repr(report)
-
-
-@pytest.mark.parametrize(
-    ("function", "words"),
-    [
-        (lambda z: -np.logaddexp(0, -z), "the minus is missing"),
-        (lambda z: np.logaddexp(0, z), "turned round"),
-        (lambda z: np.logaddexp(0, -z) / np.log(2), "base 2"),
-        (lambda z: np.logaddexp(0, -z) / np.log(10), "base 10"),
-        (sigmoid, "a probability, not a loss"),
-        (lambda z: sigmoid(-z), "1 − σ(Δ) instead"),
-        (lambda z: np.maximum(0, 1 - z), "the hinge"),
-        (lambda z: np.logaddexp(0, -z).mean(), "a single number"),
-        (lambda z: np.log(1 + np.exp(-z)), "at margins of 1000, -1000 and 40: a warning of NumPy"),
-    ],
-)
-def test_wrong_losses_are_named(function, words):
-    """Each of the usual slips, and the naive form at its limits."""
-    assert words in repr(check.loss(function))
-
-
-@pytest.mark.parametrize(
-    ("function", "words"),
-    [
-        (lambda a, b: sigmoid(b - a), "exchanged"),
-        (lambda a, b: sigmoid(2 * (a - b)), "σ(2Δ)"),
-        (lambda a, b: sigmoid(a + b), "added"),
-        (lambda a, b: sigmoid(a), "only the reward of a"),
-        (lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b)), "at rewards of ±1000: a warning of NumPy"),
-    ],
-)
-def test_wrong_probabilities_are_named(function, words):
-    """Each of the usual slips, and the naive form at its limits."""
-    assert words in repr(check.probability(function))
+    assert "no answer within 0.05 seconds" in repr(report)
 
 
 def test_unknown_scorers_are_refused():
-    """By us, since that is no mistake of the learner's function."""
+    """With a ValueError, since the mistake is not in the student's function."""
     with pytest.raises(ValueError, match=r"^scorer: expected 'linear' or 'mlp'"):
         check.gradient(linear, scorer="table")
-
-
-# ------------------------------------------------------------------------------------------ what a reviewer broke
 
 
 def changed(parameters, chosen, rejected, *, relu=False, change=lambda name, g, n: g):
@@ -205,8 +166,8 @@ def changed(parameters, chosen, rejected, *, relu=False, change=lambda name, g, 
         (lambda name, g, n: g / (2 * n) if name == "hidden_bias" else g, "a mean over the rows instead of a sum"),
     ],
 )
-def test_every_block_of_an_mlp_can_be_told_wrong(relu, change, words):
-    """Also the hidden bias of a ReLU network, whose units must be on for some answers and off for others."""
+def test_a_mistake_is_named_in_every_block_of_an_mlp(relu, change, words):
+    """Also in the hidden bias of a ReLU network, whose units must be on for some answers and off for others."""
     activation = "relu" if relu else "tanh"
     assert check.gradient(lambda p, c, r: changed(p, c, r, relu=relu), scorer="mlp", activation=activation).passed
     report = check.gradient(
@@ -219,7 +180,7 @@ def test_every_block_of_an_mlp_can_be_told_wrong(relu, change, words):
 
 
 def test_a_report_counts_the_entries_and_knows_float32():
-    """How many differ, of how many; and numbers of seven digits are called that."""
+    """How many entries differ, out of how many, and that the numbers have only seven digits."""
     report = check.gradient(lambda w, c, r: np.ones_like(w))
     assert "(3 of 3 entries differ)" in repr(report)
     assert (report.problems[0].n_wrong, report.problems[0].n_entries) == (3, 3)

@@ -1,4 +1,4 @@
-"""A lesson in JupyterLab, as a student meets it: open, run all, move the slider; nothing leaves the machine."""
+"""A lesson in JupyterLab, as a student uses it: open, run all cells, move the slider. Nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import pytest
 from headless import chromium, missing
 
 LESSON = "02_the_loss"
-LIMIT = 60_000  # milliseconds for a step; a busy machine is slow, not wrong
+LIMIT = 60_000  # milliseconds for a step, also on a busy machine
 
 
 def _free_port():
@@ -30,15 +30,15 @@ def _free_port():
 
 @contextmanager
 def jupyter_lab(folder, lesson):
-    """Start JupyterLab on a copy of one lesson and yield its address; whatever happens, it ends."""
+    """Start JupyterLab on a copy of one lesson, yield its address, and end it in any case."""
     lab = folder / "config" / "labconfig"
     lab.mkdir(parents=True)
-    (lab / "page_config.json").write_text(  # its news would lie over the lesson, and asks the network
+    (lab / "page_config.json").write_text(  # the announcements would cover the lesson, and contact the network
         json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}), encoding="utf-8"
     )
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
-    (settings / "tracker.jupyterlab-settings").write_text(  # all cells on the page, not those in sight alone
+    (settings / "tracker.jupyterlab-settings").write_text(  # put all cells on the page, not only the visible ones
         json.dumps({"windowingMode": "none"}), encoding="utf-8"
     )
     work, log = folder / "work", folder / "lab.log"
@@ -77,12 +77,16 @@ def jupyter_lab(folder, lesson):
                 server.wait()
 
 
-def test_lesson_in_jupyterlab_moves_its_slider_and_asks_no_other_machine(tmp_path):
+@pytest.mark.full
+def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp_path):
     """All cells run, an arrow key moves the slider's sentence and picture, and only 127.0.0.1 is contacted."""
     for module in ("jupyterlab", "ipywidgets", "ipykernel", "nbformat"):
         if find_spec(module) is None:
             missing(f"{module} is not installed")
+    import bradley_terry as bt
     from bradley_terry.course import notebooks
+
+    bt.warmup()  # compiling in the lesson would write to stderr
 
     lesson = notebooks.originals() / f"{LESSON}.ipynb"
     with chromium() as browser, jupyter_lab(tmp_path, lesson) as address:
@@ -93,7 +97,7 @@ def test_lesson_in_jupyterlab_moves_its_slider_and_asks_no_other_machine(tmp_pat
         page.on("websocket", lambda channel: asked.append(channel.url))
         page.goto(f"{address}/doc/tree/{LESSON}.ipynb")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
-        page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()  # else Run asks which kernel
+        page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()  # else it asks for a kernel
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
 
@@ -117,5 +121,5 @@ def test_lesson_in_jupyterlab_moves_its_slider_and_asks_no_other_machine(tmp_pat
     assert strangers == []
 
 
-if sys.platform == "win32":  # the server cannot be ended gently there
-    pytestmark = pytest.mark.skip(reason="JupyterLab is tried on POSIX systems only")
+if sys.platform == "win32":  # the server cannot be asked to end there
+    pytestmark = pytest.mark.skip(reason="JupyterLab is tested on POSIX systems only")

@@ -1,7 +1,8 @@
-"""Working copies are the learner's: never overwritten, resumed where they are; and every refusal is one sentence."""
+"""Working copies belong to the learner and are never overwritten; every refusal is one sentence."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -11,44 +12,67 @@ import time
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat", reason="Jupyter is not installed")
-pytest.importorskip("nbclient", reason="Jupyter is not installed")
-
-from bradley_terry.cli import main  # noqa: E402
-from bradley_terry.course import notebooks  # noqa: E402
+from bradley_terry.cli import main
+from bradley_terry.course import notebooks
 
 
-def notebook(*cells, shown=None):
-    made = nbformat.v4.new_notebook(cells=list(cells))
-    for i, cell in enumerate(made.cells):
-        cell.id = f"01-{i:02}"
-    return made
-
-
-def code(source, *tags, says=None):
-    outputs = [] if says is None else [nbformat.v4.new_output("execute_result", {"text/plain": says})]
-    return nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)} if tags else {}, outputs=outputs)
+def notebook(*cells):
+    """Return the text of a notebook file."""
+    numbered = [{"id": f"01-{i:02}", **cell} for i, cell in enumerate(cells)]
+    made = {"cells": numbered, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(made, indent=1, sort_keys=True) + "\n"
 
 
 def text(source, *tags):
-    return nbformat.v4.new_markdown_cell(source, metadata={"tags": list(tags)} if tags else {})
+    return {"cell_type": "markdown", "metadata": {"tags": tags} if tags else {}, "source": source}
+
+
+def code(source, *tags, says=None):
+    result = {"output_type": "execute_result", "data": {"text/plain": says}, "metadata": {}, "execution_count": 1}
+    outputs = [] if says is None else [result]
+    return text(source, *tags) | {"cell_type": "code", "execution_count": None, "outputs": outputs}
+
+
+def parsed(text_of_notebook):
+    return pytest.importorskip("nbformat").reads(text_of_notebook, as_version=4)
 
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """Return a folder of two small originals, which the room takes for its own."""
+    """Return a folder of two small notebooks, which stand in for the lessons.
+
+    Jupyter seems to be missing, since importing nbformat takes seconds: copying works without it.
+    """
+
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
     folder = tmp_path / "originals"
     folder.mkdir()
     for name in ("01_first", "02_second"):
-        (folder / f"{name}.ipynb").write_text(notebooks.as_text(notebook(code("1 + 1"))), encoding="utf-8")
+        (folder / f"{name}.ipynb").write_text(notebook(code("1 + 1")), encoding="utf-8")
     monkeypatch.setattr(notebooks, "originals", lambda: folder)
     monkeypatch.setattr(notebooks, "find_spec", lambda _: True)  # JupyterLab itself is not needed here
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))  # where signatures are kept
+    monkeypatch.setattr(notebooks, "import_module", missing)
     return folder
 
 
-def test_copies_are_laid_once_and_resumed(shelf, tmp_path):
-    """The first call copies, the next leaves an edited notebook as it is and says nothing."""
+@pytest.fixture
+def jupyter(shelf, tmp_path, monkeypatch):
+    """Bring Jupyter back, or skip the test."""
+    for module in ("nbformat", "nbclient"):
+        pytest.importorskip(module, reason="Jupyter is not installed")
+    monkeypatch.setattr(notebooks, "import_module", importlib.import_module)
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))  # where signatures are kept
+
+
+def needs_jupyter(test):
+    """Mark a test that reads or runs notebooks with Jupyter."""
+    return pytest.mark.full(pytest.mark.usefixtures("jupyter")(test))
+
+
+def test_copies_are_made_once_and_kept(shelf, tmp_path):
+    """The first call makes copies, and the next one keeps an edited notebook and says nothing."""
     mine = tmp_path / "mine"
     assert notebooks.copy_to(mine) == []
     (mine / "01_first.ipynb").write_text("edited", encoding="utf-8")
@@ -57,23 +81,24 @@ def test_copies_are_laid_once_and_resumed(shelf, tmp_path):
     assert (mine / "02_second.ipynb").read_bytes() == (shelf / "02_second.ipynb").read_bytes()
 
 
-def test_the_map_comes_along_but_not_over_a_readme_of_ones_own(shelf, tmp_path):
-    """A newer map replaces ours, and nothing replaces theirs."""
-    (shelf / "README.md").write_text("map", encoding="utf-8")
+def test_the_readme_is_copied_but_never_over_another_one(shelf, tmp_path):
+    """A newer README replaces ours, and nothing replaces a README of the learner."""
+    (shelf / "README.md").write_text("ours", encoding="utf-8")
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "README.md").write_text("my thesis", encoding="utf-8")
     for folder in (mine, theirs):
         notebooks.copy_to(folder)
-    (shelf / "README.md").write_text("newer map", encoding="utf-8")
+    (shelf / "README.md").write_text("our newer one", encoding="utf-8")
     for folder in (mine, theirs):
         notebooks.copy_to(folder)
-    assert (mine / "README.md").read_text(encoding="utf-8") == "newer map"
+    assert (mine / "README.md").read_text(encoding="utf-8") == "our newer one"
     assert (theirs / "README.md").read_text(encoding="utf-8") == "my thesis"
 
 
+@needs_jupyter
 def test_copies_are_trusted_until_they_are_edited(shelf, tmp_path):
-    """So that Jupyter shows the stored figures of a lesson just opened, and runs nothing of a stranger's."""
+    """Jupyter shows the stored figures of a trusted notebook only; an edited one loses the signature."""
     notary = pytest.importorskip("nbformat.sign").NotebookNotary
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
@@ -85,16 +110,16 @@ def test_copies_are_trusted_until_they_are_edited(shelf, tmp_path):
     ours.store.close()
 
 
-def test_a_newer_version_is_laid_beside_an_edited_copy_and_replaces_an_untouched_one(shelf, tmp_path):
-    """Nothing a learner wrote is lost, and each newer version is offered once."""
+def test_a_newer_version_is_saved_next_to_an_edited_copy_and_replaces_an_unedited_one(shelf, tmp_path):
+    """Nothing that a learner wrote is lost, and each newer version is saved once."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     (mine / "01_first.ipynb").write_text("edited", encoding="utf-8")
     for name in ("01_first", "02_second"):
-        (shelf / f"{name}.ipynb").write_text(notebooks.as_text(notebook(code("2 + 2"))), encoding="utf-8")
+        (shelf / f"{name}.ipynb").write_text(notebook(code("2 + 2")), encoding="utf-8")
     said = " ".join(notebooks.copy_to(mine))
-    assert "01_first.ipynb: yours is kept; the newer version lies beside it as 01_first.new.ipynb" in said
-    assert "02_second.ipynb: replaced by a newer version; yours was as it came" in said
+    assert "01_first.ipynb: your edited copy is kept; the newer version is next to it, in 01_first.new.ipynb" in said
+    assert "02_second.ipynb: replaced by a newer version, since you had not edited your copy" in said
     assert (mine / "01_first.ipynb").read_text(encoding="utf-8") == "edited"
     assert (mine / "01_first.new.ipynb").read_bytes() == (shelf / "01_first.ipynb").read_bytes()
     assert notebooks.copy_to(mine) == []
@@ -102,7 +127,7 @@ def test_a_newer_version_is_laid_beside_an_edited_copy_and_replaces_an_untouched
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(shelf, tmp_path, capsys):
-    """Also from the command line, without a traceback; so is a damaged record."""
+    """The command line shows no traceback for it, nor for a damaged record."""
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")
     assert main(["course", "--folder", str(file)]) == 2
@@ -111,11 +136,12 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(shelf, tmp_path, capsys
     notebooks.copy_to(mine)
     (mine / notebooks.RECORD).write_text("{", encoding="utf-8")
     assert main(["course", "--folder", str(mine)]) == 2
-    assert "delete it, your notebooks are safe" in capsys.readouterr().err
+    assert "is damaged; delete it (your notebooks are not affected)" in capsys.readouterr().err
 
 
+@needs_jupyter
 def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
-    """Passed, failed and not run, by exercise, without running anything."""
+    """It lists the exercises as passed, failed or not run, without running anything."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     cells = [
@@ -123,7 +149,7 @@ def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
         code("check.mean_loss(f)", "check", says="mean loss: failed\nthe number is wrong:"),
         code("check.accuracy(f)", "check"),
     ]
-    (mine / "01_first.ipynb").write_text(notebooks.as_text(notebook(*cells)), encoding="utf-8")
+    (mine / "01_first.ipynb").write_text(notebook(*cells), encoding="utf-8")
     assert main(["course", "--progress", "--folder", str(mine)]) == 0
     printed = capsys.readouterr().out
     assert "01_first.ipynb: 1 of 3 passed" in printed
@@ -135,7 +161,7 @@ def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
 
 
 def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsys):
-    """With the folder as its root; another port is announced; an unknown lesson is refused."""
+    """A port that is in use is announced; an unknown lesson or port is refused."""
     calls = []
 
     class Server:
@@ -152,7 +178,7 @@ def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsy
         port = str(taken.getsockname()[1])
         mine = str(tmp_path / "mine")
         assert main(["course", "--folder", mine, "--lesson", "2", "--no-browser", "--port", port]) == 0
-    assert f"port {port} is taken" in capsys.readouterr().out
+    assert f"Port {port} is in use" in capsys.readouterr().out
     assert "--LabApp.default_url=/doc/tree/02_second.ipynb" in calls[0]
     assert "--no-browser" in calls[0]
     assert ("--allow-root" in calls[0]) == (hasattr(os, "geteuid") and os.geteuid() == 0)
@@ -163,15 +189,15 @@ def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsy
 
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(shelf, tmp_path, monkeypatch, capsys):
-    """One sentence with the command."""
+    """It prints one sentence with the command."""
     monkeypatch.setattr(notebooks, "find_spec", lambda _: None)
     assert main(["course", "--folder", str(tmp_path / "mine")]) == 2
     assert 'python -m pip install "bradley_terry[course]"' in capsys.readouterr().err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
-def test_a_server_is_left_in_peace_by_ctrl_c_and_ends_with_us():
-    """Its own question may be answered; what tells us to end, ends it, too; our own handlers come back."""
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_ctrl_c_is_left_to_the_server_and_sigterm_ends_it():
+    """JupyterLab asks for confirmation after Ctrl-C. Afterwards the old signal handlers are restored."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     class Server:
@@ -190,8 +216,9 @@ def test_a_server_is_left_in_peace_by_ctrl_c_and_ends_with_us():
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_within_the_course_no_second_course_is_laid(shelf, tmp_path, monkeypatch, capsys):
-    """The folder that holds the lessons is the one that is meant."""
+@needs_jupyter
+def test_progress_finds_the_copies_in_the_present_folder(shelf, tmp_path, monkeypatch, capsys):
+    """Within the folder of copies, no --folder is needed."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     monkeypatch.chdir(mine)
@@ -199,22 +226,26 @@ def test_within_the_course_no_second_course_is_laid(shelf, tmp_path, monkeypatch
     assert "01_first.ipynb" in capsys.readouterr().out
 
 
+@needs_jupyter
 def test_a_damaged_copy_does_not_hide_the_others(shelf, tmp_path, capsys):
-    """It is named, with what to do, and the rest is told as always."""
+    """It is named, with what to do, and the others are listed as usual."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     (mine / "01_first.ipynb").write_text('{"cells": [', encoding="utf-8")
     assert main(["course", "--progress", "--folder", str(mine)]) == 0
     printed = capsys.readouterr().out
-    assert "unreadable; delete it, and bradley-terry course lays a fresh copy" in printed
+    assert "cannot be read; delete it, and bradley-terry course makes a new copy" in printed
     assert "02_second.ipynb" in printed
 
 
+@needs_jupyter
 def test_a_cell_run_out_of_order_says_what_is_missing():
     """The NameError is followed by one sentence."""
-    ran = notebooks.execute(notebook(code("from bradley_terry.course import check"), code("check.loss(my_loss)")))
+    ran = notebooks.execute(
+        parsed(notebook(code("from bradley_terry.course import check"), code("check.loss(my_loss)")))
+    )
     said = [output.text for output in ran.cells[1].outputs if output.output_type == "stream"]
-    assert said == ["my_loss is not there: run the cells above first, from the top; or is it misspelt?\n"]
+    assert said == ["my_loss is not defined: run the cells above first, from the top, or check its spelling.\n"]
 
 
 EXERCISE = (
@@ -224,22 +255,24 @@ EXERCISE = (
 )
 
 
-def test_solutions_take_the_place_of_stubs():
-    """The last code block of the solution; without one the exercise is refused."""
-    solved = notebooks.with_solutions(notebook(*EXERCISE))
+@needs_jupyter
+def test_solutions_replace_stubs():
+    """The last code block of the solution is taken; an exercise without a solution is refused."""
+    solved = notebooks.with_solutions(parsed(notebook(*EXERCISE)))
     assert solved.cells[0].source == "def f():\n    return 7"
     with pytest.raises(ValueError, match=r"^cell 01-00: this exercise has no solution"):
-        notebooks.with_solutions(notebook(EXERCISE[0], text("Solution: think", "solution")))
+        notebooks.with_solutions(parsed(notebook(EXERCISE[0], text("Solution: think", "solution"))))
 
 
-def test_check_and_write_tell_what_is_wrong(shelf, capsys):
-    """A cell that fails, a stub that already passes, an output that is out of date; --write mends the last."""
+@needs_jupyter
+def test_check_and_write_say_what_is_wrong(shelf, capsys):
+    """A cell may fail, or an output may be out of date, which --write corrects."""
     first, second = sorted(shelf.iterdir())
-    first.write_text(notebooks.as_text(notebook(code("print('new')", says="old"))), encoding="utf-8")
-    second.write_text(notebooks.as_text(notebook(code("1 / 0"))), encoding="utf-8")
+    first.write_text(notebook(code("print('new')", says="old")), encoding="utf-8")
+    second.write_text(notebook(code("1 / 0")), encoding="utf-8")
     assert main(["course", "--check"]) == 1
     printed = capsys.readouterr().out
-    assert "01_first.ipynb: its stored outputs are not those of a fresh run" in printed
+    assert "01_first.ipynb: stored outputs differ from a fresh run" in printed
     assert "ZeroDivisionError" in printed
     assert main(["course", "--write"]) == 2
     captured = capsys.readouterr()
@@ -254,8 +287,9 @@ def test_check_and_write_tell_what_is_wrong(shelf, capsys):
     assert main(["course", "--check"]) == 0
 
 
-def test_a_file_that_is_no_notebook_is_named(tmp_path):
-    """With one sentence."""
+@needs_jupyter
+def test_a_file_that_is_not_a_notebook_is_named(tmp_path):
+    """The error says which file cannot be read."""
     (tmp_path / "01_x.ipynb").write_text("no", encoding="utf-8")
     with pytest.raises(ValueError, match=r"^01_x.ipynb: cannot be read as a notebook"):
         notebooks.read(tmp_path / "01_x.ipynb")

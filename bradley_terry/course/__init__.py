@@ -1,14 +1,15 @@
-"""What only the lessons need, from the question to the projector.
+"""What only the lessons need.
 
-    predictions   the questions asked before a lesson shows; a reply to each option
-    check         checks for exercises: reports in words, instead of tracebacks
-    engine        how any exercise is judged, and what a mistake looks like
-    museum        sixteen published mistakes: how they hide, what catches them
+    predictions   the questions at the start of a lesson, with a reply to each option
+    check         checks for the exercises, which report in words what is wrong
+    exercises     the same checks, one module for each subject
+    engine        what all checks share: the report, and the comparison of numbers
+    museum        sixteen published mistakes: how they hide, and what catches them
     plots         plots that only the lessons need
-    sliders       the same pictures, moved by hand: picture and sentence change together
-    figures       one committed figure a lesson
-    notebooks     lessons as files: working copies, executed originals, checks
+    sliders       the same plots with sliders: the picture and a sentence change together
+    figures       one figure for each lesson
+    notebooks     the lessons as files: working copies, stored outputs, checks
     projector     one page for the classroom: four scenes, no network
 
-Each lesson is a notebook; ``notebooks/README.md`` leads from the pages of the course to lessons and sections.
+The lessons are the notebooks in ``notebooks/``; its README says which section belongs to which page of the course.
 """

@@ -1,4 +1,7 @@
-"""How any exercise is judged: a report, and the comparison of numbers that names what a mistake looks like."""
+"""What all checks share: the report, and the comparison of numbers that recognises common mistakes.
+
+The exercises import from here what they need to call a student's function as well.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +13,46 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..learner import FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
+from ..learner import ERROR, FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
+from ..logistic import Array
 
-__all__ = ["Case", "Problem", "Report", "Student", "Wrong", "check_values", "compare", "judged", "mind_the_order"]
+__all__ = [
+    "ERROR",
+    "FAILED",
+    "LIMIT",
+    "NOT_ATTEMPTED",
+    "PASSED",
+    "RELATIVE",
+    "Case",
+    "Problem",
+    "Report",
+    "Stop",
+    "Student",
+    "Wrong",
+    "call",
+    "can_be_called_with",
+    "check_values",
+    "compare",
+    "judged",
+    "mind_the_order",
+    "real_numbers",
+]
 
-Array = NDArray[np.float64]
 Student = Callable[..., object]
-Wrong = Iterable[tuple[str, ArrayLike]]  # what is wrong, and the answer one then gets
+Wrong = Iterable[tuple[str, ArrayLike]]  # common mistakes: a sentence, and the answer that this mistake gives
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
-FLOAT32 = "looks like: computed in float32; float64 has the digits"
-SHOWN = 300  # characters of what a function printed
-RELATIVE, ABSOLUTE = 1e-6, 1e-9  # allowed: this share of the expected entry, and of the largest one
+LIMIT = 10.0  # seconds for one call
+FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
+SHOWN = 300  # characters shown of what a function printed
+RELATIVE = 1e-6  # allowed error: this share of the expected entry, plus a thousandth of it of the largest entry
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: where, what was got, what was expected, how many entries are, and what it looks like."""
+    """One wrong block: its worst entry, how many of its entries differ, and what the mistake looks like."""
 
     parameter: str
     index: tuple[int, ...]
@@ -50,7 +74,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found: ``status`` is passed, failed, not attempted or error; ``problems`` name the entries."""
+    """The result of a check: ``status`` is passed, failed, not attempted or error; ``problems`` name wrong entries."""
 
     what: str
     status: str
@@ -59,7 +83,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """True if all is right."""
+        """Whether everything is right."""
         return self.status == PASSED
 
     def __repr__(self) -> str:
@@ -71,17 +95,17 @@ class Report:
         return f'<div style="border-left: 4px solid {colour}; padding-left: 8px">{"<br>".join(lines)}</div>'
 
     def to_dict(self) -> dict[str, object]:
-        """Return everything in plain types."""
+        """Return the report as plain Python types."""
         return asdict(self)
 
     def require(self) -> None:
-        """Raise AssertionError with the report as its text unless the check passed."""
+        """Raise an AssertionError with the text of the report unless the check passed."""
         if not self.passed:
             raise AssertionError(repr(self))
 
 
 class WrongNumbers(Stop):
-    """Numbers that differ."""
+    """The end of a check because numbers differ."""
 
     def __init__(self, message: str, problems: Sequence[Problem]) -> None:
         super().__init__(FAILED, message)
@@ -89,7 +113,7 @@ class WrongNumbers(Stop):
 
 
 def judged(what: str, stages: Callable[[], object]) -> Report:
-    """Go through the stages of a check, and report where it stopped, with what the last call printed."""
+    """Run the stages of a check and report where it stopped, with what the last call printed."""
     printed: list[str] = []
     before = PRINTED.set(printed)
     try:
@@ -104,16 +128,16 @@ def judged(what: str, stages: Callable[[], object]) -> Report:
 
 
 def mind_the_order() -> None:
-    """In a notebook, let a name that is not there be followed by the sentence that a newcomer needs."""
+    """In a notebook, follow a NameError with a sentence that tells a beginner to run the cells above first."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or shell.custom_exceptions:  # no notebook, or somebody has ideas of their own
+    if shell is None or shell.custom_exceptions:  # not in a notebook, or another handler is already installed
         return
 
     def tell(shell: Any, kind: type[Exception], error: Exception, trace: object, tb_offset: int | None = None) -> None:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         if kind is NameError and frame.f_code.co_name.startswith("<"):  # in the cell itself, not inside a function
-            print(f"{error.name} is not there: run the cells above first, from the top; or is it misspelt?")  # type: ignore[attr-defined]
+            print(f"{error.name} is not defined: run the cells above first, from the top, or check its spelling.")  # type: ignore[attr-defined]
 
     shell.set_custom_exc((NameError,), tell)
 
@@ -128,7 +152,7 @@ def check_values(
     time_limit: float,
     tolerance: float = RELATIVE,
 ) -> Report:
-    """Compare a function with the right one, case by case; ``wrong`` makes what the usual mistakes would give."""
+    """Compare a function with the right one, case by case; ``wrong`` yields what the common mistakes would give."""
 
     def stages() -> None:
         can_be_called_with(function, cases[0][0], names)
@@ -136,7 +160,7 @@ def check_values(
             try:
                 answer = call(function, arguments, names, time_limit, note=note)
             except Stop as stop:
-                if k and stop.status == NOT_ATTEMPTED:  # it was attempted, and worked before
+                if k and stop.status == NOT_ATTEMPTED:  # it returned something in an earlier case
                     raise Stop(FAILED, f"{note or 'on other data: '}it returns nothing") from None
                 raise
             want = np.asarray(right(*arguments), dtype=np.float64)
@@ -148,7 +172,7 @@ def check_values(
                 for words, value in wrong(*arguments):
                     other = np.asarray(value, dtype=np.float64)
                     if other.shape != got.shape or np.allclose(want, other, rtol=2 * close, atol=1e-9):
-                        continue  # on these data it is no mistake
+                        continue  # on these data the mistake does not show
                     if np.allclose(got, other, rtol=close, atol=1e-9):
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
@@ -166,7 +190,7 @@ def compare(
     tolerance: float,
     names_of_mistakes: Callable[[Mapping[str, bool]], Mapping[str, str]],
 ) -> None:
-    """Stop with the worst entry of each wrong block, and what the mistake looks like, unless all entries agree."""
+    """Stop unless all entries agree; name the worst entry of each wrong block, and what the mistake looks like."""
     problems, start, failed = [], 0, {}
     for name, shape in shapes.items():
         stop = start + int(np.prod(shape))

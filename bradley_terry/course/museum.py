@@ -1,12 +1,12 @@
 """The bug museum: mistakes found in published code, each with the wrong function, how it hides, and what catches it.
 
     for exhibit in EXHIBITS:
-        print(exhibit)             what it does, how it hides
-        print(exhibit.hides())     evidence: numbers that look well
-        print(exhibit.caught())    the check that tells
+        print(exhibit)             what the mistake is, why it is overlooked, what catches it
+        print(exhibit.hides())     numbers that make the wrong code look right
+        print(exhibit.caught())    the report of the check that finds it
 
-None of them crashes. Most let the loss fall, which is why they lived: a gradient that is wrong in length or in a few
-entries still points downhill.
+None of these mistakes crashes a program. With most of them the loss still falls, which is why nobody noticed: a
+gradient whose length or a few of whose entries are wrong still points downhill.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..evaluation import mean_accuracy
 from ..gradient_check import check_gradient
-from ..logistic import sigmoid
+from ..logistic import Array, sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -28,8 +27,6 @@ from ..scorers import LinearScorer, MLPScorer, TableScorer
 from . import check
 
 __all__ = ["EXHIBITS", "Exhibit"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,11 @@ class Exhibit:
     ----------
     name : str
     wrong : callable
-        The wrong function itself; what it takes is said in ``what``.
+        The wrong function itself.
     what, hidden_by, caught_by : str
-        What it does, why nobody sees it, which check sees it.
+        What is wrong, why it is overlooked, and which check finds it.
     hides, caught : callables, () -> str
-        The evidence for either, computed when called.
+        The evidence for the last two, computed when called.
     """
 
     name: str
@@ -56,7 +53,7 @@ class Exhibit:
     caught: Callable[[], str]
 
     def __str__(self) -> str:
-        return f"{self.name}\n  what   {self.what}\n  hides  {self.hidden_by}\n  caught {self.caught_by}"
+        return f"{self.name}\n  mistake    {self.what}\n  hidden by  {self.hidden_by}\n  caught by  {self.caught_by}"
 
 
 def _pairs(n: int = 60) -> PreferencePairs:
@@ -67,16 +64,16 @@ def _pairs(n: int = 60) -> PreferencePairs:
     return PreferencePairs(np.where(won, a, b), np.where(won, b, a))
 
 
-LINEAR = Objective(LinearScorer(3), _pairs(), backend="numpy")
-RIDGE = Objective(LinearScorer(3), _pairs(), l2=0.1, backend="numpy")
-CONTESTS = PreferencePairs([0, 0, 1, 2, 3, 0, 1, 0], [1, 2, 2, 3, 0, 3, 3, 1])
-TABLE = Objective(TableScorer(4), CONTESTS, backend="numpy")
-ONCE = Objective(TableScorer(4), PreferencePairs([0, 2], [1, 3]), backend="numpy")
-HERE = {3: np.array([0.4, -0.2, 0.7]), 4: np.array([0.3, -0.5, 0.1, 0.6])}  # where gradients are checked
+LINEAR = Objective(LinearScorer(3), _pairs())
+RIDGE = Objective(LinearScorer(3), _pairs(), l2=0.1)
+COMPARISONS = PreferencePairs([0, 0, 1, 2, 3, 0, 1, 0], [1, 2, 2, 3, 0, 3, 3, 1])
+TABLE = Objective(TableScorer(4), COMPARISONS)
+ONCE = Objective(TableScorer(4), PreferencePairs([0, 2], [1, 3]))
+HERE = {3: np.array([0.4, -0.2, 0.7]), 4: np.array([0.3, -0.5, 0.1, 0.6])}  # where the gradients are checked
 
 
 def _falls(objective: Objective, wrong: Callable[[Array], Array]) -> str:
-    """Descend along a wrong gradient and tell what the loss does."""
+    """Take 30 steps against a wrong gradient and say what the loss does."""
     phi = np.zeros(objective.scorer.n_parameters)
     losses = []
     for _ in range(30):
@@ -113,24 +110,24 @@ def _of_gradient(
 
 
 def rejected_forgotten(phi: Array) -> Array:
-    """Differentiate the chosen answer only."""
+    """Differentiate only the chosen answer."""
     d = pair_loss_gradients(LINEAR.margins(phi)) / len(LINEAR.pairs)
     return np.asarray(d @ LINEAR.pairs.chosen)
 
 
 def one_off(phi: Array) -> Array:
-    """Take each pair's pull from the pair before."""
+    """Give each pair the pull of the pair before it."""
     d = np.roll(pair_loss_gradients(LINEAR.margins(phi)), 1) / len(LINEAR.pairs)
     return np.asarray(d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected))
 
 
 def divided_inside(phi: Array) -> Array:
-    """Divide by n in the loop, and once more after it."""
+    """Divide by n inside the loop, and once more after it."""
     return LINEAR(phi)[1] / len(LINEAR.pairs)
 
 
 def assigned(phi: Array, objective: Objective = TABLE) -> Array:
-    """Write = where += belongs: of an item's contests the last one stays."""
+    """Write = instead of +=: of an item's comparisons only the last one is kept."""
     d = np.asarray(pair_loss_gradients(objective.margins(phi))) / len(objective.pairs)
     gradient, other = np.zeros(phi.size), np.zeros(phi.size)
     gradient[objective.pairs.chosen] = d
@@ -139,27 +136,27 @@ def assigned(phi: Array, objective: Objective = TABLE) -> Array:
 
 
 def penalty_backwards(phi: Array) -> Array:
-    """Subtract the penalty's gradient."""
+    """Subtract the gradient of the penalty."""
     return LINEAR(phi)[1] - RIDGE.l2 * phi
 
 
 def penalty_doubled(phi: Array) -> Array:
-    """Differentiate l2·|φ|² where l2/2·|φ|² was meant: the prior's variance is off by a factor of 2."""
+    """Differentiate l2·|φ|² instead of l2/2·|φ|²: the variance of the prior is off by a factor of 2."""
     return LINEAR(phi)[1] + 2 * RIDGE.l2 * phi
 
 
 def sigmoid_of_twice(phi: Array) -> Array:
-    """Use a "sigmoid" made of tanh without the half: (1 + tanh x)/2 is σ(2x)."""
+    """Build the sigmoid from tanh(x) instead of tanh(x/2): (1 + tanh x)/2 is σ(2x)."""
     z = LINEAR.margins(phi)
     d = -(1 + np.tanh(-z)) / 2 / z.size
     return np.asarray(d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected))
 
 
-NETWORK = Objective(MLPScorer(3, 4), _pairs(), backend="numpy")
+NETWORK = Objective(MLPScorer(3, 4), _pairs())
 
 
 def checked_at_zero(phi: Array) -> Array:
-    """Forget tanh' on the way back through an MLP."""
+    """Leave out tanh' in the backward pass of an MLP."""
     blocks, total = NETWORK.scorer.unpack(phi), np.zeros(phi.size)
     d = np.asarray(pair_loss_gradients(NETWORK.margins(phi))) / len(NETWORK.pairs)
     for x, d_rewards in ((NETWORK.pairs.chosen, d), (NETWORK.pairs.rejected, -d)):
@@ -173,18 +170,18 @@ def checked_at_zero(phi: Array) -> Array:
 
 
 def overflows(margins: Array) -> Array:
-    """log(1 + exp(-Δ)), as it stands in the book."""
+    """Compute log(1 + exp(-Δ)) exactly as the formula is written."""
     with np.errstate(over="ignore"):
         return np.asarray(np.log(1 + np.exp(-margins)))
 
 
 def with_a_grain(margins: Array) -> Array:
-    """-log(σ(Δ) + 1e-8): the grain was to keep the logarithm from zero."""
+    """Add 1e-8 so that the logarithm never sees a zero: -log(σ(Δ) + 1e-8)."""
     return np.asarray(-np.log(np.asarray(sigmoid(margins)) + 1e-8))
 
 
 def zero_times_infinity(margins: Array) -> Array:
-    """-(t·log p + (1 - t)·log(1 - p)) with t = 1: 1 - p is 0 from Δ = 36.7 on, and 0·(-inf) is NaN."""
+    """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: from Δ = 36.7 on 1 - p is 0, and 0·(-inf) is NaN."""
     p = np.asarray(sigmoid(margins))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(-(1.0 * np.log(p) + 0.0 * np.log(1 - p)))
@@ -194,29 +191,29 @@ def zero_times_infinity(margins: Array) -> Array:
 
 
 def loose_check(wrong: float, right: float) -> bool:
-    """Accept what is within 1e-6, whatever the size of the numbers."""
+    """Accept every difference below 1e-6, even if the numbers themselves are smaller."""
     return abs(wrong - right) < 1e-6
 
 
 def never_fails(value: float, expected: float) -> bool:
-    """``assert value, expected``: the comma makes ``expected`` the message, and nothing is compared."""
+    """Write ``assert value, expected``: the comma makes ``expected`` the message, and nothing is compared."""
     assert value, expected  # this is the exhibit
     return True
 
 
 def bias_in_the_margin(n: int = 2000) -> tuple[float, float]:
-    """Let Δ have a bias of its own, with the chosen answer always first: (mean loss, accuracy) on coin flips."""
-    margins = np.full(n, 5.27)  # what the bias grows to: it only has to say "the first"
+    """Add a bias to Δ, with the chosen answer always stored first: (mean loss, accuracy) on coin flips."""
+    margins = np.full(n, 5.27)  # the size to which training grows the bias
     return mean_loss(margins), mean_accuracy(margins)
 
 
 def cut_too_short(pairs: PreferencePairs) -> PreferencePairs:
-    """Keep what both answers share and cut the rest, as a tokenizer does with a long prompt."""
+    """Keep only what both answers share, as happens when a long prompt fills the whole context."""
     return PreferencePairs(pairs.chosen[:, :1] * 0, pairs.rejected[:, :1] * 0)
 
 
 def brier_floor(p: float) -> float:
-    """Take min(p, 1 - p)² for the least Brier score of an outcome of probability p; it is p(1 - p)."""
+    """Return min(p, 1 - p)² as the smallest expected Brier score of an outcome of probability p; it is p(1 - p)."""
     return min(p, 1 - p) ** 2
 
 
@@ -233,11 +230,11 @@ def _away_from_zero() -> str:
 
 def _worst_in_between(wrong: Callable[[Array], Array]) -> str:
     z = np.linspace(-5, 5, 201)
-    return f"for margins of -5 to 5 it is right to {np.abs(wrong(z) - np.asarray(pair_losses(z))).max():.0e}"
+    return f"for margins from -5 to 5 it is off by at most {np.abs(wrong(z) - pair_losses(z)).max():.0e}"
 
 
 def _saturated() -> str:
-    right = float(np.asarray(pair_loss_gradients(15.0)))
+    right = float(pair_loss_gradients(15.0))
     verdict = "passes" if loose_check(-right, right) else "fails"
     return f"at a margin of 15 the gradient is {right:.1e}; with its sign flipped it {verdict}"
 
@@ -249,101 +246,102 @@ def _saturated_caught() -> str:
 
 def _cut_caught() -> str:
     cut = cut_too_short(_pairs())
-    return f"{cut.n_identical} of {len(cut)} pairs have two identical answers"
+    return f"in {cut.n_identical} of {len(cut)} pairs the two answers are identical"
 
 
 EXHIBITS: tuple[Exhibit, ...] = (
     _of_gradient(
-        "the forgotten answer", LINEAR, rejected_forgotten,
+        "the rejected answer left out", LINEAR, rejected_forgotten,
         "the term of the rejected answer is missing from the gradient of a linear scorer",
-        "half of the signal still points downhill",
+        "the other half of the gradient still points downhill",
     ),
     _of_gradient(
-        "one place off", LINEAR, one_off,
-        "each pair's pull -σ(-Δ)/n is taken from the pair before",
-        "at phi = 0 every pull is -½/n, so the first step is right, and so is a check there",
+        "off by one", LINEAR, one_off,
+        "each pair is given the pull -σ(-Δ)/n of the pair before it",
+        "at phi = 0 every pull is -½/n, so the first step is right, and a check there passes",
         lambda: _passes(LINEAR, one_off, "at phi = 0", np.zeros(3)),
     ),
     _of_gradient(
-        "= for +=", TABLE, assigned,
-        "an item that occurs in several contests keeps the last one only",
-        "where each item occurs once, as in many a unit test, it is right",
+        "= instead of +=", TABLE, assigned,
+        "of an item's several comparisons only the last one is kept",
+        "it is right where each item occurs once, as in many unit tests",
         lambda: _passes(ONCE, lambda phi: assigned(phi, ONCE), "where each item occurs once", HERE[4]),
     ),
     _of_gradient(
-        "divided inside the loop", LINEAR, divided_inside,
-        "the batch size divides once inside the loop and once after it",
-        "the direction is right; it only learns n times as slowly",
+        "divided twice", LINEAR, divided_inside,
+        "the gradient is divided by the batch size inside the loop and again after it",
+        "the direction is right, and the model only learns n times more slowly",
     ),
     _of_gradient(
-        "the penalty turned round", RIDGE, penalty_backwards,
+        "the penalty with the wrong sign", RIDGE, penalty_backwards,
         "the gradient of l2/2·|φ|² is subtracted",
-        "the loss without the penalty, which one watches, falls, and rewards grow as if the model learned",
+        "the loss that is watched leaves out the penalty and falls, and rewards grow as if the model learned",
     ),
     _of_gradient(
-        "a prior of half the variance", RIDGE, penalty_doubled,
-        "2·l2·φ stands where l2·φ belongs",
-        "estimates are a little smaller, as they should be with a penalty",
+        "the penalty counted twice", RIDGE, penalty_doubled,
+        "the gradient of the penalty is 2·l2·φ instead of l2·φ",
+        "the estimates are a little smaller, as one expects with a penalty",
     ),
     _of_gradient(
-        "a sigmoid of 2x", LINEAR, sigmoid_of_twice,
-        "(1 + tanh x)/2 is taken for σ(x); it is σ(2x)",
-        "probabilities lie in [0, 1], ½ at zero, and weights come out at half their size",
+        "σ(2x) instead of σ(x)", LINEAR, sigmoid_of_twice,
+        "(1 + tanh x)/2 is used as σ(x), but it is σ(2x)",
+        "it lies in [0, 1] and is ½ at zero, and training makes up for it by halving the weights",
     ),
     Exhibit(
         "checked at zero", checked_at_zero,
-        "tanh' is missing in the gradient of an MLP, and the check is done at phi = 0",
-        "there the hidden layer is 0, so is its gradient, and ten of ten wrong gradients pass",
+        "tanh' is missing in the gradient of an MLP, and the gradient is checked at phi = 0",
+        "there the hidden layer and its gradient are 0, and ten of ten wrong gradients pass",
         "check_gradient at a random phi", _at_zero, _away_from_zero,
     ),
     Exhibit(
-        "the book's formula", overflows,
+        "the textbook formula", overflows,
         "log(1 + exp(-Δ)) overflows: in float64 from Δ = -709.8 on, in float32 from -88.7 on",
-        "rewards are small when training begins", "check.loss, which tries margins of ±1000",
+        "rewards are small at the start of training", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(overflows), lambda: repr(check.loss(overflows)),
     ),
     Exhibit(
-        "a grain of 1e-8", with_a_grain,
-        "-log(σ(Δ) + 1e-8) cannot exceed 18.4, so a pair that is badly wrong does not pull at all",
-        "it never is NaN, and small margins look right", "check.loss, which tries margins of ±1000",
+        "an added 1e-8", with_a_grain,
+        "-log(σ(Δ) + 1e-8) cannot exceed 18.4, so a pair that is badly wrong has no pull",
+        "it is never NaN, and it is right for small margins", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(with_a_grain), lambda: repr(check.loss(with_a_grain)),
     ),
     Exhibit(
         "zero times infinity", zero_times_infinity,
-        "t·log p + (1 - t)·log(1 - p) is NaN for a certain label once |Δ| > 36.7",
-        "it appears only when the model has become sure, hours into a run", "check.loss, which tries margins of ±1000",
+        "t·log p + (1 - t)·log(1 - p) becomes NaN for labels of 0 or 1 once |Δ| > 36.7",
+        "this happens only when the model has become confident, hours into a run",
+        "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(zero_times_infinity), lambda: repr(check.loss(zero_times_infinity)),
     ),
     Exhibit(
-        "the check that passes all", loose_check,
-        "a gradient is accepted once it is within 1e-6 of the right one, whatever its size",
-        "from Δ = 13.8 on every gradient is smaller than that", "check_gradient: its tolerance follows the gradient",
+        "the check that passes everything", loose_check,
+        "a gradient is accepted if it is within 1e-6 of the right one, however small that is",
+        "from Δ = 13.8 on every gradient is below 1e-6", "check_gradient, whose tolerance scales with the gradient",
         _saturated, _saturated_caught,
     ),
     Exhibit(
         "the assert with a comma", never_fails,
-        "assert value, expected compares nothing", "the test is green, for ever",
+        "assert value, expected compares nothing", "the test always passes",
         "break the code on purpose once and see the test fail",
         lambda: f"assert 2.0, 3.0 passes: {never_fails(2.0, 3.0)}", lambda: f"2.0 == 3.0 is {2.0 == 3.0}",  # noqa: PLR0133
     ),
     Exhibit(
-        "the first is always better", bias_in_the_margin,
+        "a bias that learns the order", bias_in_the_margin,
         "Δ has a bias, and the chosen answer is always stored first",
-        "the loss goes to zero and the accuracy to 100 %", "coin flips: no model can beat log 2 on them",
-        lambda: "loss {:.4f}, accuracy {:.0%}, on coin flips".format(*bias_in_the_margin()),
-        lambda: f"the least expected loss on coin flips is {loss_floor(0.0):.4f}",
+        "the loss goes to 0 and the accuracy to 100 %", "coin flips: no model can expect a loss below log 2",
+        lambda: "loss {:.4f} and accuracy {:.0%} on coin flips".format(*bias_in_the_margin()),
+        lambda: f"the smallest possible expected loss on coin flips is {loss_floor(0.0):.4f}",
     ),
     Exhibit(
         "cut too short", cut_too_short,
-        "after truncation both answers are the same",
-        "the loss is a steady .6931, as of a model that has not learned yet", "PreferencePairs.n_identical",
-        lambda: f"loss {Objective(LinearScorer(1), cut_too_short(_pairs()))([3.0])[0]:.4f}, whatever phi", _cut_caught,
+        "after truncation the two answers are identical",
+        "the loss stays at 0.6931, like that of a model that has not learned yet", "PreferencePairs.n_identical",
+        lambda: f"loss {Objective(LinearScorer(1), cut_too_short(_pairs()))([3.0])[0]:.4f} for every phi", _cut_caught,
     ),
     Exhibit(
-        "a floor in the cellar", brier_floor,
-        "min(p, 1 - p)² is taken for the least expected Brier score; it is p(1 - p)",
+        "a floor that is too low", brier_floor,
+        "min(p, 1 - p)² is used as the smallest expected Brier score, which is p(1 - p)",
         "both are 0 for certain outcomes and ¼ at p = ½", "the expectation: p(1 - p)² + (1 - p)p² = p(1 - p)",
-        lambda: f"at p = ½: {brier_floor(0.5)} and {0.5 * 0.5}",
-        lambda: f"at p = 0.8: {brier_floor(0.8):.2f} where {0.8 * 0.2:.2f} is the least",
+        lambda: f"at p = ½ both agree: {brier_floor(0.5)} and {0.5 * 0.5}",
+        lambda: f"at p = 0.8 it is {brier_floor(0.8):.2f}, but the smallest is {0.8 * 0.2:.2f}",
     ),
 )  # fmt: skip

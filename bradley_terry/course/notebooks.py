@@ -1,8 +1,8 @@
-"""The lessons as files: working copies for learners, executed originals for readers, checks that neither rots.
+"""The lessons as files: make working copies for learners, run the originals, and check that they are up to date.
 
-Cells that matter carry a tag: ``exercise`` (a stub), ``check`` (the cell that judges it), ``solution`` (the folded text
-after it, whose last code block replaces the stub), ``claim`` (the assertion a lesson stands for). Jupyter is imported
-on first use.
+Some cells carry a tag: ``exercise`` is a stub, ``check`` the cell that checks it, ``solution`` the folded text after
+it, whose last code block replaces the stub, and ``claim`` the cell that asserts what the lesson teaches. Jupyter is
+imported on first use.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .. import warmup
+
 __all__ = [
     "as_text",
     "check",
@@ -41,37 +43,37 @@ __all__ = [
     "write",
 ]
 
-Notebook = Any  # nbformat's NotebookNode, a dict with attributes
+Notebook = Any  # a NotebookNode of nbformat: a dict with attributes
 RECORD = ".bradley_terry_course.json"  # which original each working copy was made from
 WIDGET = "application/vnd.jupyter.widget-view+json"
-TIME_LIMIT = 120  # seconds for a cell
+TIME_LIMIT = 120  # seconds for one cell
 
 
 def originals() -> Path:
-    """Return the folder of the lessons: beside the package in a checkout, inside it in an installed wheel."""
+    """Return the folder of the lessons: next to the package in a checkout, inside it in an installed wheel."""
     package = Path(__file__).parent.parent
     for folder in (package.parent / "notebooks", package / "notebooks"):
         if any(folder.glob("[0-9][0-9]_*.ipynb")):
             return folder
-    raise FileNotFoundError("the lessons are missing from this installation: install bradley_terry anew")
+    raise FileNotFoundError("the lessons are missing from this installation: reinstall bradley_terry")
 
 
 def lessons(folder: Path) -> list[Path]:
-    """Return the notebooks of a folder whose names begin with a number, in order; not newer versions laid beside."""
+    """Return the notebooks of a folder whose names begin with a number, in order, without any ``NAME.new.ipynb``."""
     return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if ".new." not in path.name)
 
 
 def read(path: Path) -> Notebook:
-    """Read a notebook; ValueError with one sentence if it is none."""
+    """Read a notebook, or raise a ValueError if the file is not one."""
     nbformat = _jupyter("nbformat")
     try:
         return nbformat.read(path, as_version=4)
-    except Exception as error:  # noqa: BLE001  # whatever a file may hold
+    except Exception as error:  # noqa: BLE001  # a damaged file may raise anything
         raise ValueError(f"{path.name}: cannot be read as a notebook: {error}") from None
 
 
 def as_text(notebook: Notebook) -> str:
-    """Return what is written to disk: the same notebook gives the same bytes."""
+    """Return the text of the notebook file; the same notebook always gives the same bytes."""
     text: str = _jupyter("nbformat").writes(notebook, version=4)
     return text.rstrip("\n") + "\n"
 
@@ -97,15 +99,10 @@ def with_solutions(notebook: Notebook) -> Notebook:
 
 
 def execute(notebook: Notebook) -> Notebook:
-    """Run a copy of a notebook from top to bottom in a fresh kernel and an empty folder, and return it.
+    """Run a copy of a notebook from top to bottom in a fresh kernel and an empty folder; return it with its outputs.
 
-    What differs from run to run is left out: times, and the identities of widgets. An error in a cell ends the run and
-    is in that cell's outputs.
-
-    Returns
-    -------
-    notebook
-        With the outputs of this run.
+    Times and widget ids are left out, since they differ from run to run. An error in a cell ends the run and is stored
+    in that cell's outputs.
     """
     nbclient = _jupyter("nbclient")
     fresh = copy.deepcopy(notebook)
@@ -115,12 +112,12 @@ def execute(notebook: Notebook) -> Notebook:
             timeout=TIME_LIMIT,
             kernel_name="python3",
             record_timing=False,
-            coalesce_streams=True,  # or it would depend on the moment whether two prints are one output
+            coalesce_streams=True,  # else timing decides whether two prints become one output
             allow_errors=False,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
         )
-        with suppress(nbclient.exceptions.CellExecutionError):  # it is in the outputs
+        with suppress(nbclient.exceptions.CellExecutionError):  # the error is in the outputs
             client.execute()
     return _settled(fresh)
 
@@ -140,13 +137,14 @@ def _settled(notebook: Notebook) -> Notebook:
 
 
 def write(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
-    """Run notebooks and write them back with their outputs; yield each with whether its file changed.
+    """Run notebooks and store their outputs; yield each path and whether its file changed.
 
     Raises
     ------
     ValueError
         If a cell fails; nothing is written for that notebook.
     """
+    warmup()  # compile the kernels here, not in a lesson, where the line that announces it would count as a warning
     for path in paths:
         fresh = execute(read(path))
         wrong = errors(fresh)
@@ -160,18 +158,23 @@ def write(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
 
 
 def check(paths: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Run notebooks as they are and with their solutions; yield each with what is wrong, a sentence a thing."""
+    """Run notebooks as they are and with their solutions; yield each path and a sentence for each problem."""
+    warmup()  # as in ``write``
     for path in paths:
         stored = read(path)
         fresh = execute(stored)
         problems = errors(fresh)
         if not problems and texts(stored) != texts(fresh):
-            problems.append("its stored outputs are not those of a fresh run: bradley-terry course --write")
-        problems += [f"{where}: as shipped it says {said!r}" for where, said in verdicts(fresh) if said != NOT_YET]
+            problems.append("stored outputs differ from a fresh run; update them with bradley-terry course --write")
+        problems += [
+            f"{where}: as stored, the check says {said!r}, not {NOT_YET!r}"
+            for where, said in verdicts(fresh)
+            if said != NOT_YET
+        ]
         solved = execute(with_solutions(stored))
         problems += errors(solved)
         problems += [
-            f"{where}: with its solution it says {said!r}"
+            f"{where}: with the solution, the check says {said!r}, not 'passed'"
             for where, said in verdicts(solved)
             if said != "passed" and not where.startswith("prediction")
         ]
@@ -189,7 +192,7 @@ def errors(notebook: Notebook) -> list[str]:
             if output.output_type == "error":
                 found.append(f"cell {cell.id}: {output.ename}: {output.evalue}")
             elif output.output_type == "stream" and output.name == "stderr":
-                found.append(f"cell {cell.id}: warns: {output.text.strip()}")
+                found.append(f"cell {cell.id}: writes to stderr: {output.text.strip()}")
     return found
 
 
@@ -203,7 +206,7 @@ def texts(notebook: Notebook) -> list[str]:
 
 
 def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
-    """Return (what was checked, its status) of every check cell; the status is "not run" where there is no output."""
+    """Return (what was checked, its status) for every check cell; the status is "not run" if it has no output."""
     found = []
     for cell in notebook.cells:
         if "check" not in cell.get("metadata", {}).get("tags", []):
@@ -216,20 +219,20 @@ def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
     return found
 
 
-# --------------------------------------------------------------------------------------------- the learner's own copy
+# ------------------------------------------------------------------------------------------------- working copies
 
 
 def copy_to(folder: Path) -> list[str]:
-    """Lay a working copy of each lesson, and the map, into a folder; say in a sentence what was done that is not plain.
+    """Copy the lessons and their README into a folder; return a sentence for each file that needs a remark.
 
-    A lesson that is there is left as it is, so that work goes on where it stopped. If the original is newer than the
-    one a learner's copy was made from, an untouched copy is replaced, and beside an edited one the newer version is
-    laid as ``NAME.new.ipynb``.
+    A copy that is already there is kept, so that learners go on where they stopped. If the original has changed since
+    the copy was made, an unedited copy is replaced. An edited copy is kept, and the newer version is saved next to it
+    as ``NAME.new.ipynb``.
 
     Raises
     ------
     OSError
-        With one sentence, where the folder cannot be written.
+        If the folder cannot be written.
     """
     said = []
     try:
@@ -240,7 +243,8 @@ def copy_to(folder: Path) -> list[str]:
             content, mine = original.read_bytes(), folder / original.name
             name, new = original.name, _digest(content)
             if not mine.exists() or _digest(mine.read_bytes()) == record.get(name) != new:
-                said += [f"{name}: replaced by a newer version; yours was as it came"] if mine.exists() else []
+                if mine.exists():
+                    said.append(f"{name}: replaced by a newer version, since you had not edited your copy")
                 mine.write_bytes(content)
                 _trust(mine)
                 record[name] = new
@@ -249,23 +253,23 @@ def copy_to(folder: Path) -> list[str]:
                 beside.write_bytes(content)
                 _trust(beside)
                 record[name] = new
-                said.append(f"{name}: yours is kept; the newer version lies beside it as {beside.name}")
-        for page in originals().glob("README.md"):  # which section answers which page of the course
+                said.append(f"{name}: your edited copy is kept; the newer version is next to it, in {beside.name}")
+        for page in originals().glob("README.md"):
             mine = folder / page.name
-            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # not over somebody's own
+            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # never over another README
                 mine.write_bytes(page.read_bytes())
                 record[page.name] = _digest(page.read_bytes())
         record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     except json.JSONDecodeError:
-        raise ValueError(f"{folder / RECORD}: is damaged; delete it, your notebooks are safe") from None
+        raise ValueError(f"{folder / RECORD}: is damaged; delete it (your notebooks are not affected)") from None
     except OSError as error:
-        raise OSError(f"{folder}: cannot be written ({error.strerror}); choose another with --folder") from None
+        raise OSError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --folder") from None
     return said
 
 
 def _trust(path: Path) -> None:
-    """Sign a copy of ours as Jupyter does what one ran oneself: else it shows no stored figure until cells are run."""
-    with suppress(ImportError, OSError, sqlite3.Error):  # without Jupyter, or where it cannot keep signatures
+    """Mark our copy as trusted by Jupyter, which otherwise hides the stored figures until the cells are run."""
+    with suppress(ImportError, OSError, sqlite3.Error):  # Jupyter is missing, or cannot store signatures
         notary = import_module("nbformat.sign").NotebookNotary()
         try:
             notary.sign(read(path))
@@ -278,7 +282,7 @@ def _digest(content: bytes) -> str:
 
 
 def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
-    """Return, for each lesson of a working copy, what its checks said when it was last saved.
+    """Return, for each lesson in a folder of working copies, the results of its checks when it was last saved.
 
     Raises
     ------
@@ -287,18 +291,18 @@ def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """
     mine = lessons(folder)
     if not mine:
-        raise FileNotFoundError(f"{folder}: there are no lessons here; bradley-terry course lays them out")
+        raise FileNotFoundError(f"{folder}: there are no lessons here; bradley-terry course copies them")
     found = {}
     for path in mine:
         try:
             found[path.name] = verdicts(read(path))
-        except ValueError:  # the others are none the worse for it
-            found[path.name] = [("unreadable; delete it, and bradley-terry course lays a fresh copy", "not run")]
+        except ValueError:
+            found[path.name] = [("cannot be read; delete it, and bradley-terry course makes a new copy", "not run")]
     return found
 
 
 def check_choice(lesson: int | None, port: int | None) -> None:
-    """Refuse before anything is written what could not be opened.
+    """Check, before anything is written, that the lesson can be opened.
 
     Raises
     ------
@@ -333,26 +337,26 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     if port is not None:
         if _is_taken(port):
-            print(f"port {port} is taken: JupyterLab will look for another and print its address", flush=True)
+            print(f"Port {port} is in use: JupyterLab will choose another port and print its address.", flush=True)
         command.append(f"--ServerApp.port={port}")
     return _wait_for(subprocess.Popen(command))  # noqa: S603  # our own interpreter
 
 
 def _wait_for(server: subprocess.Popen[bytes]) -> int:
-    """Wait until a server has ended by itself.
+    """Wait until the server has ended.
 
-    Ctrl-C reaches it, too, and it asks whether it is meant: so we keep still. If we are told to end, so is it.
+    Ctrl-C reaches the server too, and it asks for confirmation, so we ignore it here. A SIGTERM is passed on to it.
     """
-    if threading.current_thread() is not threading.main_thread():  # signals are none of our business
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
         return server.wait()
 
-    def keep_still(*_: object) -> None:
+    def ignore(*_: object) -> None:
         pass
 
-    def end_it(*_: object) -> None:
+    def end_server(*_: object) -> None:
         server.terminate()
 
-    before = [signal.signal(signal.SIGINT, keep_still), signal.signal(signal.SIGTERM, end_it)]
+    before = [signal.signal(signal.SIGINT, ignore), signal.signal(signal.SIGTERM, end_server)]
     try:
         return server.wait()
     finally:

@@ -1,8 +1,8 @@
 """Compiled backends: what ``backend.NumpyBackend`` computes, by passes that read the data once.
 
-    LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
-    MlpBackend      both answers of a block of pairs forward and back through the layers, while they are in the cache
-    LossBackend     any other scorer: the scorer goes forward and back, and the loss in between is compiled
+LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
+MlpBackend      both answers of a block of pairs forward and back through the layers, while they are in the cache
+LossBackend     any other scorer: the scorer goes forward and back, and the loss in between is compiled
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class _FirstCompilation(event.Listener):
         pass
 
 
-event.register("numba:compile", _FirstCompilation())
+event.register("numba:compile", _FirstCompilation())  # type: ignore[no-untyped-call]
 
 # error_model="numpy": 0/0 is NaN, as IEEE 754 says, and not a Python exception. nogil: other threads may run while a
 # kernel runs. "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..logistic import Array
+from ..scorers import Features
 from ..threads import in_parts
 from .compiled import (
     BLOCK,
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+Margins = TypeVar("Margins", Array, NDArray[np.float32])
 Floats = Array | NDArray[np.float32]
 FLOAT64 = np.dtype(np.float64)
 NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
@@ -56,13 +58,13 @@ PRODUCTS_FOR_A_THREAD = 8_000_000  # of the matrices of an MLP, or of a Hessian
 
 
 def mean_loss_and_gradients(
-    margins: Floats,
-    out: Floats | None = None,
+    margins: Margins,
+    out: Margins | None = None,
     *,
     weights: Array | None = None,
     labels: Array | None = None,
     target_margins: Array | None = None,
-) -> tuple[float, Floats]:
+) -> tuple[float, Margins]:
     """Compute the mean loss and its gradient with respect to every margin, in one pass.
 
     Parameters
@@ -108,10 +110,10 @@ def mean_loss_and_gradients(
 
 
 def linear_loss_and_gradient(
-    differences: Array,
+    differences: Features,
     phi: Array,
     *,
-    minus: Floats | None = None,
+    minus: Features | None = None,
     weights: Array | None = None,
     labels: Array | None = None,
     target_margins: Array | None = None,
@@ -152,9 +154,7 @@ def linear_loss_and_gradient(
     return _mean(sums), gradients.sum(axis=0)
 
 
-def linear_margins(
-    differences: Array, phi: Array, *, minus: Floats | None = None
-) -> Array:
+def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
     """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
     rows = _Rows(differences, minus, phi)
     margins = np.empty(rows.n)
@@ -167,9 +167,7 @@ def linear_margins(
     return margins
 
 
-def weighted_gram(
-    differences: Array, weights: Array, *, minus: Floats | None = None
-) -> Array:
+def weighted_gram(differences: Features, weights: Array, *, minus: Features | None = None) -> Array:
     """Compute Σ_i weights[i] · d_i d_iᵀ, (n_features, n_features), block by block on several threads.
 
     The BLAS computes the product of a block, and the caller keeps the BLAS on one thread. Written as AᵀA with A = √w·d
@@ -190,7 +188,7 @@ def weighted_gram(
     return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))
 
 
-def differences_of(chosen: Floats, rejected: Floats) -> Array:
+def differences_of(chosen: Features, rejected: Features) -> Array:
     """Return chosen - rejected, (n_pairs, n_features), as a new float64 array."""
     result = np.empty(chosen.shape)
 
@@ -205,7 +203,7 @@ def differences_of(chosen: Floats, rejected: Floats) -> Array:
 class _Rows:
     """Rows of differences, given as they are or still to be formed, in blocks of ROWS rows."""
 
-    def __init__(self, differences: Floats, minus: Floats | None, phi: Array) -> None:
+    def __init__(self, differences: Features, minus: Features | None, phi: Array) -> None:
         shape = differences.shape
         if len(shape) != 2 or 0 in shape or phi.shape != shape[1:] or (minus is not None and minus.shape != shape):
             raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {shape}")
@@ -214,10 +212,8 @@ class _Rows:
         self.minus = minus
         self.rows = differences if minus is not None else _read_only(np.require(differences, np.float64, ["C", "A"]))
 
-    def chunks(
-        self, first: int, last: int, at_a_time: int | None = None
-    ) -> Iterator[tuple[Array, slice, int, int]]:
-        """Yield the rows of blocks first to last - 1 in chunks: (array, its rows, its first block, number of blocks)."""
+    def chunks(self, first: int, last: int, at_a_time: int | None = None) -> Iterator[tuple[Array, slice, int, int]]:
+        """Yield blocks first to last - 1 in chunks: the array, its rows, its first block, its number of blocks."""
         buffer = None if self.minus is None else np.empty((CHUNK * ROWS, self.phi.size))
         step = at_a_time or (last - first if self.minus is None else CHUNK)
         for block in range(first, last, step):
@@ -235,8 +231,8 @@ class _Rows:
 
 
 def mlp_loss_and_gradient(
-    chosen: Floats,
-    rejected: Floats,
+    chosen: Features,
+    rejected: Features,
     phi: Array,
     n_hidden: int,
     *,
@@ -310,12 +306,12 @@ def mlp_loss_and_gradient(
 
 
 def curvatures(
-    margins: Floats,
-    out: Floats | None = None,
+    margins: Margins,
+    out: Margins | None = None,
     *,
     weights: Array | None = None,
     target_margins: Array | None = None,
-) -> Floats:
+) -> Margins:
     """Compute the second derivative of the mean loss with respect to every margin: w·sigma(z)·sigma(-z) / Σ w.
 
     Parameters and errors are those of ``mean_loss_and_gradients``. The curvature does not depend on labels.
@@ -331,7 +327,8 @@ def curvatures(
 def warmup() -> None:
     """Compile every kernel, or load it from the cache, so that the first call is as fast as later ones."""
     one, rows = np.ones(1), np.ones((1, 1))
-    for margins in (one, one.astype(np.float32)):
+    for dtype in (np.float64, np.float32):
+        margins: NDArray[Any] = one.astype(dtype)
         mean_loss_and_gradients(margins)
         mean_loss_and_gradients(margins, weights=one, labels=one, target_margins=one)
         curvatures(margins, weights=one, target_margins=one)
@@ -420,7 +417,7 @@ def _weights(values: Array | None, n: int) -> tuple[Floats, float]:
     return weights, total
 
 
-def _output(out: Floats | None, like: Floats) -> Floats:
+def _output(out: Floats | None, like: Floats) -> NDArray[Any]:
     if out is None:
         return np.empty_like(like)
     if out.shape != like.shape or out.dtype != like.dtype or not (out.flags.c_contiguous and out.flags.writeable):

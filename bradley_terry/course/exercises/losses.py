@@ -1,0 +1,60 @@
+"""Exercises of lesson 2: the loss of each pair, and the mean loss of a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...logistic import Array, sigmoid
+from ...losses import mean_loss as right_mean_loss
+from ...losses import pair_losses
+from ..engine import LIMIT, Report, Student, Wrong, check_values
+
+__all__ = ["loss", "mean_loss"]
+
+
+def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check a pair loss, f(margins) -> losses, both (n_pairs,). It must not overflow at margins of ±1000."""
+    z, far = np.array([0.0, 1.5, -2.0, 0.3, -0.7]), np.array([1000.0, -1000.0, 40.0])
+
+    def wrong(z: Array) -> Wrong:
+        right = pair_losses(z)
+        yield "the minus sign is missing: log σ(Δ) instead of −log σ(Δ)", -right
+        yield "the margin has the wrong sign: −log σ(−Δ) punishes the chosen answer for winning", right + z
+        yield "the logarithm has base 2: nats need the natural one", right / np.log(2)
+        yield "the logarithm has base 10: nats need the natural one", right / np.log(10)
+        yield "a probability, not a loss: −log is missing", sigmoid(z)
+        yield "1 − σ(Δ) instead of −log σ(Δ)", sigmoid(-z)
+        yield "divided by the number of pairs: the mean is taken later", right / z.size
+        yield "the hinge loss max(0, 1 − Δ), not −log σ(Δ)", np.maximum(0, 1 - z)
+        yield "the Brier score (1 − σ(Δ))², not −log σ(Δ)", sigmoid(-z) ** 2
+        yield "0 at a large negative margin, where the loss should be close to −Δ", np.where(z < -50, 0.0, right)
+        yield (
+            "−log(σ(Δ) + 1e-8): the added 1e-8 keeps the loss below 18.42, so a pair that is badly wrong has no pull",
+            -np.log(sigmoid(z) + 1e-8),
+        )
+
+    cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
+    return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit)
+
+
+def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check the loss of a model, f(rewards_chosen, rewards_rejected) -> one number, the mean of −log σ(r_c − r_r)."""
+    one = np.array([3.2, -0.5, 0.4, 1.0]), np.array([1.5, -2.0, 1.1, 1.0])
+    far = np.array([900.0, -3.0]), np.array([-900.0, 800.0])
+
+    def wrong(c: Array, r: Array) -> Wrong:
+        z, right = c - r, right_mean_loss(c - r)
+        yield "a sum instead of a mean: divide by the number of pairs", right * z.size
+        yield "the minus sign is missing: the mean of log σ(Δ)", -right
+        yield "chosen and rejected are exchanged: Δ = r_rejected − r_chosen", right_mean_loss(-z)
+        yield "−log of the mean probability: average the losses, not the probabilities", -np.log(np.mean(sigmoid(z)))
+        yield "−log σ(mean Δ): average the losses, not the margins", pair_losses(z.mean())
+        yield "the rejected rewards are not used", right_mean_loss(c)
+        yield "the mean probability, not a loss", np.mean(sigmoid(z))
+        yield "the mean of (1 − σ(Δ))², the Brier score", np.mean(sigmoid(-z) ** 2)
+        yield "divided by the number of answers, 2n, instead of the number of pairs", right / 2
+
+    return check_values(
+        "mean loss", function, ("rewards_chosen", "rewards_rejected"), [(one, ""), (far, "at rewards of ±900: ")],
+        lambda c, r: right_mean_loss(c - r), wrong, time_limit,
+    )  # fmt: skip

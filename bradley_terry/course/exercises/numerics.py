@@ -1,0 +1,126 @@
+"""Exercises of lesson 9: where exp overflows, and a compiled kernel for the loss and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...logistic import Array, log_sigmoid, sigmoid
+from ...losses import mean_loss, pair_loss_gradients, pair_losses
+from ..engine import (
+    FAILED,
+    LIMIT,
+    RELATIVE,
+    Case,
+    Report,
+    Stop,
+    Student,
+    Wrong,
+    call,
+    can_be_called_with,
+    check_values,
+    compare,
+    judged,
+    real_numbers,
+)
+
+__all__ = ["kernel", "overflow_limit"]
+
+
+def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(dtype) -> the largest x for which exp(x) is finite in that floating-point type, to 0.1 %."""
+
+    def wrong(dtype: type[np.floating]) -> Wrong:
+        info = np.finfo(dtype)
+        yield "the largest number itself: that is the limit of exp(x), not of x", float(info.max)
+        yield "the logarithm has base 2: exp has base e", float(np.log2(float(info.max)))
+        yield "the logarithm has base 10: exp has base e", float(np.log10(float(info.max)))
+        yield "the x at which exp(x) falls to zero, not where it overflows", float(np.log(float(info.tiny)))
+        yield "the limit of float64 for every dtype", float(np.log(np.finfo(np.float64).max))
+        yield "the limit of float32 for every dtype", float(np.log(float(np.finfo(np.float32).max)))
+        yield "−log ε: there 1 + exp(−x) rounds to 1, but exp(x) does not overflow", -float(np.log(float(info.eps)))
+
+    types = (np.float64, np.float32, np.float16)
+    cases: list[Case] = [((dtype,), f"for {dtype.__name__}: ") for dtype in types]
+    return check_values(
+        "limit", function, ("dtype",), cases, lambda dtype: np.log(float(np.finfo(dtype).max)), wrong, time_limit,
+        tolerance=1e-3,
+    )  # fmt: skip
+
+
+def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
+    """Check a compiled kernel, f(margins) -> (mean loss, gradients).
+
+    The gradients are those of the mean, −σ(−Δ)/n. The numbers must be right, also at extreme margins, a NaN must stay
+    a NaN, and the function must be compiled. The time limit covers the first call, which compiles.
+    """
+    rng = np.random.default_rng(9)
+    cases = [
+        (rng.normal(0, 2, 7), ""),
+        (np.array([0.5]), "for a single pair: "),
+        (rng.normal(0, 2, 1000), "for 1,000 pairs: "),
+        (np.array([1000.0, -1000.0, 0.0, 40.0, -40.0]), "at margins of ±1000: "),
+    ]
+
+    def stages() -> None:
+        can_be_called_with(getattr(function, "py_func", function), (cases[0][0],), ("margins",))
+        for z, note in cases:
+            answer = call(function, (z,), ("margins",), time_limit, note=note)
+            mean, gradients = _pair(answer, z, note)
+            right = np.append(mean_loss(z), pair_loss_gradients(z) / z.size)
+            got = np.append(mean, gradients)
+
+            def named(failed: Mapping[str, bool], got: Array = got, z: Array = z) -> dict[str, str]:
+                found = {}
+                for block, wrong in (("mean loss", _wrong_means(z)), ("gradients", _wrong_gradients(z))):
+                    mine = got[:1] if block == "mean loss" else got[1:]
+                    same = [words for words, value in wrong if np.allclose(mine, value, rtol=1e-6, atol=1e-12)]
+                    if failed[block] and 0 < len(same) <= 2:
+                        found[block] = f"looks like: {'; or: '.join(same)}"
+                return found
+
+            compare(got, right, {"mean loss": (), "gradients": z.shape}, note, RELATIVE, named)
+
+        with_nan, note = np.array([0.5, np.nan, -1.0]), "given a NaN: "
+        mean, gradients = _pair(call(function, (with_nan,), ("margins",), time_limit, note=note), with_nan, note)
+        if not (np.isnan(mean) and np.isnan(gradients[1])):
+            raise Stop(
+                FAILED, "given a NaN: it returns a number, but a NaN must stay a NaN, or the error goes unnoticed"
+            )
+        if not hasattr(function, "py_func"):
+            raise Stop(FAILED, "the numbers are right, but it is plain Python: put @njit on the line above def")
+
+    return judged("kernel", stages)
+
+
+def _pair(answer: object, z: Array, note: str) -> tuple[float, Array]:
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {type(answer).__name__}")
+    if np.isnan(z).any():
+        mean_of, each = (np.asarray(part) for part in answer)
+        if mean_of.dtype.kind != "f" or mean_of.shape or each.dtype.kind != "f" or each.shape != z.shape:
+            raise Stop(FAILED, f"{note}expected a number and {z.size} gradients, got {answer!r:.80}")
+        return float(mean_of), each
+    mean = real_numbers(answer[0], "mean loss", (), note=note)
+    return float(mean), real_numbers(answer[1], "gradients", z.shape, note=note)
+
+
+def _wrong_means(z: Array) -> Wrong:
+    right = mean_loss(z)
+    yield "a sum instead of a mean: divide by the number of pairs", right * z.size
+    yield "the minus sign is missing", -right
+    yield "the margin has the wrong sign", mean_loss(-z)
+    yield "the loss of the last pair only: use += in the loop", pair_losses(z[-1])
+    yield "the last pair's share of the mean only: use += in the loop", pair_losses(z[-1]) / z.size
+
+
+def _wrong_gradients(z: Array) -> Wrong:
+    right = pair_loss_gradients(z) / z.size
+    yield "the division by the number of pairs is missing", right * z.size
+    yield "the sign is flipped", -right
+    yield "σ(Δ) instead of σ(−Δ)", -sigmoid(z) / z.size
+    yield "σ′(Δ) instead of σ(−Δ)", -sigmoid(z) * sigmoid(-z) / z.size
+    yield "zero everywhere: the array was never filled in", 0 * z
+    yield "σ(−|Δ|) for both signs: where Δ < 0, the right value is 1 − e/(1 + e)", -sigmoid(-np.abs(z)) / z.size
+    yield "losses instead of gradients", -log_sigmoid(z)

@@ -1,0 +1,110 @@
+"""Exercises of lesson 3: a test for shift-invariant losses, and centring the rewards of each prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...logistic import Array
+from ...losses import mean_loss as right_mean_loss
+from ...losses import pair_losses
+from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, call, can_be_called_with, check_values, judged
+
+__all__ = ["LOSSES", "centring", "shift_invariance_test"]
+
+
+def _row(values: Array) -> Array:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _across(c: Array, r: Array) -> float:
+    return float(np.mean(pair_losses(np.subtract.outer(_row(c), _row(r)))))
+
+
+LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
+    ("−log σ(r_c − r_r)", True, "it depends only on the difference", lambda c, r: right_mean_loss(_row(c) - _row(r))),
+    ("the hinge max(0, 1 − Δ)", True, "it depends only on the difference",
+     lambda c, r: float(np.mean(np.maximum(0, 1 - (_row(c) - _row(r)))))),
+    ("−log σ(r_c)", False, "the rejected answer is not used", lambda c, _: right_mean_loss(_row(c))),
+    ("−log σ(−r_r)", False, "the chosen answer is not used",
+     lambda _, r: right_mean_loss(-_row(r))),
+    ("−log σ(r_c + r_r)", False, "a shift is counted twice instead of cancelling",
+     lambda c, r: right_mean_loss(_row(c) + _row(r))),
+    ("−log σ(r_c − 2·r_r)", False, "the shifts of the two rewards do not cancel",
+     lambda c, r: right_mean_loss(_row(c) - 2 * _row(r))),
+    ("−log σ(Δ) + 0.01·(r_c² + r_r²)", False, "the penalty depends on the rewards themselves, so a shift changes it",
+     lambda c, r: right_mean_loss(_row(c) - _row(r)) + 0.01 * float(np.mean(_row(c) ** 2 + _row(r) ** 2))),
+    ("−log σ(r_c,i − r_r,j) over all i, j", False, "it compares answers to different prompts, and each prompt may "
+     "have its own shift", _across),
+    ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
+     lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
+)  # fmt: skip
+"""Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt changes nothing, why, the loss."""
+
+
+def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check a test of losses, f(loss) -> True if adding c(x) to both rewards of a prompt never changes the loss.
+
+    The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
+    invariant. The report lists the losses about which the function is wrong, each with the reason.
+    """
+
+    def stages() -> None:
+        can_be_called_with(function, (LOSSES[0][3],), ("loss",))
+        said = {}
+        for name, _, _, its_loss in LOSSES:
+            answer = call(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
+            if not isinstance(answer, bool | np.bool_):
+                raise Stop(FAILED, f"expected True or False, got {type(answer).__name__}")
+            said[name] = bool(answer)
+        missed = [(name, is_so, why) for name, is_so, why, _ in LOSSES if said[name] != is_so]
+        if not missed:
+            return
+        hint = ""
+        if all(said.values()):
+            hint = (
+                "it returns True for every loss: does it compare two values, one of them with a shift that is not 0?\n"
+            )
+        elif not any(said.values()):
+            hint = (
+                "it returns False for every loss, even for −log σ(r_c − r_r): is the same shift added to both rewards, "
+                "and are values compared up to rounding, for example with np.isclose?\n"
+            )
+        elif [name for name, *_ in missed] == [LOSSES[7][0]]:
+            hint = "it adds the same number to all rewards, but each prompt may have its own shift: draw one per pair\n"
+        lines = [f"{name}: is {'' if is_so else 'not '}invariant, since {why}" for name, is_so, why in missed]
+        raise Stop(FAILED, hint + "misjudged:\n  " + "\n  ".join(lines))
+
+    return judged("shift invariance test", stages)
+
+
+def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(rewards, prompts) -> rewards with mean zero within each prompt; prompts are numbers, (n_answers,)."""
+    rewards = np.array([2.0, -1.0, 0.5, 7.0, 9.0, -3.0, 4.0])
+    prompts = np.array([0, 0, 0, 5, 5, 2, 0])
+
+    def within(rewards: Array, prompts: Array, of: Callable[[Array], float]) -> Array:
+        result = np.array(rewards)
+        for prompt in np.unique(prompts):
+            result[prompts == prompt] = of(rewards[prompts == prompt])
+        return result
+
+    def wrong(r: Array, x: Array) -> Wrong:
+        right = r - within(r, x, np.mean)
+        yield "the mean over all answers was subtracted: subtract each prompt's own mean", r - r.mean()
+        yield "the means were added instead of subtracted", r + within(r, x, np.mean)
+        yield "the means themselves, not the rewards minus their mean", within(r, x, np.mean)
+        yield "the largest reward of the prompt was subtracted, not the mean", r - within(r, x, np.max)
+        yield "the sum over the prompt was subtracted, not the mean", r - within(r, x, np.sum)
+        yield "the first answer of the prompt was subtracted, not the mean", r - within(r, x, lambda v: v[0])
+        yield "the median of the prompt was subtracted, not the mean", r - within(r, x, np.median)
+        yield (
+            "the answers are grouped by prompt: keep them in their original order",
+            right[np.argsort(x, kind="stable")],
+        )
+
+    cases = [((rewards, prompts), ""), ((rewards[::-1].copy(), prompts), "in another order: ")]
+    return check_values(
+        "rewards", function, ("rewards", "prompts"), cases, lambda r, x: r - within(r, x, np.mean), wrong, time_limit
+    )

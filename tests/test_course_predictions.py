@@ -1,0 +1,185 @@
+"""The questions at the start of the lessons: every option has a reply, and every number in a reply is true."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from students import nats, sigma
+
+from bradley_terry.course import check
+from bradley_terry.course.predictions import PREDICTIONS
+
+
+def test_every_question_has_three_choices_and_a_reply_to_each() -> None:
+    """The letters are the same, and no two choices or replies are equal."""
+    for number, asked in PREDICTIONS.items():
+        assert re.fullmatch(r"0[1-9]\.[1-9]", number)
+        assert asked.question.endswith("?")
+        assert list(asked.choices) == list(asked.options) == ["a", "b", "c"]
+        assert asked.right in asked.choices
+        assert len(set(asked.choices.values())) == len(set(asked.options.values())) == 3
+        assert all(text.endswith(".") for text in (*asked.choices.values(), *asked.options.values()))
+
+
+HALF_RIGHT = {("02.1", "c"): "It is pair B, but only by a little"}
+
+
+def test_the_right_reply_alone_begins_with_yes() -> None:
+    """The others begin with No, except for one that is half right and says so."""
+    for number, asked in PREDICTIONS.items():
+        assert [letter for letter, reply in asked.options.items() if reply.startswith("Yes")] == [asked.right], number
+        for letter, reply in asked.options.items():
+            if letter != asked.right:
+                assert reply.startswith(HALF_RIGHT.get((number, letter), "No. ")), (number, letter)
+
+
+@pytest.mark.parametrize("number", PREDICTIONS)
+def test_a_guess_is_answered(number) -> None:
+    """Passed or failed with the reply, for small and capital letters; an error if there is no such letter."""
+    asked = PREDICTIONS[number]
+    for letter in "abc":
+        for said in (letter, f" {letter.upper()} "):
+            report = check.prediction(number, said)
+            assert report.status == ("passed" if letter == asked.right else "failed")
+            assert report.message == asked.options[letter]
+            assert repr(report).startswith(f"prediction {number}: {report.status}\n")
+    assert check.prediction(number, None).status == "not attempted"
+    for nothing in ("d", "", "ab", 1, 0.5, ["a"]):
+        report = check.prediction(number, nothing)
+        assert report.status == "error"
+        assert report.message == f"expected one of 'a', 'b', 'c', got {nothing!r}"
+
+
+def test_an_unknown_question_is_our_error() -> None:
+    """The number of the question comes from the lesson, not from the student."""
+    with pytest.raises(ValueError, match=r"^question: expected one of 01\.1, 02\.1, .*, got '99\.9'$"):
+        check.prediction("99.9", "a")
+
+
+P, ROUNDING = 0.7, np.finfo(np.float64).eps / 2
+HARD, EASY = -np.log(0.99), -np.log(0.7)  # nats of a right prediction with probability 0.99 and 0.7
+LIMIT_64, LIMIT_32 = np.log(np.finfo(np.float64).max), np.log(float(np.finfo(np.float32).max))
+
+NUMBERS: dict[str, dict[str, float]] = {
+    "01.1": {
+        "1": 2.0 - 1.0,
+        "2": 4.0 - 2.0,
+        "0.731": sigma(1.0),
+        "1.46": 2 * sigma(1.0),
+        "0.881": sigma(2.0),
+    },
+    "02.1": {"1.7": 3.2 - 1.5, "1.5": -0.5 - -2.0, "0.168": nats(3.2 - 1.5), "0.201": nats(-0.5 - -2.0)},
+    "03.1": {"7": 7, "4": 4, "5": 7 - 2, "1": 1, "2": 7 - 5, "3": 7 - 4, "0.95": sigma(7.0 - 4.0)},
+    "03.2": {"1": 1},
+    "04.1": {
+        "0.441": 0.9 * EASY - 0.1 * np.log(1 - 0.7),
+        "0.470": 0.9 * HARD - 0.1 * np.log(1 - 0.99),
+        "0.35": EASY - HARD,
+        "4.6": -np.log(1 - 0.99),
+        "4.61": -np.log(1 - 0.99),
+        "1.20": -np.log(1 - 0.7),
+    },
+    "05.1": {
+        "0": -np.log(1.0),
+        "30": 100 * (1 - P),
+        "0.7": P,
+        "0.3": 1 - P,
+        "0.357": -np.log(P),
+        "1.204": -np.log(1 - P),
+        "0.611": -P * np.log(P) - (1 - P) * np.log(1 - P),
+    },
+    "06.1": {},
+    "07.1": {"0": 0, "1e-16": ROUNDING, "1e-12": 1e-12, "1e-4": ROUNDING / 1e-12},
+    "08.1": {},
+    "09.1": {
+        "709": np.floor(LIMIT_64),
+        "3.4e38": float(np.finfo(np.float32).max),
+        "88.7": LIMIT_32,
+        "88.73": np.ceil(100 * LIMIT_32) / 100,
+        "89": LIMIT_32,
+    },
+}
+
+
+@pytest.mark.parametrize("number", PREDICTIONS)
+def test_every_number_in_a_choice_or_reply_is_true(number) -> None:
+    """Each number is computed here and rounds to what is printed, and no number is left out."""
+    asked = PREDICTIONS[number]
+    text = " ".join([*asked.choices.values(), *asked.options.values()]).replace("float32", "").replace("float64", "")
+    printed = re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", text)
+    assert set(printed) == set(NUMBERS[number])
+    for literal, value in NUMBERS[number].items():
+        mantissa, _, exponent = literal.partition("e")
+        rounded = f"{value:.{len(mantissa.partition('.')[2])}{'e' if exponent else 'f'}}"
+        assert float(rounded) == float(literal), literal
+
+
+def test_rewards_are_shifted_and_doubled_as_the_replies_say() -> None:
+    """01.1: the odds are squared; 03.1: −5 in one prompt changes no margin; 03.2: a factor raises the smallest loss."""
+    assert sigma(2.0) / sigma(-2.0) == pytest.approx((sigma(1.0) / sigma(-1.0)) ** 2)
+    chosen, rejected = np.random.default_rng(3).normal(size=(2, 50))
+    differences, best = np.random.default_rng(4).normal(0.3, 1.0, size=(80, 2)), np.zeros(2)
+    for _ in range(2000):
+        best = best + sigma(-(differences @ best)) @ differences / 80
+    least = nats(differences @ best).mean()
+    assert all(nats(factor * (differences @ best)).mean() > least for factor in (0.5, 0.9, 1.1, 2.0))
+    first = np.arange(50) < 25
+    assert nats(np.where(first, chosen - 5, chosen) - np.where(first, rejected - 5, rejected)) == pytest.approx(
+        nats(chosen - rejected)
+    )
+
+
+def test_the_entropy_is_the_smallest_expected_loss() -> None:
+    """05.1: of all predictions, 0.7 has the smallest expected loss, 0.611."""
+    q = np.linspace(0.001, 0.999, 999)
+    costs = -P * np.log(q) - (1 - P) * np.log(1 - q)
+    assert q[costs.argmin()] == pytest.approx(0.7)
+    assert costs.min() == pytest.approx(0.611, abs=5e-4)
+
+
+def test_a_step_of_1e_12_is_some_ten_million_times_worse() -> None:
+    """07.1: the median error of central differences of the loss grows by a factor of about ten million."""
+    z = np.random.default_rng(7).normal(size=200)
+    error = {h: np.median(np.abs((nats(z + h) - nats(z - h)) / (2 * h) + sigma(-z))) for h in (1e-5, 1e-12)}
+    assert 1e6 < error[1e-12] / error[1e-5] < 1e8
+
+
+def test_more_choices_do_not_help_a_straight_line() -> None:
+    """08.1: fitted to 600 and to 6,000 choices, its gap to the best possible loss is the same to 2 %."""
+    rng, lost = np.random.default_rng(8), []
+    fresh_a, fresh_b = rng.uniform(-2, 2, size=(2, 20_000))
+    for n in (600, 6000):
+        a, b = rng.uniform(-2, 2, size=(2, n))
+        d = np.where(rng.random(n) < sigma(b**2 - a**2), a - b, b - a)
+        w = 0.0
+        for _ in range(200):
+            w += np.mean(sigma(-w * d) * d)
+        p = sigma(fresh_b**2 - fresh_a**2)
+        z = w * (fresh_a - fresh_b)
+        lost.append(np.mean(p * nats(z) + (1 - p) * nats(-z) + p * np.log(p) + (1 - p) * np.log(1 - p)))
+    assert lost[1] == pytest.approx(lost[0], rel=0.02)
+
+
+def test_pulls_at_the_smallest_loss_are_unequal_and_cancel() -> None:
+    """06.1: the pulls on the one weight add up to zero, and range from almost none to almost full force."""
+    rng = np.random.default_rng(6)
+    d = rng.normal(1.5, 1.5, 400)
+    w = 0.0
+    for _ in range(2000):
+        w += 0.2 * np.mean(sigma(-w * d) * d)
+    pulls = sigma(-w * d)
+    assert abs(np.mean(pulls * d)) < 1e-12
+    assert pulls.min() < 0.1
+    assert pulls.max() > 0.8
+
+
+def test_exp_ends_at_88_73_in_float32_and_at_709_8_in_float64() -> None:
+    """09.1: the result would be 89, but exp is infinite on the way to it."""
+    with np.errstate(over="ignore"):
+        assert np.isfinite(np.exp(np.float32(88.72)))
+        assert np.isinf(np.log(1 + np.exp(np.float32(88.73))))
+        assert np.isfinite(np.exp(np.float64(709.78)))
+        assert np.isinf(np.exp(np.float64(709.79)))
+    assert np.logaddexp(np.float32(0), np.float32(89)) == 89
