@@ -139,8 +139,15 @@ def test_example_has_the_margin_that_is_evaluated():
 
 def test_contests_are_not_called_prompts(journals):
     """Citations are contests between items in matchups: there is no prompt, no answer and no person."""
-    said = report_on(*journals) + judgement(journals[0].evaluate(journals[1], n_bootstrap=50), journals[1])
+    captions = {
+        name: (name, "Of all pairs, an answer to a prompt agrees with the person.")
+        for name in ("loss_curve", "margins")
+    }
+    said = report_on(*journals, figures=captions) + judgement(
+        journals[0].evaluate(journals[1], n_bootstrap=50), journals[1]
+    )
     assert "3,727 contests between 4 items in 6 matchups of two items, stored in 12 rows with weights." in said
+    assert said.count("an item to a matchup agrees with the result.") == 2
     assert not re.search("prompt|answer|person|pairs", said)
     counts = [int(n.replace(",", "")) for n in re.findall(r"^\| 0\.\d\d–\d\.\d\d \| +([\d,]+) \|", said, re.MULTILINE)]
     assert sum(counts) == 2 * 3727

@@ -6,6 +6,7 @@ It is plain Markdown with aligned columns, so that it reads the same in a termin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,13 @@ class _Nouns:
         """Return the number of pairs, and how many prompts they are about."""
         size = _count(self.n(evaluation), self.pair)
         return size if self.prompt == self.pair else f"{size} ({_count(evaluation.n_prompts, self.prompt)})"
+
+    def reworded(self, caption: str) -> str:
+        """Return the caption of a figure, which speaks of pairs of answers to prompts, in these nouns."""
+        nouns = {"pair": self.pair, "prompt": self.prompt, "answer": self.answer}
+        if self.pair == "contest":
+            nouns["the person"] = "the result"
+        return re.sub(rf"\b({'|'.join(nouns)})(?=s?\b)", lambda found: nouns[found[0]], caption)
 
 
 def _nouns(pairs: PreferencePairs | None) -> _Nouns:
@@ -94,7 +102,7 @@ def markdown(
 
     def figure(file: str) -> str:
         title, caption = (figures or {}).get(file, ("", ""))
-        return f"\n\n![{title}]({file}.svg)\n\n{caption}" if caption else ""
+        return f"\n\n![{title}]({file}.svg)\n\n{nouns.reworded(caption)}" if caption else ""
 
     parts = [
         f"# Reward model: {name}",

@@ -124,10 +124,8 @@ class TrainingRun:
             writer = csv.writer(file)
             writer.writerow(HISTORY)
             writer.writerows(zip(*(self.model.history[column].tolist() for column in HISTORY), strict=True))
-        # UNTIL THE MERGE: captions = figures.captions(self.model), titles = figures.TITLES, margins None
-        captions = dict.fromkeys(("loss_curve", "margins", "reliability"), "A figure.")
-        titles = {name: name for name in captions}
-        shown = {name: (titles[name], caption) for name, caption in captions.items()}
+        captions = figures.captions(self.model)
+        shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
         paths[2].write_text(self._markdown(shown), encoding="utf-8")
         pairs = self.training if self.held_out is None else self.held_out
         drawn = figures.model_figures(
