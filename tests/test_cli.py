@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -336,6 +337,7 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
         main([verb, "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert f"example: bradley-terry {verb}" in said
+    assert not re.search(r"\w- \w", said)  # no word is broken at its hyphen
     example = said.partition("example: bradley-terry ")[2]
     assert make_parser().parse_args(example.split()).verb == verb
 

@@ -8,8 +8,9 @@ nor Numba nor Jupyter: a verb that needs them imports them when it runs.
 from __future__ import annotations
 
 import re
-from argparse import Action, ArgumentError, ArgumentParser, Namespace
+from argparse import Action, ArgumentError, ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from types import ModuleType
 from typing import NoReturn
 
@@ -20,6 +21,13 @@ __all__ = ["VERBS", "Parser", "make_parser"]
 
 
 VERBS: tuple[ModuleType, ...] = (train, evaluate, check, demo, course, figures, bench, doctor)  # as --help lists them
+
+
+class _HelpFormatter(HelpFormatter):
+    """Break lines at spaces only, so that travel-modes stays one word."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
 
 
 class Parser(ArgumentParser):
@@ -77,7 +85,13 @@ def make_parser() -> Parser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     for verb in VERBS:
         name = verb.__name__.rpartition(".")[2]
-        part = verbs.add_parser(name, help=verb.SUMMARY, description=verb.SUMMARY, epilog=f"example: {verb.EXAMPLE}")
+        part = verbs.add_parser(
+            name,
+            help=verb.SUMMARY,
+            description=verb.SUMMARY,
+            epilog=f"example: {verb.EXAMPLE}",
+            formatter_class=_HelpFormatter,
+        )
         verb.add_arguments(part)
         part.set_defaults(run=verb.run, parser=part)
     return parser
