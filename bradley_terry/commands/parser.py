@@ -19,7 +19,6 @@ from . import bench, check, course, demo, doctor, evaluate, figures, train
 
 __all__ = ["VERBS", "Parser", "make_parser"]
 
-
 VERBS: tuple[ModuleType, ...] = (train, evaluate, check, demo, course, figures, bench, doctor)  # as --help lists them
 
 
@@ -36,7 +35,7 @@ class Parser(ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse has overloads for other kinds of namespaces
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None
     ) -> tuple[Namespace, list[str]]:
-        """Parse as usual, but refuse what is not known here, instead of leaving that to the parser of ``argv``."""
+        """Parse as usual, but refuse what is unknown here, instead of leaving that to the top-level parser."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown)

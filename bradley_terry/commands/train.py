@@ -31,7 +31,7 @@ __all__ = ["TrainingRun", "train"]
 SUMMARY = "fit a reward model to preference pairs, evaluate it, and explain what it learned"
 EXAMPLE = "bradley-terry train answers.jsonl --out runs/answers"
 
-TEXT_L2 = 0.03  # penalty for features of texts, see text.DEFAULT_BINS
+TEXT_L2 = 0.03  # penalty for features of texts, see files.text.DEFAULT_BINS
 VALIDATION = 0.2  # share of the prompts that are held out
 
 
