@@ -1,27 +1,44 @@
 """The command line, run as a person runs it."""
 
+from __future__ import annotations
+
+import contextlib
 import csv
+import io
 import json
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.cli import main
+from bradley_terry.commands import main
+from bradley_terry.commands.parser import make_parser
 
 FILES = {
     "model.npz", "history.csv", "report.md", "loss_curve.svg", "loss_curve.png", "margins.svg", "margins.png",
     "reliability.svg", "reliability.png",
 }  # fmt: skip
+VERBS = ["train", "evaluate", "check", "demo", "course", "figures", "bench", "doctor"]
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Stand in an empty folder."""
+    """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the figures, which take longer than everything else, and record what they would have been drawn of."""
+    drawn = []
+    monkeypatch.setattr("bradley_terry.figures.model_figures", lambda *args, **rest: drawn.append((args, rest)) or [])
+    return drawn
 
 
 @pytest.fixture
@@ -36,38 +53,64 @@ def answers(here):
     return path
 
 
-def test_train_without_data_fits_the_travel_modes(here, capsys):
-    """One command: a report with loss beside log 2, accuracy with interval, weights by name; files where it says."""
-    assert main(["train"]) == 0
-    said = capsys.readouterr().out
-    for part in ("0.6931 = log 2", "pairwise accuracy", "630 pairs", "210 prompts", "standard error", "Converged"):
+# ------------------------------------------------------------------------------------------------------------ train
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """Run ``bradley-terry train`` once in an empty folder, and return the folder and what was printed."""
+    folder, said = tmp_path_factory.mktemp("first"), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.chdir(folder)
+        assert main(["train"]) == 0
+    return folder / "runs" / "travel-modes", said.getvalue()
+
+
+def test_train_without_data_fits_the_travel_modes(first_run):
+    """One command prints loss beside log 2, accuracy with its interval, weights by name, and writes all its files."""
+    folder, said = first_run
+    for part in ("0.6931 = log 2", "pairwise accuracy", "630 pairs", "210 prompts", "standard error", "converged"):
         assert part in said
     for name in bt.datasets.travel_modes().feature_names:
         assert name in said
-    assert {path.name for path in (here / "runs" / "travel-modes").iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert "runs/travel-modes" in said.replace(os.sep, "/")
 
 
-def test_train_again_takes_the_next_free_name(here):
-    """The first command can simply be run again."""
+def test_report_file_is_the_printed_report_with_figures(first_run):
+    """report.md shows every figure, with a caption, and is otherwise what was printed."""
+    folder, printed = first_run
+    paragraphs = (folder / "report.md").read_text(encoding="utf-8").split("\n\n")
+    for name in ("loss_curve", "margins", "reliability"):
+        shown = next(i for i, paragraph in enumerate(paragraphs) if paragraph.endswith(f"]({name}.svg)"))
+        assert (folder / f"{name}.svg").exists()
+        del paragraphs[shown : shown + 2]  # the figure and its caption
+    assert printed.startswith("\n\n".join(paragraphs))
+    assert "![" not in printed
+
+
+def test_train_again_takes_the_next_free_name(here, undrawn):
+    """The same command can be run again."""
     assert main(["train", "citations", "--json"]) == 0
     assert main(["train", "citations", "--json"]) == 0
     assert sorted(path.name for path in (here / "runs").iterdir()) == ["citations", "citations-2"]
 
 
-def test_train_with_all_the_data_gives_the_published_coefficients(here, capsys):
-    """Without hold-out the travel modes come out as published: mean loss .471083, accuracy .7984."""
+def test_train_with_all_the_data_gives_the_published_coefficients(here, undrawn, capsys):
+    """Without held-out pairs the travel modes come out as published: mean loss .471083, accuracy .7984."""
     assert main(["train", "--validation", "0", "--json", "--out", "all"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["training"]["mean_loss"] == pytest.approx(0.471083, abs=5e-7)  # half a unit of the last digit
     assert report["training"]["accuracy"] == pytest.approx(0.7984, abs=5e-5)
+    assert report["held_out"] is None
     assert report["converged"]
     model = bt.RewardModel.load(here / "all" / "model.npz")
     published = [-0.016989, -0.068011, 0.021264, 3.395488, 2.879107, 2.016725]
     np.testing.assert_allclose(model.phi, published, atol=5e-7)
 
 
-def test_train_writes_the_same_model_for_the_same_seed(here):
-    """Byte for byte; another seed splits differently and gives another model."""
+def test_train_writes_the_same_model_for_the_same_seed(here, undrawn):
+    """The same seed gives the same bytes; another seed splits differently and gives another model."""
     for out, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         assert main(["train", "--seed", seed, "--out", out, "--json"]) == 0
     a, b, c = ((here / out / "model.npz").read_bytes() for out in "abc")
@@ -76,15 +119,28 @@ def test_train_writes_the_same_model_for_the_same_seed(here):
 
 
 @pytest.mark.parametrize("scorer", ["linear", "mlp"])
-def test_train_reads_texts_and_says_what_counts(here, answers, capsys, scorer):
-    """Texts become named features; the report shows an example's own words."""
-    assert main(["train", str(answers), "--scorer", scorer, "--out", "out"]) == 0
+def test_train_reads_texts_and_says_what_counts(here, answers, undrawn, capsys, scorer):
+    """Texts become named features, and the report quotes an example."""
+    options = ["--hidden", "3"] if scorer == "mlp" else []
+    assert main(["train", str(answers), "--scorer", scorer, "--out", "out", *options]) == 0
     said = capsys.readouterr().out
     assert "a clear and complete reply" in said
     assert "log words" in said or scorer == "mlp"
 
 
-def test_train_history_is_a_table_of_its_own(here):
+def test_no_example_keeps_the_texts_out(here, answers, undrawn, capsys):
+    """With --no-example no text is quoted, neither on the screen nor in report.md nor as JSON."""
+    for i, form in enumerate([[], ["--json"]]):
+        assert main(["train", str(answers), "--no-example", "--out", f"out{i}", *form]) == 0
+        for said in (capsys.readouterr().out, (here / f"out{i}" / "report.md").read_text(encoding="utf-8")):
+            assert "complete reply" not in said
+            assert "Question" not in said
+            assert "One example" not in said
+    assert main(["train", str(answers), "--json", "--out", "with"]) == 0
+    assert "complete reply" in json.loads(capsys.readouterr().out)["example"]
+
+
+def test_train_history_is_a_table_of_its_own(here, undrawn):
     """history.csv starts at log 2 and falls."""
     assert main(["train", "baseball", "--out", "out", "--json"]) == 0
     with (here / "out" / "history.csv").open(encoding="utf-8") as file:
@@ -94,8 +150,55 @@ def test_train_history_is_a_table_of_its_own(here):
     assert losses == sorted(losses, reverse=True)
 
 
-def test_evaluate_judges_a_saved_model(here, capsys):
-    """A folder or a model.npz will do, and the numbers are those of the model's own evaluate."""
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        (["--standardise"], {"standardise": True}),
+        (["--method", "newton", "--l2", "0.1"], {"method": "newton", "l2": 0.1}),
+        (["--backend", "numpy"], {"backend": "numpy"}),
+        pytest.param(["--method", "gradient_descent"], {"method": "gradient_descent"}, marks=pytest.mark.full),
+        pytest.param(["--method", "adam"], {"method": "adam"}, marks=pytest.mark.full),
+        pytest.param(["--scorer", "mlp", "--no-standardise"], {"scorer": "mlp"}, marks=pytest.mark.full),
+    ],
+)
+def test_options_reach_the_fit(here, undrawn, options, arguments):
+    """The model is the one that ``fit`` returns with the same arguments, to the last bit."""
+    scorer = bt.MLPScorer(6) if arguments.pop("scorer", "") == "mlp" else bt.LinearScorer(6)
+    training, held_out = bt.datasets.travel_modes().split(0.2, seed=5)
+    expected = bt.fit(scorer, training, validation=held_out, seed=5, **arguments)
+    assert main(["train", "--seed", "5", "--out", "out", "--json", *options]) == 0
+    model = bt.RewardModel.load(here / "out" / "model.npz")
+    np.testing.assert_array_equal(model.phi, expected.phi)
+    assert model.method == expected.method
+
+
+def test_separable_items_are_reported_not_hidden(here, undrawn, capsys):
+    """An item that never won has no finite reward: the command says so, and with --l2 it has one."""
+    (here / "chain.csv").write_text("chosen,rejected\na,b\nb,c\n", encoding="utf-8")
+    assert main(["train", "chain.csv"]) == 0
+    said = capsys.readouterr()
+    assert "no finite minimum" in said.out
+    assert "no finite minimum" in said.err
+    assert main(["train", "chain.csv", "--l2", "0.1", "--out", "cured"]) == 0
+    assert "The fit converged" in capsys.readouterr().out
+
+
+def test_out_is_never_overwritten_without_force(here, undrawn, capsys):
+    """An existing folder stays as it is unless --force is given, and then other files in it stay."""
+    (here / "out").mkdir()
+    (here / "out" / "mine.txt").write_text("keep", encoding="utf-8")
+    assert main(["train", "citations", "--out", "out"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert [path.name for path in (here / "out").iterdir()] == ["mine.txt"]
+    assert main(["train", "citations", "--out", "out", "--force", "--json"]) == 0
+    assert (here / "out" / "mine.txt").read_text(encoding="utf-8") == "keep"
+
+
+# --------------------------------------------------------------------------------------------------------- evaluate
+
+
+def test_evaluate_reads_a_saved_model(here, undrawn, capsys):
+    """A folder or a model.npz will do, and the numbers are those of the model's own ``evaluate``."""
     assert main(["train", "citations", "--out", "out", "--json"]) == 0
     capsys.readouterr()
     assert main(["evaluate", "out", "citations", "--json"]) == 0
@@ -103,10 +206,13 @@ def test_evaluate_judges_a_saved_model(here, capsys):
     truth = bt.RewardModel.load(here / "out" / "model.npz").evaluate(bt.datasets.citations())
     assert found["mean_loss"] == truth.mean_loss
     assert main(["evaluate", "out/model.npz", "citations"]) == 0
+    said = capsys.readouterr().out
+    assert "3,727 contests (6 matchups)" in said
+    assert f"{truth.mean_loss:.4f}" in said
 
 
-def test_evaluate_finds_items_by_name(here, capsys):
-    """A file that numbers the same items differently is judged by their names; an unknown item is refused."""
+def test_evaluate_finds_items_by_name(here, undrawn, capsys):
+    """A file that numbers the same items differently is matched by their names; an unknown item is refused."""
     assert main(["train", "citations", "--out", "out", "--json"]) == 0
     capsys.readouterr()
     (here / "some.csv").write_text("chosen,rejected\nJRSS-B,JASA\nJASA,Comm Statist\n", encoding="utf-8")
@@ -117,47 +223,48 @@ def test_evaluate_finds_items_by_name(here, capsys):
     assert "Nature" in capsys.readouterr().err
 
 
-def test_separable_items_are_reported_not_hidden(here, capsys):
-    """A winless item has no finite reward: the command says so, and l2 cures it."""
-    (here / "chain.csv").write_text("chosen,rejected\na,b\nb,c\n", encoding="utf-8")
-    assert main(["train", "chain.csv"]) == 0
-    said = capsys.readouterr()
-    assert "no finite minimum" in said.out
-    assert "no finite minimum" in said.err
-    assert main(["train", "chain.csv", "--l2", "0.1", "--out", "cured"]) == 0
-    assert "Converged" in capsys.readouterr().out
+def test_evaluate_draws_the_margins_that_it_evaluated(here, undrawn, capsys):
+    """--figures draws the model with the margins and weights of the given pairs."""
+    assert main(["train", "citations", "--out", "out", "--json"]) == 0
+    capsys.readouterr()
+    undrawn.clear()
+    assert main(["evaluate", "out", "citations", "--figures", "drawn", "--json"]) == 0
+    ((model, evaluation, margins, folder), rest) = undrawn[0]
+    assert json.loads(capsys.readouterr().out)["margin_mean"] == evaluation.margin_mean
+    assert np.average(margins, weights=rest["weights"]) == pytest.approx(evaluation.margin_mean, rel=1e-14)
+    assert model.scorer == bt.TableScorer(4)
+    assert Path(folder) == Path("drawn")
 
 
-def test_out_is_never_overwritten_without_force(here, capsys):
-    """An existing folder stays as it is unless --force is given."""
-    (here / "out").mkdir()
-    (here / "out" / "mine.txt").write_text("keep", encoding="utf-8")
-    assert main(["train", "citations", "--out", "out"]) == 2
-    assert "--force" in capsys.readouterr().err
-    assert [path.name for path in (here / "out").iterdir()] == ["mine.txt"]
-    assert main(["train", "citations", "--out", "out", "--force", "--json"]) == 0
-    assert (here / "out" / "mine.txt").read_text(encoding="utf-8") == "keep"
-
+# -------------------------------------------------------------------------------------------------------- bad input
 
 BAD = [
     (["train", "missing.jsonl"], "missing.jsonl"),
+    (["train", "out"], "out: there is no such file"),  # not --out
     (["train", "empty.jsonl"], "empty.jsonl"),
     (["train", "bad.jsonl"], "line 2"),
     (["train", "list.jsonl"], "line 1"),
     (["train", "strange.xyz"], "strange.xyz"),
-    (["train", "citations", "--scorer", "linear"], "--scorer"),
-    (["train", "travel-modes", "--scorer", "table"], "--scorer"),
-    (["train", "--validation", "1.5"], "validation"),
-    (["train", "--l2", "-1"], "l2"),
-    (["train", "--scorer", "mlp", "--hidden", "0"], "n_hidden"),
+    (["train", "citations", "--scorer", "linear"], "--scorer: expected"),
+    (["train", "travel-modes", "--scorer", "table"], "--scorer: expected"),
+    (["train", "citations", "--standardise"], "--standardise: expected"),
+    (["train", "--method", "newton", "--scorer", "mlp"], "method: 'newton' needs"),
+    (["train", "--validation", "1.5"], "--validation: expected a share between 0 and 1, got 1.5"),
+    (["train", "--l2", "-1"], "--l2: expected"),
+    (["train", "--seed", "-1"], "--seed: expected a whole number of at least 0, got -1"),
+    (["train", "--scorer", "mlp", "--hidden", "0"], "--hidden: expected a whole number of at least 1, got 0"),
+    (["train", "--out", "empty.jsonl/run"], "empty.jsonl: cannot be written to"),
     (["evaluate", "missing", "travel-modes"], "missing"),
     (["evaluate", "strange.xyz", "travel-modes"], "strange.xyz"),
+    (["evaluate", "missing", "travel-modes", "--figures", "empty.jsonl/x"], "empty.jsonl: cannot be written to"),
+    (["course", "--lesson", "3", "--check"], "--lesson: expected without"),
+    (["figures", "--out", "empty.jsonl"], "empty.jsonl"),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "named"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
 def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, named):
-    """No traceback: one line on stderr that names what is wrong, nothing written."""
+    """There is no traceback but one line on stderr that names what is wrong, and nothing is written."""
     (here / "empty.jsonl").write_text("", encoding="utf-8")
     good, bad = '{"chosen": "a", "rejected": "b"}', '{"chosen": true, "rejected": "b"}'
     (here / "bad.jsonl").write_text(f"{good}\n{bad}\n", encoding="utf-8")
@@ -172,43 +279,67 @@ def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, na
     assert sorted(path.name for path in here.iterdir()) == before
 
 
-@pytest.mark.parametrize("arguments", [["tarin"], ["train", "--scorer", "forest"], ["train", "--seed", "x"]])
-def test_unknown_words_end_with_status_2(arguments, capsys):
-    """The parser says what it expected."""
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--hidden", "64"], "--hidden: expected only with the scorer mlp"),
+        (["train", "--activation", "relu"], "--activation: expected only with the scorer mlp"),
+        (["train", "far.npy"], "found 2 of them and numbers up to 1000000000"),
+        (["bench", "--figure", "times.pdf"], "--figure: expected a file name that ends in .svg"),
+    ],
+)
+def test_what_would_be_lost_or_too_much_is_refused_at_once(arguments, words, here, capsys):
+    """An option that would do nothing, item numbers that would fill the memory, a name that would be changed."""
+    np.save("far.npy", np.array([[0, 10**9]]))
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "words"),
+    [
+        (["tarin"], "usage: bradley-terry [-h]", "got 'tarin'; did you mean train?"),
+        (["train", "--methd", "adam"], "usage: bradley-terry train", "no option --methd; did you mean --method?"),
+        (["train", "--sed=3"], "usage: bradley-terry train", "no option --sed; did you mean --seed?"),
+        (["train", "--xyzzy"], "usage: bradley-terry train", "there is no option --xyzzy\n"),
+        (["check", "--musem"], "usage: bradley-terry check", "no option --musem; did you mean --museum?"),
+        (["train", "--scorer", "liner"], "usage: bradley-terry train", "got 'liner'; did you mean linear?"),
+        (["train", "--scorer", "forest"], "usage: bradley-terry train", "expected one of linear, mlp, table, got"),
+        (["train", "--seed", "x"], "usage: bradley-terry train", "--seed"),
+        (["train", "a.csv", "b.csv"], "usage: bradley-terry train", "unexpected argument 'b.csv'"),
+        (["evaluate", "out"], "usage: bradley-terry evaluate", "DATA"),
+    ],
+)
+def test_mistyped_words_get_the_usage_of_their_verb(arguments, usage, words, capsys):
+    """The status is 2; the usage is that of the verb; the nearest right word is suggested, if one is near."""
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert "usage" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(usage)
+    assert words in said
+
+
+# ---------------------------------------------------------------------------------------------------- the whole verb
 
 
 def test_no_words_at_all_are_answered_with_the_help(capsys):
-    """And with status 2, since nothing was done."""
+    """The status is 2, since nothing was done."""
     assert main([]) == 2
-    assert "bench" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(verb in said for verb in VERBS)
 
 
-@pytest.mark.parametrize("verb", ["train", "evaluate", "figures", "doctor"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb, capsys):
-    """--help shows an example."""
+    """--help shows an example, whose words the parser accepts."""
     with pytest.raises(SystemExit):
         main([verb, "--help"])
-    assert f"example: bradley-terry {verb}" in capsys.readouterr().out
-
-
-def test_doctor_finds_all_well(capsys):
-    """Versions, backend, cache, self-check."""
-    assert main(["doctor"]) == 0
-    said = capsys.readouterr().out
-    assert "all is well" in said
-    assert "numba" in said
-    assert "WRONG" not in said
-
-
-def test_doctor_finds_a_broken_gradient(capsys, monkeypatch):
-    """If a formula breaks, the doctor says which, and the status is not zero."""
-    monkeypatch.setattr("bradley_terry.doctor.pair_losses", lambda margins: np.zeros(len(margins)))
-    assert main(["doctor"]) == 1
-    assert "WRONG" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"example: bradley-terry {verb}" in said
+    assert not re.search(r"\w- \w", said)  # no word is broken at its hyphen
+    example = said.partition("example: bradley-terry ")[2]
+    assert make_parser().parse_args(example.split()).verb == verb
 
 
 def test_module_can_be_run():
@@ -219,46 +350,103 @@ def test_module_can_be_run():
     assert result.stdout == f"bradley-terry {bt.__version__}\n"
 
 
+def test_parser_imports_nothing_heavy(run_python):
+    """Help and mistakes are answered without waiting for Numba, Matplotlib or Jupyter."""
+    script = (
+        "import sys, bradley_terry.commands.parser as parser\n"
+        "parser.make_parser().parse_args(['train'])\n"
+        "heavy = {'numba', 'llvmlite', 'matplotlib', 'scipy', 'tqdm', 'autograd', 'nbclient', 'nbformat', 'IPython'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    assert run_python(script) == "[]"
+
+
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("error", "status", "words"),
     [
-        (["train", "--hidden", "64"], "--hidden: expected together with --scorer mlp"),
-        (["train", "--activation", "relu"], "--activation: expected together with --scorer mlp"),
-        (["train", "far.npy"], "found 2 of them and numbers up to 1000000000"),
-        (["bench", "--figure", "times.pdf"], "--figure: expected a file name that ends in .svg"),
+        (KeyboardInterrupt(), 130, "bradley-terry: interrupted\n"),
+        (MemoryError(), 2, "bradley-terry: these data do not fit into the memory of this machine\n"),
+        (OSError(28, "No space left on device", "runs/x"), 2, "bradley-terry: runs/x: No space left on device\n"),
+        (ValueError("two\nlines"), 2, "bradley-terry: two lines\n"),
     ],
 )
-def test_what_would_be_lost_or_too_much_is_said_at_once(arguments, words, tmp_path, monkeypatch, capsys):
-    """An option that would do nothing, item numbers that would fill the memory, a name that would be changed."""
-    monkeypatch.chdir(tmp_path)
-    np.save("far.npy", np.array([[0, 10**9]]))
-    assert main(arguments) == 2
-    assert words in capsys.readouterr().err
+def test_what_stops_the_work_is_one_line(monkeypatch, capsys, error, status, words):
+    """Ctrl-C, a full memory or disk, and an error whose text has line breaks."""
+
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr("bradley_terry.commands.train.train", stop)
+    assert main(["train"]) == status
+    assert capsys.readouterr().err == words
+
+
+def test_a_closed_pipe_ends_the_work_quietly(tmp_path):
+    """As in ``bradley-terry demo --out page.html | head -0``: the status is 1 and stderr stays empty."""
+    command = [sys.executable, "-m", "bradley_terry", "demo", "--out", str(tmp_path / "page.html")]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+# ------------------------------------------------------------------------------------------------------------ doctor
+
+
+@pytest.mark.full
+def test_doctor_finds_all_well(capsys):
+    """It lists versions, finds the compiled kernels, and passes its own checks."""
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "All checks passed" in said
+    assert "the compiled kernels and NumPy give the same loss" in said
+    assert "WRONG" not in said
+
+
+def test_doctor_finds_a_broken_formula(capsys, monkeypatch):
+    """If a formula breaks, the doctor says which, and the status is 1."""
+    monkeypatch.setattr("bradley_terry.commands.doctor.chosen_backend", lambda _: "numpy")  # nothing to compile
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "All checks passed" in said
+    assert "numba is not installed" in said
+    monkeypatch.setattr("bradley_terry.commands.doctor.pair_losses", lambda margins: np.zeros(len(margins)))
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "WRONG the loss at the margins 0 and 1.5" in said
+    assert said.count("WRONG") == 1
+
+
+# ------------------------------------------------------------------------------------------------------------- bench
 
 
 def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
     """It measures the compiled kernels, so there is nothing to measure."""
-    monkeypatch.setattr("bradley_terry.cli.chosen_backend", lambda _: "numpy")
+    monkeypatch.setattr("bradley_terry.commands.bench.find_spec", lambda _: None)
     assert main(["bench", "--small"]) == 2
     assert "needs numba" in capsys.readouterr().err
 
 
+# ------------------------------------------------------------------------------------------------------------- check
+
+
 def test_check_shows_the_packages_own_gradients(capsys):
-    """All four scorers against differences, and one against a library."""
+    """It checks all four scorers with finite differences, and one with a library."""
     assert main(["check"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("gradient: every entry agrees") == 4
     pytest.importorskip("autograd", reason="the library autograd is not installed")
-    for referees in (["--against", "autograd", "numerical"], ["--against", "autograd", "--against", "numerical"]):
-        assert main(["check", "--scorer", "mlp", *referees]) == 0
+    for references in (["--against", "autograd", "numerical"], ["--against", "autograd", "--against", "numerical"]):
+        assert main(["check", "--scorer", "mlp", *references]) == 0
         printed = capsys.readouterr().out
         assert "autograd" in printed
         assert "numerical" in printed
 
 
-def test_check_judges_a_gradient_from_a_file(tmp_path, monkeypatch, capsys):
-    """Right, wrong, and what cannot be read; each in words."""
-    file = tmp_path / "mine.py"
+def test_check_reads_a_gradient_from_a_file(here, capsys):
+    """A right one passes, a wrong one is described, and a file that cannot be used is explained."""
+    file = here / "mine.py"
     file.write_text(
         "import numpy as np\n"
         "def right(w, c, r):\n"
@@ -282,13 +470,24 @@ def test_check_judges_a_gradient_from_a_file(tmp_path, monkeypatch, capsys):
     for extra, words in {
         "--against autograd": "no --against",
         "--scorer table": "linear or mlp",
-        "--museum": "alone",
+        "--museum": "--museum: expected alone",
+        "--activation relu": "--activation: expected only together with FILE:FUNCTION and --scorer mlp",
     }.items():
         assert main(["check", f"{file}:right", *extra.split()]) == 2
         assert words in capsys.readouterr().err
     file.write_text("1 / 0\n")
-    monkeypatch.chdir(tmp_path)
     assert main(["check", "mine.py:right"]) == 2
     assert "mine.py: line 1: ZeroDivisionError: division by zero" in capsys.readouterr().err
     assert main(["check", f"{file}:right"]) == 2
     assert "mine.py: line 1: ZeroDivisionError: division by zero" in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------------------------------------------------- demo
+
+
+def test_demo_offers_the_scenes_that_there_are():
+    """--scene accepts the names of the page's scenes, and no others."""
+    from bradley_terry.commands.demo import SCENES
+    from bradley_terry.course import projector
+
+    assert SCENES == projector.SCENES

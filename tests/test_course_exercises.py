@@ -204,15 +204,15 @@ def closely(z):
 
 
 EXTREME: list[tuple[str, str, Function]] = [
-    ("probability", "at rewards of ±1000: a warning of NumPy", lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b))),
+    ("probability", "at rewards of ±1000: a NumPy warning", lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b))),
     ("margin", "at tiny probabilities: ", lambda p: np.log((p + 1e-16) / (1 - p))),
-    ("loss", "at margins of 1000, -1000 and 40: a warning of NumPy", lambda z: np.log(1 + np.exp(-z))),
+    ("loss", "at margins of 1000, -1000 and 40: a NumPy warning", lambda z: np.log(1 + np.exp(-z))),
     ("loss", "got 18.4207, expected 1000", lambda z: -np.log(sigma(z) + 1e-8)),
-    ("mean_loss", "at rewards of ±900: a warning of NumPy", lambda c, r: np.log(1 + np.exp(r - c)).mean()),
+    ("mean_loss", "at rewards of ±900: a NumPy warning", lambda c, r: np.log(1 + np.exp(r - c)).mean()),
     ("mean_loss", "at rewards of ±900: the number is wrong", lambda c, r: nats(np.clip(c - r, -50, 50)).mean()),
     (
         "expected_loss",
-        "at margins of 800 and -900: a warning of NumPy",
+        "at margins of 800 and -900: a NumPy warning",
         lambda t, z: -np.mean(sigma(t) * np.log(sigma(z)) + sigma(-t) * np.log(1 - sigma(z))),
     ),
     ("best_temperature", "for an underconfident model: ", lambda z: search(z, lowest=0.0)),
@@ -223,7 +223,7 @@ EXTREME: list[tuple[str, str, Function]] = [
 @pytest.mark.filterwarnings("default::RuntimeWarning")  # as in a notebook, where a warning is only printed
 @pytest.mark.parametrize(("name", "words", "function"), EXTREME)
 def test_what_works_only_on_ordinary_numbers_fails(name, words, function) -> None:
-    """An overflow is a warning of NumPy in the student's line; a clip or an added 1e-8 is a wrong number."""
+    """An overflow is a NumPy warning in the student's line; a clip or an added 1e-8 is a wrong number."""
     report = getattr(check, name)(function)
     assert report.status == "failed"
     assert words in repr(report)

@@ -110,7 +110,7 @@ def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
         (lambda z: (slow_kernel(z)[0], 0.5), "gradients: expected real numbers of shape (7,), got shape ()"),
         (
             kernel_of(lambda z, n: np.log(1 + np.exp(-z)).mean(), None),
-            "at margins of ±1000: a warning of NumPy in line",
+            "at margins of ±1000: a NumPy warning in line",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def ragged(*_):
     ("spoil", "words"),
     [
         (lambda right: right[:, None], "got shape {column}: the right number of entries, in another shape"),
-        (lambda right: right.sum(), "got shape (): a single number; was a sum or mean taken too many?"),
+        (lambda right: right.sum(), "got shape (): a single number; is there one sum or mean too many?"),
         (lambda right: right[1:], "got shape {shorter}"),
         (lambda right: np.array(["text"] * right.size), "got ndarray"),
         (lambda right: "text", "got str"),
@@ -174,4 +174,4 @@ def test_a_loop_without_end_ends_with_a_sentence(name) -> None:
     report = getattr(check, name)(endless, time_limit=0.05)
     assert 0.05 <= time.perf_counter() - start < 3
     assert report.status == "error"
-    assert "no answer within 0.05 seconds: is there a loop without end?" in report.message
+    assert "no answer within 0.05 seconds: is there an endless loop?" in report.message

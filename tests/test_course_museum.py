@@ -47,7 +47,7 @@ def test_what_should_look_right_looks_right(name):
 CAUSES = {
     "the rejected answer left out": "only the chosen answer was differentiated",
     "off by one": "pull of the pair before it",
-    "= instead of +=": "overwrites what it got before",
+    "= instead of +=": "overwrites its earlier gradient",
     "divided twice": "divided by n = 60 twice",
     "the penalty with the wrong sign": "the penalty has the wrong sign",
     "the penalty counted twice": "the penalty counts twice",

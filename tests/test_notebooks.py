@@ -18,8 +18,8 @@ import sentences
 
 import bradley_terry as bt
 from bradley_terry.course import check, engine, notebooks, predictions
-from bradley_terry.diagnosis import diagnose, wrong_gradients
-from bradley_terry.learner import real_numbers
+from bradley_terry.gradient_check.diagnosis import diagnose, wrong_gradients
+from bradley_terry.gradient_check.runner import real_numbers
 
 LESSONS = notebooks.lessons(notebooks.originals())
 NAMES = [path.stem for path in LESSONS]

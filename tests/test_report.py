@@ -1,28 +1,47 @@
-"""What the report says must be so."""
+"""What the report says is true, and said in the words that fit the data."""
+
+from __future__ import annotations
+
+import re
 
 import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.report import example_in_words, judgement, markdown, weights_by_strength
+from bradley_terry.commands.report import example_in_words, judgement, markdown, weights_by_strength
 
 
-def report_on(model, pairs, held_out=None):
+def report_on(model, pairs, held_out=None, **rest):
     return markdown(
         model,
         name="test",
         training=pairs,
-        training_evaluation=model.evaluate(pairs),
-        held_out_evaluation=None if held_out is None else model.evaluate(held_out),
+        training_evaluation=model.evaluate(pairs, n_bootstrap=50),
+        held_out_evaluation=None if held_out is None else model.evaluate(held_out, n_bootstrap=50),
         weights=weights_by_strength(model, pairs),
         example=example_in_words(model, pairs.subset([0])),
+        **rest,
     )
 
 
-def test_strength_is_weight_times_typical_difference():
-    """|w| times the root mean square of x_chosen - x_rejected, largest first."""
+@pytest.fixture(scope="module")
+def journals():
+    pairs = bt.datasets.citations()
+    return bt.fit(bt.TableScorer(4), pairs), pairs
+
+
+@pytest.fixture(scope="module")
+def travellers():
     pairs = bt.datasets.travel_modes()
-    model = bt.fit(bt.LinearScorer(6), pairs)
+    return bt.fit(bt.LinearScorer(6), pairs), pairs
+
+
+# ----------------------------------------------------------------------------------------------------- known numbers
+
+
+def test_strength_is_weight_times_typical_difference(travellers):
+    """|w| times the root mean square of x_chosen - x_rejected, largest first."""
+    model, pairs = travellers
     weights = weights_by_strength(model, pairs)
     typical = np.sqrt(np.mean((pairs.chosen - pairs.rejected) ** 2, axis=0))
     want = dict(zip(pairs.feature_names, np.abs(model.phi) * typical, strict=True))
@@ -30,26 +49,37 @@ def test_strength_is_weight_times_typical_difference():
     assert {w.name: w.strength for w in weights} == pytest.approx(want)
 
 
-def test_table_is_listed_strongest_first():
+def test_table_is_listed_strongest_first(journals):
     """Items by reward, with standard errors of rewards that sum to zero."""
-    pairs = bt.datasets.citations()
-    weights = weights_by_strength(bt.fit(bt.TableScorer(4), pairs), pairs)
+    weights = weights_by_strength(*journals)
     assert [w.name for w in weights] == ["JRSS-B", "Biometrika", "JASA", "Comm Statist"]
     assert weights[0].standard_error == pytest.approx(0.05304699, abs=5e-9)  # expected.csv of the citations
+    p = bt.preference_probability(weights[0].estimate, weights[-1].estimate)
+    assert f"gives JRSS-B a probability of {p:.0%} to be chosen over Comm Statist." in report_on(*journals)
 
 
 def test_training_loss_of_the_report_has_no_penalty_in_it():
     """With l2 the last line of the fit's table is the mean loss of the pairs, comparable with log 2."""
     pairs = bt.datasets.travel_modes()
     model = bt.fit(bt.LinearScorer(6), pairs, l2=0.05)
-    mean_loss = model.evaluate(pairs).mean_loss
+    mean_loss = model.evaluate(pairs, n_bootstrap=1).mean_loss
     assert model.history["loss"][-1] > mean_loss + 0.01
-    assert f"{mean_loss:.6f}" in report_on(model, pairs)
+    said = report_on(model, pairs)
+    assert f"{mean_loss:.6f}" in said
+    assert "L2 penalty of 0.05" in said
+    assert "the penalty is left out of the loss" in said
+
+
+# ----------------------------------------------------------------------------------------------------------- example
 
 
 @pytest.mark.parametrize(
     ("label", "sentence"),
-    [(1.0, "It agrees with the person"), (0.1, "The person chose otherwise"), (0.5, "The person called it a tie")],
+    [
+        (1.0, "The model agrees with the person."),
+        (0.1, "The model disagrees with the person."),
+        (0.5, "The person called it a tie."),
+    ],
 )
 def test_example_knows_whom_the_person_preferred(label: float, sentence: str):
     """A label below one half means that the rejected answer was preferred."""
@@ -57,40 +87,161 @@ def test_example_knows_whom_the_person_preferred(label: float, sentence: str):
     assert sentence in example_in_words(model, bt.PreferencePairs([[1.0]], [[0.0]], labels=[label]))
 
 
+@pytest.mark.parametrize(
+    ("label", "sentences"),
+    [
+        (1.0, ["In this contest, a was chosen over b.", "agrees with the result."]),
+        (0.2, ["In this contest, b was chosen over a.", "disagrees with the result."]),
+        (0.5, ["In this contest, a met b.", "The contest was a tie."]),
+    ],
+)
+def test_example_of_a_contest_names_its_items(label: float, sentences: list[str]):
+    """It says who was chosen over whom, and never calls the result a person's."""
+    contests = bt.PreferencePairs([0, 0, 1], [1, 1, 0], feature_names=["a", "b"])
+    model = bt.fit(bt.TableScorer(2), contests)
+    said = example_in_words(model, bt.PreferencePairs([0], [1], labels=[label], feature_names=["a", "b"]))
+    assert all(sentence in said for sentence in sentences)
+    assert "person" not in said
+    assert "gives a a probability of 67%" in said
+
+
+def test_example_that_cannot_be_told_apart_says_so():
+    """With a margin of exactly zero the model neither agrees nor disagrees."""
+    model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.8, 0.4]))
+    assert "cannot tell the two apart" in example_in_words(model, bt.PreferencePairs([[1.0]], [[1.0]]))
+
+
 def test_example_takes_the_target_margin_into_account():
-    """Probability and price are those of Δ - m, and the two margins are both named."""
+    """Probability and loss are those of Δ - m, and both margins are named."""
     model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.9, 0.1]))
     said = example_in_words(model, bt.PreferencePairs([[1.0]], [[0.0]], target_margins=[2.0]))
     z = np.log(9) - 2
     assert f"{1 / (1 + np.exp(-z)):.0%}" in said
     assert f"{np.log1p(np.exp(-z)):.3f} nats" in said
-    assert "after the target margin" in said
+    assert f"{z:+.2f} after subtracting the target margin" in said
 
 
-def test_report_says_what_is_not_sure():
+def test_example_has_the_margin_that_is_evaluated():
+    """What both answers share cancels before it is weighted: the two rewards, rounded at 1e16, would not do."""
+    shared, own = np.full((1, 3), 1e16), np.array([[2.0, 0.0, -2.0]])
+    pair = bt.PreferencePairs(shared + own, shared)
+    both = bt.PreferencePairs(
+        np.concatenate([pair.chosen, pair.rejected]), np.concatenate([pair.rejected, pair.chosen]), labels=[0.7, 0.4]
+    )
+    model = bt.fit(bt.LinearScorer(3), both, l2=0.1)
+    margin = model.evaluate(pair, n_bootstrap=1).margin_mean
+    assert f"The margin is {margin:+.2f}" in example_in_words(model, pair)
+    assert f"{margin:+.2f}" != f"{float(model.reward(pair.chosen)[0] - model.reward(pair.rejected)[0]):+.2f}"
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+def test_contests_are_not_called_prompts(journals):
+    """Citations are contests between items in matchups: there is no prompt, no answer and no person."""
+    captions = {
+        name: (name, "Of all pairs, an answer to a prompt agrees with the person.")
+        for name in ("loss_curve", "margins")
+    }
+    said = report_on(*journals, figures=captions) + judgement(
+        journals[0].evaluate(journals[1], n_bootstrap=50), journals[1]
+    )
+    assert "3,727 contests between 4 items in 6 matchups of two items, stored in 12 rows with weights." in said
+    assert said.count("an item to a matchup agrees with the result.") == 2
+    assert not re.search("prompt|answer|person|pairs", said)
+    counts = [int(n.replace(",", "")) for n in re.findall(r"^\| 0\.\d\d–\d\.\d\d \| +([\d,]+) \|", said, re.MULTILINE)]
+    assert sum(counts) == 2 * 3727
+
+
+def test_contests_with_prompts_of_their_own_keep_them(rng):
+    """Two models that answer the same prompts are items, and the prompts are real ones."""
+    a = rng.integers(3, size=40)
+    b = (a + rng.integers(1, 3, size=40)) % 3
+    pairs = bt.PreferencePairs(a, b, prompts=np.arange(40) // 2)
+    said = report_on(bt.fit(bt.TableScorer(3), pairs, l2=0.1), pairs)
+    assert "resamples whole prompts" in said
+    assert "40 contests between 3 items." in said
+    assert "matchup" not in said
+    alone = bt.PreferencePairs(a, b)
+    assert "resamples whole contests" in report_on(bt.fit(bt.TableScorer(3), alone, l2=0.1), alone)
+
+
+def test_held_out_is_one_word_everywhere():
+    """The history's column is called validation_loss, but the report says held out."""
+    training, held_out = bt.datasets.travel_modes().split(seed=1)
+    model = bt.fit(bt.LinearScorer(6), training, validation=held_out, method="gradient_descent", max_steps=3)
+    said = report_on(model, training, held_out)
+    assert "504 pairs (168 prompts). The other 126 pairs (42 prompts) were held out" in said
+    assert "held-out loss" in said
+    assert "validation" not in said
+    assert "held out pairs" not in said
+
+
+def test_report_shows_the_figures_it_is_given(travellers):
+    """Each figure stands in its own section, with its title and caption."""
+    figures = {name: (f"Title of {name}", f"Caption of {name}.") for name in ("loss_curve", "margins", "reliability")}
+    sections = report_on(*travellers, figures=figures).split("\n## ")
+    for name, section in (("loss_curve", "Fit"), ("margins", "How good"), ("reliability", "Is its confidence")):
+        (found,) = [part for part in sections if f"![Title of {name}]({name}.svg)\n\nCaption of {name}." in part]
+        assert found.startswith(section)
+    assert "![" not in report_on(*travellers)
+
+
+def test_report_says_what_is_not_certain():
     """Few prompts, features that never differ, a fit without a minimum: each gets its sentence."""
     pairs = bt.PreferencePairs([[1.0, 5.0], [2.0, 5.0]], [[0.0, 5.0], [0.0, 5.0]], feature_names=["a", "b"])
     with pytest.warns(bt.ConvergenceWarning, match="no finite minimum"):
         model = bt.fit(bt.LinearScorer(2), pairs)
     said = report_on(model, pairs)
-    assert "**Did not converge**" in said
-    assert "not an estimate" in said
-    assert "With only 2 prompts" in said
-    assert "they never differ between two answers: 1 feature." in said
+    assert "**The fit did not converge**" in said
+    assert "these are not estimates" in said
+    assert "rests on only 2 prompts" in said
+    assert "1 feature is left out, since the answers of a pair never differ in it." in said
+    assert "The fit of this model did not converge" in judgement(model.evaluate(pairs), pairs, model=model)
 
 
-def test_report_says_that_early_stopping_flatters():
-    """Prompts that chose the stopping point are not quite fair judges of it."""
+def test_report_says_that_early_stopping_is_optimistic():
+    """The held-out pairs chose the step that was kept, which is marked, so they are not quite a fair test of it."""
     training, held_out = bt.datasets.travel_modes().split(seed=1)
-    model = bt.fit(bt.MLPScorer(6, 4), training, validation=held_out, standardise=True, patience=3)
+    model = bt.fit(bt.MLPScorer(6, 4), training, validation=held_out, standardise=True, patience=3, learning_rate=0.1)
     said = report_on(model, training, held_out)
-    assert "Stopped early" in said
-    assert "flatter a little" in said
+    best = int(np.argmin(model.history["validation_loss"]))
+    assert "The fit stopped early" in said
+    assert f"was no lower in the {len(model.history['step']) - 1 - best} passes over the data after it" in said
+    assert f"| {model.history['step'][best]} (kept)" in said
+    assert "slightly optimistic" in said
 
 
-def test_judgement_shows_quality_and_calibration():
+def test_report_on_an_mlp_says_where_to_look_instead():
+    """An MLP has no weights that could be read one by one."""
+    pairs = bt.datasets.travel_modes().subset(np.arange(12))
+    model = bt.fit(bt.MLPScorer(6, 2), pairs, max_steps=1)
+    assert "--scorer linear" in report_on(model, pairs)
+
+
+def test_report_stays_a_table_whatever_the_names():
+    """A bar in a name does not end its cell, and items without names go by their numbers."""
+    pairs = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.8, 0.4], feature_names=["a|b"])
+    assert "\n| a\\|b" in report_on(bt.fit(bt.LinearScorer(1), pairs), pairs)
+    contests = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
+    assert "In this contest, item 0 was chosen over item 1." in report_on(bt.fit(bt.TableScorer(3), contests), contests)
+
+
+def test_long_lists_are_cut_and_counted(rng):
+    """Twenty weights are shown, and the report says how many are not."""
+    pairs = bt.PreferencePairs(rng.normal(size=(60, 23)), rng.normal(size=(60, 23)))
+    said = report_on(bt.fit(bt.LinearScorer(23), pairs, l2=0.1), pairs)
+    assert len(re.findall(r"^\| feature \d+ ", said, re.MULTILINE)) == 20
+    assert "3 weaker features are not shown, but saved in model.npz." in said
+    chain = bt.PreferencePairs(np.arange(21), np.arange(1, 22) % 21)
+    said = report_on(bt.fit(bt.TableScorer(21), chain), chain)
+    assert "1 weaker item is not shown" in said
+
+
+def test_judgement_shows_quality_and_calibration(travellers):
     """``evaluate`` prints loss beside log 2 and the bins of the reliability diagram."""
-    pairs = bt.datasets.travel_modes()
-    said = judgement(bt.fit(bt.LinearScorer(6), pairs).evaluate(pairs))
+    model, pairs = travellers
+    said = judgement(model.evaluate(pairs))
     assert "0.6931 = log 2" in said
     assert "mean predicted" in said
+    assert "630 pairs (210 prompts)" in said

@@ -11,18 +11,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ..logistic import Array
-from ..plots import (
+from ..drawing import (
     EMPIRICAL,
     EXPECTED,
     LINE_WIDTH,
     MARKER_SIZE,
     QUIET,
     TEXT_SIZE,
-    _axes,
-    _finish,
-    _numbers,
+    apart,
     figure_of,
+    finish,
+    given_or_new,
+    numbers,
     save_figure,
     style,
 )
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw", "plot_times"]
 
+TITLE = "Time for loss and gradient"
 CAPTION = (
     "Mean loss and gradient of n pairs: the median time of one call against n, for this package (green), for other "
     "libraries (grey) and for a copy of the same bytes (dotted). For few pairs the time is the fixed cost of a call; "
@@ -48,7 +49,8 @@ def draw(report: Report, path: Path) -> list[Path]:
             sizes.append(row.n_pairs or 0)
             seconds.append(row.median)
     base = path.with_suffix("") if path.suffix in (".svg", ".png") else path
-    return save_figure(figure_of(plot_times(lines, ours="ours", limits=["copy"])), base, title=CAPTION)
+    figure = figure_of(plot_times(lines, ours="ours", limits=["copy"]))
+    return save_figure(figure, base, title=TITLE, caption=CAPTION)
 
 
 @style()
@@ -76,11 +78,11 @@ def plot_times(
     Axes
         ``lines`` are the implementations in order.
     """
-    ax = _axes(ax, size=(9.5, 7.0))
+    ax = given_or_new(ax, size=(9.5, 7.0))
     markers = cycle("s^DvPX<>")
     ends: list[tuple[float, float, str, str]] = []
     for name, (sizes, seconds) in times.items():
-        x, y = _numbers(sizes, f"sizes of {name}"), _numbers(seconds, f"seconds of {name}")
+        x, y = numbers(sizes, f"sizes of {name}"), numbers(seconds, f"seconds of {name}")
         color = EMPIRICAL if name == ours else EXPECTED if name in limits else QUIET
         if name == ours:
             ax.plot(x, y, color=color, linewidth=LINE_WIDTH, marker="o", markersize=MARKER_SIZE, zorder=4)
@@ -91,26 +93,11 @@ def plot_times(
         ends.append((float(y[-1]), float(x[-1]), name, color))
     ax.set(xscale="log", yscale="log")
     low, high = np.log10(ax.get_ylim())
-    heights = _apart(np.log10([end[0] for end in sorted(ends)]), 0.045 * (high - low), high)
+    heights = apart(np.log10([end[0] for end in sorted(ends)]), 0.045 * (high - low), high)
     for height, (y_end, x_end, words, color) in zip(heights, sorted(ends), strict=True):
         leader = {"arrowstyle": "-", "color": color, "linewidth": 0.8, "relpos": (0, 0.5)}
         ax.annotate(
             words, (x_end, y_end), (1.04, float(10**height)), textcoords=ax.get_yaxis_transform(), color=color,
             fontsize=TEXT_SIZE, va="center", arrowprops=leader,
         )  # fmt: skip
-    return _finish(ax, "pairs n", "seconds for loss and gradient")
-
-
-def _apart(heights: Array, gap: float, top: float) -> Array:
-    """Move increasing heights as little as possible so that they are a gap apart and none is above the top.
-
-    Heights minus their rank times the gap must not decrease; the nearest such sequence averages each stretch that does.
-    """
-    ranks = np.arange(len(heights)) * gap
-    blocks: list[list[float]] = []
-    for value in heights - ranks:
-        blocks.append([float(value)])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    means = [float(np.mean(block)) for block in blocks for _ in block]
-    return np.asarray(np.minimum(means, top - ranks[-1]) + ranks, dtype=np.float64)
+    return finish(ax, "pairs n", "seconds for loss and gradient")

@@ -5,7 +5,8 @@
     exercises     the same checks, one module for each subject
     engine        what all checks share: the report, and the comparison of numbers
     museum        sixteen published mistakes: how they hide, and what catches them
-    plots         plots that only the lessons need
+    plots         pictures that only the lessons need
+    naive_forms   four ways to write the loss, and where each of them fails
     sliders       the same plots with sliders: the picture and a sentence change together
     figures       one figure for each lesson
     notebooks     the lessons as files: working copies, stored outputs, checks

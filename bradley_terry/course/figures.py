@@ -1,6 +1,6 @@
-"""The committed figures, one for each lesson: for each, its data, its drawing, and a caption that says what to see.
+"""The figures in the folder ``figures/``: for each its data, its drawing, and a caption that says what to see.
 
-The data come from the public functions of the package, the drawing from ``plots``. Everything random has a seed, so
+The data come from the public functions of the package, the drawings from ``plots``. Everything random has a seed, so
 that ``build_figures`` writes the same bytes on every run.
 """
 
@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..logistic import sigmoid
+from ..drawing import TEXT_SIZE, figure_of, new_axes, save_figure
+from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
-from ..plots import (
-    TEXT_SIZE,
-    figure_of,
-    new_axes,
-    plot_confidence,
-    plot_empirical_and_expected,
-    plot_loss_and_gradient,
-    plot_loss_curve,
-    plot_loss_tail,
-    plot_scaling,
-    plot_shift_invariance,
-    plot_step_sweep,
-    save_figure,
-)
+from ..objective import REFERENCE
+from ..plots import plot_loss_and_gradient, plot_loss_curve
 from ..preference import expected_loss, loss_floor, sample_preferences
 from ..scorers import LinearScorer
 from ..training import fit
-from .plots import plot_naive_form, plot_preference_probability, plot_pulls, plot_reward_map
+from .naive_forms import plot_naive_form
+from .plots import (
+    plot_confidence,
+    plot_empirical_and_expected,
+    plot_loss_tail,
+    plot_preference_probability,
+    plot_pulls,
+    plot_reward_map,
+    plot_scaling,
+    plot_shift_invariance,
+    plot_step_sweep,
+)
 from .sliders import curved_models, lesson_sweep
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ __all__ = [
     "CAPTIONS",
     "FIGURES",
     "PULLING",
+    "TITLES",
     "EmpiricalAndExpected",
     "build_figures",
     "confidence_and_loss_figure",
@@ -56,74 +57,77 @@ __all__ = [
     "training_curve_figure",
 ]
 
-Array = NDArray[np.float64]
-
 CAPTIONS = {
     "01_rewards_to_probability": (
-        "The difference of two rewards decides how probable it is that a is preferred to b: at Δ = 0 it is a coin "
-        "flip, at Δ = 2.2, the rewards 2.0 and −0.2, it is 0.900, and Δ = −2 mirrors Δ = 2, since the two "
-        "probabilities of a pair add up to 1."
+        "The difference Δ of two rewards decides how probable it is that a is preferred to b. At Δ = 0 the choice is a "
+        "coin flip. At Δ = 2.2, for example with the rewards 2.0 and −0.2, the probability is 0.900. The curve is "
+        "symmetric: Δ = −2 is the mirror image of Δ = 2, since the two probabilities of a pair add up to 1."
     ),
     "02_loss_and_gradient": (
-        "The loss of one pair falls as its margin Δ grows, and its slope −σ(−Δ) says how hard the pair pulls: with "
-        "almost full force, −1, where the model is surely wrong, with half of it at Δ = 0, and hardly at all where it "
-        "is surely right."
+        "The loss of one pair falls as its margin Δ grows. Its slope −σ(−Δ) says how hard the pair pulls on its "
+        "rewards: with almost full force, −1, where the model is surely wrong, with half of it at Δ = 0, and hardly at "
+        "all where the model is surely right."
     ),
     "03_shift_invariance": (
-        "Left: adding the same c to every reward leaves the loss where it was, to the last digit one can see, because "
-        "only differences enter. Right: multiplying every reward by α keeps the order of all answers and yet moves the "
-        "loss; at α = 0 the model knows nothing, and too large an α makes it too sure."
+        "Left: adding the same number c to every reward does not change the loss, because only differences of rewards "
+        "enter. Right: multiplying every reward by α keeps the order of all answers, but changes the loss. At α = 0 "
+        "the model knows nothing; if α is too large, the model is too sure."
     ),
     "04_confidence_and_loss": (
-        "Left: being right costs little, being unsure more, being sure and wrong most of all. Right: the same three "
-        "points against the margin; on the wrong side the loss approaches the straight line −Δ and is never cut off."
+        "Left: a choice costs the model little where it was confident and right, more where it was unsure, and most "
+        "where it was confident and wrong. Right: the same three points against the margin. On the wrong side the loss "
+        "approaches the straight line −Δ, and it has no upper limit."
     ),
     "05_empirical_and_expected_loss": (
-        "Each green point is the mean loss of one sample of n pairs. They scatter around the expected loss (black) "
-        "inside a funnel that narrows like 1/√n; more data brings them to the expected loss, and only a better model "
-        "could bring that down to the entropy floor (dotted)."
+        "Each green point is the mean loss of one sample of n pairs. The points scatter around the expected loss "
+        "(black), about 95 % of them inside a funnel that narrows like 1/√n. With more data they come closer to the "
+        "expected loss. Only a better model could bring the expected loss itself down to the entropy floor (dotted)."
     ),
     "06_pulls": (
-        "How hard each pair pulls its chosen reward up and its rejected one down: 1 − σ(Δ). A pair that the model has "
-        "quite wrong, Δ = −6, pulls hardly harder than one at −3; at 0 it is half the force; a pair that is right and "
-        "sure has all but let go."
+        "How hard each pair pulls its chosen reward up and its rejected reward down: 1 − σ(Δ). A pair at Δ = −6, where "
+        "the model is badly wrong, pulls only a little harder than one at −3. At Δ = 0 the pull is half of the full "
+        "force, and where the model is right and sure it is almost zero."
     ),
     "07_step_of_a_difference": (
-        "The error of a central difference against its step. Right of the bend the curve bends away from its chord, "
-        "and the error grows with the square of the step; left of it rounding, about 1e-16, is divided by ever smaller "
-        "steps. Neither end is good: the best step lies near 1e-5."
+        "The error of a central difference against its step h. Right of the bend the step is too long, and the "
+        "truncation error grows like h². Left of it the step is too short: the rounding error of the function, about "
+        "1e-16, is divided by an ever smaller number. The best step lies between the two, near 1e-5."
     ),
     "08_linear_and_mlp": (
-        "What was learned from the same 600 choices: lines join answers of equal reward, in log-odds; fifteen "
-        "pairs are drawn, each an arrow from the rejected answer (square) to the chosen one (circle). Left: a linear "
-        "scorer can only draw parallel lines, so it misses that answers should be neither too short nor too long. "
-        "Right: two hidden units bend the lines round the middle."
+        "Two models trained on the same 600 choices. Lines join answers of equal reward, in log-odds, dashed where the "
+        "reward is below average. Fifteen pairs are drawn, each as an arrow from the rejected answer (square) to the "
+        "chosen one (circle). Left: the lines of a linear scorer are straight and parallel, so it cannot learn that "
+        "answers should be neither too short nor too long. Right: two hidden units are enough to bend the lines around "
+        "the middle."
     ),
     "09_naive_forms": (
-        "The relative error of the loss in float32. Left: log(1 + exp(−Δ)), as the book has it, is infinite from "
-        "Δ = −88.7 down, and loses its digits, then everything, on the right. Right: max(−Δ, 0) + log1p(exp(−|Δ|)) is "
-        "right to the last digit everywhere. Beyond 88 the loss is below the least number with all its digits, and "
-        "0 is forgiven."
+        "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
+        "Δ = −88.7; for large Δ it loses digit after digit and in the end returns 0. Right: "
+        "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. Beyond Δ = 88 the loss is smaller "
+        "than any float32 number with all its digits, so that 0 is not counted as an error there."
     ),
     "10_training_curve": (
-        "A linear scorer on the travel choices starts at log 2, knowing nothing, and both methods go on until the "
-        "largest gradient entry is below 0.001: Newton's method for 3 steps, gradient descent for 255. The loss on "
-        "travellers held out falls alongside, since six weights cannot learn 168 people by heart; that it ends lower "
-        "is the luck of this split."
+        "A linear scorer learns from the travel choices. It starts at log 2, the loss of knowing nothing. Both methods "
+        "stop when the largest entry of the gradient is below 0.001: Newton's method after 3 steps, gradient descent "
+        "after 255. The loss on held-out travellers falls together with the training loss, since six weights cannot "
+        "memorise the choices of 168 people. That it ends below the training loss is chance: another split of the "
+        "travellers may give the opposite."
     ),
 }
+
+TITLES = {name: name[3:].replace("_", " ").capitalize().replace("mlp", "MLP") for name in CAPTIONS}
 
 
 @dataclass(frozen=True)
 class EmpiricalAndExpected:
-    """Samples of growing size under a model that is not the truth.
+    """Losses of a model that is too sure, on samples of growing size.
 
     Attributes
     ----------
     sample_sizes : array, (n_sizes,), pairs
     empirical_losses : array, (n_sizes, n_samples), nats
     expected, floor, spread : float, nats
-        The model's expected loss, the least that any model could reach, the standard deviation of one pair's loss.
+        The model's expected loss, the lowest expected loss of any model, the standard deviation of one pair's loss.
     """
 
     sample_sizes: NDArray[np.int64]
@@ -146,8 +150,8 @@ def loss_and_gradient_figure() -> Figure:
 def shift_invariance_data() -> tuple[Array, Array, Array, Array]:
     """Return rewards of chosen and rejected answers, (4,), and the shifts c and factors α to try.
 
-    The four pairs have mean loss .5187 and accuracy .75: the last one is on the wrong side, so that no α makes the
-    loss vanish.
+    The four pairs have mean loss .5187 and accuracy .75. The last one is on the wrong side, so the loss does not go
+    to 0 as α grows.
     """
     rewards_chosen, rewards_rejected = np.array([2.0, 1.5, 3.0, 0.5]), np.array([1.0, 1.0, 2.0, 1.0])
     return rewards_chosen, rewards_rejected, np.linspace(-10, 10, 41), np.linspace(0, 6, 121)
@@ -171,7 +175,7 @@ def confidence_and_loss_figure() -> Figure:
 
 
 def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> EmpiricalAndExpected:
-    """Draw samples of preferences from known true margins and judge an overconfident model on each.
+    """Draw samples of preferences from known true margins, and compute the loss of a model that is too sure on each.
 
     Parameters
     ----------
@@ -181,9 +185,9 @@ def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> Empiri
 
     Notes
     -----
-    The world has 500 pairs with true margins Δ* ~ N(0, 1.5²); the model says 2Δ*: right order, too sure. A sample draws
-    n pairs with replacement and asks a person once about each. The variance of one such loss l is E l² - (E l)², the
-    expectation taken over pairs and preferences alike.
+    There are 500 pairs with true margins Δ* ~ N(0, 1.5²). The model says 2Δ*: the right order, but too sure. A sample
+    draws n pairs with replacement and one choice for each. The variance of one such loss l is E l² - (E l)², where the
+    expectation is over pairs and choices.
     """
     rng = np.random.default_rng(seed)
     true_margins = rng.normal(0.0, 1.5, size=500)
@@ -196,8 +200,8 @@ def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> Empiri
             a_wins = sample_preferences(true_margins[drawn], 0.0, rng)
             losses[i, j] = np.mean(pair_losses(np.where(a_wins, margins[drawn], -margins[drawn])))
     expected = expected_loss(true_margins, margins)
-    p = np.asarray(sigmoid(true_margins))
-    square = p * np.asarray(pair_losses(margins)) ** 2 + (1 - p) * np.asarray(pair_losses(-margins)) ** 2
+    p = sigmoid(true_margins)
+    square = p * pair_losses(margins) ** 2 + (1 - p) * pair_losses(-margins) ** 2
     return EmpiricalAndExpected(
         sizes, losses, expected, loss_floor(true_margins), float(np.sqrt(square.mean() - expected**2))
     )
@@ -222,7 +226,7 @@ def pulls_figure() -> Figure:
 
 
 def step_of_a_difference_figure() -> Figure:
-    """Draw the V of truncation and rounding for one entry of an MLP's gradient."""
+    """Draw the V of truncation and rounding error for one entry of an MLP's gradient."""
     sweep = lesson_sweep()
     return figure_of(plot_step_sweep(sweep.steps, sweep.errors, mark=sweep.best_step))
 
@@ -234,7 +238,6 @@ def linear_and_mlp_figure() -> Figure:
     for model, title, ax in ((linear, "linear scorer", left), (bent, "two hidden units", right)):
         plot_reward_map(model.reward, pairs, names=("length", "politeness"), ax=ax)
         ax.set_title(title, fontsize=TEXT_SIZE)
-    right.set_ylabel("")
     return figure_of(left)
 
 
@@ -243,32 +246,32 @@ def naive_forms_figure() -> Figure:
     left, right = new_axes(2, size=(13.0, 4.8), share_y=True)
     plot_naive_form("log(1 + exp(-z))", np.float32, ax=left)
     plot_naive_form("max(-z, 0) + log1p(exp(-|z|))", np.float32, ax=right)
-    right.set_ylabel("")
     return figure_of(left)
 
 
 def training_curve_data() -> dict[str, RewardModel]:
     """Fit a linear scorer to the travel choices by Newton's method and by gradient descent, to the same tolerance.
 
-    One traveller in five is held out, the same ones for both. The features are standardised, without which gradient
-    descent would crawl: cost, minutes and income differ in scale by orders of magnitude from the modes' constants.
+    One traveller in five is held out, the same ones for both methods. The features are standardised: cost, minutes and
+    income are hundreds of times larger than the 0-or-1 features of the modes, and without a common scale gradient
+    descent would be very slow.
     """
     from ..datasets import travel_modes  # noqa: PLC0415  # the only figure on real data
 
     pairs = travel_modes()
     scorer = LinearScorer(pairs.n_features)
     return {
-        method: fit(scorer, pairs, method=method, validation=0.2, standardise=True, tolerance=1e-3, backend="numpy")
+        method: fit(scorer, pairs, method=method, validation=0.2, standardise=True, tolerance=1e-3, backend=REFERENCE)
         for method in ("newton", "gradient_descent")
     }
 
 
 def training_curve_figure() -> Figure:
-    """Draw training and validation loss on the travel choices, Newton beside gradient descent."""
+    """Draw training and held-out loss on the travel choices, for Newton's method and for gradient descent."""
     models = training_curve_data()
     left, right = new_axes(2, share_y=True)
-    plot_loss_curve(models["newton"].history, x_label="step of Newton's method", ax=left)
-    plot_loss_curve(models["gradient_descent"].history, x_label="step of gradient descent", ax=right)
+    plot_loss_curve(models["newton"], ax=left)
+    plot_loss_curve(models["gradient_descent"], ax=right)
     return figure_of(left)
 
 
@@ -287,12 +290,12 @@ FIGURES: dict[str, Callable[[], Figure]] = {
 
 
 def build_figures(folder: str | Path) -> list[Path]:
-    """Draw every committed figure into a folder, as SVG and PNG, with a README of captions.
+    """Draw every figure into a folder, as SVG and PNG, with a README of captions.
 
     Parameters
     ----------
     folder : str or Path
-        Made if it is not there. Figures of the same names are replaced.
+        Created if it does not exist. Figures of the same names are replaced.
 
     Returns
     -------
@@ -303,16 +306,19 @@ def build_figures(folder: str | Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for name, draw in FIGURES.items():
-        paths += save_figure(draw(), folder / name, title=CAPTIONS[name])
+        paths += save_figure(draw(), folder / name, title=TITLES[name], caption=CAPTIONS[name])
     readme = folder / "README.md"
     readme.write_bytes(_readme().encode("utf-8"))
     return [*paths, readme]
 
 
 def _readme() -> str:
-    source = "bradley_terry/course/figures.py"
-    parts = [f"# Figures\n\nDrawn by `bradley-terry figures`, code in `{source}`; not edited by hand.\n"]
+    parts = [
+        "# Figures\n\nOne figure for each lesson, and one of a fit. The command `bradley-terry figures` draws them; "
+        "the code is in `bradley_terry/course/figures.py`. Three more pictures of the repository have other sources: "
+        "`bradley-terry bench --figure` draws `benchmark.svg`, and `python figures/screenshots.py` makes the "
+        "screenshots `lesson.png` and `projector.png`.\n"
+    ]
     for name, caption in CAPTIONS.items():
-        title = name[3:].replace("_", " ").capitalize()
-        parts.append(f"## {title}\n\n![{title}]({name}.svg)\n\n{caption}\n")
+        parts.append(f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.svg)\n\n{caption}\n")
     return "\n".join(parts)

@@ -1,58 +1,56 @@
-"""Plots that only the lessons need; colours, sizes and manners are those of ``bradley_terry.plots``."""
+"""Pictures that only the lessons need, in the style and with the conventions of ``bradley_terry.plots``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from ..logistic import sigmoid
-from ..losses import pair_loss_gradients, pair_losses
-from ..pairs import PreferencePairs
-from ..plots import (
+from ..drawing import (
     CHOSEN,
     EMPIRICAL,
     EXPECTED,
     LINE_WIDTH,
+    LOG_TWO,
     MARKER_SIZE,
     QUIET,
     REJECTED,
     TEXT_SIZE,
-    new_axes,
+    corner,
+    finish,
+    given_or_new,
+    guide,
+    label_ends,
+    note,
+    numbers,
+    points,
     signed,
     style,
 )
+from ..logistic import Array, logit, sigmoid
+from ..losses import mean_loss, pair_loss_gradients, pair_losses
+from ..pairs import PreferencePairs
+from .naive_forms import NAIVE_FORMS, naive_losses, plot_naive_form
 
 __all__ = [
     "NAIVE_FORMS",
     "naive_losses",
+    "plot_confidence",
+    "plot_empirical_and_expected",
+    "plot_loss_tail",
     "plot_naive_form",
     "plot_preference_probability",
     "plot_probability_bar",
     "plot_pulls",
     "plot_reward_map",
+    "plot_scaling",
+    "plot_shift_invariance",
+    "plot_step_sweep",
     "plot_temperature",
 ]
-
-Array = NDArray[np.float64]
-Floating = NDArray[np.floating]
-
-
-def _finish(ax: Axes, x_label: str, y_label: str) -> Axes:
-    ax.set_xlabel(x_label, fontsize=TEXT_SIZE)
-    ax.set_ylabel(y_label, fontsize=TEXT_SIZE)
-    ax.tick_params(labelsize=TEXT_SIZE)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
-BACKGROUND = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # behind words that a line would cross
-
-
-def _note(ax: Axes, words: str, at: tuple[float, float], color: str, *, ha: str = "left", va: str = "center") -> None:
-    ax.annotate(words, at, fontsize=TEXT_SIZE, color=color, ha=ha, va=va, bbox=BACKGROUND, zorder=2.5)
 
 
 @style()
@@ -69,78 +67,217 @@ def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = No
     Axes
         ``lines[0]`` is σ; the points are ``lines[1]``.
     """
-    ax = new_axes()[0] if ax is None else ax
+    ax = given_or_new(ax)
     marked = np.asarray(margins, dtype=np.float64).reshape(-1)
     reach = max(6.0, float(np.abs(marked).max(initial=0.0)) + 1)
     delta = np.linspace(-reach, reach, 401)
-    ax.plot(delta, np.asarray(sigmoid(delta)), color=EXPECTED, linewidth=LINE_WIDTH)
-    p = np.asarray(sigmoid(marked))
-    ax.plot(marked, p, color=CHOSEN, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
-    for z, height in zip(marked.tolist(), p.tolist(), strict=True):
-        left = z > 0
+    ax.plot(delta, sigmoid(delta), color=EXPECTED, linewidth=LINE_WIDTH)
+    ax.plot(marked, sigmoid(marked), color=CHOSEN, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
+    for z in marked.tolist():
+        left, height = z > 0, float(sigmoid(z))
         place = (z + (-0.35 if left else 0.35), height + (0.04 if left else -0.04))
-        _note(ax, f"Δ = {signed(z, '.3g')}: {height:.3f}", place, CHOSEN, ha="right" if left else "left")
+        words = f"Δ = {signed(z, '.3g')}: {height:.3f}"
+        note(ax, place, words, CHOSEN, ha="right" if left else "left", hide_lines=True)
     ax.axhline(0.5, color=QUIET, linewidth=1, linestyle=":")
     ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
     ax.set(ylim=(-0.04, 1.04), xlim=(-reach, reach))
-    return _finish(ax, "margin Δ = reward of a − reward of b", "P(a preferred to b)")
+    return finish(ax, "margin Δ = reward of a − reward of b", "P(a preferred to b)")
 
 
 @style()
 def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = None) -> Axes:
-    """Draw the bar of all choices, which the margin of two rewards divides between a and b.
+    """Draw one bar for all choices, divided into the shares of a and b that the margin of their rewards predicts.
 
     Returns
     -------
     Axes
         ``patches`` are the shares of a and b.
     """
-    ax = new_axes(size=(8.0, 3.2))[0] if ax is None else ax
+    ax = given_or_new(ax, size=(8.0, 3.2))
     p = float(sigmoid(reward_a - reward_b))
     ax.barh([0], [p], color=CHOSEN, height=0.5)
     ax.barh([0], [1 - p], left=[p], color="white", edgecolor=REJECTED, hatch="//", height=0.5)
     inside = 0.12
-    ax.text(
-        max(p / 2, 0.02), 0.42, f"a: {p:.3f}", ha="center" if p > inside else "left", fontsize=TEXT_SIZE, color=CHOSEN
-    )
-    ax.text(min(p + (1 - p) / 2, 0.98), 0.42, f"b: {1 - p:.3f}", ha="center" if p < 1 - inside else "right",
-            fontsize=TEXT_SIZE, color=REJECTED)  # fmt: skip
+    note(ax, (max(p / 2, 0.02), 0.42), f"a: {p:.3f}", CHOSEN, ha="center" if p > inside else "left", va="baseline")
+    right = (min(p + (1 - p) / 2, 0.98), 0.42)
+    note(ax, right, f"b: {1 - p:.3f}", REJECTED, ha="center" if p < 1 - inside else "right", va="baseline")
     ax.vlines(0.5, -0.4, 0.3, color=QUIET, linewidth=1, linestyle=":", zorder=0)
     ax.set(xlim=(0, 1), ylim=(-0.4, 0.75), yticks=[])
     ax.spines["left"].set_visible(False)
     rewards, margin = f"rewards {signed(reward_a)} and {signed(reward_b)}", signed(reward_a - reward_b, "+.3g")
     ax.set_title(f"{rewards}: margin {margin}", fontsize=TEXT_SIZE)
-    return _finish(ax, "P(a preferred to b)", "")
+    return finish(ax, "P(a preferred to b)", "")
 
 
 @style()
-def plot_pulls(margins: ArrayLike, *, ax: Axes | None = None) -> Axes:
-    """Draw how hard each pair pulls its margin up, 1 − σ(Δ), over the curve of all possible pulls.
+def plot_shift_invariance(
+    rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, shifts: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the mean loss after adding c to every reward: flat, since only differences of rewards enter.
 
     Parameters
     ----------
-    margins : array_like, (n_pairs,), log-odds
+    rewards_chosen, rewards_rejected : array_like, (n_pairs,), log-odds
+    shifts : array_like, (n,), log-odds
+        The constants c, in increasing order.
+    ax : Axes, optional
 
     Returns
     -------
     Axes
-        ``lines[0]`` is the curve, ``lines[1]`` the pairs.
+        ``lines[0]`` is the mean loss against c.
     """
-    ax = new_axes()[0] if ax is None else ax
-    z = np.asarray(margins, dtype=np.float64).reshape(-1)
-    reach = max(6.0, float(np.abs(z).max(initial=0.0)) + 0.5)
-    delta = np.linspace(-reach, reach, 401)
-    ax.plot(delta, -np.asarray(pair_loss_gradients(delta)), color=EXPECTED, linewidth=LINE_WIDTH)
-    pulls = -np.asarray(pair_loss_gradients(z))
-    ax.plot(z, pulls, color=EMPIRICAL, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
-    ax.vlines(z, 0, pulls, color=EMPIRICAL, linewidth=2)
-    for at, pull in zip(z.tolist(), pulls.tolist(), strict=True):
-        _note(ax, f"{pull:.3f}", (at + 0.25, pull + 0.02), EMPIRICAL, va="bottom")
-    ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
-    for x, words, color in ((0.25, "the model is wrong", REJECTED), (0.75, "the model is right", CHOSEN)):
-        ax.text(x, 1.02, words, transform=ax.transAxes, ha="center", fontsize=TEXT_SIZE, color=color)
-    ax.set(xlim=(-reach, reach), ylim=(0, 1.12))
-    return _finish(ax, "margin Δ (log-odds)", "pull 1 − σ(Δ)")
+    r_chosen, r_rejected = _rewards(rewards_chosen, rewards_rejected)
+    c = numbers(shifts, "shifts")
+    losses = np.array([mean_loss((r_chosen + s) - (r_rejected + s)) for s in c])
+    ax = given_or_new(ax)
+    ax.plot(c, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
+    here = mean_loss(r_chosen - r_rejected)
+    points(ax, [0.0], [here], EMPIRICAL)
+    note(ax, (0.0, here + 0.03), f"no shift: {here:.4f}", EMPIRICAL, ha="center", va="bottom")
+    ax.set(xlim=(float(c[0]), float(c[-1])), ylim=(0, max(0.9, 1.3 * here)))
+    guide(ax, LOG_TWO, "knowing nothing: log 2")
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    return finish(ax, "c added to every reward (log-odds)", "mean loss (nats)")
+
+
+@style()
+def plot_scaling(
+    rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, factors: ArrayLike, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the mean loss after multiplying every reward by α: the order of the answers stays, the loss changes.
+
+    Parameters
+    ----------
+    rewards_chosen, rewards_rejected : array_like, (n_pairs,), log-odds
+    factors : array_like, (n,)
+        The factors α, in increasing order. A model with α = 0 knows nothing: log 2.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` is the mean loss against α.
+    """
+    r_chosen, r_rejected = _rewards(rewards_chosen, rewards_rejected)
+    alpha = numbers(factors, "factors")
+    losses = np.array([mean_loss(a * r_chosen - a * r_rejected) for a in alpha])
+    ax = given_or_new(ax)
+    ax.plot(alpha, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
+    here, lowest = mean_loss(r_chosen - r_rejected), int(losses.argmin())
+    points(ax, [1.0], [here], EMPIRICAL)
+    if abs(float(alpha[lowest]) - 1) > 0.5:  # else the note at the minimum says as much
+        note(ax, (1.1, here + 0.025), f"no scaling: {here:.4f}", EMPIRICAL, va="bottom")
+    if 0 < lowest < len(alpha) - 1:  # else every pair is on the right side, and the loss falls for ever
+        x, y = float(alpha[lowest]), float(losses[lowest])
+        points(ax, [x], [y], EMPIRICAL, hollow=True)
+        below = y > 0.12
+        place, va = (x, y - 0.04 if below else y + 0.04), "top" if below else "bottom"
+        note(ax, place, f"minimum at α = {x:.1f}: {y:.4f}", EMPIRICAL, ha="center", va=va)
+    ax.set(xlim=(float(alpha[0]), float(alpha[-1])), ylim=(0, max(0.9, 1.05 * float(losses.max()))))
+    guide(ax, LOG_TWO, "knowing nothing: log 2", x=0.12, ha="left")
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    return finish(ax, "factor α on every reward", "mean loss (nats)")
+
+
+def _rewards(rewards_chosen: ArrayLike, rewards_rejected: ArrayLike) -> tuple[Array, Array]:
+    r_chosen, r_rejected = numbers(rewards_chosen, "rewards_chosen"), numbers(rewards_rejected, "rewards_rejected")
+    if r_chosen.shape != r_rejected.shape:
+        shape = r_chosen.shape
+        raise ValueError(f"rewards_rejected: expected shape {shape}, one for each pair, got {r_rejected.shape}")
+    return r_chosen, r_rejected
+
+
+@style()
+def plot_confidence(
+    probabilities: ArrayLike | None = None, *, marks: Sequence[float] = (0.9, 0.6, 0.1), ax: Axes | None = None
+) -> Axes:
+    """Draw -log p against p, the probability that the model gave to the choice that was made.
+
+    Since sigma(logit(p)) = p, -log p is the loss of the margin Δ = logit(p).
+
+    Parameters
+    ----------
+    probabilities : array_like, (n,), optional, in (0, 1)
+        Where to draw, in increasing order; .005 to .999 unless given.
+    marks : sequence of float, in (0, 1)
+        Points to mark and name: confident and right, unsure, confident and wrong.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` is the loss.
+    """
+    p = np.linspace(0.005, 0.999, 498) if probabilities is None else numbers(probabilities, "probabilities")
+    if not ((p > 0) & (p < 1)).all():
+        raise ValueError("probabilities: expected numbers between 0 and 1, P given to the choice that was made")
+    ax = given_or_new(ax)
+    ax.plot(p, pair_losses(logit(p)), color=EXPECTED, linewidth=LINE_WIDTH)
+    for mark in marks:
+        y, color = float(pair_losses(logit(mark))), _mark_confidence(ax, mark, mark)
+        words = f"{_confidence(mark)}\nP = {mark:g}: loss {y:.3f}"
+        if mark < 0.25:
+            note(ax, (mark + 0.035, y), words, color, va="bottom")
+            continue
+        height = max(0.7 + 3.2 * (0.9 - mark), y + 0.35)  # the labels climb to the left, clear of curve and each other
+        ax.plot([mark, mark], [y, height - 0.05], color=QUIET, linewidth=1, linestyle=":")
+        if mark > 0.65:  # words that start here would not end inside the axes
+            note(ax, (1.0, height), words, color, ha="right", va="bottom")
+        else:
+            note(ax, (mark - 0.02, height), words, color, va="bottom")
+    ax.set(xlim=(0, 1), ylim=(0, 5.5))
+    return finish(ax, "probability P given to the choice made", "loss −log P (nats)")
+
+
+@style()
+def plot_loss_tail(
+    margins: ArrayLike | None = None, *, marks: Sequence[float] = (0.9, 0.6, 0.1), ax: Axes | None = None
+) -> Axes:
+    """Draw -log sigma(Δ) far out on the wrong side, where it approaches the straight line -Δ and has no upper limit.
+
+    Parameters
+    ----------
+    margins : array_like, (n,), optional, log-odds
+        Where to draw, in increasing order; -10 to 5 unless given.
+    marks : sequence of float, in (0, 1)
+        Probabilities to mark, each at Δ = logit(p).
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` is the loss, ``lines[1]`` the line -Δ where Δ <= 0.
+    """
+    delta = np.linspace(-10, 5, 601) if margins is None else numbers(margins, "margins")
+    ax = given_or_new(ax)
+    wrong = delta[delta <= 0]
+    ax.plot(delta, pair_losses(delta), color=EXPECTED, linewidth=LINE_WIDTH)
+    ax.plot(wrong, -wrong, color=QUIET, linewidth=2, linestyle=":")
+    for mark in marks:
+        x, y = float(logit(mark)), float(pair_losses(logit(mark)))
+        color = _mark_confidence(ax, x, mark)
+        note(ax, (x + 0.2, y + (0.6 if _confidence(mark) == "unsure" else 0.2)), f"P = {mark:g}", color, va="bottom")
+    low, high = float(delta[0]), float(delta[-1])
+    ax.set(xlim=(low, high), ylim=(0, float(np.max(pair_losses(delta))) * 1.05))
+    words = "surely wrong: each further unit of Δ\ncosts one more nat, without limit"
+    note(ax, (0.55 * low + 0.05 * (high - low), -0.55 * low), words, QUIET, va="bottom")
+    return finish(ax, "margin Δ of the choice made (log-odds)", "loss −log σ(Δ) (nats)")
+
+
+def _mark_confidence(ax: Axes, x: float, probability: float) -> str:
+    """Mark the loss at this probability and return the colour: a vermillion square below ½, hollow if unsure."""
+    color, marker = (CHOSEN, "o") if probability >= 0.5 else (REJECTED, "s")
+    y = float(pair_losses(logit(probability)))
+    points(ax, [x], [y], color, marker=marker, hollow=_confidence(probability) == "unsure")
+    return color
+
+
+def _confidence(probability: float) -> str:
+    if 0.25 <= probability <= 0.75:
+        return "unsure"
+    return "confident and right" if probability > 0.5 else "confident and wrong"
 
 
 @style()
@@ -158,23 +295,157 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
     Axes
         ``lines[0]`` is the loss.
     """
-    ax = new_axes()[0] if ax is None else ax
+    ax = given_or_new(ax)
     z = np.asarray(margins, dtype=np.float64).reshape(-1)
     grid = np.logspace(-1, 1.5, 61)
     losses = np.array([np.mean(pair_losses(z / t)) for t in grid])
     ax.plot(grid, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
-    ax.axhline(np.log(2.0), color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "log 2: knowing nothing", (grid[-1], np.log(2.0) + 0.06), QUIET, ha="right", va="bottom")
+    guide(ax, LOG_TWO, "knowing nothing: log 2")
     if temperature is not None:
         height = float(np.mean(pair_losses(z / temperature)))
         ax.plot([temperature], [height], color=CHOSEN, marker="o", markersize=MARKER_SIZE, zorder=3)
         words = f"T = {temperature:.2f}: {height:.3f}"
-        if height > np.log(2.0):  # on the side away from the curve, which falls to the left of its bend
-            _note(ax, words, (1.15 * temperature, height + 0.1), CHOSEN, va="bottom")
+        if height > LOG_TWO:  # on the side away from the curve, which falls to the left of its bend
+            place = (1.15 * temperature, max(height + 0.1, LOG_TWO + 0.25))
+            note(ax, place, words, CHOSEN, va="bottom", hide_lines=True)
         else:
-            _note(ax, words, (temperature, height - 0.12), CHOSEN, ha="center", va="top")
+            note(ax, (temperature, height - 0.12), words, CHOSEN, ha="center", va="top", hide_lines=True)
     ax.set(xscale="log", ylim=(0, min(3.0, float(losses.max()) * 1.05)))
-    return _finish(ax, "temperature T", "mean loss of Δ/T (nats)")
+    return finish(ax, "temperature T", "mean loss of Δ/T (nats)")
+
+
+@style()
+def plot_empirical_and_expected(
+    sample_sizes: ArrayLike, empirical_losses: ArrayLike, expected: float, floor: float, *,
+    spread: float | None = None, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Draw the mean losses of samples around the expected loss, which they approach like 1/sqrt(n), and the floor.
+
+    Parameters
+    ----------
+    sample_sizes : array_like, (n_sizes,), pairs
+    empirical_losses : array_like, (n_sizes, n_samples), nats
+        Mean losses of independent samples of each size.
+    expected, floor : float, nats
+        The model's loss on endless data, and the lowest loss that any model can reach, the entropy.
+    spread : float, optional, nats
+        Standard deviation of the loss of one pair; draws the funnel expected ± 2 · spread / sqrt(n), which holds
+        about 95 % of the samples.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` holds the samples, ``lines[1]`` is the expected loss, ``lines[2]`` the floor.
+    """
+    sizes = numbers(sample_sizes, "sample_sizes")
+    losses = np.asarray(empirical_losses, dtype=np.float64)
+    if losses.ndim != 2 or len(losses) != len(sizes):
+        wanted = f"({len(sizes)}, n_samples), one row for each size"
+        raise ValueError(f"empirical_losses: expected shape {wanted}, got {losses.shape}")
+    ax = given_or_new(ax, size=(9.0, 5.0))
+    ax.set_xscale("log")
+    low, high = float(sizes[0]) / 1.6, float(sizes[-1]) * 1.6
+    ax.plot(
+        np.repeat(sizes, losses.shape[1]), losses.ravel(), linestyle="none", marker="o", markersize=6, color=EMPIRICAL,
+        alpha=0.6, markeredgewidth=0, zorder=3,
+    )  # fmt: skip
+    ax.plot([low, high], [expected, expected], color=EXPECTED, linewidth=LINE_WIDTH)
+    ax.plot([low, high], [floor, floor], color=QUIET, linewidth=2, linestyle=":")
+    top, bottom = max(float(losses.max()), expected), min(float(losses.min()), floor)
+    if spread is not None:
+        n = np.geomspace(low, high, 200)
+        half = 2 * spread / np.sqrt(n)
+        ax.fill_between(n, expected - half, expected + half, color=EMPIRICAL, alpha=0.12, linewidth=0, zorder=0)
+        inside = np.abs(losses - expected) <= 2 * spread / np.sqrt(sizes)[:, None]
+        words = f"shaded: expected ± 2·{spread:.2f}/√n\nholds {inside.mean():.0%} of the samples"
+        corner(ax, words, EMPIRICAL)
+    beyond = 0.05 * max(top - bottom, 0.01)
+    ax.set(xlim=(low, high), ylim=(max(0.0, bottom - beyond), top + beyond))
+    ends = [(expected, f"expected loss {expected:.3f}", EXPECTED), (floor, f"entropy floor {floor:.3f}", QUIET)]
+    label_ends(ax, ends)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    return finish(ax, "number of pairs n in the sample", "mean loss (nats)")
+
+
+@style()
+def plot_pulls(margins: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """Draw how hard each pair pulls its margin up, 1 − σ(Δ), over the curve of all possible pulls.
+
+    Parameters
+    ----------
+    margins : array_like, (n_pairs,), log-odds
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` is the curve, ``lines[1]`` the pairs.
+    """
+    ax = given_or_new(ax)
+    z = np.asarray(margins, dtype=np.float64).reshape(-1)
+    reach = max(6.0, float(np.abs(z).max(initial=0.0)) + 0.5)
+    delta = np.linspace(-reach, reach, 401)
+    ax.plot(delta, np.negative(pair_loss_gradients(delta)), color=EXPECTED, linewidth=LINE_WIDTH)
+    pulls = np.negative(pair_loss_gradients(z))
+    ax.plot(z, pulls, color=EMPIRICAL, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
+    ax.vlines(z, 0, pulls, color=EMPIRICAL, linewidth=2)
+    for at, pull in zip(z.tolist(), pulls.tolist(), strict=True):
+        note(ax, (at + 0.25, pull + 0.02), f"{pull:.3f}", EMPIRICAL, va="bottom", hide_lines=True)
+    ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
+    for x, words, color in ((0.25, "the model is wrong", REJECTED), (0.75, "the model is right", CHOSEN)):
+        ax.text(x, 1.02, words, transform=ax.transAxes, ha="center", fontsize=TEXT_SIZE, color=color)
+    ax.set(xlim=(-reach, reach), ylim=(0, 1.12))
+    return finish(ax, "margin Δ (log-odds)", "pull 1 − σ(Δ)")
+
+
+@style()
+def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the error of a central difference against its step, both on logarithmic axes: a V.
+
+    Parameters
+    ----------
+    steps, errors : array_like, (n_steps,)
+        As ``gradient_check.step_sweep`` returns them. An error of exactly 0 is drawn at 1e-17, below all others.
+    mark : float, optional
+        A step to point at.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the errors, the slope h² of truncation, the slope 1/h of rounding, and the mark.
+    """
+    h, error = numbers(steps, "steps"), np.maximum(numbers(errors, "errors"), 1e-17)
+    if h.shape != error.shape or not (h > 0).all():
+        raise ValueError(f"steps: expected positive numbers, one for each error, got shapes {h.shape}, {error.shape}")
+    ax = given_or_new(ax)
+    ax.plot(h, error, color=EMPIRICAL, linewidth=LINE_WIDTH, zorder=3)
+    ax.set(xscale="log", yscale="log")
+    far, near = int(np.argmax(h)), int(np.argmin(h))
+    middle = float(np.sqrt(h[far] * h[near]))
+    right, left = h[h >= middle], h[h <= middle]
+    # through the point a hundred times below the longest step, and through the typical error of the shortest
+    anchor = int(np.argmin(np.abs(np.log(h / (h[far] / 100)))))
+    rounding = float(np.median(error[h <= 10 * h[near]] * h[h <= 10 * h[near]]))
+    truncation = error[anchor] * (right / h[anchor]) ** 2
+    shown = truncation >= error.min()
+    ax.plot(right[shown], truncation[shown], color=EXPECTED, linewidth=1.5, linestyle="--")
+    ax.plot(left, rounding / left, color=EXPECTED, linewidth=1.5, linestyle=":")
+
+    def beside(at: tuple[float, float], offset: tuple[float, float], words: str, color: str, ha: str) -> None:
+        ax.annotate(words, at, offset, textcoords="offset points", fontsize=TEXT_SIZE, color=color, ha=ha)
+
+    beside((h[anchor], error[anchor]), (-10, 14), "truncation ∝ h²", EXPECTED, "right")
+    at = left[len(left) // 3]
+    beside((at, rounding / at), (12, 12), "rounding ∝ 1/h", EXPECTED, "left")
+    if mark is not None:
+        at_mark = float(np.exp(np.interp(np.log(mark), np.log(h), np.log(error))))
+        ax.plot([mark], [at_mark], color=REJECTED, marker="s", markersize=MARKER_SIZE, linestyle="none", zorder=4)
+        side, ha = (16, "left") if mark < 1e-3 * middle else (-16, "right")  # away from the edge that is near
+        beside((mark, at_mark), (side, -22), f"h = {mark:.0e}: {at_mark:.0e}", REJECTED, ha)
+        ax.set_ylim(bottom=min(ax.get_ylim()[0], at_mark / 100))  # space for these words
+    return finish(ax, "step h", "error of the central difference")
 
 
 @style()
@@ -197,10 +468,10 @@ def plot_reward_map(
     -------
     Axes
     """
-    ax = new_axes(size=(6.4, 5.6))[0] if ax is None else ax
+    ax = given_or_new(ax, size=(6.4, 5.6))
     side = np.linspace(-reach, reach, 61)
     x, y = np.meshgrid(side, side)
-    r = np.asarray(reward(np.column_stack([x.ravel(), y.ravel()]))).reshape(x.shape)
+    r = reward(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
     r = r - r.mean()  # a shift means nothing
     lines = ax.contour(x, y, r, levels=9, colors=EXPECTED, linewidths=1.5)
     ax.clabel(lines, fontsize=TEXT_SIZE - 3, fmt=lambda value: signed(value, ".1f"))
@@ -212,71 +483,4 @@ def plot_reward_map(
             ax.plot(*chosen, color=CHOSEN, marker="o", markersize=6, linestyle="none")
             ax.plot(*rejected, color=REJECTED, marker="s", markersize=5, linestyle="none")
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
-    return _finish(ax, *names)
-
-
-NAIVE_FORMS: dict[str, str] = {
-    "log(1 + exp(-z))": "overflows: exp is infinite, and so is the loss",
-    "-log(1/(1 + exp(-z)))": "σ rounds to 0 on the left and to 1 on the right",
-    "-z + log(1 + exp(z))": "overflows on the other side: infinite, where the loss is nearly 0",
-    "max(-z, 0) + log1p(exp(-|z|))": "the stable form: right everywhere",
-}
-
-
-def naive_losses(form: str, margins: ArrayLike, dtype: type[np.floating] = np.float64) -> Floating:
-    """Compute the pair loss by one of ``NAIVE_FORMS``, each step in the given precision, whatever comes of it.
-
-    Parameters
-    ----------
-    form : str
-    margins : array_like, (n,), log-odds
-    dtype : float16, float32 or float64
-
-    Returns
-    -------
-    array, (n,), of that dtype
-    """
-    if form not in NAIVE_FORMS:
-        raise ValueError(f"form: expected one of {', '.join(NAIVE_FORMS)}, got {form!r}")
-    z = np.asarray(margins, dtype=dtype)
-    one = dtype(1)
-    with np.errstate(all="ignore"):  # the failure is what is to be seen
-        if form == "log(1 + exp(-z))":
-            return np.asarray(np.log(one + np.exp(-z)))
-        if form == "-log(1/(1 + exp(-z)))":
-            return np.asarray(-np.log(one / (one + np.exp(-z))))
-        if form == "-z + log(1 + exp(z))":
-            return np.asarray(-z + np.log(one + np.exp(z)))
-        return np.asarray(np.maximum(-z, dtype(0)) + np.log1p(np.exp(-np.abs(z))))
-
-
-@style()
-def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axes | None = None) -> Axes:
-    """Draw the relative error of one form of the loss against the margin; where it fails altogether, a hatched band.
-
-    Returns
-    -------
-    Axes
-        ``lines[0]`` is the relative error, where there is a number.
-    """
-    ax = new_axes()[0] if ax is None else ax
-    reach = {np.float16: 16.0, np.float32: 120.0}.get(dtype, 800.0)
-    z = np.linspace(-reach, reach, 801).astype(dtype).astype(np.float64)
-    right = np.asarray(pair_losses(z))
-    got = naive_losses(form, z, dtype).astype(np.float64)
-    tiny = float(np.finfo(dtype).tiny)  # below it numbers have ever fewer digits, whoever computes
-    failed = ~np.isfinite(got) | ((got == 0) & (right >= tiny))
-    error = np.maximum(np.abs(got - right) / np.maximum(right, tiny), float(np.finfo(dtype).eps) / 16)
-    ax.plot(z, np.where(failed, np.nan, error), color=EMPIRICAL, linewidth=LINE_WIDTH)
-    ax.set(yscale="log", xlim=(-reach, reach), ylim=(float(np.finfo(dtype).eps) / 32, 10))
-    for value, where in {"inf": np.isinf(got), "NaN": np.isnan(got), "0": failed & (got == 0)}.items():
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(int), [0]])))
-        for first, last in zip(edges[::2], edges[1::2], strict=True):
-            left, end = float(z[first]), float(z[last - 1])
-            ax.axvspan(left, end, facecolor="none", edgecolor=REJECTED, hatch="//", linewidth=0)
-            ax.text((left + end) / 2, 0.1, value, ha="center", fontsize=TEXT_SIZE + 2, color=REJECTED,
-                    bbox={"facecolor": "white", "edgecolor": "none"})  # fmt: skip
-    ax.axhline(1.0, color=QUIET, linewidth=1, linestyle=":")
-    _note(ax, "100 %", (-0.35 * reach, 1.0), QUIET, ha="center")  # where every form works
-    ax.set_title(f"{form.replace('z', 'Δ').replace('-', '−')} in {dtype.__name__}", fontsize=TEXT_SIZE)
-    return _finish(ax, "margin Δ (log-odds)", "relative error")
+    return finish(ax, *names)

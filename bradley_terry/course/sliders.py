@@ -1,8 +1,8 @@
-"""The sliders of the lessons: move one, and picture and sentence change; drawn by the functions that draw the figures.
+"""The sliders of the lessons: when a slider moves, a picture and a sentence below it change.
 
-Each slider is a function of this room without arguments, which a lesson calls as the last line of a cell. Its drawing
-half, ``draw_…``, takes the values and returns axes and a sentence, so that lessons can show the same picture without a
-kernel, and tests can check it without a browser. ipywidgets is imported on first use.
+Each slider is a function without arguments, which a lesson calls as the last line of a cell. Its drawing is a function
+of its own, ``draw_…``, which takes the values and returns axes and a sentence. So lessons can show the same picture
+without a kernel, and tests can check it without a browser. ipywidgets is imported on first use.
 """
 
 from __future__ import annotations
@@ -15,31 +15,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
+from ..drawing import TEXT_SIZE, figure_of, new_axes, style
 from ..evaluation import Evaluation, reliability
 from ..gradient_check import StepSweep, step_sweep
-from ..logistic import sigmoid
+from ..logistic import Array, sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..model import RewardModel
-from ..objective import Objective
+from ..objective import REFERENCE, Objective
 from ..pairs import PreferencePairs
-from ..plots import (
-    TEXT_SIZE,
-    figure_of,
-    new_axes,
-    plot_empirical_and_expected,
-    plot_loss_and_gradient,
-    plot_reliability,
-    plot_scaling,
-    plot_shift_invariance,
-    plot_step_sweep,
-    style,
-)
+from ..plots import plot_loss_and_gradient, plot_reliability
 from ..preference import expected_loss, loss_floor, sample_preferences
 from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
-from .plots import NAIVE_FORMS, plot_naive_form, plot_probability_bar, plot_pulls, plot_reward_map, plot_temperature
+from .naive_forms import NAIVE_FORMS, plot_naive_form
+from .plots import (
+    plot_empirical_and_expected,
+    plot_probability_bar,
+    plot_pulls,
+    plot_reward_map,
+    plot_scaling,
+    plot_shift_invariance,
+    plot_step_sweep,
+    plot_temperature,
+)
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -70,8 +69,9 @@ __all__ = [
     "temperature",
 ]
 
-Array = NDArray[np.float64]
 Drawing = tuple[Axes, str]
+
+NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # else JupyterLab makes it wider than a screen is high
 
 
 def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, float] | Mapping[str, object]) -> VBox:
@@ -80,8 +80,8 @@ def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, fl
     Parameters
     ----------
     draw : callable, (**values) -> (axes, sentence)
-    **controls : (least, greatest, step, start), or a mapping of words to values
-        For each argument, in order; underscores in its name become spaces.
+    **controls : (smallest, largest, step, start), or a mapping of words to values
+        One for each argument of ``draw``, in order; underscores in its name become spaces.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, fl
             low, high, step_size, start = control
             kind = widgets.IntSlider if all(isinstance(value, int) for value in control) else widgets.FloatSlider
             inputs[name] = kind(value=start, min=low, max=high, step=step_size, **common)
-    picture, sentence = widgets.Image(format="png"), widgets.Label()
+    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
     places: list[Bbox] = []
 
     def redraw(_: object = None) -> None:
@@ -115,7 +115,7 @@ def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, fl
 @lru_cache(maxsize=1)
 def _box() -> Any:
     class Play(_widgets().VBox):  # type: ignore[misc]
-        """A box that says in plain text what it is, for readers without a kernel."""
+        """A box that describes itself in plain text for readers without a running kernel."""
 
         def __repr__(self) -> str:
             return "a slider: it needs a running kernel; the figures of this lesson need none"
@@ -134,9 +134,9 @@ def _widgets() -> Any:
 
 
 def _png(ax: Axes, places: list[Bbox]) -> bytes:
-    """Return the picture; panels stay where the first picture had them, which spares half the time and does not jump.
+    """Return the picture as PNG, with its panels where the first picture had them.
 
-    ``places`` is empty before the first picture, and then says where its panels are.
+    This halves the time, and nothing jumps. ``places`` is empty before the first picture, which fills it.
     """
     figure, buffer = figure_of(ax), io.BytesIO()
     with style():
@@ -160,7 +160,7 @@ def draw_probability(reward_a: float, reward_b: float) -> Drawing:
 
 
 def probability() -> VBox:
-    """Move two rewards; watch what moves the probability and what does not."""
+    """Move two rewards, and see what changes the probability and what does not."""
     return play(draw_probability, reward_a=(-5.0, 5.0, 0.1, 2.0), reward_b=(-5.0, 5.0, 0.1, 1.0))
 
 
@@ -193,33 +193,33 @@ def draw_shift_and_scale(shift: float, scale: float) -> Drawing:
 
 
 def shift_and_scale() -> VBox:
-    """Move a shift, which changes nothing, beside a scale, which does."""
+    """Change a shift, which leaves the loss alone, and a scale, which does not."""
     return play(draw_shift_and_scale, shift=(-10.0, 10.0, 0.5, 0.0), scale=(0.0, 6.0, 0.1, 1.0))
 
 
 @lru_cache(maxsize=1)
 def confidence_world() -> Array:
-    """Return 2,000 measured margins of a model that is three times too sure: Δ = 3Δ* of the answers people chose."""
+    """Return 2,000 margins, Δ = 3Δ*, of the answers that people chose: the model is three times too sure."""
     rng = np.random.default_rng(4)
     true = rng.normal(0.0, 1.2, 2000)
     a_wins = sample_preferences(true, 0.0, rng)
-    margins = 3 * np.where(a_wins, true, -true)
+    margins: Array = 3 * np.where(a_wins, true, -true)
     margins.flags.writeable = False
-    return np.asarray(margins)
+    return margins
 
 
 def draw_temperature(temperature: float) -> Drawing:
-    """Draw lesson 4: calibration and loss of margins divided by T."""
+    """Draw lesson 4: the calibration and the loss of margins divided by T."""
     z = confidence_world() / temperature
     left, right = new_axes(2, size=(11.0, 4.6))
     plot_reliability(reliability(z), ax=left)
     plot_temperature(confidence_world(), temperature, ax=right)
     share = float(np.mean(z > 0))
-    return left, f"T = {temperature:.1f}: mean loss {mean_loss(z):.4f}; accuracy {share:.4f}, whatever T"
+    return left, f"T = {temperature:.1f}: mean loss {mean_loss(z):.4f}; accuracy {share:.4f} for every T"
 
 
 def temperature() -> VBox:
-    """Divide all margins by T: accuracy stays, the loss does not."""
+    """Divide all margins by T: the accuracy stays, the loss changes."""
     return play(draw_temperature, temperature=(0.2, 10.0, 0.1, 1.0))
 
 
@@ -229,7 +229,7 @@ def _sample(n: int = 20_000) -> tuple[Array, Array, float, float, float]:
     true = rng.normal(0.0, 1.5, 500)
     drawn = rng.integers(500, size=(n, 20))
     wins = np.where(sample_preferences(true[drawn], 0.0, rng), 1.0, -1.0)
-    losses = np.asarray(pair_losses(2 * true[drawn] * wins))
+    losses = pair_losses(2 * true[drawn] * wins)
     means = np.cumsum(losses, axis=0) / np.arange(1, n + 1)[:, None]
     return means, losses[:, 0], expected_loss(true, 2 * true), loss_floor(true), float(losses.std())
 
@@ -245,10 +245,10 @@ def draw_more_pairs(hundreds: int) -> Drawing:
 
 
 def more_pairs() -> VBox:
-    """Push “+100 pairs” and see empirical losses gather around the expected one."""
+    """Press “+100 pairs” and see the empirical losses gather around the expected loss."""
     widgets = _widgets()
     button, reset = widgets.Button(description="+100 pairs"), widgets.Button(description="start again")
-    picture, sentence = widgets.Image(format="png"), widgets.Label()
+    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
     count = [1]
     places: list[Bbox] = []
 
@@ -278,17 +278,17 @@ def draw_pull(margin: float) -> Drawing:
 
 
 def pull() -> VBox:
-    """Move a pair from wrong to right and watch it let go."""
+    """Move the margin of a pair from wrong to right, and see its pull fade."""
     return play(draw_pull, margin=(-6.0, 6.0, 0.1, -2.0))
 
 
 @lru_cache(maxsize=1)
 def lesson_sweep() -> StepSweep:
-    """Return the V of lesson 7: one entry of the gradient of a small MLP, differenced with many steps."""
+    """Return the V of lesson 7: the error of a central difference of one MLP parameter, for steps of many sizes."""
     rng = np.random.default_rng(7)
     scorer = MLPScorer(3, 4)
     chosen, rejected = rng.normal(size=(2, 30, 3))
-    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend="numpy")
+    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend=REFERENCE)
     return step_sweep(objective, rng.normal(size=scorer.n_parameters))
 
 
@@ -301,7 +301,7 @@ def draw_step(exponent: float) -> Drawing:
 
 
 def step() -> VBox:
-    """Choose the step of a central difference, from far too long to far too short."""
+    """Choose the step of a central difference, from much too short to much too long."""
     return play(draw_step, exponent=(-13.0, 0.0, 0.25, -2.0))
 
 
@@ -310,7 +310,7 @@ WIDTHS = (1, 2, 4, 8, 16)
 
 @lru_cache(maxsize=2)
 def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
-    """Return n pairs to learn from and 600 to judge by, true reward 2 - x1² + x2: neither too short nor too long."""
+    """Return n pairs for training and 600 for evaluation, with the true reward 2 - x1² + x2: medium length is best."""
     rng = np.random.default_rng(0 if n == 600 else n)
     a, b = rng.uniform(-2, 2, size=(2, n + 600, 2))
     true = [2 - x[:, 0] ** 2 + x[:, 1] for x in (a, b)]
@@ -322,33 +322,33 @@ def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
 
 @lru_cache(maxsize=len(WIDTHS))
 def _fitted(n_hidden: int) -> RewardModel:
-    return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend="numpy")
+    return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend=REFERENCE)
 
 
 @lru_cache(maxsize=len(WIDTHS))
-def _judged(n_hidden: int) -> Evaluation:
+def _evaluated(n_hidden: int) -> Evaluation:
     return _fitted(n_hidden).evaluate(curved_world()[1])
 
 
 def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
-    """Return a linear scorer and one with two hidden units, fitted to the curved world, and the pairs they saw."""
+    """Return a linear model and one with two hidden units, fitted to the curved world, and their training pairs."""
     pairs = curved_world()[0]
-    return fit(LinearScorer(2), pairs, l2=1e-3, backend="numpy"), _fitted(2), pairs
+    return fit(LinearScorer(2), pairs, l2=1e-3, backend=REFERENCE), _fitted(2), pairs
 
 
 def draw_hidden_width(n_hidden: int) -> Drawing:
-    """Draw lesson 8: the reward that an MLP of this width learned."""
-    model, found = _fitted(n_hidden), _judged(n_hidden)
+    """Draw lesson 8: the reward that an MLP with so many hidden units has learned."""
+    model, found = _fitted(n_hidden), _evaluated(n_hidden)
     ax = plot_reward_map(model.reward, curved_world()[0], names=("length", "politeness"))
     return (
         ax,
-        f"{n_hidden} hidden unit{'s' * (n_hidden > 1)}: {found.accuracy:.3f} right, mean loss {found.mean_loss:.4f} "
+        f"{n_hidden} hidden unit{'s' * (n_hidden > 1)}: accuracy {found.accuracy:.3f}, mean loss {found.mean_loss:.4f} "
         "on fresh pairs",
     )
 
 
 def hidden_width() -> VBox:
-    """Choose how many hidden units may bend the reward."""
+    """Choose the number of hidden units, and see how they bend the reward."""
     return play(draw_hidden_width, n_hidden={str(width): width for width in WIDTHS})
 
 
@@ -356,12 +356,12 @@ DTYPES: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.flo
 
 
 def draw_forms(form: str, dtype: str) -> Drawing:
-    """Draw lesson 9: where a form of the loss fails in a floating-point type."""
+    """Draw lesson 9: where one form of the loss fails in one floating-point type."""
     return plot_naive_form(form, DTYPES[dtype]), f"{form} in {dtype}: {NAIVE_FORMS[form]}"
 
 
 def forms() -> VBox:
-    """Choose how the loss is written, and in how many bits."""
+    """Choose how the loss is written, and with how many bits it is computed."""
     return play(
         draw_forms, form={form: form for form in NAIVE_FORMS}, dtype={dtype: dtype for dtype in reversed(DTYPES)}
     )

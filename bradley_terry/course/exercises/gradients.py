@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...diagnosis import diagnose
+from ...gradient_check.diagnosis import diagnose
 from ...logistic import Array
 from ...losses import pair_loss_gradients
 from ...objective import Objective

@@ -1,4 +1,4 @@
-"""Wrong gradients, written here pair by pair and apart from the table the diagnosis uses, must get their right name."""
+"""Wrong gradients, computed here pair by pair and without the code of the diagnosis, must get the right diagnosis."""
 
 from itertools import product
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry.diagnosis import MERE
+from bradley_terry.gradient_check.diagnosis import MERE, diagnose
 
 SCORERS = {
     "linear": bt.LinearScorer(5),
@@ -37,7 +37,7 @@ def problem(kind: str, extras: tuple[str, ...], seed: int):
 
 
 def row(scorer, phi, x, slip=None):
-    """dr/dφ of one answer, with a slip inside the network if asked for."""
+    """Return dr/dφ of one answer, with a slip inside the network if one is named."""
     if isinstance(scorer, bt.LinearScorer):
         return np.array(x, dtype=float)
     if isinstance(scorer, bt.TableScorer):
@@ -62,7 +62,7 @@ def row(scorer, phi, x, slip=None):
 
 
 def together(scorer, phi, x, y, slip):
-    """dΔ/dφ of a pair whose two answers were wrongly taken as one."""
+    """Return dΔ/dφ of a pair whose two answers were wrongly taken as one."""
     if slip == "through":
         return row(scorer, phi, np.asarray(x) - np.asarray(y))
     weights, bias, head = phi[:12].reshape(3, 4), phi[12:16], phi[16:]
@@ -73,7 +73,7 @@ def together(scorer, phi, x, y, slip):
 
 
 def gradient(objective, phi, slip):
-    """Σ over the pairs, one after another, with one thing wrong."""
+    """Add up the gradient pair by pair, with one thing wrong."""
     if slip == "mean pull":
         d = np.array([one.sum() for one in pulls_of(objective, phi)])
         moved = [row(objective.scorer, phi, c) - row(objective.scorer, phi, r) for c, r in answers(objective)]
@@ -129,7 +129,7 @@ def answers(objective):
 
 
 def pulls_of(objective, phi):
-    """dL/dΔ of each pair: what is left of the gradient's weights when dΔ/dφ is taken off."""
+    """Yield dL/dΔ of each pair."""
     pairs = objective.pairs
     w = np.ones(N) if pairs.weights is None else pairs.weights
     t = np.ones(N) if pairs.labels is None else pairs.labels
@@ -152,7 +152,7 @@ NAMES = {  # slip → words that its diagnosis must contain
     "sign": "sign is flipped",
     "sum": "is missing: a sum",
     "twice": "twice",
-    "sigma": "σ(Δ) stands where σ(−Δ) belongs: sure",
+    "sigma": "σ(Δ) instead of σ(−Δ)",
     "no sigma": "factor σ(−Δ) is missing",
     "sigma prime": "σ′(Δ)",
     "chosen": "only the chosen",
@@ -162,9 +162,9 @@ NAMES = {  # slip → words that its diagnosis must contain
     "only first": "only the first pair",
     "answers": "number of answers, 2n",
     "mean pull": "every pair has the mean pull",
-    "last undivided": "only the last pair counts, and undivided",
-    "first undivided": "only the first pair counts, and undivided",
-    "sigma of twice": "σ(2Δ) stands where σ(Δ) belongs",
+    "last undivided": "only the last pair counts, and the division",
+    "first undivided": "only the first pair counts, and the division",
+    "sigma of twice": "σ(2Δ) instead of σ(Δ)",
     "one before": "pull of the pair before it",
     "one after": "pull of the pair after it",
 }
@@ -182,45 +182,64 @@ EXTRA_NAMES = {
 MLP_NAMES = {
     "activation": "derivative of the activation is missing",
     "head": "output weights are missing",
-    "a for h": "made of a = x W + b",
+    "a for h": "uses a = x W + b",
     "through": "went through the network",
-    "h of differences": "differences of h were taken",
+    "h of differences": "difference of the two h",
 }
 TANH_NAMES = {"one minus h": "1 − h", "slope at h": "taken at h"}
 
 
-def cases():
-    for kind, extras, seed in product(SCORERS, EXTRAS, range(3)):
+def cases(all_extras=EXTRAS, seeds=range(3)):
+    for kind, extras, seed in product(SCORERS, all_extras, seeds):
         names = NAMES | {k: v for extra in extras for k, v in EXTRA_NAMES[extra].items()}
-        names |= {} if "labels" in extras else {"loss": "the loss stands where its slope"}
+        names |= {} if "labels" in extras else {"loss": "the loss instead of its slope"}
         names |= MLP_NAMES if kind in {"tanh", "relu"} else {}
         names |= TANH_NAMES if kind == "tanh" else {}
         yield from ((kind, extras, seed, slip, words) for slip, words in names.items())
 
 
-def test_every_wrong_gradient_gets_its_name_and_none_a_wrong_one():
-    """Of mistakes × scorers × extras × seeds at least 95 in 100 are named in every wrong block, none is misnamed."""
-    n, named, misnamed = 0, 0, []
-    for kind, extras, seed, slip, words in cases():
+def of_the_report(objective, phi, wrong):
+    """Return the diagnosis of each wrong block, as the gradient check gives it."""
+    report = bt.check_gradient(lambda at: (objective(at)[0], wrong), phi, objective=objective)
+    return {block.name: block.diagnosis for block in report.blocks if not block.passed}
+
+
+def of_the_blocks(objective, phi, wrong):
+    """Return the same without differences: a block is wrong if it is not the objective's own."""
+    shapes, right, parts = objective.scorer.shapes, objective(phi)[1], objective.scorer.unpack
+    differs = {name: not np.allclose(parts(wrong)[name], parts(right)[name], rtol=1e-8) for name in shapes}
+    found = diagnose(wrong, right, shapes, differs, objective, phi)
+    return {name: found.get(name, "") for name in shapes if differs[name]}
+
+
+@pytest.mark.parametrize(
+    ("diagnosed", "some_cases", "at_least"),
+    [
+        pytest.param(of_the_blocks, list(cases([EXTRAS[0], EXTRAS[-1]], range(1))), 300, id="blocks"),
+        pytest.param(of_the_report, list(cases()), 1000, id="report", marks=pytest.mark.full),
+    ],
+)
+def test_every_wrong_gradient_gets_the_right_diagnosis_and_none_a_wrong_one(diagnosed, some_cases, at_least):
+    """Over mistakes × scorers × extras × seeds, 95 of 100 wrong blocks are diagnosed, and no diagnosis is wrong."""
+    n, n_right, misnamed = 0, 0, []
+    for kind, extras, seed, slip, words in some_cases:
         objective, phi = problem(kind, extras, seed)
-        wrong = gradient(objective, phi, slip)
-        report = bt.check_gradient(lambda at, g=wrong, o=objective: (o(at)[0], g), phi, objective=objective)
-        assert not report.passed, (kind, extras, slip)
-        for block in report.blocks:
-            if not block.passed:
-                n += 1
-                others = [s for s in block.diagnosis.removeprefix("looks like: ").split("; or: ") if words not in s]
-                named += words in block.diagnosis
-                if block.diagnosis and (words not in block.diagnosis or set(others) - set(MERE)):
-                    misnamed.append((kind, extras, seed, slip, block.name, block.diagnosis))
+        found = diagnosed(objective, phi, gradient(objective, phi, slip))
+        assert found, (kind, extras, slip)
+        for name, diagnosis in found.items():
+            n += 1
+            others = [s for s in diagnosis.removeprefix("looks like: ").split("; or: ") if words not in s]
+            n_right += words in diagnosis
+            if diagnosis and (words not in diagnosis or set(others) - set(MERE)):
+                misnamed.append((kind, extras, seed, slip, name, diagnosis))
     assert not misnamed
-    assert n > 1000
-    assert named >= 0.95 * n
+    assert n > at_least
+    assert n_right >= 0.95 * n
 
 
 @pytest.mark.parametrize("kind", SCORERS)
-def test_the_right_gradient_written_here_passes(kind):
-    """The table above tests something: without a slip its gradient is right."""
+def test_the_gradient_computed_here_passes_without_a_slip(kind):
+    """The sums over pairs above are right, so that each slip alone makes them wrong."""
     for extras in EXTRAS:
         objective, phi = problem(kind, extras, 0)
         right = gradient(objective, phi, None)
@@ -229,8 +248,8 @@ def test_the_right_gradient_written_here_passes(kind):
         assert not any(block.diagnosis for block in report.blocks)
 
 
-def test_what_fits_nothing_gets_no_name(rng):
-    """Random numbers, a single wrong entry, two mistakes at once: wrong, and no guess."""
+def test_a_gradient_that_fits_no_mistake_gets_no_diagnosis(rng):
+    """Random numbers, a single wrong entry, or two mistakes at once fail, and nothing is guessed."""
     objective, phi = problem("tanh", (), 0)
     right = objective(phi)[1]
     one = right.copy()
@@ -248,16 +267,16 @@ def test_what_fits_nothing_gets_no_name(rng):
         (lambda g: -g, "the sign is flipped"),
         (lambda g: 2 * g, "twice what it should be"),
         (lambda g: g / 2, "half of what it should be"),
-        (lambda g: 0.3 * g, "off by the factor 0.3"),
+        (lambda g: 0.3 * g, "every entry is off by the factor 0.3"),
         (lambda g: 0 * g, "never filled in"),
         (lambda g: g.reshape(2, 3).T.ravel(), "the matrix is transposed"),
-        (lambda g: np.roll(g, 1), "1 place too far on"),
-        (lambda g: np.roll(g, -2), "2 places too early"),
+        (lambda g: np.roll(g, 1), "every entry is 1 place too late"),
+        (lambda g: np.roll(g, -2), "every entry is 2 places too early"),
         (lambda g: g[[1, 0, 3, 2, 5, 4]], "the right numbers in the wrong places"),
     ],
 )
-def test_without_a_problem_arithmetic_is_tried(change, words):
-    """A learner's own function, of which only loss and gradient are known."""
+def test_without_an_objective_arithmetic_is_tried(change, words):
+    """The function is of unknown origin: only its loss and its gradient are known."""
     phi = np.array([0.3, -1.0, 2.0, 0.7, -0.2, 1.1])
 
     def function(at):

@@ -1,9 +1,9 @@
-"""What does a wrong gradient look like? It is compared with gradients that are wrong in known ways.
+"""Which mistake does a wrong gradient look like? It is compared with gradients that are wrong in known ways.
 
-Given the problem (an ``Objective``), each mistake that people make on the road back is made here on purpose, one at a
-time: ``wrong_gradients`` gives the sentence and the numbers. Without the problem, what remains is arithmetic: a
-constant factor, a transposed matrix, the right numbers in the wrong places. A block that fits nothing gets no name: a
-wrong diagnosis is worse than none.
+Given the problem (an ``Objective``), ``wrong_gradients`` makes the known mistakes of the backward pass on purpose, one
+at a time, and yields a sentence and the numbers for each. Without the problem only arithmetic can be tried: a constant
+factor, a transposed matrix, the right numbers in the wrong places. A block that fits no mistake gets no diagnosis,
+because a wrong diagnosis is worse than none.
 
     Δ = r_chosen - r_rejected        z = Δ - m        d_margins = w·((1 - t)·sigma(z) - t·sigma(-z)) / Σ w
     gradient = backward(chosen, +d_margins) + backward(rejected, -d_margins) + l2·φ
@@ -17,24 +17,23 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from .logistic import sigmoid
-from .losses import pair_losses
-from .objective import Objective
-from .scorers import MLPScorer, TableScorer
+from ..logistic import Array, sigmoid
+from ..losses import pair_losses
+from ..objective import Objective
+from ..scorers import MLPScorer, TableScorer
+from .blocks import Blocks, slices_of
 
 __all__ = ["diagnose", "wrong_gradients"]
 
-Array = NDArray[np.float64]
-Blocks = Mapping[str, tuple[int, ...]]
-
-SAME = 1e-6  # share of a block's largest entry within which two blocks are the same
-DIFFERENT = 1e-4  # and beyond which a mistake shows
+# Both as a share of a block's largest entry.
+SAME = 1e-6  # two blocks that differ by no more count as the same
+DIFFERENT = 1e-4  # a mistake shows if it changes a block by more
 
 
 def diagnose(
     got: Array, expected: Array, shapes: Blocks, wrong: Mapping[str, bool], objective: Objective | None, phi: Array
 ) -> dict[str, str]:
-    """Return, for each wrong block that looks like a known mistake, "looks like …" in words.
+    """Return a sentence "looks like: …" for each wrong block that looks like a known mistake.
 
     Parameters
     ----------
@@ -42,16 +41,16 @@ def diagnose(
     shapes : mapping of block name to shape, in the order of φ
     wrong : mapping of block name to whether it failed
     objective : Objective, optional
-        The problem whose gradient this should be; without it only arithmetic is tried.
+        The problem whose gradient this should be. Without it only arithmetic is tried.
     phi : array, (n_parameters,)
     """
-    parts = _cut(shapes)
+    parts = slices_of(shapes)
     right = expected if objective is None else objective(phi)[1]
     bad = [name for name in shapes if wrong[name] and not np.array_equal(got[parts[name]], right[parts[name]])]
     if not bad or not np.isfinite(got).all():
         return {}
     fits: dict[str, list[str]] = {name: [] for name in bad}
-    whole = []  # mistakes that explain every block at once, also those that are right
+    whole = []  # mistakes that explain all blocks at once, the right ones included
     for sentence, gradient in [] if objective is None else wrong_gradients(objective, phi):
         explained = {name: _same(got[part], gradient[part]) for name, part in parts.items()}
         spoils = {name: _differ(gradient[part], expected[part]) for name, part in parts.items()}
@@ -75,9 +74,10 @@ def diagnose(
 
 
 def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Array]]:
-    """Yield (what is wrong, the gradient one then gets) for every known mistake that this problem can show.
+    """Yield (what is wrong, the gradient that results) for every known mistake that is possible in this problem.
 
-    In the order of the road back: at the margin, on the way to the two answers, inside the scorer, in the penalty.
+    They come in the order of the backward pass: at the margin, between margin and answers, inside the scorer, in the
+    penalty.
     """
     pairs, scorer, penalty = objective.pairs, objective.scorer, objective.l2 * phi
 
@@ -92,13 +92,14 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
         yield sentence, back(wrong, -wrong)
     yield "only the chosen answer was differentiated", back(d, zero)
     yield "only the rejected answer was differentiated", back(zero, -d)
-    yield "the two answers are added: what the rejected one says counts with a minus", back(d, d)
+    yield "the two answers are added: the rejected one counts with a minus", back(d, d)
     if isinstance(scorer, TableScorer):
-        yield "an item that occurs again overwrites what it got before: add up", _overwritten(objective, d) + penalty
+        sentence = "an item that occurs again overwrites its earlier gradient instead of adding to it"
+        yield sentence, _overwritten(objective, d) + penalty
     if isinstance(scorer, MLPScorer):
         for sentence in MLP_SLIPS:
             if scorer.activation == "relu" and sentence in MLP_SLIPS[1:3]:
-                continue  # no slips there
+                continue  # they are mistakes for tanh only
             one, other = ((pairs.chosen, d), (pairs.rejected, -d))
             yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
         for sentence, gradient in _mlp_slips_of_pairs(scorer, objective, phi, d, right - penalty):
@@ -111,7 +112,7 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
 
 
 def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tuple[str, Array]]]:
-    """Return dL/dΔ of each pair, and what the usual mistakes make of it."""
+    """Return dL/dΔ of each pair, and what the usual mistakes would give instead."""
     pairs = objective.pairs
     n, ones = len(pairs), np.ones(len(pairs))
     w = ones if pairs.weights is None else pairs.weights
@@ -126,17 +127,17 @@ def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tupl
 
     def mistakes() -> Iterator[tuple[str, Array]]:
         total = "Σ w" if pairs.weights is not None else f"n = {n}"
-        yield f"the division by {total} is missing: a sum over the pairs where the mean belongs", d * w.sum()
+        yield f"the division by {total} is missing: a sum over the pairs instead of the mean", d * w.sum()
         yield f"divided by {total} twice", d / w.sum()
         yield "divided by the number of answers, 2n: the mean is over pairs", d / 2
-        yield "σ(Δ) stands where σ(−Δ) belongs: sure pairs pull, wrong pairs rest", pull(-z)
-        yield "σ(2Δ) stands where σ(Δ) belongs: (1 + tanh x)/2 is σ(2x)", pull(2 * z)
+        yield "σ(Δ) instead of σ(−Δ): pairs that are right pull, wrong ones hardly do", pull(-z)
+        yield "σ(2Δ) instead of σ(Δ): (1 + tanh x)/2 is σ(2x)", pull(2 * z)
         flat = w * (1 - 2 * t) / w.sum()
         yield "the factor σ(−Δ) is missing: every pair pulls with full force", flat
         bell = flat * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z))
-        yield "σ′(Δ) stands where σ(−Δ) belongs: the derivative of σ, not of −log σ", bell
+        yield "σ′(Δ) instead of σ(−Δ): the derivative of σ, not of −log σ", bell
         if pairs.labels is None:
-            yield "the loss stands where its slope σ(−Δ) belongs", flat * np.asarray(pair_losses(z))
+            yield "the loss instead of its slope σ(−Δ)", flat * np.asarray(pair_losses(z))
         else:
             yield "the labels are ignored: every pair counts as certain", pull(z, t=ones)
             yield "labels are read as P(rejected preferred)", pull(z, t=1 - t)
@@ -152,15 +153,15 @@ def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tupl
 
 
 def _mixed_up(d: Array, total_weight: float, total: str) -> Iterator[tuple[str, Array]]:
-    """Yield what becomes of dL/dΔ where the pairs get mixed up, or most of them lost."""
+    """Yield dL/dΔ with the pairs mixed up, or with most of them lost."""
     n = len(d)
     if n > 1:
-        yield "every pair has the mean pull: a mean of products is no product of means", np.full(n, d.mean())
+        yield "every pair has the mean pull: a mean of products is not a product of means", np.full(n, d.mean())
         rows = {"only the last pair counts: add up over the pairs": n - 1, "only the first pair counts": 0}
         for sentence, row in rows.items():
             alone = np.where(np.arange(n) == row, d, 0.0)
             yield sentence, alone
-            undivided = f"{sentence.partition(':')[0]}, and undivided: a mean divides by {total}"
+            undivided = f"{sentence.partition(':')[0]}, and the division by {total} is missing"
             yield undivided, alone * total_weight
     if n > 2:
         for where, shift in {"before": 1, "after": -1}.items():
@@ -172,13 +173,13 @@ MLP_SLIPS = (
     "tanh' is 1 − h², and here it is 1 − h",
     "the derivative of the activation is taken at h = act(a) instead of at a",
     "the output weights are missing on the way back to the hidden layer",
-    "the gradient of the output weights is made of a = x W + b instead of h = act(a)",
+    "the gradient of the output weights uses a = x W + b instead of h = act(a)",
     "the gradient of the bias is a mean over the rows instead of a sum",
 )
 
 
 def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: Array, slip: str) -> Array:
-    """Go back through the layers as ``MLPScorer.backward_from`` does, but for one slip."""
+    """Go back through the layers as ``MLPScorer.backward`` does, except for one slip."""
     blocks, features = scorer.unpack(phi), np.asarray(x, dtype=np.float64)
     a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]
     is_tanh = scorer.activation == "tanh"
@@ -199,7 +200,7 @@ def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: 
 def _mlp_slips_of_pairs(
     scorer: MLPScorer, objective: Objective, phi: Array, d: Array, right: Array
 ) -> Iterator[tuple[str, Array]]:
-    """Yield what goes wrong where the two answers of a pair are taken together."""
+    """Yield the mistakes of taking the two answers of a pair together."""
     n = len(d)
     chosen, rejected = (np.asarray(x, dtype=np.float64) for x in (objective.pairs.chosen, objective.pairs.rejected))
     blocks, mean_bias = scorer.unpack(phi), right.copy()
@@ -211,13 +212,13 @@ def _mlp_slips_of_pairs(
     slope = 1 - h**2 if scorer.activation == "tanh" else (h > 0).astype(float)
     d_a = slope * blocks["output_weights"] * d[:, None]
     parts = [np.ravel((chosen - rejected).T @ d_a), d_a.sum(axis=0), d @ h]
-    yield "differences of h were taken before act′: each answer has its own slope", np.concatenate(parts)
+    yield "act′ is taken at the difference of the two h: each answer has its own slope", np.concatenate(parts)
     through = scorer.backward(phi, chosen - rejected, d)
-    yield "the difference of the answers went through the network: each answer goes by itself", through
+    yield "the difference of the answers went through the network: each answer must go through by itself", through
 
 
 def _overwritten(objective: Objective, d_margins: Array) -> Array:
-    """Assign where one should add: of the appearances of an item, the last one stays."""
+    """Assign instead of adding: of the pairs in which an item occurs, only the last counts."""
     gradient = np.zeros(objective.scorer.n_parameters)
     for items, d_rewards in ((objective.pairs.chosen, d_margins), (objective.pairs.rejected, -d_margins)):
         part = np.zeros_like(gradient)
@@ -230,27 +231,27 @@ def _overwritten(objective: Objective, d_margins: Array) -> Array:
 
 
 MERE = ("zero everywhere: never filled in", "twice what it should be", "half of what it should be")
-"""What so many mistakes look like that none of them should be named without it."""
+"""Many mistakes look like this, so a more specific diagnosis is given only together with it."""
 
 
 def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
-    """Return what a wrong block has to do with the right one, in words, or "" if that is not plain."""
+    """Return in words how a wrong block is related to the right one, or "" if it is not obvious."""
     if not got.any():
         return MERE[0]
     if not _differ(got, expected):
-        return ""  # a small difference may be anything
+        return ""  # a small difference can have any cause
     factor = float(got @ expected / (expected @ expected)) if expected.any() else 0.0
     if abs(factor - 1) > DIFFERENT and np.allclose(got, factor * expected, rtol=SAME, atol=0):
         names = {-1.0: "the sign is flipped", 2.0: MERE[1], 0.5: MERE[2]}
         near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
-        return near or (f"everything is off by the factor {factor:.6g}" if got.size > 1 else "")
+        return near or (f"every entry is off by the factor {factor:.6g}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
         return "the matrix is transposed"
     return _displaced(got, expected, int(np.prod(shape[1:])))
 
 
 def _displaced(got: Array, expected: Array, width: int) -> str:
-    """Return how the right numbers came to stand in the wrong places, if they did; rows have this width."""
+    """Return in words how the right numbers got to the wrong places, or "" if they did not. Rows have this width."""
     if not _same(np.sort(got), np.sort(expected)):
         return ""
     shifts = [k for far in range(1, min(got.size // 2, 50) + 1) for k in (far, -far)]
@@ -258,17 +259,8 @@ def _displaced(got: Array, expected: Array, width: int) -> str:
     if shift and got.size > 2:
         far, what = (abs(shift) // width, "row") if abs(shift) % width == 0 and width > 1 else (abs(shift), "entry")
         places = f"{far} {'place' if far == 1 else 'places'}"
-        return f"every {what} stands {places} too {'far on' if shift > 0 else 'early'}: an index is off by {far}"
+        return f"every {what} is {places} too {'late' if shift > 0 else 'early'}: an index is off by {far}"
     return "the right numbers in the wrong places"
-
-
-def _cut(shapes: Blocks) -> dict[str, slice]:
-    parts, start = {}, 0
-    for name, shape in shapes.items():
-        stop = start + int(np.prod(shape))
-        parts[name] = slice(start, stop)
-        start = stop
-    return parts
 
 
 def _same(a: Array, b: Array) -> bool:

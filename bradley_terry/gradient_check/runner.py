@@ -1,7 +1,8 @@
-"""Calling a function that somebody is still learning to write: whatever it does becomes one clear sentence.
+"""Calling somebody else's function, perhaps unfinished, and turning every failure into one clear sentence.
 
-It may raise, return nothing, return the wrong thing, change its input, print, or run for ever. Each of these ends in a
-``Stop`` with a status and a message that names the line in *their* code; never in a traceback from ours.
+The function may raise, return nothing, return the wrong thing, change its input, print, or never end. Each failure
+becomes a ``Stop`` with a status and a message that names the line in *their* code. The user never sees a traceback from
+our code.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from types import FrameType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..logistic import Array
 
 __all__ = [
     "ERROR",
@@ -37,27 +39,26 @@ __all__ = [
     "real_numbers",
 ]
 
-Array = NDArray[np.float64]
+Student = Callable[..., object]
 TraceFunction = Callable[[FrameType, str, Any], Any]
-Learners = Callable[..., object]
 
 PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
 
 
 PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
-"""Where calls lay what the function printed, if somebody wants to tell: for instance the report of a check."""
+"""If this is set to a list, each call appends what the function printed. The report of an exercise shows it."""
 
 
-class Stop(Exception):  # noqa: N818  # no error: the end of a check
-    """The end of a check before its last stage: a status, and why."""
+class Stop(Exception):  # noqa: N818  # it ends a check, and is not an error of the package
+    """The end of a check before its last stage, with a status and the reason."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
 
 
-def can_be_called_with(function: Learners, arguments: Sequence[object], names: Sequence[str]) -> None:
-    """Stop unless ``function`` is one and takes these arguments."""
+def can_be_called_with(function: Student, arguments: Sequence[object], names: Sequence[str]) -> None:
+    """Stop unless ``function`` is callable and takes these arguments."""
     wanted = f"a function of ({', '.join(names)})"
     if not callable(function):
         raise Stop(ERROR, f"expected {wanted}, got {type(function).__name__}")
@@ -68,11 +69,11 @@ def can_be_called_with(function: Learners, arguments: Sequence[object], names: S
     try:
         signature.bind(*arguments)
     except TypeError as error:
-        raise Stop(ERROR, f"expected {wanted}; yours says: {error}") from None
+        raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {error}") from None
 
 
 def call(
-    function: Learners,
+    function: Student,
     arguments: Sequence[object],
     names: Sequence[str],
     time_limit: float | Watch,
@@ -80,44 +81,44 @@ def call(
     note: str = "",
     quiet: bool = True,
 ) -> object:
-    """Call a learner's function on copies, printing nothing, and return what it returned.
+    """Call a function with copies of the arguments, suppress what it prints, and return what it returned.
 
     Parameters
     ----------
     function : callable
     arguments : sequence of arrays, numbers, functions, or mappings of names to arrays
     names : sequence of str
-        What the arguments are called, for messages.
+        The names of the arguments, for messages.
     time_limit : float, seconds, or Watch
         Longest time for this call.
     note : str
-        Put before every message, such as "at margins of 1000: ".
+        The beginning of every message, such as "at margins of 1000: ".
     quiet : bool
-        Whether a warning of NumPy is a failure; otherwise it passes through to the caller.
+        Whether a NumPy warning is a failure; otherwise the caller sees the warning.
 
     Raises
     ------
     Stop
-        "not attempted" for None or NotImplementedError, else "error" or "failed" with a sentence.
+        With status "not attempted" for None or NotImplementedError, else "error" or "failed" and a sentence.
     """
     if not isinstance(time_limit, Watch):
         with Watch(time_limit) as watch:
             return call(function, arguments, names, watch, note=note, quiet=quiet)
     watch, copies, printed = time_limit, [_copied(argument) for argument in arguments], io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), np.errstate(), _strict() if quiet else _AS_IT_IS:
+        with contextlib.redirect_stdout(printed), np.errstate(), _strict() if quiet else _UNCHANGED:
             watch.since = time.monotonic()
             answer = function(*copies)
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
     except _TimeIsUp:
-        raise Stop(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there a loop without end?") from None
-    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # whatever a learner's code may raise
+        raise Stop(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
+    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # their code may raise anything
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
-        kind = "a warning of NumPy" if isinstance(error, RuntimeWarning) else type(error).__name__
+        kind = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__
         message = f"{note}{kind} in {_place(function, error)}: {_words(error)}\n  it was given {shapes}"
         if "overflow encountered in exp" in _words(error) or isinstance(error, OverflowError):
-            message += "\n  exp overflows: compute exp(−|Δ|) alone, which cannot, and build both signs from it"
+            message += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and build both signs from it"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
@@ -134,15 +135,16 @@ def call(
 def real_numbers(
     answer: object, name: str, shape: tuple[int, ...], *, n_pairs: int | None = None, note: str = ""
 ) -> Array:
-    """Return an answer as float64 of this shape, or stop and say what is the matter.
+    """Return an answer as float64 of this shape, or stop and say what is wrong with it.
 
-    ``n_pairs`` is the number of pairs behind a gradient: one row too many for each is a mistake with a name.
+    ``n_pairs`` is the number of pairs behind a gradient. With it, a gradient that was not summed over the pairs is
+    recognised.
     """
     try:
         array = np.asarray(answer)
     except ValueError:
-        raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different length") from None
-    except Exception as error:  # noqa: BLE001  # a tensor that clings to its graph, say
+        raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different lengths") from None
+    except Exception as error:  # noqa: BLE001  # for instance a tensor that requires its gradient
         kind = type(answer).__name__
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {_words(error)}") from None
     if array.dtype.kind not in "fiub":
@@ -151,17 +153,17 @@ def real_numbers(
     if array.shape != shape:
         hint = ""
         if n_pairs is not None and array.shape == (n_pairs, *shape):
-            hint = ": looks like one row for each pair; gather the pairs"
+            hint = ": looks like one row for each pair; sum over the pairs"
         elif n_pairs is not None and array.shape == (2 * n_pairs, *shape):
             hint = ": looks like one row for each answer; add up the rows"
         elif array.shape == shape[::-1] and len(shape) == 2:
             hint = ": looks like its transpose"
         elif shape == () and array.size > 1:
-            hint = ": one number for each; was the mean forgotten?"
+            hint = ": more than one number; was the mean forgotten?"
         elif array.size == int(np.prod(shape)):
             hint = ": the right number of entries, in another shape"
         elif array.shape == ():
-            hint = ": a single number; was a sum or mean taken too many?"
+            hint = ": a single number; is there one sum or mean too many?"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got shape {array.shape}{hint}")
     if not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -174,7 +176,7 @@ def _wanted(shape: tuple[int, ...]) -> str:
     return f"real numbers of shape {shape}" if shape else "one real number"
 
 
-_AS_IT_IS = contextlib.nullcontext()
+_UNCHANGED = contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -185,22 +187,22 @@ def _strict() -> Iterator[None]:
 
 
 class _TimeIsUp(BaseException):
-    """Not an Exception, so that a learner's ``except Exception`` does not catch it."""
+    """Not an Exception, so that an ``except Exception`` in their code does not catch it."""
 
 
 class Watch:
-    """Interrupts a call that takes longer than so many seconds, where the system can: in the main thread, on POSIX.
+    """Interrupts a call that takes longer than this many seconds, where the system can: in the main thread, on POSIX.
 
-    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. A call that
-    swallows the first interruption, by a bare ``except``, is interrupted once more where it handles it; one that
-    swallows that in its turn, by another around the first, cannot be stopped.
+    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
+    ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
+    ``except`` around it catches this one as well, the call cannot be stopped.
     """
 
     def __init__(self, seconds: float) -> None:
         if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
             raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
         self.seconds = seconds
-        self.since: float | None = None  # when the present call began
+        self.since: float | None = None  # when the current call began
         self.tracer = sys.gettrace()
         self.n_interrupted = 0
 
@@ -215,13 +217,13 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         if self.works:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            left, interval = self.outer  # somebody else's alarm goes on
+            left, interval = self.outer  # an alarm that was set before continues
             left = max(left - (time.monotonic() - self.began), 1e-6) if left else 0.0
             signal.signal(signal.SIGALRM, self.before)
             signal.setitimer(signal.ITIMER_REAL, left, interval)
 
     def rest(self) -> None:
-        """Watch no more until the next call."""
+        """Stop watching until the next call."""
         self.since = None
         if self.n_interrupted > 1:
             sys.settrace(self.tracer)
@@ -229,7 +231,7 @@ class Watch:
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         outer = getattr(self.before, "__self__", None)
-        if isinstance(outer, Watch):  # a check within a check: the time of both runs
+        if isinstance(outer, Watch):  # for a check within a check, the time of both runs
             outer._look(number, frame)
         if self.since is None or time.monotonic() - self.since < self.seconds:
             return
@@ -241,7 +243,7 @@ class Watch:
         raise _TimeIsUp
 
     def _insist(self, _: FrameType, event: str, __: object) -> TraceFunction:
-        """Follow the exception just raised to the line that handles it, and raise another there."""
+        """Follow the exception just raised to the line that handles it, and raise another one there."""
         if event == "line" and self.is_handled and self.since is not None:
             raise _TimeIsUp
         self.is_handled = self.is_handled or event == "exception"
@@ -249,16 +251,16 @@ class Watch:
 
 
 def _words(error: BaseException) -> str:
-    """Return the first line of an error's message, however ill-mannered the error."""
+    """Return the first line of an error's message, even if making the message fails."""
     try:
         return str(error).strip().partition("\n")[0]
     except Exception:  # noqa: BLE001
-        return "(an error that cannot say what it is)"
+        return "(its message cannot be read)"
 
 
-def _place(function: Learners, error: BaseException) -> str:
-    """Return the line in the learner's own code at which an error arose."""
-    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is our call
+def _place(function: Student, error: BaseException) -> str:
+    """Return the line of their code in which an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call above
     while isinstance(function, partial):
         function = function.func
     function = getattr(function, "pyfunc", function)  # np.vectorize
@@ -269,7 +271,7 @@ def _place(function: Learners, error: BaseException) -> str:
     mine = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
     mine = mine or [frame for frame in frames if "site-packages" not in frame.filename]
     if not (mine or frames):
-        return "the call of your function"
+        return "the call to your function"
     frame = (mine or frames)[-1]
     return f"line {frame.lineno} of {frame.name}" + (f", `{frame.line}`" if frame.line else "")
 

@@ -1,0 +1,54 @@
+"""``bradley-terry bench``: the speed of the package, compared with other libraries and with the hardware."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from importlib.util import find_spec
+from pathlib import Path
+
+SUMMARY = "measure the speed of the package, of other libraries, and of the hardware"
+EXAMPLE = "bradley-terry bench --only pair-loss --figure figures/benchmark.svg"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``bench``."""
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="GROUP",
+        help="any of pair-loss, growth, linear, linear-fit, table-fit, mlp, cold-start (default: all)",
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="use small sizes: takes seconds, and shows only that everything runs"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the times of the pair loss, as SVG and PNG")
+
+
+def run(arguments: Namespace) -> int:
+    """Measure, print the table, and draw the figure if asked to."""
+    if find_spec("numba") is None:
+        raise ModuleNotFoundError("bench measures the compiled kernels and needs numba: python -m pip install numba")
+    if arguments.figure is not None:  # refused now, not after minutes of measuring
+        if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
+            raise ValueError(f"figure: expected a file name that ends in .svg or .png, got {arguments.figure}")
+        if arguments.only and "pair-loss" not in arguments.only:
+            raise ValueError("figure: expected pair-loss among the groups of --only, since the figure shows that group")
+        if not arguments.figure.parent.is_dir():
+            raise ValueError(f"figure: expected a folder that exists, got {arguments.figure.parent}")
+    from ..bench import draw
+    from ..bench import run as measure
+
+    report = measure(
+        arguments.only,
+        small=arguments.small,
+        tell=(lambda words: print(words, file=sys.stderr)) if sys.stderr.isatty() else lambda _: None,
+    )
+    print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if arguments.json else report, flush=True)
+    written = [] if arguments.figure is None else draw(report, arguments.figure)
+    if not arguments.json:
+        for path in written:
+            print(f"Written: {path}")
+    return 0

@@ -1,0 +1,155 @@
+"""``bradley-terry check``: check the gradients of the package, or your own from a file."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import indent
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..objective import Objective
+from ..pairs import PreferencePairs
+from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+
+if TYPE_CHECKING:
+    from ..gradient_check import GradientReport
+
+__all__ = ["check_own_gradients", "load_function"]
+
+SUMMARY = "check gradients: those of the package, or your own from a file"
+EXAMPLE = "bradley-terry check my_file.py:my_gradient --scorer linear"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``check``."""
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="FILE:FUNCTION",
+        help="your own function: f(weights, chosen, rejected) returns the gradient; with --scorer mlp, f(parameters, "
+        "chosen, rejected) returns a dict of arrays like parameters",
+    )
+    parser.add_argument(
+        "--scorer", choices=["linear", "mlp", "table"], help="default: all; for your own function, linear"
+    )
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        action="extend",
+        choices=["numerical", "autograd", "jax", "torch"],
+        help="what to compare the package's gradients with: finite differences or a library (default: numerical)",
+    )
+    parser.add_argument(
+        "--activation", choices=["tanh", "relu"], help="with --scorer mlp: activation of your own MLP (default: tanh)"
+    )
+    parser.add_argument("--museum", action="store_true", help="show the bug museum: mistakes found in published code")
+
+
+def run(arguments: Namespace) -> int:
+    """Check gradients and print a report on each; the status is 1 if one is wrong."""
+    if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
+        raise ValueError("museum: expected alone, since it checks neither your gradients nor ours")
+    if arguments.activation and (arguments.target is None or arguments.scorer != "mlp"):
+        raise ValueError("activation: expected only together with FILE:FUNCTION and --scorer mlp")
+    if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
+        raise ValueError(
+            "FILE:FUNCTION: expected with --scorer linear or mlp and no --against; the checks of the course are used"
+        )
+    if arguments.museum:
+        from ..course.museum import EXHIBITS
+
+        for exhibit in EXHIBITS:
+            print(f"{exhibit}\n\n  looks well: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
+        return 0
+    if arguments.target is not None:
+        from ..course.check import gradient
+
+        own = load_function(arguments.target)
+        report = gradient(own, scorer=arguments.scorer or "linear", activation=arguments.activation or "tanh")
+        print(report)
+        return 0 if report.passed else 1
+    passed = True
+    for scorer, found in check_own_gradients(arguments.scorer, against=arguments.against or "numerical").items():
+        print(f"{scorer}\n{found}\n")
+        passed &= found.passed
+    return 0 if passed else 1
+
+
+def check_own_gradients(
+    scorer: str | None = None, *, against: str | Sequence[str] = "numerical"
+) -> dict[Scorer, GradientReport]:
+    """Check the package's own gradients on random pairs with weights, labels, target margins and an L2 penalty.
+
+    Parameters
+    ----------
+    scorer : "linear", "mlp", "table", optional
+        All of them unless given; the MLP with each of its activations.
+    against : str or sequence of str
+        What to compare with, as in ``check_gradient``.
+
+    Returns
+    -------
+    dict
+        A report for each scorer.
+    """
+    from ..gradient_check import check_gradient
+
+    rng = np.random.default_rng(0)
+    chosen, rejected = rng.normal(size=(2, 23, 4))
+    items = rng.integers(6, size=23)
+    w, t, m = rng.uniform(0.5, 3, 23), rng.uniform(size=23), rng.normal(size=23)
+    features = PreferencePairs(chosen, rejected, weights=w, labels=t, target_margins=m)
+    contests = PreferencePairs(items, (items + 1) % 6, weights=w, labels=t, target_margins=m)
+    scorers: dict[str, list[Scorer]] = {
+        "linear": [LinearScorer(4)],
+        "mlp": [MLPScorer(4, 5, "tanh"), MLPScorer(4, 5, "relu")],
+        "table": [TableScorer(6)],
+    }
+    if scorer is not None and scorer not in scorers:
+        raise ValueError(f"scorer: expected one of {', '.join(scorers)}, got {scorer!r}")
+    found: dict[Scorer, GradientReport] = {}
+    for kind in scorers if scorer is None else [scorer]:
+        for one in scorers[kind]:
+            objective = Objective(one, contests if kind == "table" else features, l2=0.3)
+            found[one] = check_gradient(objective, rng.normal(size=one.n_parameters), against=against)
+    return found
+
+
+def load_function(target: str) -> Callable[..., object]:
+    """Return the function that FILE:FUNCTION names. The file is executed, as ``import`` would do.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file or function, or if the file raises an error; then its line is named.
+    """
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    file, colon, name = target.rpartition(":")
+    if not colon or not name:
+        raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
+    if not Path(file).is_file():
+        raise ValueError(f"{file}: there is no such file")
+    spec = spec_from_file_location("learners_file", file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{target}: expected a Python file, whose name ends in .py")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # as import does: dataclasses look there
+    sys.path.insert(0, str(Path(file).resolve().parent))  # the file may import others from its folder, also later
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a learner's file may raise anything
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
+        where = f"line {lines[-1]}: " if lines else ""
+        raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
+    if not hasattr(module, name):
+        there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ValueError(f"{target}: there is no {name} in this file, but {', '.join(there) or 'no function at all'}")
+    function: Callable[..., object] = getattr(module, name)
+    return function

@@ -1,0 +1,60 @@
+"""``bradley-terry course``: the lessons in JupyterLab."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+SUMMARY = "work through the lessons in JupyterLab"
+EXAMPLE = "bradley-terry course --lesson 3"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``course``."""
+    parser.add_argument(
+        "--folder", type=Path, metavar="FOLDER", help="folder for your working copies (default: bradley_terry_course)"
+    )
+    parser.add_argument("--lesson", type=int, metavar="N", help="lesson to open (default: the first)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument(
+        "--port", type=int, metavar="N", help="port for JupyterLab (default: 8888, or the next one that is free)"
+    )
+    parser.add_argument(
+        "--progress", action="store_true", help="list which of your exercises pass, and do not start JupyterLab"
+    )
+    parser.add_argument("--check", action="store_true", help="run the original lessons and report what is wrong")
+    parser.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
+
+
+def run(arguments: Namespace) -> int:
+    """Open the lessons, or report on them."""
+    from ..course import notebooks
+
+    if arguments.lesson is not None and (arguments.check or arguments.write or arguments.progress):
+        raise ValueError("lesson: expected without --check, --write and --progress, since it names the lesson to open")
+    if arguments.write:
+        for path, changed in notebooks.write(notebooks.lessons(notebooks.originals())):
+            print(f"{path.name}: {'written' if changed else 'unchanged'}", flush=True)
+        return 0
+    if arguments.check:
+        passed = True
+        for path, problems in notebooks.check(notebooks.lessons(notebooks.originals())):
+            print(f"{path.name}: {'; '.join(problems) or 'ok'}", flush=True)
+            passed &= not problems
+        return 0 if passed else 1
+    folder = arguments.folder
+    if folder is None:  # inside a folder of lessons, use that folder
+        folder = Path() if (Path() / notebooks.RECORD).exists() else Path("bradley_terry_course")
+    if arguments.progress:
+        print("The results of your exercises, as you last ran and saved them:")
+        for name, verdicts in notebooks.progress(folder).items():
+            n_passed = sum(status == "passed" for _, status in verdicts)
+            print(f"{name}: {n_passed} of {len(verdicts)} passed")
+            for what, status in verdicts:
+                print(f"    {what}: {status}")
+        return 0
+    notebooks.check_choice(arguments.lesson, arguments.port)
+    for sentence in notebooks.copy_to(folder):
+        print(sentence)
+    print(f"Your working copies are in {folder}. Press Ctrl-C to stop JupyterLab.", flush=True)
+    return notebooks.open_lab(folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port)

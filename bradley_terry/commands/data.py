@@ -1,0 +1,74 @@
+"""What the argument DATA of ``train`` and ``evaluate`` stands for: a file, a data set that ships, or pairs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..pairs import PreferencePairs
+
+if TYPE_CHECKING:
+    from ..files import Texts
+
+__all__ = ["SHIPPED", "Data", "check_writable", "find_data", "name_of"]
+
+SHIPPED = ("travel-modes", "citations", "baseball")
+"""The data sets that ship with the package: the functions of ``datasets``, with a dash for the underscore."""
+
+DATA_HELP = (
+    "a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, or one of "
+    f"{', '.join(SHIPPED)}"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Preference pairs with a name, and the texts they were made from, if they were made from texts."""
+
+    name: str
+    pairs: PreferencePairs
+    texts: Texts | None = None
+
+
+def find_data(data: str | Path | PreferencePairs) -> Data:
+    """Return the pairs that ``data`` names.
+
+    Parameters
+    ----------
+    data : str, Path or PreferencePairs
+        A file or folder that ``load_pairs`` reads, the name of a data set in ``SHIPPED``, or the pairs themselves.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file and no data set of that name.
+    ValueError
+        If the file cannot be read as preference pairs; the sentence names the line.
+    """
+    from .. import datasets
+
+    if isinstance(data, PreferencePairs):
+        return Data(name_of(data), data)
+    path = Path(data)
+    if str(data) in SHIPPED and not path.is_file():
+        return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
+    if not path.exists():
+        raise FileNotFoundError(f"{data}: there is no such file; the data sets that ship are {', '.join(SHIPPED)}")
+    if path.name.lower().removesuffix(".gz").endswith(".jsonl"):
+        texts = datasets.read_texts(path)
+        return Data(name_of(data), texts.to_pairs(), texts)
+    return Data(name_of(data), datasets.load_pairs(path))
+
+
+def name_of(data: str | Path | PreferencePairs) -> str:
+    """Return a short name for the data: that of the file without its endings, or "pairs"."""
+    return "pairs" if isinstance(data, PreferencePairs) else Path(data).name.split(".")[0] or "run"
+
+
+def check_writable(folder: Path) -> None:
+    """Raise PermissionError if this folder cannot be made or written to, before any work is done for it."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise PermissionError(f"{there}: cannot be written to; choose another folder")

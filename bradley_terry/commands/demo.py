@@ -1,0 +1,30 @@
+"""``bradley-terry demo``: the page with four scenes for a projector."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+SUMMARY = "show the loss on a projector: one page with four scenes, in a browser"
+EXAMPLE = "bradley-terry demo --scene shift"
+SCENES = ("loss", "shift", "confidence", "expected")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``demo``."""
+    parser.add_argument("--scene", choices=SCENES, help="scene to begin with (default: loss)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="save the page as an .html file, say on a USB stick, and open nothing"
+    )
+
+
+def run(arguments: Namespace) -> int:
+    """Open the page, or write a copy of it."""
+    from ..course import projector
+
+    if arguments.out is not None:
+        print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene)}")
+        return 0
+    address, opened = projector.show(arguments.scene)
+    print(f"Opened {address}" if opened else f"No browser could be opened here; open this page in one: {address}")
+    return 0

@@ -1,0 +1,96 @@
+"""``bradley-terry doctor``: say what is installed, and check in about a second that it works."""
+
+from __future__ import annotations
+
+import platform
+from argparse import ArgumentParser, Namespace
+
+import numpy as np
+
+from .. import __version__
+from ..losses import mean_loss, pair_losses
+from ..objective import COMPILED, REFERENCE, Objective, chosen_backend
+from ..pairs import PreferencePairs
+from ..scorers import MLPScorer
+
+__all__ = ["examine"]
+
+SUMMARY = "say what is installed, and check that it works"
+EXAMPLE = "bradley-terry doctor"
+
+NEEDED = ("numpy", "numba", "matplotlib", "tqdm", "threadpoolctl")
+OPTIONAL = ("jupyterlab", "autograd", "jax", "torch", "scipy", "pytest")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add no arguments: ``doctor`` has none."""
+
+
+def run(_: Namespace) -> int:
+    """Print the report; the status is 1 if a check failed."""
+    report, passed = examine()
+    print(report)
+    return 0 if passed else 1
+
+
+def examine() -> tuple[str, bool]:
+    """Return a report on the installation, and whether all checks passed."""
+    lines = [
+        f"bradley_terry {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    ]
+    lines += [f"  {name:<13} {_version(name)}" for name in NEEDED]
+    lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
+    has_kernels = chosen_backend(COMPILED) == COMPILED
+    if has_kernels:
+        from ..kernels import compiled, get_threads
+
+        threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
+        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER}")
+    else:
+        lines.append("compiled kernels: none, since numba is not installed; all but bench works, more slowly")
+    checks = {"the loss at the margins 0 and 1.5 is 0.693147 and 0.201413": _known_values}
+    if has_kernels:
+        checks["the compiled kernels and NumPy give the same loss and gradient"] = _backends_agree
+    checks["the gradient of an MLP agrees with finite differences"] = _gradient_is_right
+    passed = True
+    for claim, check in checks.items():
+        ok = check()
+        passed &= ok
+        lines.append(f"  {'ok   ' if ok else 'WRONG'} {claim}")
+    lines.append("All checks passed." if passed else "A check failed. Please report the lines above.")
+    return "\n".join(lines), passed
+
+
+def _version(name: str) -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _known_values() -> bool:
+    at_zero, at_one_and_a_half = np.asarray(pair_losses([0.0, 1.5])).round(6)
+    return bool(at_zero == 0.693147 and at_one_and_a_half == 0.201413 and mean_loss(np.zeros(7)) == np.log(2))
+
+
+def _problem() -> tuple[MLPScorer, PreferencePairs, np.ndarray]:
+    rng = np.random.default_rng(0)
+    scorer = MLPScorer(3, 4)
+    pairs = PreferencePairs(rng.normal(size=(20, 3)), rng.normal(size=(20, 3)), labels=rng.uniform(size=20))
+    return scorer, pairs, rng.normal(size=scorer.n_parameters)
+
+
+def _backends_agree() -> bool:
+    scorer, pairs, phi = _problem()
+    loss, gradient = Objective(scorer, pairs, backend=COMPILED)(phi)
+    plain_loss, plain_gradient = Objective(scorer, pairs, backend=REFERENCE)(phi)
+    return bool(abs(loss - plain_loss) <= 1e-13 * plain_loss and np.abs(gradient - plain_gradient).max() <= 1e-13)
+
+
+def _gradient_is_right() -> bool:
+    from ..gradient_check import check_gradient
+
+    scorer, pairs, phi = _problem()
+    return check_gradient(Objective(scorer, pairs, backend=REFERENCE), phi).passed

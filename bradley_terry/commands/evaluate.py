@@ -1,0 +1,94 @@
+"""``bradley-terry evaluate``: evaluate a saved model on preference pairs."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..evaluation import evaluate
+from ..model import RewardModel
+from ..pairs import PreferencePairs
+from ..scorers import TableScorer
+from .data import DATA_HELP, check_writable, find_data
+from .report import judgement
+
+__all__ = ["load_model", "matched"]
+
+SUMMARY = "evaluate a saved model on preference pairs"
+EXAMPLE = "bradley-terry evaluate runs/travel-modes travel-modes"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``evaluate``."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model.npz file, or the folder that train wrote")
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="folder to write figures to (default: draw none)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """Evaluate the model and print the result."""
+    if arguments.figures is not None:
+        check_writable(arguments.figures)
+    model = load_model(arguments.model)
+    pairs = matched(model, find_data(arguments.data).pairs, name=arguments.data)
+    result = evaluate(model, pairs)
+    if arguments.figures is not None:
+        from ..figures import model_figures
+
+        model_figures(model, result, result.margins, arguments.figures, weights=pairs.weights)
+    if arguments.json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        print(judgement(result, pairs, model=model, title=f"Evaluation: {arguments.model} on {arguments.data}"), end="")
+    return 0
+
+
+def load_model(path: str | Path) -> RewardModel:
+    """Return a saved model, from its file or from the folder that ``train`` wrote."""
+    path = Path(path)
+    return RewardModel.load(path / "model.npz" if path.is_dir() else path)
+
+
+def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") -> PreferencePairs:
+    """Return these pairs with their items numbered as the model numbers them.
+
+    A file of contests numbers its items in the order of their names. If it does not hold all the items that the model
+    was trained on, its numbers differ from those of the model; the names tell which item is which. Features must have
+    the names and the order of the model's.
+
+    Parameters
+    ----------
+    model : RewardModel
+    pairs : PreferencePairs
+    name : str
+        What the pairs are called in an error.
+
+    Raises
+    ------
+    ValueError
+        If the pairs are not for this kind of scorer, have other features, or hold an item that the model has not seen.
+    """
+    if pairs.is_items != isinstance(model.scorer, TableScorer):
+        raise ValueError(f"{name}: expected pairs for {model.scorer}, got {pairs}")
+    mine, theirs = model.feature_names, pairs.feature_names
+    if mine is None or theirs is None or mine == theirs:
+        return pairs
+    if not pairs.is_items:
+        unknown = [feature for feature in theirs if feature not in mine]
+        wanted = ", ".join(mine[:5]) + (", …" if len(mine) > 5 else "")
+        got = repr(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
+        raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
+    number = {item: i for i, item in enumerate(mine)}
+    used = np.unique(np.concatenate([pairs.chosen, pairs.rejected]))
+    unknown = [theirs[i] for i in used if theirs[i] not in number]
+    if unknown:
+        raise ValueError(f"{name}: expected items that the model was trained on, got {unknown[0]!r}")
+    translated = np.array([number.get(item, 0) for item in theirs])
+    return replace(pairs, chosen=translated[pairs.chosen], rejected=translated[pairs.rejected], feature_names=mine)

@@ -1,0 +1,96 @@
+"""The arguments of all verbs, and what is said about one that is wrong.
+
+A verb is a module with four names: ``SUMMARY`` and ``EXAMPLE`` for its help, ``add_arguments(parser)``, and
+``run(arguments)``, which does the work and returns the exit status. Importing this module imports neither Matplotlib
+nor Numba nor Jupyter: a verb that needs them imports them when it runs.
+"""
+
+from __future__ import annotations
+
+import re
+from argparse import Action, ArgumentError, ArgumentParser, HelpFormatter, Namespace
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from types import ModuleType
+from typing import NoReturn
+
+from .. import __version__
+from . import bench, check, course, demo, doctor, evaluate, figures, train
+
+__all__ = ["VERBS", "Parser", "make_parser"]
+
+VERBS: tuple[ModuleType, ...] = (train, evaluate, check, demo, course, figures, bench, doctor)  # as --help lists them
+
+
+class _HelpFormatter(HelpFormatter):
+    """Break lines at spaces only, so that travel-modes stays one word."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrap(text, width, break_on_hyphens=False)
+
+
+class Parser(ArgumentParser):
+    """An argument parser whose verbs report their own mistakes, with their own usage and the nearest right word."""
+
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads for other kinds of namespaces
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """Parse as usual, but refuse what is unknown here, instead of leaving that to the top-level parser."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown)
+        return found, unknown
+
+    def _refuse(self, unknown: list[str]) -> NoReturn:
+        option = next((word for word in unknown if word.startswith("-")), None)
+        if option is None:
+            self.error(f"unexpected argument {unknown[0]!r}")
+        name = option.partition("=")[0]
+        self.error(f"there is no option {name}{did_you_mean(name, self.options())}")
+
+    def options(self) -> list[str]:
+        """Return the long options, such as ``--json``, in the order of the usage."""
+        return re.findall(r"--[a-z][\w-]*", self.format_usage())
+
+    def _check_value(self, action: Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = [str(choice) for choice in action.choices]
+            suggestion = did_you_mean(str(value), choices)
+            raise ArgumentError(action, f"expected one of {', '.join(choices)}, got {value!r}{suggestion}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "; did you mean …?" with the known word that is nearest to this one, or nothing if none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("--methd", ["--method", "--json"])
+    '; did you mean --method?'
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def make_parser() -> Parser:
+    """Return the parser of ``bradley-terry``, with all its verbs."""
+    parser = Parser(
+        prog="bradley-terry",
+        description="Train reward models with the Bradley-Terry loss, check its gradients, and learn how it works.",
+        epilog="example: bradley-terry train",
+    )
+    parser.add_argument("--version", action="version", version=f"bradley-terry {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for verb in VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        part = verbs.add_parser(
+            name,
+            help=verb.SUMMARY,
+            description=verb.SUMMARY,
+            epilog=f"example: {verb.EXAMPLE}",
+            formatter_class=_HelpFormatter,
+        )
+        verb.add_arguments(part)
+        part.set_defaults(run=verb.run, parser=part)
+    return parser

@@ -1,0 +1,369 @@
+"""The report in words: what was fitted, how good the model is, what it learned, and one example.
+
+It is plain Markdown with aligned columns, so that it reads the same in a terminal and on a page.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..evaluation import Evaluation
+from ..logistic import sigmoid
+from ..model import Outcome, RewardModel
+from ..pairs import PreferencePairs
+from ..scorers import TableScorer
+from .learned import Weight, example_in_words, percent, weights_by_strength
+
+__all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
+
+METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
+FEW_PROMPTS = 30  # a share found on 30 prompts is known only to about ± 0.15
+MOST_WEIGHTS = 20  # rows of the table of weights
+
+
+@dataclass(frozen=True)
+class _Nouns:
+    """What the data are called: pairs of answers to prompts, or contests between items."""
+
+    pair: str = "pair"
+    prompt: str = "prompt"
+    answer: str = "answer"
+    outcome: str = "choice"
+    counted: bool = False  # the weight of a row is its number of contests
+
+    def n(self, evaluation: Evaluation) -> int:
+        """Return the number of pairs or contests."""
+        return int(evaluation.total_weight) if self.counted else evaluation.n_pairs
+
+    def size(self, evaluation: Evaluation) -> str:
+        """Return the number of pairs, and how many prompts they are about."""
+        size = _count(self.n(evaluation), self.pair)
+        return size if self.prompt == self.pair else f"{size} ({_count(evaluation.n_prompts, self.prompt)})"
+
+    def reworded(self, caption: str) -> str:
+        """Return the caption of a figure, which speaks of pairs of answers to prompts, in these nouns."""
+        nouns = {"pair": self.pair, "prompt": self.prompt, "answer": self.answer}
+        if self.pair == "contest":
+            nouns["the person"] = "the result"
+        return re.sub(rf"\b({'|'.join(nouns)})(?=s?\b)", lambda found: nouns[found[0]], caption)
+
+
+def _nouns(pairs: PreferencePairs | None) -> _Nouns:
+    """Return what to call these pairs. The prompt of a contest is usually just the names of its two items."""
+    if pairs is None or not pairs.is_items:
+        return _Nouns()
+    low, high = np.minimum(pairs.chosen, pairs.rejected), np.maximum(pairs.chosen, pairs.rejected)
+    names, matchup = np.unique(low * pairs.n_items + high, return_inverse=True)
+    n_prompts, n_rows = pairs.n_prompts, len(pairs)
+    if len(names) == n_prompts == len(np.unique(matchup * n_prompts + pairs.prompt_index)):
+        prompt = "matchup"
+    else:
+        prompt = "contest" if n_prompts == n_rows else "prompt"
+    counted = pairs.weights is not None and bool((pairs.weights == np.floor(pairs.weights)).all())
+    return _Nouns("contest", prompt, "item", "outcome", counted)
+
+
+def markdown(
+    model: RewardModel,
+    *,
+    name: str,
+    training: PreferencePairs,
+    training_evaluation: Evaluation,
+    held_out_evaluation: Evaluation | None,
+    weights: Sequence[Weight],
+    example: str = "",
+    figures: Mapping[str, tuple[str, str]] | None = None,
+) -> str:
+    """Return the whole report as Markdown.
+
+    Parameters
+    ----------
+    model : RewardModel
+    name : str
+        Of the data.
+    training : PreferencePairs
+    training_evaluation, held_out_evaluation : Evaluation
+        The latter is None if no pairs were held out.
+    weights : sequence of Weight
+        See ``weights_by_strength``.
+    example : str
+        See ``example_in_words``; left out if empty.
+    figures : mapping from name to (title, caption), optional
+        Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
+    """
+    held_out, nouns = held_out_evaluation, _nouns(training)
+    columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
+    where = "training" if held_out is None else "held-out"
+
+    def figure(file: str) -> str:
+        title, caption = (figures or {}).get(file, ("", ""))
+        return f"\n\n![{title}]({file}.svg)\n\n{nouns.reworded(caption)}" if caption else ""
+
+    parts = [
+        f"# Reward model: {name}",
+        _idea(nouns),
+        _data(training, training_evaluation, held_out, nouns),
+        _fit(model, nouns) + figure("loss_curve"),
+        f"{_quality(columns, nouns)} {_caveat(model, held_out is not None, nouns)}" + figure("margins"),
+        _calibration(held_out or training_evaluation, where, nouns) + figure("reliability"),
+        _learned(model, weights, shared_prompts=training.n_prompts < len(training)),
+    ]
+    return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
+
+
+def judgement(
+    evaluation: Evaluation, pairs: PreferencePairs | None = None, *, model: RewardModel | None = None, title: str = ""
+) -> str:
+    """Return how good a model is on some pairs, and whether its confidence is justified, as Markdown."""
+    nouns = _nouns(pairs)
+    size = nouns.size(evaluation)
+    head = f"{size}." if model is None else f"{model.scorer}, evaluated on {size}."
+    if model is not None and not model.converged:
+        head += f" **The fit of this model did not converge**: {_message(model)}."
+    caveat = f"If the model was fitted to some of these {nouns.pair}s, expect worse numbers on new ones."
+    parts = [
+        head,
+        f"{_quality({f'these {nouns.pair}s': evaluation}, nouns)} {caveat}",
+        _calibration(evaluation, "evaluated", nouns),
+    ]
+    return "\n\n".join([f"# {title}", *parts] if title else parts) + "\n"
+
+
+def _idea(nouns: _Nouns) -> str:
+    pair, answer, outcome = nouns.pair, nouns.answer, nouns.outcome
+    return (
+        f"The model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen and the other "
+        f"rejected. The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
+        f"the reward of the chosen {answer} minus that of the rejected one. Only differences of rewards matter."
+    )
+
+
+def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: _Nouns) -> str:
+    both = [fitted] if held_out is None else [fitted, held_out]
+    n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
+    total = sum(e.total_weight for e in both)
+    if training.is_items:
+        text = f"{_count(n, 'contest')} between {_count(training.n_items, 'item')}"
+        text += f" in {_count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
+        text += f", stored in {_count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
+    else:
+        text = f"{_count(n, 'pair')} of answers to {_count(n_prompts, 'prompt')}"
+    text += f", with a total weight of {total:g}" if total != n else ""
+    if held_out is None:
+        text += f". The model was fitted to all of these {nouns.pair}s; none were held out."
+    else:
+        text += f". The model was fitted to {nouns.size(fitted)}. "
+        text += f"The other {nouns.size(held_out)} were held out to test it."
+    n_identical = sum(e.n_identical for e in both)
+    if n_identical:
+        row = "row" if nouns.counted else nouns.pair
+        text += (
+            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} always costs log 2, "
+            "and the model can learn nothing from it."
+        )
+    return f"## Data\n\n{text}"
+
+
+def _fit(model: RewardModel, nouns: _Nouns) -> str:
+    history = model.history
+    n = len(history["step"])
+    # The recorded loss has the penalty in it; without, it can be compared with the held-out loss and with log 2.
+    losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
+    held_out = not np.isnan(history["validation_loss"]).any()
+    keeps_best = held_out and model.method != "newton" and model.outcome is not Outcome.DIVERGED
+    kept = int(np.argmin(history["validation_loss"])) if keeps_best else n - 1
+    rows = []
+    for i in sorted({*range(min(n, 3)), kept, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()}):
+        row = [f"{history['step'][i]:.0f}{' (kept)' if i == kept < n - 1 else ''}", f"{losses[i]:.6f}"]
+        row += [f"{history['validation_loss'][i]:.6f}"] if held_out else []
+        rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
+    table = _table(["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"], rows)
+    text = f"{model.scorer}, fitted by {METHODS.get(model.method, model.method)}"
+    text += f" with an L2 penalty of {model.l2:g}" if model.l2 else ""
+    if model.outcome is Outcome.STOPPED_EARLY:
+        since = "passes over the data" if model.method == "adam" else "steps"
+        text += (
+            f". The fit stopped early: the held-out loss was lowest at step {history['step'][kept]:.0f} and was no "
+            f"lower in the {n - 1 - kept} {since} after it, so the parameters of that step were kept."
+        )
+    elif model.converged:
+        text += f". The fit converged: {_message(model)}."
+    else:
+        text += f". **The fit did not converge**: {_message(model)}."
+    note = f"Loss and accuracy are averages over the training {nouns.pair}s"
+    note += f", the held-out loss over the held-out {nouns.pair}s" if held_out else ""
+    note += "; the penalty is left out of the loss" if model.l2 else ""
+    note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}. At the minimum of the loss, the gradient is zero."
+    return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
+
+
+def _message(model: RewardModel) -> str:
+    return model.message.removeprefix("not converged: ").replace("validation loss", "held-out loss")
+
+
+def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
+    def row(name: str, show: str, coin_flip: str) -> list[str]:
+        return [name, *(show.format(e=e, interval=_interval(e)) for e in columns.values()), coin_flip]
+
+    rows = [
+        row("mean loss (nats)", "{e.mean_loss:.4f}", f"{math.log(2):.4f} = log 2"),
+        row("pairwise accuracy", "{e.accuracy:.3f}{interval}", "0.500"),
+        row("Brier score", "{e.brier:.4f}", "0.2500"),
+        row("calibration error (ECE)", "{e.ece:.3f}", "–"),
+        row("mean reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
+        row("margin, mean ± sd", "{e.margin_mean:.2f} ± {e.margin_sd:.2f}", "0"),
+    ]
+    table = _table(["", *columns, "coin flip"], rows)
+    note = (
+        f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. The "
+        f"accuracy is the share of {nouns.pair}s in which the chosen {nouns.answer} has the higher reward"
+    )
+    if any(evaluation.accuracy_interval for evaluation in columns.values()):
+        note += f"; in brackets is its 95 % bootstrap interval, which resamples whole {nouns.prompt}s"
+    note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score is "
+    note += "better."
+    fewest = min(columns, key=lambda column: columns[column].n_prompts)
+    if columns[fewest].n_prompts < FEW_PROMPTS:
+        rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
+        note += f" The column “{fewest}” rests on only {rest_on}, so its numbers are uncertain."
+    return f"## How good is it?\n\n{table}\n\n{note}"
+
+
+def _interval(evaluation: Evaluation) -> str:
+    interval = evaluation.accuracy_interval
+    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _caveat(model: RewardModel, held_out: bool, nouns: _Nouns) -> str:
+    if not held_out:
+        return f"The model was fitted to these {nouns.pair}s, so expect worse numbers on new ones."
+    if model.method == "newton":
+        return f"The held-out {nouns.pair}s played no part in the fit."
+    return (
+        f"The held-out {nouns.pair}s also decided which step of the fit to keep, so their numbers are slightly "
+        "optimistic."
+    )
+
+
+def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
+    table = evaluation.reliability
+    n_pairs = np.round(table.weight * evaluation.total_weight).astype(int) if nouns.counted else table.n_pairs
+    rows = [
+        [
+            f"{table.edges[i]:.2f}–{table.edges[i + 1]:.2f}",
+            f"{n_pairs[i]:,}",
+            f"{table.predicted[i]:.3f}",
+            f"{table.observed[i]:.3f}",
+            "[{:.3f}, {:.3f}]".format(*table.intervals[i]),
+        ]
+        for i in np.flatnonzero(table.weight > 0)
+    ]
+    grid = _table(["predicted", f"{nouns.pair}s", "mean predicted", "observed", "95 % interval"], rows)
+    return (
+        f"## Is its confidence justified?\n\n{grid}\n\n"
+        f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
+        f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
+        "share in which the favourite was chosen, with its 95 % interval. If the confidence is justified, “observed” "
+        "is close to “mean predicted”, and the interval contains it in most rows. The mean difference of the two over "
+        f"all {nouns.pair}s is the calibration error, {evaluation.ece:.3f}."
+    )
+
+
+def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: bool) -> str:
+    head = "## What did it learn?"
+    if not weights:
+        return (
+            f"{head}\n\nThe weights of a hidden layer cannot be read one by one. To see which features matter, fit a "
+            "linear scorer to the same data: --scorer linear."
+        )
+    if isinstance(model.scorer, TableScorer):
+        return f"{head}\n\n{_rewards(weights, model.converged)}"
+    return f"{head}\n\n{_weights(weights, model.converged, shared_prompts=shared_prompts)}"
+
+
+STOPPED = " The fit did not converge, so these are not estimates, but the values at which it stopped."
+
+
+def _rewards(weights: Sequence[Weight], converged: bool) -> str:
+    """Return the table of the items and their rewards, and what the numbers mean."""
+    known = weights[0].standard_error is not None
+    rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
+    note = "Rewards are in log-odds. Only their differences are determined by the data; here they sum to zero."
+    if known:
+        note += " The standard error and z = reward / standard error are those of the distance from the average item."
+    else:
+        note += " There are no standard errors, since these contests leave some difference of rewards undetermined."
+    if len(weights) > MOST_WEIGHTS:
+        note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
+    note += "" if converged else STOPPED
+    if known and converged and len(weights) > 1:
+        first, last = weights[0], weights[-1]
+        p = percent(float(sigmoid(first.estimate - last.estimate)))
+        note += f"\n\nIn words: the model gives {first.name} a probability of {p} to be chosen over {last.name}."
+    return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
+
+
+def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool) -> str:
+    """Return the table of the features and their weights, and what the numbers mean."""
+    active = [weight for weight in weights if weight.strength]
+    shown = active[:MOST_WEIGHTS]
+    rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w), f"{w.strength:.3f}"] for w in shown]
+    note = (
+        "One unit more of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
+        "square) difference between the two answers: how far the feature usually moves the margin."
+    )
+    if weights[0].standard_error is None:
+        note += " There are no standard errors, since these pairs leave some direction of the parameters undetermined."
+    else:
+        note += " z is weight / standard error; if it is between −2 and 2, the true weight may well be zero."
+        if shared_prompts:
+            note += " The standard errors treat pairs as independent; pairs of the same prompt are not, so the true "
+            note += "uncertainty is somewhat larger."
+    if len(active) > len(shown):
+        note += f" {_are(len(active) - len(shown), 'weaker feature')} not shown, but saved in model.npz."
+    if len(weights) > len(active):
+        note += f" {_are(len(weights) - len(active), 'feature')} left out, since the answers of a pair never differ in "
+        note += "it." if len(weights) - len(active) == 1 else "them."
+    if any(weight.name.startswith("word bin") for weight in shown):
+        note += " A word bin counts all words that a hash function puts into it, so it has no meaning of its own."
+    note += "" if converged else STOPPED
+    sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
+    if sure is not None and converged:
+        often = "more" if sure.estimate > 0 else "less"
+        note += f"\n\nIn words: with all else equal, the answer with more “{sure.name}” is chosen {often} often."
+    return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
+
+
+def _uncertainty(weight: Weight) -> list[str]:
+    """Return the cells for standard error and z."""
+    error, z = weight.standard_error, weight.z
+    return ["–" if error is None else f"{error:.4g}", "–" if z is None else f"{z:+z.1f}"]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def _are(n: int, noun: str) -> str:
+    return f"{_count(n, noun)} {'is' if n == 1 else 'are'}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table with aligned columns, the first to the left and numbers to the right."""
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    columns = list(zip(head, *rows, strict=True))
+    widths = [max(3, *(len(cell) for cell in column)) for column in columns]
+
+    def line(cells: Sequence[str]) -> str:
+        aligned = [
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(aligned)} |"
+
+    rule = "|".join(["", *("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)), ""])
+    return "\n".join([line(head), rule, *(line(row) for row in rows)])

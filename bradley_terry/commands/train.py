@@ -1,0 +1,405 @@
+"""``bradley-terry train``: fit a reward model to preference pairs, evaluate it, and explain what it learned.
+
+``train`` does it all and returns a ``TrainingRun``; the verb calls it, saves the run and prints its report.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import warnings
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..evaluation import Evaluation
+from ..model import HISTORY, RewardModel
+from ..objective import BACKENDS
+from ..pairs import PreferencePairs
+from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
+from ..training import ConvergenceWarning, fit
+from .data import DATA_HELP, check_writable, find_data, name_of
+from .report import Weight, example_in_words, markdown, weights_by_strength
+
+__all__ = ["TrainingRun", "train"]
+
+SUMMARY = "fit a reward model to preference pairs, evaluate it, and explain what it learned"
+EXAMPLE = "bradley-terry train answers.jsonl --out runs/answers"
+
+TEXT_L2 = 0.03  # penalty for features of texts, see files.text.DEFAULT_BINS
+VALIDATION = 0.2  # share of the prompts that are held out
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    """A fitted model with the pairs it was fitted to and tested on, its evaluations, and a report in words.
+
+    Attributes
+    ----------
+    name : str
+        Of the data.
+    model : RewardModel
+    training, held_out : PreferencePairs
+        ``held_out`` is None if all pairs were used for the fit.
+    training_evaluation, held_out_evaluation : Evaluation
+    weights : list of Weight
+        What the model learned, the strongest first; empty for an MLP, whose weights have no names.
+    example : str
+        One pair, explained in words; empty if it was not asked for.
+    seed : int
+    folder : Path, optional
+        Where the run was saved.
+    """
+
+    name: str
+    model: RewardModel
+    training: PreferencePairs
+    held_out: PreferencePairs | None
+    training_evaluation: Evaluation
+    held_out_evaluation: Evaluation | None
+    weights: list[Weight]
+    example: str = ""
+    seed: int = 0
+    folder: Path | None = field(default=None)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The evaluation on the held-out pairs, or on the training pairs if none were held out."""
+        return self.held_out_evaluation or self.training_evaluation
+
+    @property
+    def report(self) -> str:
+        """The report as Markdown, without its figures."""
+        return self._markdown()
+
+    def _markdown(self, figures: Mapping[str, tuple[str, str]] | None = None) -> str:
+        return markdown(
+            self.model,
+            name=self.name,
+            training=self.training,
+            training_evaluation=self.training_evaluation,
+            held_out_evaluation=self.held_out_evaluation,
+            weights=self.weights,
+            example=self.example,
+            figures=figures,
+        )
+
+    def __repr__(self) -> str:
+        state = "converged" if self.model.converged else "NOT CONVERGED"
+        where = "training" if self.held_out is None else "held-out"
+        return (
+            f"TrainingRun({self.name!r}, {self.model.scorer}, {state}, "
+            f"{where} loss {self.evaluation.mean_loss:.4f}, accuracy {self.evaluation.accuracy:.3f})"
+        )
+
+    def __str__(self) -> str:
+        return self.report
+
+    def _repr_markdown_(self) -> str:
+        return self.report
+
+    def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
+        """Write model.npz, history.csv, report.md and its figures into a folder, and return their paths.
+
+        Raises
+        ------
+        ValueError
+            If the folder exists, unless ``force`` allows to overwrite these files in it.
+        OSError
+            If the folder cannot be written to.
+        """
+        from .. import figures
+
+        folder = Path(folder)
+        _check_new("folder", folder, force)
+        folder.mkdir(parents=True, exist_ok=force)
+        paths = [folder / name for name in ("model.npz", "history.csv", "report.md")]
+        self.model.save(paths[0])
+        with paths[1].open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(HISTORY)
+            writer.writerows(zip(*(self.model.history[column].tolist() for column in HISTORY), strict=True))
+        captions = figures.captions(self.model)
+        shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
+        paths[2].write_text(self._markdown(shown), encoding="utf-8")
+        pairs = self.training if self.held_out is None else self.held_out
+        drawn = figures.model_figures(
+            self.model, self.evaluation, self.evaluation.margins, folder, weights=pairs.weights
+        )
+        return paths + drawn
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the run in plain types, as ``bradley-terry train --json`` prints it."""
+        held_out = self.held_out_evaluation
+        return {
+            "name": self.name,
+            "out": None if self.folder is None else str(self.folder),
+            "scorer": str(self.model.scorer),
+            "method": self.model.method,
+            "l2": self.model.l2,
+            "seed": self.seed,
+            "converged": self.model.converged,
+            "message": self.model.message,
+            "training": self.training_evaluation.to_dict(),
+            "held_out": None if held_out is None else held_out.to_dict(),
+            "weights": [weight.to_dict() for weight in self.weights],
+            "example": self.example or None,
+        }
+
+
+def train(
+    data: str | Path | PreferencePairs = "travel-modes",
+    *,
+    scorer: str | Scorer | None = None,
+    hidden: int | None = None,
+    activation: str | None = None,
+    method: str | None = None,
+    standardise: bool | None = None,
+    l2: float | None = None,
+    seed: int = 0,
+    validation: float | None = None,
+    example: bool = True,
+    progress: bool = False,
+    backend: str = BACKENDS[0],
+    out: str | Path | None = None,
+    force: bool = False,
+) -> TrainingRun:
+    """Fit a reward model to preference pairs, evaluate it on pairs that were held out, and explain what it learned.
+
+    ``print(train())`` shows the report that ``bradley-terry train`` prints.
+
+    Parameters
+    ----------
+    data : str, Path or PreferencePairs
+        A file that ``load_pairs`` reads, one of "travel-modes", "citations" and "baseball", or the pairs themselves.
+    scorer : "linear", "mlp", "table" or a scorer, optional
+        "table" for item numbers and "linear" for features, unless given.
+    hidden, activation : int and "tanh" or "relu", optional
+        Of the MLP: 32 and "tanh" unless given.
+    method : "newton", "gradient_descent", "adam", optional
+        As in ``fit``.
+    standardise : bool, optional
+        Fit on features of mean 0 and variance 1. True for the MLP and False for others, unless given.
+    l2 : float, optional
+        Adds l2/2·|φ|² to the loss: 0 unless given, or 0.03 for texts.
+    seed : int
+        Of the split, the initial φ and the mini-batches.
+    validation : float, optional
+        Share of the prompts to hold out, or 0 for none: 0.2 unless given, or 0 for items.
+    example : bool
+        Explain one pair in words. The report then quotes its texts.
+    progress : bool
+        Show a progress bar.
+    backend : str
+        As in ``Objective``.
+    out : str or Path, optional
+        Folder to save the run in; not saved unless given.
+    force : bool
+        Overwrite the files of an earlier run in ``out``.
+
+    Returns
+    -------
+    TrainingRun
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        One sentence that names the argument, what was expected and what was got.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As in ``fit``.
+    """
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _check_new("out", folder, force)
+        check_writable(folder)
+    found = find_data(data)
+    pairs, texts = found.pairs, found.texts
+    scorer = _scorer(found.name if data is pairs else str(data), pairs, scorer, hidden, activation)
+    if standardise and pairs.is_items:
+        raise ValueError("standardise: expected only for features, got it for item numbers")
+    is_held_out = _held_out(pairs, validation, seed)
+    training = pairs.subset(~is_held_out) if is_held_out.any() else pairs
+    held_out = pairs.subset(is_held_out) if is_held_out.any() else None
+    model = fit(
+        scorer,
+        training,
+        method=method,
+        l2=(0.0 if texts is None else TEXT_L2) if l2 is None else l2,
+        seed=seed,
+        validation=held_out,
+        progress=progress,
+        standardise=isinstance(scorer, MLPScorer) if standardise is None else standardise,
+        backend=backend,
+    )
+    said = ""
+    if example:
+        row = int(np.argmax(is_held_out))  # the first pair that was held out, or the first pair
+        quoted = None if texts is None else (texts.prompts[row], texts.chosen[row], texts.rejected[row])
+        said = example_in_words(model, pairs.subset([row]), quoted)
+    run = TrainingRun(
+        name=found.name,
+        model=model,
+        training=training,
+        held_out=held_out,
+        training_evaluation=model.evaluate(training),
+        held_out_evaluation=None if held_out is None else model.evaluate(held_out),
+        weights=weights_by_strength(model, training),
+        example=said,
+        seed=seed,
+        folder=folder,
+    )
+    if folder is not None:
+        run.save(folder, force=force)
+    return run
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of ``train``."""
+    parser.add_argument(
+        "data", nargs="?", default="travel-modes", metavar="DATA", help=f"{DATA_HELP} (default: travel-modes)"
+    )
+    parser.add_argument(
+        "--scorer", choices=["linear", "mlp", "table"], help="default: table for contests of items, otherwise linear"
+    )
+    parser.add_argument("--hidden", type=int, metavar="N", help="number of hidden units of the MLP (default: 32)")
+    parser.add_argument("--activation", choices=["tanh", "relu"], help="activation of the MLP (default: tanh)")
+    parser.add_argument(
+        "--method",
+        choices=["newton", "gradient_descent", "adam"],
+        help="how to minimise the loss (default: adam for the MLP, otherwise newton)",
+    )
+    parser.add_argument(
+        "--standardise",
+        action=BooleanOptionalAction,
+        help="fit on features of mean 0 and variance 1 (default: only for the MLP)",
+    )
+    parser.add_argument(
+        "--l2", type=float, metavar="L2", help="add the penalty L2/2·|phi|² to the loss (default: 0, or 0.03 for texts)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the split, the start and the mini-batches (default: 0)",
+    )
+    parser.add_argument(
+        "--validation",
+        type=float,
+        metavar="SHARE",
+        help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for contests of items)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default=BACKENDS[0],
+        help="what computes the loss: NumPy, the compiled kernels, or whichever is faster (default: auto)",
+    )
+    parser.add_argument(
+        "--no-example",
+        dest="example",
+        action="store_false",
+        help="leave out the example; use this if your texts must not be quoted in the report",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder to write to (default: runs/NAME, or the next free runs/NAME-2)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite the files of an earlier run in --out")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: Namespace) -> int:
+    """Train, save the run, and print its report."""
+    out = arguments.out or _free_folder(name_of(arguments.data))
+    with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the place in our code
+        warnings.simplefilter("always", ConvergenceWarning)
+        result = train(
+            arguments.data,
+            scorer=arguments.scorer,
+            hidden=arguments.hidden,
+            activation=arguments.activation,
+            method=arguments.method,
+            standardise=arguments.standardise,
+            l2=arguments.l2,
+            seed=arguments.seed,
+            validation=arguments.validation,
+            example=arguments.example,
+            progress=sys.stderr.isatty() and not arguments.json,
+            backend=arguments.backend,
+            out=out,
+            force=arguments.force,
+        )
+    for warning in caught:
+        print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and its figures loss_curve,")
+        print("margins and reliability, each as SVG and PNG.")
+    return 0
+
+
+def _free_folder(name: str) -> Path:
+    """Return runs/name, or the next of runs/name-2, runs/name-3, … that does not exist yet."""
+    free, number = Path("runs") / name, 1
+    while free.exists():
+        number += 1
+        free = Path("runs") / f"{name}-{number}"
+    return free
+
+
+def _check_new(argument: str, folder: Path, force: bool) -> None:
+    if folder.exists() and not force:
+        raise ValueError(
+            f"{argument}: expected a new folder, got {folder}, which exists; choose another, or overwrite the files "
+            "in it (--force, or force=True in Python)"
+        )
+
+
+def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray[np.bool_]:
+    """Return the mask, (n_pairs,), of the pairs to hold out."""
+    if share is None:
+        share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else VALIDATION
+    return np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=seed)
+
+
+def _scorer(
+    name: str, pairs: PreferencePairs, scorer: str | Scorer | None, hidden: int | None, activation: str | None
+) -> Scorer:
+    """Return the scorer that was asked for, or refuse one that does not fit the pairs."""
+    kind = scorer or ("table" if pairs.is_items else "linear")
+    for option, value in {"hidden": hidden, "activation": activation}.items():
+        if kind != "mlp" and value is not None:
+            raise ValueError(f"{option}: expected only with the scorer mlp, got it with the scorer {kind}")
+    if not isinstance(kind, str):
+        return kind
+    if kind not in {"linear", "mlp", "table"}:
+        raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {scorer!r}")
+    if (kind == "table") != pairs.is_items:
+        wanted, got = ("item numbers", "features") if kind == "table" else ("features", "item numbers")
+        raise ValueError(f"scorer: expected data with {wanted} for the scorer {kind}, but {name} holds {got}")
+    if kind == "table":
+        used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
+        if pairs.n_items > max(1000, 10 * used):
+            raise ValueError(
+                f"{name}: expected items numbered from 0 on, found {used} of them and numbers up to {pairs.n_items - 1}"
+            )
+        return TableScorer(pairs.n_items)
+    if kind == "mlp":
+        n_hidden = 32 if hidden is None else hidden
+        check_size("hidden", n_hidden)
+        return MLPScorer(pairs.n_features, n_hidden, activation or "tanh")
+    return LinearScorer(pairs.n_features)

@@ -1,0 +1,50 @@
+"""What every picture is drawn with: the style, axes, words and marks on them, and the files that figures become.
+
+The pictures themselves are in ``bradley_terry.plots``, those of the lessons in ``bradley_terry.course.plots``.
+"""
+
+from .axes import (
+    CHOSEN,
+    EMPIRICAL,
+    EXPECTED,
+    LINE_WIDTH,
+    MARKER_SIZE,
+    QUIET,
+    REJECTED,
+    STYLE,
+    TEXT_SIZE,
+    figure_of,
+    finish,
+    given_or_new,
+    new_axes,
+    style,
+)
+from .marks import LOG_TWO, apart, corner, guide, label_ends, note, numbers, points, signed
+from .saving import save_figure
+
+__all__ = [
+    "CHOSEN",
+    "EMPIRICAL",
+    "EXPECTED",
+    "LINE_WIDTH",
+    "LOG_TWO",
+    "MARKER_SIZE",
+    "QUIET",
+    "REJECTED",
+    "STYLE",
+    "TEXT_SIZE",
+    "apart",
+    "corner",
+    "figure_of",
+    "finish",
+    "given_or_new",
+    "guide",
+    "label_ends",
+    "new_axes",
+    "note",
+    "numbers",
+    "points",
+    "save_figure",
+    "signed",
+    "style",
+]

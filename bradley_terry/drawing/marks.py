@@ -1,0 +1,93 @@
+"""Words and marks on the axes, and the numbers that go into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
+
+__all__ = ["LOG_TWO", "apart", "corner", "guide", "label_ends", "note", "numbers", "points", "signed"]
+
+LOG_TWO = float(np.log(2.0))
+
+
+def points(ax: Axes, x: ArrayLike, y: ArrayLike, color: str, *, marker: str = "o", hollow: bool = False) -> None:
+    """Draw points, filled or hollow, that may lie on the edge of the axes."""
+    ax.plot(
+        np.asarray(x), np.asarray(y), linestyle="none", marker=marker, markersize=MARKER_SIZE, color=color,
+        markerfacecolor="white" if hollow else color, markeredgewidth=2.5, zorder=4, clip_on=False,
+    )  # fmt: skip
+
+
+def note(
+    ax: Axes, place: tuple[float, float], words: str, color: str, *, ha: str = "left", va: str = "center",
+    hide_lines: bool = False,
+) -> None:  # fmt: skip
+    """Write words at a point of the data; ``hide_lines`` puts white behind them, for words that a line would cross."""
+    background = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hide_lines else None
+    ax.text(
+        *place, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va, bbox=background, zorder=2.5 if hide_lines else 3
+    )
+
+
+def corner(ax: Axes, words: str, color: str, *, left: bool = False, low: bool = False) -> None:
+    """Write words into a corner of the axes, the upper right one unless told otherwise."""
+    x, ha = (0.02, "left") if left else (0.98, "right")
+    y, va = (0.03, "bottom") if low else (0.97, "top")
+    ax.text(x, y, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va, transform=ax.transAxes)
+
+
+def guide(ax: Axes, y: float, words: str, *, x: float = 0.99, ha: str = "right") -> None:
+    """Draw a dotted horizontal line with words above it; x counts from 0 to 1 across the axes."""
+    ax.axhline(y, color=QUIET, linewidth=1.5, linestyle=":", zorder=0)
+    ax.annotate(
+        words, (x, y), xycoords=ax.get_yaxis_transform(), xytext=(0, 4), textcoords="offset points", color=QUIET,
+        fontsize=TEXT_SIZE, ha=ha, va="bottom",
+    )  # fmt: skip
+
+
+def label_ends(ax: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
+    """Name lines at their right ends, outside the axes; each end is (height, words, color)."""
+    low, high = ax.get_ylim()
+    ordered = sorted(end for end in ends if np.isfinite(end[0]))  # a line that ends at infinity has no visible end
+    heights = apart(np.array([y for y, _, _ in ordered]), 0.075 * (high - low))
+    for at, (_, words, color) in zip(heights, ordered, strict=True):
+        place = ax.get_yaxis_transform()
+        ax.text(1.015, float(at), words, color=color, fontsize=TEXT_SIZE, va="center", transform=place)
+
+
+def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
+    """Move increasing heights by as little as possible, so that they are at least ``gap`` apart and at most ``top``.
+
+    Height minus rank · gap must not decrease. The nearest such sequence replaces every falling stretch by its mean.
+    """
+    if heights.size == 0:
+        return heights
+    ranks = np.arange(len(heights)) * gap
+    blocks: list[list[float]] = []
+    for value in heights - ranks:
+        blocks.append([float(value)])
+        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    means = np.array([float(np.mean(block)) for block in blocks for _ in block])
+    return np.minimum(means, top - ranks[-1]) + ranks
+
+
+def numbers(values: ArrayLike, name: str) -> Array:
+    """Return the values as a float64 array of shape (n,), or say by name what is wrong with them."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def signed(value: float, form: str = "g") -> str:
+    """Write a number with a true minus sign."""
+    return format(value, form).replace("-", "−")

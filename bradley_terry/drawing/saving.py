@@ -1,0 +1,65 @@
+"""Figures as SVG and PNG: the same bytes on every run, and words for readers who cannot see the picture."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from html import escape
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from .axes import in_words, style
+
+__all__ = ["save_figure", "svg"]
+
+
+def save_figure(
+    figure: Figure, path_without_suffix: str | Path, *, title: str | None = None, caption: str | None = None
+) -> list[Path]:
+    """Write a figure as SVG and PNG; the same figure gives the same bytes on every run.
+
+    Parameters
+    ----------
+    figure : Figure
+    path_without_suffix : str or Path
+        ``.svg`` and ``.png`` are added. The folder must exist; existing files are replaced.
+    title : str, optional
+        The title of the SVG, which screen readers read aloud. Unless given, it names the axes.
+    caption : str, optional
+        What to see: the description of the SVG.
+
+    Returns
+    -------
+    list of Path
+        The SVG, then the PNG.
+    """
+    base = Path(path_without_suffix)
+    svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
+    svg_path.write_bytes(svg(figure, title, caption))
+    with style():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    png_path.write_bytes(buffer.getvalue())
+    return [svg_path, png_path]
+
+
+def svg(figure: Figure, title: str | None = None, caption: str | None = None) -> bytes:
+    """Return the figure as an SVG image with title and description, without date, version or spaces at line ends."""
+    with style():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = _with_words(buffer.getvalue().decode("utf-8"), title or in_words(figure), caption)
+    return ("\n".join(line.rstrip() for line in text.splitlines()) + "\n").encode("utf-8")
+
+
+def _with_words(text: str, title: str, caption: str | None) -> str:
+    """Mark an SVG as an image, and put its title and caption where screen readers look for them."""
+    words = {"title": title} | ({"desc": caption} if caption else {})
+    digest = hashlib.sha256("".join(words.values()).encode("utf-8")).hexdigest()[:8]  # several may share one page
+    named = " ".join(f"{tag}-{digest}" for tag in words)
+    elements = "".join(
+        f'\n <{tag} id="{tag}-{digest}">{escape(said, quote=False)}</{tag}>' for tag, said in words.items()
+    )
+    end = text.index(">", text.index("<svg "))
+    return f'{text[:end]} role="img" aria-labelledby="{named}">{elements}{text[end + 1 :]}'

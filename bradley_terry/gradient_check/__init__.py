@@ -1,0 +1,33 @@
+"""Is this gradient right? References that know nothing of its derivation, and a report that says where it is off.
+
+Read the modules in this order; each imports only from those before it:
+
+    blocks         how the flat φ is cut into named blocks
+    differences    finite differences, extrapolated to h = 0; random directions; the error of many steps
+    autodiff       autograd, jax or torch differentiate the same loss, written in plain formulas
+    runner         call somebody else's function and turn every failure into a sentence
+    under_test     the function phi -> (loss, gradient) that is checked
+    doubts         what weakens a verdict: φ = 0, saturated pairs, float32, noise
+    kinks          corners of a ReLU or a hinge, where more than one slope is right
+    diagnosis      which known mistake a wrong gradient looks like
+    report         what a check found, in words, as a table and in plain types
+    wrong_pairs    which pairs disagree
+    verdict        check_gradient
+"""
+
+from .autodiff import autodiff_gradient, reference_loss
+from .differences import StepSweep, numerical_gradient, step_sweep
+from .report import BlockReport, GradientReport, PairReport
+from .verdict import check_gradient
+
+__all__ = [
+    "BlockReport",
+    "GradientReport",
+    "PairReport",
+    "StepSweep",
+    "autodiff_gradient",
+    "check_gradient",
+    "numerical_gradient",
+    "reference_loss",
+    "step_sweep",
+]

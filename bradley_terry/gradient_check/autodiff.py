@@ -1,0 +1,126 @@
+"""Gradients by automatic differentiation: autograd, jax or torch differentiate a loss written in plain formulas.
+
+``reference_loss`` writes L(φ) a second time for these libraries. It shares only shapes and data with the scorers and
+losses of the package, so that agreement with it is evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..logistic import Array
+from ..losses import BradleyTerryLoss
+from ..objective import Objective
+from ..scorers import LinearScorer, MLPScorer, TableScorer
+
+__all__ = ["autodiff_gradient", "loss_to_differentiate", "reference_loss"]
+
+
+def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:
+    """Differentiate a loss with a library's reverse-mode automatic differentiation, in float64.
+
+    Parameters
+    ----------
+    loss : callable, phi -> loss
+        Written with ``autograd.numpy``, ``jax.numpy`` or torch.
+    phi : array_like, (n_parameters,)
+    library : "autograd", "jax" or "torch"
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the library is not installed.
+    """
+    at = np.array(phi, dtype=np.float64)
+    module = _library(library)
+    if library == "autograd":
+        return np.asarray(module.grad(loss)(at))
+    if library == "jax":
+        with (module if hasattr(module, "enable_x64") else import_module("jax.experimental")).enable_x64(True):
+            return np.asarray(module.grad(loss)(module.numpy.asarray(at)))
+    leaf = module.from_numpy(at).requires_grad_()
+    loss(leaf).backward()
+    return np.asarray(leaf.grad.numpy())
+
+
+def loss_to_differentiate(
+    own: Callable[..., Any] | None, objective: Objective | None, library: str
+) -> Callable[..., Any]:
+    """Return the caller's own loss if there is one, else the reference loss of the objective."""
+    if own is not None:
+        return own
+    if objective is not None:
+        return reference_loss(objective, library)
+    raise ValueError(
+        f"reference: expected your loss written for {library}, got None; it can be left out only with an Objective"
+    )
+
+
+def reference_loss(objective: Objective, library: str = "autograd") -> Callable[..., Any]:
+    """Write L(φ) of an objective once more, in plain formulas that a library can differentiate.
+
+    Parameters
+    ----------
+    objective : Objective
+        With the Bradley-Terry loss and one of the package's scorers.
+    library : "autograd", "jax" or "torch"
+
+    Returns
+    -------
+    callable, phi -> loss
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the library is not installed.
+    ValueError
+        If the objective has a loss or a scorer of your own, for which no formula is known here.
+    """
+    scorer, pairs = objective.scorer, objective.pairs
+    _library(library)
+    if not isinstance(objective.loss, BradleyTerryLoss):
+        raise ValueError(f"reference: expected your loss written for {library}, since the objective has its own loss")
+    if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):
+        raise ValueError(f"reference: expected your loss written for {library}, for a scorer of your own, {scorer}")
+    xp = import_module({"autograd": "autograd.numpy", "jax": "jax.numpy", "torch": "torch"}[library])
+
+    def constant(values: NDArray[np.generic]) -> Any:
+        return xp.asarray(np.array(values)) if library == "torch" else np.asarray(values)
+
+    n = len(pairs)
+    w = constant(np.ones(n) if pairs.weights is None else pairs.weights)
+    t = constant(np.ones(n) if pairs.labels is None else pairs.labels)
+    m = constant(np.zeros(n) if pairs.target_margins is None else pairs.target_margins)
+    kind = np.int64 if isinstance(scorer, TableScorer) else np.float64
+    chosen, rejected = (constant(np.asarray(x, dtype=kind)) for x in (pairs.chosen, pairs.rejected))
+    zero = constant(np.zeros(()))
+
+    def reward(phi: Any, x: Any) -> Any:
+        if isinstance(scorer, TableScorer):
+            return phi[x.reshape(-1)]
+        if isinstance(scorer, MLPScorer):
+            d, h = scorer.n_features, scorer.n_hidden
+            a = xp.matmul(x, phi[: d * h].reshape((d, h))) + phi[d * h : d * h + h]
+            hidden = xp.tanh(a) if scorer.activation == "tanh" else xp.where(a > 0, a, zero)
+            return xp.matmul(hidden, phi[d * h + h :])
+        return xp.matmul(x, phi)
+
+    def loss(phi: Any) -> Any:
+        z = reward(phi, chosen) - reward(phi, rejected) - m
+        # -log σ(±z) = log(1 + exp(∓z)), which logaddexp computes without overflow.
+        up, down = xp.logaddexp(zero, -z), xp.logaddexp(zero, z)
+        return xp.sum(w * (t * up + (1 - t) * down)) / xp.sum(w) + 0.5 * objective.l2 * xp.sum(phi * phi)
+
+    return loss
+
+
+def _library(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(f"against={name!r} needs the library {name}: python -m pip install {name}") from None

@@ -1,0 +1,261 @@
+"""Derivatives by finite differences, with an estimate of the error of each.
+
+    central difference     (f(φ + h·e_j) - f(φ - h·e_j)) / 2h = f′ + a₂h² + a₄h⁴ + …
+
+Values at h and h/2 can be combined so that a₂h² cancels, and three of them so that a₄h⁴ cancels too (Richardson 1911).
+The differences between neighbouring estimates tell how far the best of them can be trusted (Ridders 1982). Rounding
+adds an error of about eps·|f|/h, which grows as h shrinks and sets the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..logistic import Array
+from .blocks import Blocks, slices_of
+
+__all__ = [
+    "EPS",
+    "N_DIRECTIONS",
+    "Loss",
+    "StepSweep",
+    "by_directions",
+    "central_difference",
+    "extrapolated",
+    "moved",
+    "numerical_gradient",
+    "short_difference",
+    "step_sweep",
+    "typical_size",
+]
+
+Loss = Callable[[Array], float]
+
+EPS = float(np.finfo(np.float64).eps)
+N_DIRECTIONS, N_LARGEST, N_RANDOM = 8, 20, 40  # for each block of a large φ
+
+
+def numerical_gradient(
+    loss: Loss,
+    phi: ArrayLike,
+    *,
+    step: float = 4e-3,
+    entries: NDArray[np.int64] | None = None,
+    noise: float | None = None,
+) -> tuple[Array, Array]:
+    """Differentiate numerically, one entry at a time, with an estimate of the error of each.
+
+    Parameters
+    ----------
+    loss : callable, phi -> float
+    phi : array_like, (n_parameters,)
+    step : float
+        The largest step, in units of |φ_j| or of the typical size of φ, whichever is larger, but at most 1. It is
+        halved until the estimates stop improving.
+    entries : array of int, optional
+        Which entries to differentiate; the others are NaN. All of them unless given.
+    noise : float, optional
+        How far two values of the loss may differ by chance; the rounding of the loss in float64 unless given.
+
+    Returns
+    -------
+    gradient, spread : arrays, (n_parameters,)
+        The spread is how much the last two estimates of the extrapolation differ.
+    """
+    phi = np.array(phi, dtype=np.float64)
+    gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
+    size = abs(loss(phi))
+    noise = EPS * size if noise is None else noise
+    typical = typical_size(phi)
+    for j in range(phi.size) if entries is None else entries.tolist():
+
+        @cache
+        def central(h: float, j: int = j) -> float:
+            return central_difference(loss, phi, j, h)
+
+        unit = _unit(phi, j, typical)
+        h = step * unit
+        while abs(central(h)) * h > 0.1 * max(1.0, size) and h > 1e-12 * unit:  # until the loss changes only a little
+            h /= 8
+        # φ_j is rounded too, by eps·|φ_j|. Where the loss is 0, that is the only noise.
+        gradient[j], spread[j] = extrapolated(central, h, max(noise, EPS * abs(phi[j] * central(h))))
+    return gradient, spread
+
+
+def extrapolated(
+    central: Callable[[float], float], h: float, noise: float, n_halvings: int = 12
+) -> tuple[float, float]:
+    """Extrapolate central differences to h = 0; return the best estimate and how well its neighbours agree with it.
+
+    ``noise`` is how far rounding may move the loss, so the error is never taken to be less than noise/h. If a kink (a
+    ReLU at 0) lies within h, the estimates jump from step to step, and settle once h is shorter than its distance.
+    """
+    row = [central(h)]
+    best, error = row[0], np.inf
+    for _ in range(n_halvings):
+        h /= 2
+        new = [central(h)]
+        for k, before in enumerate(row, start=1):
+            new.append(new[-1] + (new[-1] - before) / (4.0**k - 1))  # cancels the term in h to the power 2k
+            doubt = max(abs(new[k] - new[k - 1]), abs(new[k] - before), noise / h)
+            if doubt <= error and k > 1:  # two steps alone can agree by chance
+                best, error = new[k], doubt
+        if error <= max(1e-11 * abs(best), 4 * noise / h):  # smaller steps would only add rounding
+            # Look ahead: a kink between h/4 and h would show as more than the remainder of a₂h².
+            if abs(central(h / 4) - best) <= abs(new[0] - best) / 8 + 80 * noise / h:
+                break
+            best, error = new[-1], np.inf
+        row = new
+    return best, float(error if np.isfinite(error) else doubt)  # with an infinite error everything would pass
+
+
+def short_difference(loss: Loss, phi: Array, j: int, noise: float) -> tuple[float, float, float]:
+    """Return a central difference, how much it changes at half the step, and its rounding error.
+
+    The step is as short as rounding allows, so that kinks near φ are seldom within it.
+    """
+    central = partial(central_difference, loss, phi, j)
+    unit = _unit(phi, j, typical_size(phi))
+    h = 1e-6 * unit
+    while abs(central(h)) * h > 1e-3 and h > 1e-12 * unit:
+        h /= 8
+    value, half = central(h), central(h / 2)
+    return value, abs(value - half), 8 * max(noise, EPS * abs(phi[j] * value)) / h
+
+
+def central_difference(loss: Loss, phi: Array, j: int, h: float) -> float:
+    """Return the slope of the loss between φ_j - h and φ_j + h."""
+    plus, minus = moved(phi, j, h), moved(phi, j, -h)
+    return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # after rounding, the step is not exactly 2h
+
+
+def moved(phi: Array, j: int, h: float) -> Array:
+    """Return a copy of φ in which entry j has moved by h."""
+    other = phi.copy()
+    other[j] += h
+    return other
+
+
+def typical_size(phi: Array) -> float:
+    """Return the root mean square of φ, or 1 where φ is zero."""
+    return float(np.sqrt(np.mean(phi**2))) or 1.0
+
+
+def _unit(phi: Array, j: int, typical: float) -> float:
+    """Return the unit in which steps of entry j are measured: |φ_j| or the typical size, but at most max(|φ_j|, 1)."""
+    return float(min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0)))
+
+
+def by_directions(
+    loss: Loss, phi: Array, got: Array, blocks: Blocks, noise: float
+) -> tuple[Array, Array, dict[str, int]]:
+    """Differentiate a large φ along random directions of each block, and entry by entry for some entries only.
+
+    The derivative along v is v·g, so a single wrong entry shows in every direction. Halving the direction again and
+    again then finds that entry. For entries that are not looked at, ``expected`` repeats ``got``.
+
+    Returns
+    -------
+    expected, spread : arrays, (n_parameters,)
+    n_checked : dict
+        For each block, how many entries were differentiated one by one.
+    """
+    rng = np.random.default_rng(0)
+    typical = min(typical_size(phi), 1.0)
+
+    def disagrees(direction: Array) -> bool:
+        @cache
+        def central(h: float) -> float:
+            return float((loss(phi + h * direction) - loss(phi - h * direction)) / (2 * h))
+
+        h = 4e-3 * typical
+        while abs(central(h)) * h > 0.1 and h > 1e-12 * typical:
+            h /= 8
+        found, spread = extrapolated(central, h, noise)
+        part = got * direction
+        return not abs(found - part.sum()) <= 4 * spread + 1e-9 * float(np.linalg.norm(part)) + 1e-13
+
+    expected, spreads, n_checked = got.copy(), np.zeros_like(got), {}
+    for name, part in slices_of(blocks).items():
+        block = np.arange(part.start, part.stop)
+        largest = block[np.argsort(-np.abs(got[block]), kind="stable")[:N_LARGEST]]
+        entries = {*largest.tolist(), *rng.choice(block, min(N_RANDOM, block.size), replace=False).tolist()}
+        for _ in range(N_DIRECTIONS):
+            direction = np.zeros_like(phi)
+            # Every entry moves by another distance. With equal distances, two errors could cancel.
+            direction[block] = rng.choice([-1.0, 1.0], block.size) * rng.uniform(0.5, 1.5, block.size)
+            suspects = block if disagrees(direction) else block[:0]
+            while suspects.size > 1:
+                half = np.zeros_like(phi)
+                half[suspects[: suspects.size // 2]] = direction[suspects[: suspects.size // 2]]
+                suspects = suspects[: suspects.size // 2] if disagrees(half) else suspects[suspects.size // 2 :]
+            entries |= set(suspects.tolist())
+        chosen = np.array(sorted(entries))
+        values, doubts = numerical_gradient(loss, phi, entries=chosen, noise=noise)
+        expected[chosen], spreads[chosen] = values[chosen], doubts[chosen]
+        n_checked[name] = chosen.size
+    return expected, spreads, n_checked
+
+
+@dataclass(frozen=True)
+class StepSweep:
+    """The error of the central difference for many steps: truncation where they are long, rounding where short.
+
+    Attributes
+    ----------
+    steps, errors : arrays, (n_steps,)
+        The error is the distance from ``exact``.
+    exact : float
+        The derivative that the function itself returns.
+    entry : int
+        Which entry of φ was moved.
+    """
+
+    steps: Array
+    errors: Array
+    exact: float
+    entry: int
+
+    @property
+    def best_step(self) -> float:
+        """The step with the smallest error; it is near eps^(1/3) times the scale of φ."""
+        return float(self.steps[int(np.argmin(self.errors))])
+
+
+def step_sweep(
+    function: Callable[[Array], tuple[float, Array]],
+    phi: ArrayLike,
+    *,
+    entry: int = 0,
+    steps: ArrayLike | None = None,
+) -> StepSweep:
+    """Measure how far the central difference is from the gradient for many steps; the plot is a V.
+
+    Parameters
+    ----------
+    function : callable, phi -> (loss, gradient)
+    phi : array_like, (n_parameters,)
+    entry : int
+        Which entry of φ to move.
+    steps : array_like, optional
+        From 1e-13 to 1, eight in each decade, unless given.
+
+    Returns
+    -------
+    StepSweep
+    """
+    at = np.array(phi, dtype=np.float64)
+    h = np.logspace(-13, 0, 105) if steps is None else np.array(steps, dtype=np.float64)
+    if h.ndim != 1 or not (h > 0).all():
+        raise ValueError("steps: expected a vector of positive numbers")
+    exact = float(function(at)[1][entry])
+    errors = np.empty_like(h)
+    for k, step in enumerate(h):
+        plus, minus = moved(at, entry, step), moved(at, entry, -step)
+        errors[k] = abs((function(plus)[0] - function(minus)[0]) / (2 * step) - exact)
+    return StepSweep(h, errors, exact, entry)

@@ -1,0 +1,118 @@
+"""What weakens a verdict: a φ of zeros, saturated pairs, float32, random numbers, a loss that never changes.
+
+Each is a note in the report. Rounding and noise also limit how closely the numbers can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..logistic import Array
+from ..objective import Objective
+from .differences import EPS, typical_size
+from .runner import ERROR, Stop
+from .under_test import FunctionUnderTest
+
+__all__ = ["SATURATED", "Doubts", "doubts_about"]
+
+SATURATED = 13.8  # |Δ| beyond which σ(−|Δ|) is below 1e-6
+
+
+@dataclass
+class Doubts:
+    """Notes for the report, and how much the loss and the gradient vary for no reason."""
+
+    notes: list[str] = field(default_factory=list)
+    noise_of_loss: float = 0.0
+    noise_of_gradient: float = 0.0
+
+
+def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Array) -> Doubts:
+    """Call the function at φ again, and near φ, to learn how far its loss and gradient at φ can be trusted."""
+    doubts = Doubts()
+    if not phi.any():
+        doubts.notes.append(
+            "phi is 0 everywhere. There σ(Δ) = σ(−Δ), and the gradient of an MLP is 0, so that a wrong MLP gradient "
+            "passes: ten of ten did when we tried. Check at a random phi"
+        )
+    if tested.objective is not None:
+        doubts.notes += _saturated_pairs(tested.objective, phi)
+    never_changes = False if tested.is_ours else _probe(tested, phi, loss)
+    doubts.noise_of_loss = max(tested.eps * abs(loss), _rounding(tested, phi, loss))
+    if tested.eps > EPS:
+        doubts.notes.append(
+            f"the function returns numbers with {-int(np.floor(np.log10(tested.eps)))} digits (float32 or less), and "
+            "no more can be compared. Compute in float64 for a closer check"
+        )
+    if not tested.is_ours:
+        _call_again(tested, phi, loss, gradient, doubts)
+        if never_changes:
+            doubts.notes.append("the loss is the same number at every phi that was tried: does the function use phi?")
+    return doubts
+
+
+def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
+    z = objective.shifted(objective.margins(phi))
+    n_saturated = int((np.abs(z) > SATURATED).sum())
+    if not n_saturated:
+        return []
+    return [
+        f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. Where such a pair is right, its gradient "
+        "is below 1e-6, and a mistake in it hardly shows. Check at a smaller phi, too"
+    ]
+
+
+def _call_again(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Array, doubts: Doubts) -> None:
+    """Compare two calls at the same φ, and add their difference to the noise."""
+    again, other_gradient = tested(phi)
+    difference = abs(again - loss)
+    doubts.noise_of_gradient = 4 * float(np.abs(other_gradient - gradient).max())
+    if doubts.noise_of_gradient > 400 * tested.eps * float(np.abs(gradient).max()) and not difference:
+        raise Stop(
+            ERROR,
+            "two calls at the same phi return the same loss but two gradients: does one call change something that "
+            "the next one uses?",
+        )
+    tested.is_noisy = difference > 0
+    if difference:
+        third = tested(phi)[0]
+        doubts.noise_of_loss += 3 * max(difference, abs(third - loss))
+        doubts.notes.append(
+            f"two calls at the same phi differ, the loss by {difference:.1e}: does the function draw random numbers? "
+            "Entries are compared only as closely as this noise allows"
+        )
+
+
+def _rounding(tested: FunctionUnderTest, phi: Array, loss: float) -> float:
+    """Measure the rounding of the loss: how far it departs from a straight line as the last digits of φ change."""
+    rng, bends = np.random.default_rng(0), [0.0]
+    for _ in range(4):
+        step = phi * EPS * rng.integers(-8, 9, phi.size)
+        try:
+            bends.append(abs(tested.loss(phi + step) + tested.loss(phi - step) - 2 * loss) / 2)
+        except Stop:  # the next call near phi will report it
+            break
+    tested.where = ""
+    return max(bends)
+
+
+def _probe(tested: FunctionUnderTest, phi: Array, loss: float) -> bool:
+    """Call at three points near φ, notice numbers that were computed in float32, and say if the loss never changes."""
+    rng, typical = np.random.default_rng(0), typical_size(phi)
+    losses, numbers = [], []
+    tested.where = "near phi: "
+    for _ in range(3):
+        try:
+            value, gradient = tested(phi + 0.01 * typical * rng.normal(size=phi.size))
+        except Stop:  # a function that fails near phi may still be right at phi
+            break
+        losses.append(value)
+        numbers.append(np.append(gradient, value))
+    tested.where = ""
+    with np.errstate(all="ignore"):  # a number out of float32's range becomes infinite or 0, and so differs
+        is_float32 = np.array_equal(numbers, np.array(numbers).astype(np.float32))
+    if len(set(losses)) > 1 and is_float32 and np.any(np.array(numbers)[:, :-1]):
+        tested.eps = max(tested.eps, float(np.finfo(np.float32).eps))
+    return len(losses) == 3 and all(value == loss for value in losses)

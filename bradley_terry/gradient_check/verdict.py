@@ -1,0 +1,267 @@
+"""Is this gradient right? Compare it, entry by entry, with gradients that share nothing with its derivation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from ..objective import Objective
+from ..pairs import PreferencePairs
+from ..scorers import Scorer
+from .autodiff import autodiff_gradient, loss_to_differentiate
+from .blocks import Blocks, slices_of
+from .diagnosis import diagnose
+from .differences import EPS, by_directions, numerical_gradient
+from .doubts import SATURATED, doubts_about
+from .kinks import allow_for_kinks, notes_on_kinks
+from .report import BlockReport, GradientReport
+from .runner import ERROR, Stop, Watch
+from .under_test import Function, FunctionUnderTest
+from .wrong_pairs import pairs_that_disagree
+
+__all__ = ["check_gradient"]
+
+TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
+ROUNDING = {"numerical": 1e-10, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
+
+MOST_ENTRIES = 2_000  # with more, differences are taken along random directions and for some entries only
+
+
+@overload
+def check_gradient(
+    function: Function,
+    phi: ArrayLike | None = None,
+    *,
+    against: str | Sequence[str] = "numerical",
+    names: Mapping[str, tuple[int, ...]] | None = None,
+    tolerance: float | None = None,
+    reference: Callable[..., Any] | None = None,
+    objective: Objective | None = None,
+    time_limit: float = 10.0,
+) -> GradientReport: ...
+
+
+@overload
+def check_gradient(
+    function: Scorer,
+    phi: PreferencePairs,
+    *,
+    against: str | Sequence[str] = "numerical",
+    names: Mapping[str, tuple[int, ...]] | None = None,
+    tolerance: float | None = None,
+    reference: Callable[..., Any] | None = None,
+) -> GradientReport: ...
+
+
+def check_gradient(
+    function: Function | Scorer,
+    phi: ArrayLike | PreferencePairs | None = None,
+    *,
+    against: str | Sequence[str] = "numerical",
+    names: Mapping[str, tuple[int, ...]] | None = None,
+    tolerance: float | None = None,
+    reference: Callable[..., Any] | None = None,
+    objective: Objective | None = None,
+    time_limit: float = 10.0,
+) -> GradientReport:
+    """Compare a gradient, entry by entry, with one or several references.
+
+    Call it as ``check_gradient(function, phi)``, ``check_gradient(objective)`` or ``check_gradient(scorer, pairs)``.
+
+    Parameters
+    ----------
+    function : callable, phi -> (loss, gradient)
+        An ``Objective`` or your own function. A scorer and its pairs stand for ``Objective(scorer, pairs)``.
+    phi : array_like, (n_parameters,), optional
+        Where to check. Not at zero, where a wrong gradient of an MLP is zero like the right one. With an objective it
+        can be left out: φ is then standard normal, drawn with ``np.random.default_rng(0)``, and halved until every
+        margin is within ±13.8. After a scorer, pass ``PreferencePairs`` here.
+    against : "numerical", "autograd", "jax", "torch", or several of them
+        The references: finite differences, or a library that differentiates the loss.
+    names : mapping of block name to shape, optional
+        How φ is laid out. Unless given, this is taken from the objective's scorer, or φ is one block called "phi".
+    tolerance : float, optional
+        Allowed error as a share of the expected entry; 1e-8 for numerical and 1e-12 for the others unless given. The
+        rounding error is allowed on top, so that a true zero passes. So is the jump of the slope at a kink.
+    reference : callable, phi -> loss, optional
+        Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective brings its own.
+    objective : Objective, optional
+        What your own function should compute. It brings the names and a reference, and the diagnosis then compares a
+        wrong gradient with those that the usual mistakes would give on these data.
+    time_limit : float, seconds
+        Longest time for one call of your own function, where the system can interrupt it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For an unknown reference, or for φ, names, scorer and pairs that do not fit together.
+
+    Notes
+    -----
+    If φ has more than 2,000 entries, the numerical reference checks 8 random directions, the 20 largest entries and 40
+    others in each block, and halves a direction that disagrees until the wrong entry is found. An error in your own
+    function is a line in the report, with the number of the line in your code.
+
+    Examples
+    --------
+    >>> check_gradient(lambda w: (float(w @ w), 2 * w), [1.5, -0.5]).passed
+    True
+    """
+    references = (against,) if isinstance(against, str) else tuple(against)
+    if not references:
+        raise ValueError(f"against: expected at least one of {', '.join(TOLERANCE)}, got none")
+    for name in references:
+        if name not in TOLERANCE:
+            raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {name!r}")
+    if isinstance(phi, PreferencePairs) or (hasattr(function, "backward") and not callable(function)):
+        function, phi = _objective_of(cast("Scorer", function), phi), None
+    function = cast("Function", function)
+    problem = function if isinstance(function, Objective) else objective
+    at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
+    blocks = _blocks_of(at, names, problem)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            with Watch(time_limit) as watch:
+                tested = FunctionUnderTest(function, problem, watch)
+                report = _verdict(tested, at, references, blocks, reference, tolerance)
+        except Stop as stop:
+            report = GradientReport(False, (), stop.message or "Your function is not written yet.")
+    said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
+    for w in heard:
+        if w.category is not RuntimeWarning:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    return replace(report, warnings=(*report.warnings, *said))
+
+
+def _objective_of(scorer: Scorer, pairs: object) -> Objective:
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(
+            f"phi: expected PreferencePairs after a scorer, got {type(pairs).__name__}; to choose phi, call "
+            "check_gradient(Objective(scorer, pairs), phi)"
+        )
+    return Objective(scorer, pairs)
+
+
+def _random_phi(objective: Objective | None) -> Array:
+    """Return a random φ, the same in every call, at which no pair is saturated."""
+    if objective is None:
+        raise ValueError("phi: expected a vector of parameters, got None; it can be left out only with an Objective")
+    phi: Array = np.random.default_rng(0).normal(size=objective.scorer.n_parameters)
+    for n_halvings in range(60):
+        smaller: Array = phi / 2**n_halvings
+        with np.errstate(all="ignore"):  # huge features may overflow at first
+            margins = objective.margins(smaller)
+        if np.abs(margins).max() <= SATURATED:
+            return smaller
+    return phi  # for a scorer whose margins do not shrink with φ
+
+
+def _blocks_of(phi: Array, names: Blocks | None, objective: Objective | None) -> Blocks:
+    """Return the layout of φ, or raise ValueError if they do not fit together."""
+    if objective is not None and phi.shape != (objective.scorer.n_parameters,):
+        scorer = objective.scorer
+        raise ValueError(f"phi: expected shape ({scorer.n_parameters},) for {scorer}, got {phi.shape}")
+    if phi.ndim != 1 or phi.size == 0:
+        raise ValueError(f"phi: expected a flat vector of at least one number, got shape {phi.shape}")
+    if names is None:
+        return {"phi": phi.shape} if objective is None else objective.scorer.shapes
+    if sum(int(np.prod(shape)) for shape in names.values()) != phi.size or any(0 in s for s in names.values()):
+        raise ValueError(f"names: expected shapes that fill phi, {phi.size} numbers, got {dict(names)}")
+    return names
+
+
+def _verdict(
+    tested: FunctionUnderTest,
+    phi: Array,
+    references: Sequence[str],
+    blocks: Blocks,
+    own_loss: Callable[..., Any] | None,
+    tolerance: float | None,
+) -> GradientReport:
+    """Compare the gradient at φ with each reference."""
+    tested.must_accept(phi)
+    loss, got = tested(phi)
+    doubts = doubts_about(tested, phi, loss, got)
+    reports: list[BlockReport] = []
+    found = got
+    for name in references:
+        # A loss is known to a few eps of itself, so its gradient no better than this per unit of phi.
+        coarse = tested.eps / EPS
+        uncertainty = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
+        uncertainty = coarse * uncertainty + doubts.noise_of_gradient
+        uncertainty = uncertainty + (4 * tested.eps * np.abs(got) if coarse > 1 else 0.0)
+        n_checked = dict.fromkeys(blocks, 0)
+        if name == "numerical" and phi.size > MOST_ENTRIES:
+            expected, spread, n_checked = by_directions(tested.loss, phi, got, blocks, doubts.noise_of_loss)
+            uncertainty = np.maximum(uncertainty, 4 * spread)
+        elif name == "numerical":
+            expected, spread = numerical_gradient(tested.loss, phi, noise=doubts.noise_of_loss)
+            uncertainty = np.maximum(uncertainty, 4 * spread)
+        else:
+            to_differentiate = loss_to_differentiate(own_loss, tested.objective, name)
+            expected = autodiff_gradient(to_differentiate, phi, library=name)
+        _must_be_precise_enough(tested, expected, uncertainty)
+        share = TOLERANCE[name] if tolerance is None else tolerance
+        if name == "numerical":
+            jumps = allow_for_kinks(tested, phi, got, expected, uncertainty, share, doubts.noise_of_loss)
+            uncertainty += jumps
+            doubts.notes += notes_on_kinks(jumps, blocks)
+        compared = _compare(name, blocks, got, expected, uncertainty, share)
+        wrong = {block.name: not block.passed for block in compared}
+        found = expected if any(wrong.values()) else found
+        mistakes = diagnose(got, expected, blocks, wrong, tested.objective, phi)
+        reports += [
+            replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=n_checked.get(block.name, 0))
+            for block in compared
+        ]
+    passed = all(block.passed for block in reports)
+    pairs = () if passed else pairs_that_disagree(tested, phi, got, found)
+    return GradientReport(passed, tuple(reports), "", tuple(doubts.notes), pairs)
+
+
+def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertainty: Array) -> None:
+    """Stop if coarse or noisy numbers leave so much open that a wrong gradient would pass."""
+    largest, doubt = float(np.abs(expected).max()), float(uncertainty.max())
+    if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
+        raise Stop(
+            ERROR,
+            f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
+            f"up to {doubt:.1e}",
+        )
+
+
+def _compare(
+    reference: str, blocks: Blocks, got: Array, expected: Array, uncertainty: Array, share: float
+) -> list[BlockReport]:
+    """Compare entry by entry. Each may be off by ``share`` of itself, its uncertainty and the rounding in its block."""
+    reports = []
+    for name, part in slices_of(blocks).items():
+        shape = blocks[name]
+        g, e, u = got[part], expected[part], uncertainty[part]
+        scale = float(np.abs(e).max()) if e.size else 0.0
+        off = np.abs(g - e)
+        allowed = share * np.abs(e) + u + ROUNDING[reference] * scale
+        wrong = ~(off <= allowed)  # written so that NaN is wrong
+        worst = int(np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300)).argmax())
+        reports.append(
+            BlockReport(
+                name=name,
+                shape=tuple(shape),
+                against=reference,
+                passed=not wrong.any(),
+                n_wrong=int(wrong.sum()),
+                worst_index=tuple(int(i) for i in np.unravel_index(worst, shape)),
+                got=float(g[worst]),
+                expected=float(e[worst]),
+                absolute_error=float(off[worst]),
+                relative_error=float(off[worst] / scale) if scale > 0 else float(off[worst]),
+            )
+        )
+    return reports

@@ -1,0 +1,176 @@
+"""The pictures of the lessons show their formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn import CHOSEN, LOSSES, REJECTED, SIZES, color, drawn, words
+
+import bradley_terry as bt
+from bradley_terry.course import plots, sliders
+from bradley_terry.drawing import EMPIRICAL, EXPECTED, figure_of
+
+
+def test_confidence_names_the_three_cases() -> None:
+    """P = .9 costs .105 and is right, P = .6 costs .511 and is unsure, P = .1 costs 2.303 and is wrong."""
+    said = words(drawn("plot_confidence").ax)
+    assert "confident and right\nP = 0.9: loss 0.105" in said
+    assert "unsure\nP = 0.6: loss 0.511" in said
+    assert "confident and wrong\nP = 0.1: loss 2.303" in said
+
+
+def test_scaling_marks_the_model_without_scaling() -> None:
+    """The four pairs of the course have mean loss .5187 at α = 1, and α = 0 is log 2."""
+    ax = drawn("plot_scaling").ax
+    alpha, loss = ax.lines[0].get_xydata().T
+    assert loss[0] == np.log(2)
+    assert f"{loss[np.argmin(np.abs(alpha - 1))]:.4f}" == "0.5187"
+    assert "no scaling: 0.5187" in words(ax)
+
+
+def test_scaling_names_no_minimum_where_there_is_none() -> None:
+    """Where every pair is on the right side, the loss falls for ever and no α is best."""
+    assert "minimum at α = 2.0: 0.4701" in words(drawn("plot_scaling").ax)
+    assert "minimum" not in words(plots.plot_scaling([1, 2], [0, 0], np.linspace(0, 6, 61)))
+
+
+def test_samples_in_the_funnel_are_counted() -> None:
+    """All nine samples lie within 2·0.9/sqrt(n) of the expected loss; with a hundredth of the spread only two do."""
+    assert "holds 100%" in words(drawn("plot_empirical_and_expected").ax)
+    few = plots.plot_empirical_and_expected(SIZES, LOSSES, 0.6, 0.5, spread=0.009)
+    assert "holds 22%" in words(few)
+
+
+def test_confidence_is_minus_log_p() -> None:
+    """The curve is -log p; logit and sigma in between cost a few roundings, magnified where -log p is small."""
+    p, loss = drawn("plot_confidence").ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(loss, -np.log(p), rtol=1e-12)
+
+
+def test_confidence_labels_stay_inside_the_axes() -> None:
+    """For every marked probability, the words are inside the axes and above the curve."""
+    marks = [0.02, 0.1, 0.24, 0.25, 0.5, 0.6, 0.65, 0.7, 0.75, 0.76, 0.9, 0.99]
+    ax = plots.plot_confidence(marks=marks)
+    figure_of(ax).draw_without_rendering()
+    assert len(ax.texts) == len(marks)
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert ax.bbox.x0 <= box.x0
+        assert box.x1 <= ax.bbox.x1 + 1  # a pixel for rounding
+        assert box.y1 <= ax.bbox.y1
+        left, bottom = ax.transData.inverted().transform((box.x0, box.y0))
+        assert bottom > -np.log(left)
+
+
+def test_tail_is_drawn_to_its_end() -> None:
+    """At Δ = -8 the loss is 8.0003 and lies inside the axes: nothing is clipped."""
+    ax = drawn("plot_loss_tail").ax
+    delta, loss = ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(loss, bt.pair_losses(delta), rtol=0)
+    assert loss.max() > 8
+    assert ax.get_ylim()[1] > loss.max()
+    x, y = ax.lines[1].get_xydata().T
+    np.testing.assert_array_equal(y, -x)
+
+
+def test_shift_leaves_the_loss_flat_and_scaling_does_not() -> None:
+    """Adding c moves the mean loss by rounding only (1e-14 for rewards of size 10); multiplying by α moves it."""
+    flat = drawn("plot_shift_invariance").ax.lines[0].get_ydata()
+    assert np.ptp(flat) < 1e-14
+    assert flat[0] == pytest.approx(bt.mean_loss(CHOSEN - REJECTED))
+    assert np.ptp(drawn("plot_scaling").ax.lines[0].get_ydata()) > 0.1
+
+
+def test_samples_are_drawn_at_their_sizes() -> None:
+    """Every empirical loss is a green point above its sample size, with black expected loss and quiet floor."""
+    ax = drawn("plot_empirical_and_expected").ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.stack([np.repeat(SIZES, 3), LOSSES.ravel()], axis=1))
+    assert set(ax.lines[1].get_ydata()) == {0.6}
+    assert set(ax.lines[2].get_ydata()) == {0.5}
+    assert [color(line) for line in ax.lines[:2]] == [EMPIRICAL, EXPECTED]
+    assert ax.get_xscale() == "log"
+
+
+def test_funnel_narrows_like_one_over_root_n() -> None:
+    """The shaded band has half-width 2·spread/sqrt(n) everywhere."""
+    (band,) = drawn("plot_empirical_and_expected").ax.collections
+    for n, loss in band.get_paths()[0].vertices:
+        assert abs(loss - 0.6) == pytest.approx(2 * 0.9 / np.sqrt(n), rel=1e-12)
+
+
+def test_without_the_spread_there_is_no_funnel_and_all_three_are_in_sight() -> None:
+    """Samples, expected loss and floor, no band; the axes hold all of them, even few samples far from the floor."""
+    ax = plots.plot_empirical_and_expected(SIZES, np.full((3, 2), 0.6), 0.7, 0.3)
+    assert len(ax.collections) == 0
+    assert len(ax.lines) == 3
+    low, high = ax.get_ylim()
+    assert low < 0.3
+    assert high > 0.7
+
+
+def test_step_sweep_draws_the_errors_between_two_slopes() -> None:
+    """The curve is the data, an exact hit at 1e-17; the guides have the slopes 2 and -1; the mark lies on the curve."""
+    steps = np.logspace(-12, 0, 49)
+    errors = 1e-16 / steps + 0.1 * steps**2
+    errors[20] = 0.0
+    ax = plots.plot_step_sweep(steps, errors, mark=1e-2)
+    curve, truncation, rounding, mark = (np.log10(line.get_xydata()) for line in ax.lines)
+    np.testing.assert_allclose(curve[:, 1], np.log10(np.maximum(errors, 1e-17)))
+    for guide, slope in ((truncation, 2), (rounding, -1)):
+        np.testing.assert_allclose(np.diff(guide[:, 1]) / np.diff(guide[:, 0]), slope, rtol=1e-9)
+    assert mark[0] == pytest.approx([-2, np.log10(1e-14 + 1e-5)])
+
+
+def test_preference_probability_and_pulls_are_drawn_as_computed():
+    """Curves and points carry σ(Δ) and 1 - σ(Δ)."""
+    ax = plots.plot_preference_probability([2.2, -1.0])
+    x, y = ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(y, 1 / (1 + np.exp(-x)), rtol=1e-12)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.9002495, 0.2689414], atol=1e-7)
+    ax = plots.plot_pulls([-3.0, 0.0])
+    x, y = ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(y, 1 / (1 + np.exp(x)), rtol=1e-12)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.9525741, 0.5], atol=1e-7)
+    bars = plots.plot_probability_bar(1000.0, -1000.0).patches
+    assert [bar.get_width() for bar in bars[:2]] == [1.0, 0.0]
+
+
+def test_temperature_curve_is_the_mean_loss():
+    """At each T the mean of log(1 + exp(-Δ/T))."""
+    z = np.array([1.0, -2.0, 3.0])
+    t, losses = plots.plot_temperature(z, 2.0).lines[0].get_xydata().T
+    np.testing.assert_allclose(losses, [np.mean(np.log1p(np.exp(-z / each))) for each in t], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype", "margin", "what"),
+    [
+        ("log(1 + exp(-z))", np.float64, -709.0, np.isfinite),
+        ("log(1 + exp(-z))", np.float64, -710.0, np.isinf),
+        ("log(1 + exp(-z))", np.float32, -89.0, np.isinf),
+        ("log(1 + exp(-z))", np.float16, -12.0, np.isinf),
+        ("-log(1/(1 + exp(-z)))", np.float32, 17.0, lambda loss: loss == 0),
+        ("-z + log(1 + exp(z))", np.float64, 710.0, np.isinf),
+        ("max(-z, 0) + log1p(exp(-|z|))", np.float16, -1000.0, lambda loss: loss == 1000),
+        ("max(-z, 0) + log1p(exp(-|z|))", np.float64, 700.0, lambda loss: 0 < loss < 1e-300),
+    ],
+)
+def test_naive_forms_fail_where_they_are_said_to(form, dtype, margin, what):
+    """Overflow at 709.78, 88.72 and 11.09; σ is 1 from 16.6 in float32."""
+    assert what(plots.naive_losses(form, [margin], dtype)[0])
+
+
+def test_naive_form_plot_hatches_what_failed():
+    """One band per kind of failure; the stable form has none; unknown forms are refused."""
+    assert len(plots.plot_naive_form("log(1 + exp(-z))", np.float32).patches) >= 1
+    assert len(plots.plot_naive_form("max(-z, 0) + log1p(exp(-|z|))", np.float32).patches) == 0
+    with pytest.raises(ValueError, match=r"^form: expected one of"):
+        plots.naive_losses("exp", [0.0])
+
+
+def test_reward_map_is_centred_and_draws_pairs():
+    """A shift means nothing, so it is taken out; 15 pairs at most, two points each."""
+    pairs, _ = sliders.curved_world()
+    ax = plots.plot_reward_map(lambda x: 100 + x[:, 0], pairs)
+    assert len(ax.lines) == 30
+    assert max(abs(level) for level in ax.collections[0].levels) < 3

@@ -1,0 +1,166 @@
+"""Somebody else's function: every failure is one line of the report, and names the line in their code."""
+
+import signal
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+
+
+def square(phi):
+    return float(phi @ phi), 2 * phi
+
+
+def raising(phi):
+    return phi @ np.ones(17), phi  # at fault
+
+
+def missing_argument(phi, data):
+    return float(phi @ data), data
+
+
+def endless(phi):
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (raising, "ValueError in line"),
+        (raising, "`return phi @ np.ones(17), phi  # at fault`"),
+        (
+            missing_argument,
+            "expected a function of (phi), got one that does not take these arguments: missing a required argument: "
+            "'data'",
+        ),
+        (endless, "no answer within 0.3 seconds"),
+        ("text", "expected a function of (phi), got str"),
+        (lambda phi: None, "is a return missing?"),
+        (lambda phi: 0.0, "expected phi -> (loss, gradient), got float"),
+        (lambda phi: (0.0, "text"), "gradient: expected real numbers of shape (2,), got str"),
+        (lambda phi: (np.ones(2), phi), "loss: expected one real number, got shape (2,)"),
+        (lambda phi: (0.0, np.zeros(3)), "gradient: expected real numbers of shape (2,), got shape (3,)"),
+        (lambda phi: (0.0, phi * 1j), "got complex numbers"),
+        (lambda phi: (np.nan, phi), "loss: expected finite numbers, got nan"),
+        (lambda phi: (0.0, phi * np.inf), "gradient: expected finite numbers, got inf at [0]"),
+        (lambda phi: (np.nan if phi[0] != 1.0 else 1.0, phi), "near phi: loss: expected finite numbers"),
+        (lambda phi: sys.exit(), "SystemExit in line"),
+    ],
+)
+def test_every_failure_of_a_function_is_a_line_in_the_report(function, words):
+    """The check neither passes nor raises an error of its own."""
+    report = bt.check_gradient(function, [1.0, 2.0], time_limit=0.3)
+    assert not report.passed
+    assert words in repr(report)
+    assert words.replace("'", "&#x27;").replace(">", "&gt;") in report._repr_html_()
+    with pytest.raises(AssertionError):
+        report.require()
+
+
+def test_check_leaves_phi_alone():
+    """A function that changes its argument fails, and the caller's phi stays as it was."""
+
+    def overwriting(phi):
+        value, gradient = float(phi @ phi), 2 * phi.copy()
+        phi[:] = 7
+        return value, gradient
+
+    phi = np.array([1.0, 2.0])
+    assert "changes its input phi" in repr(bt.check_gradient(overwriting, phi))
+    np.testing.assert_array_equal(phi, [1.0, 2.0])
+
+
+class NoArray:
+    """Refuses to become an array, like a tensor that requires its gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("call detach first")
+
+
+def test_an_answer_that_cannot_become_an_array_is_a_line_in_the_report():
+    """The line names its type and repeats its own message."""
+    report = bt.check_gradient(lambda phi: (float(phi @ phi), NoArray()), [1.0, 2.0])
+    assert not report.passed
+    assert "got NoArray: call detach first" in repr(report)
+
+
+def test_prints_are_suppressed_and_numpy_warnings_are_notes(capsys):
+    """A function that prints is called a hundred times, and its prints would bury the report."""
+
+    def talking(phi):
+        print("here")
+        np.log(np.zeros(1))
+        return square(phi)
+
+    report = bt.check_gradient(talking, [1.0, 2.0])
+    assert report.passed
+    assert capsys.readouterr().out == ""
+    assert len(report.warnings) == 1
+    assert "divide by zero" in report.warnings[0]
+
+
+class CallableObject:
+    """An object with a ``__call__`` that fails inside NumPy."""
+
+    def __call__(self, phi):  # noqa: D102
+        return float(phi @ phi), np.linalg.inv(phi)  # the line that is at fault
+
+
+def test_the_line_named_is_in_the_users_code():
+    """The function may be a partial or a callable object, and NumPy may raise. NumPy's settings stay as they were."""
+
+    def with_more(phi, power):
+        np.seterr(all="raise")
+        return float(phi @ phi), np.linalg.inv(phi)  # at fault, too
+
+    settings = np.geterr()
+    for function in (CallableObject(), partial(with_more, power=2)):
+        assert "at fault" in repr(bt.check_gradient(function, [1.0, 2.0]))
+    assert np.geterr() == settings
+
+
+def test_extreme_numbers_cause_no_warnings_or_notes():
+    """The check raises nothing under np.errstate(all="raise"), and has nothing to say of a huge or a constant loss."""
+    with np.errstate(all="raise"):
+        assert bt.check_gradient(lambda w: (float(np.exp(-w @ w)), -2 * w * np.exp(-w @ w)), [8.5, -8.5]).passed
+    assert "NumPy warned" not in repr(bt.check_gradient(lambda w: (1e50 * float(w @ w), 2e50 * w), [1.0, 2.0]))
+    assert "float32" not in repr(bt.check_gradient(lambda w: (0.25, np.zeros(3)), [1.0, 2.0, 3.0]))
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system cannot interrupt")
+def test_a_call_that_catches_the_alarm_is_stopped_and_other_alarms_continue():
+    """A bare except in an endless loop does not help the function; an alarm that was set before is still set."""
+
+    def stubborn(phi):
+        while True:
+            try:
+                while True:
+                    pass
+            except:  # noqa: E722, S110
+                pass
+
+    rang = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rang.append(True))
+    tracer = sys.gettrace()
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 30.0)
+        report = bt.check_gradient(stubborn, [1.0], time_limit=0.2)
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] < 30
+        assert "no answer within 0.2 seconds" in repr(report)
+
+        def patient(phi):
+            return float(bt.check_gradient(stubborn, phi, time_limit=5.0).passed), phi
+
+        assert "no answer within 0.3 seconds" in repr(bt.check_gradient(patient, [1.0], time_limit=0.3))
+        assert sys.gettrace() is tracer
+        with pytest.raises(ValueError, match=r"^time_limit: expected a positive number"):
+            bt.check_gradient(stubborn, [1.0], time_limit=-1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert not rang
