@@ -23,6 +23,7 @@ The modules at the top level are the book. Read them in this order; each imports
 The folders are machinery. Open one when you need what it does:
 
     kernels          the compiled twin of the backend
+    drawing          style, axes and marks of every picture, and the files that figures become
     gradient_check   is this gradient correct?
     files            pairs from JSONL, CSV, NPZ and NPY files
     commands         the command line, and the same as functions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def parts_of_the_docstring() -> tuple[list[str], list[str]]:
 MODULES, FOLDERS = parts_of_the_docstring()
 
 
+@cache
 def code_of(path: Path) -> ast.Module:
     """Return the syntax tree of a file, without what only type checkers read."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
