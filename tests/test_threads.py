@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bradley_terry.threads import blas_on_one_thread, get_threads, in_parts, set_threads
 
@@ -160,25 +160,27 @@ def test_kernels_offer_the_same_threads(kernels) -> None:
 
 def test_blas_has_one_thread_inside_and_its_own_number_afterwards() -> None:
     """Contexts may overlap and close in any order: the last one to close restores the number of threads."""
-    np.ones((2, 2)) @ np.ones((2, 2))
-    before = blas_threads()
-    first, second = blas_on_one_thread(10**6), blas_on_one_thread(10**6)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert set(blas_threads()) <= {1}
-    second.__exit__(None, None, None)
-    assert blas_threads() == before
-    with pytest.raises(ZeroDivisionError), blas_on_one_thread(10**6):
-        raise ZeroDivisionError
-    assert blas_threads() == before
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        assert set(before) <= {2}
+        first, second = blas_on_one_thread(10**6), blas_on_one_thread(10**6)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) <= {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before
+        with pytest.raises(ZeroDivisionError), blas_on_one_thread(10**6):
+            raise ZeroDivisionError
+        assert blas_threads() == before
 
 
 def test_small_products_leave_the_blas_alone() -> None:
     """Up to 8,000 products a BLAS uses one thread anyway, so changing the setting would only cost time."""
-    before = blas_threads()
-    with blas_on_one_thread(8_000):
-        assert blas_threads() == before
+    with threadpool_limits(2, "blas"):
+        before = blas_threads()
+        with blas_on_one_thread(8_000):
+            assert blas_threads() == before
 
 
 @pytest.mark.full
