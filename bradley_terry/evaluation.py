@@ -176,8 +176,6 @@ def _plain(values: object) -> object:
 def evaluate(
     model: FittedScorer, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: int = ...
 ) -> Evaluation: ...
-
-
 @overload
 def evaluate(
     scorer: Scorer,
@@ -188,8 +186,6 @@ def evaluate(
     n_bootstrap: int = ...,
     seed: int = ...,
 ) -> Evaluation: ...
-
-
 def evaluate(
     scorer: Scorer | FittedScorer,
     phi: ArrayLike | PreferencePairs | None = None,
