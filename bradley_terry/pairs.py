@@ -202,18 +202,9 @@ class PreferencePairs:
         if rows.size == 0 or rows.dtype.kind not in "biu":
             raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
 
-        def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
-            return locked(values[rows])  # nobody else holds this array, so it need not be copied again
-
-        return PreferencePairs(
-            take(self.chosen),
-            take(self.rejected),
-            prompts=None if self.prompts is None else take(self.prompts),
-            weights=None if self.weights is None else take(self.weights),
-            labels=None if self.labels is None else take(self.labels),
-            target_margins=None if self.target_margins is None else take(self.target_margins),
-            feature_names=self.feature_names,
-        )
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
+        return PreferencePairs(**kept)
 
     def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
         """Split by prompt into (training, validation) pairs; no prompt is on both sides.
