@@ -109,7 +109,7 @@ def solve(hessian: Array, gradient: Array) -> Array:
     """Solve H s = g by Cholesky, in units in which every parameter has curvature 1, with a tiny damping.
 
     A direction in which H vanishes is one that no pair speaks about (a shift of all rewards, a feature that both
-    answers share). g vanishes there too, and the damping makes the solution zero in that direction.
+    answers share). g vanishes there too, and the damping keeps the solution small in that direction.
     """
     diagonal = np.diag(hessian)
     unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))

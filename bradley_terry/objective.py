@@ -144,7 +144,7 @@ class Objective:
 
     def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
         """Return the same objective for other pairs: same loss, same backend, and same penalty unless one is given."""
-        loss = None if isinstance(self.loss, BradleyTerryLoss) else self.loss
+        loss = None if type(self.loss) is BradleyTerryLoss else self.loss  # a derived class is another loss
         return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:

@@ -1,10 +1,8 @@
-"""The compiled twin: the same digits as the reference, one pair at a time, in blocks, and on any number of threads."""
+"""The compiled kernels: the same digits as the formulas, for one pair and for blocks, on any number of threads."""
 
 from __future__ import annotations
 
 import math
-import threading
-import time
 
 import mpmath
 import numpy as np
@@ -15,74 +13,71 @@ from hypothesis.extra.numpy import arrays
 
 import bradley_terry as bt
 from bradley_terry import kernels as compiled
-from bradley_terry.objective import blas_on_one_thread
+from bradley_terry.kernels import passes
+from bradley_terry.objective import COMPILED, REFERENCE
+from bradley_terry.threads import blas_on_one_thread
 
 LOG_2 = 0.6931471805599453
+N_EXTREME = 40  # the fixture ``margins`` ends with so many extreme ones
+
+full = pytest.mark.full
+SAMPLES = [10, pytest.param(1, marks=full)]  # the quick tier takes each tenth random margin, and all extreme ones
+
+
+def sample(values, every: int) -> list:
+    """Return each ``every``-th of the random margins, or of what belongs to them, and all the extreme ones."""
+    return [*values[:-N_EXTREME:every], *values[-N_EXTREME:]]
 
 
 @pytest.fixture
 def plain(monkeypatch):
-    """Run the kernels as plain Python all the way down: what the compiler was given, not what it made of it."""
-    scalars = "power_of_two exp_parts decay pair_terms loss_and_gradient decay_32 loss_and_gradient_32 total"
-    for name in scalars.split():
-        monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
-    for name in (
-        "plain_run",
-        "plain_blocks",
-        "plain_blocks_32",
-        "fill_run",
-        "general_run",
-        "general_blocks",
-        "curvature_blocks",
-    ):
-        monkeypatch.setattr(compiled, name, getattr(compiled, name).py_func)
+    """Run every kernel as plain Python, which tests the code that the compiler is given and not the compiled form."""
+    for module in (compiled.compiled, passes):
+        for name, function in list(vars(module).items()):
+            if hasattr(function, "py_func"):
+                monkeypatch.setattr(module, name, function.py_func)
+    assert not hasattr(compiled.plain_blocks, "py_func")
     return compiled
-
-
-def one_at_a_time(margins) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return loss, gradient and curvature of every margin from problems of one pair, where 1/n is 1."""
-    rows = []
-    for z in margins:
-        loss, gradient = compiled.mean_loss_and_gradients(np.array([z]))
-        rows.append((loss, gradient[0], compiled.curvatures(np.array([z]))[0]))
-    return tuple(np.array(column) for column in zip(*rows, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------------- known value
 
 
-def test_kernels_are_within_two_ulp_of_mpmath_one_pair_at_a_time(margins, exact, worst_ulp) -> None:
-    """Loss and gradient are within 2 ulp and curvature within 4, for random and extreme margins, no flag raised."""
+@pytest.mark.parametrize("every", SAMPLES)
+def test_kernels_are_within_two_ulp_of_mpmath_one_pair_at_a_time(every: int, margins, exact, worst_ulp) -> None:
+    """Loss and gradient are within 2 ulp and curvature within 4, for random and extreme margins, without any flag."""
+    z = [np.array([margin]) for margin in sample(margins, every)]
     with np.errstate(all="raise"):
-        loss, gradient, curvature = one_at_a_time(margins)
-    assert worst_ulp(loss, exact["loss"]) <= 2
-    assert worst_ulp(gradient, exact["gradient"]) <= 2
-    assert worst_ulp(curvature, exact["curvature"]) <= 4
+        pairs = [compiled.mean_loss_and_gradients(margin) for margin in z]  # 1/n is 1
+        curvatures = [compiled.curvatures(margin)[0] for margin in z]
+    assert worst_ulp([loss for loss, _ in pairs], sample(exact["loss"], every)) <= 2
+    assert worst_ulp([gradient[0] for _, gradient in pairs], sample(exact["gradient"], every)) <= 2
+    assert worst_ulp(curvatures, sample(exact["curvature"], every)) <= 4
 
 
-def test_labelled_kernel_is_within_two_ulp_at_full_labels(margins, exact, worst_ulp) -> None:
-    """The path with labels, all of them 1, and target margins, all 0, has the digits of the path without."""
-    one, zero = np.ones(1), np.zeros(1)
+@pytest.mark.parametrize("every", SAMPLES)
+def test_labelled_kernel_is_within_two_ulp_at_full_labels(every: int, margins, exact, worst_ulp) -> None:
+    """With weights and labels of 1 and target margins of 0 the general kernel has the digits of the plain one."""
+    options = {"weights": np.ones(1), "labels": np.ones(1), "target_margins": np.zeros(1)}
     with np.errstate(all="raise"):
-        pairs = [
-            compiled.mean_loss_and_gradients(np.array([z]), weights=one, labels=one, target_margins=zero)
-            for z in margins
-        ]
-    assert worst_ulp([loss for loss, _ in pairs], exact["loss"]) <= 2
-    assert worst_ulp([gradient[0] for _, gradient in pairs], exact["gradient"]) <= 2
+        pairs = [compiled.mean_loss_and_gradients(np.array([z]), **options) for z in sample(margins, every)]
+    assert worst_ulp([loss for loss, _ in pairs], sample(exact["loss"], every)) <= 2
+    assert worst_ulp([gradient[0] for _, gradient in pairs], sample(exact["gradient"], every)) <= 2
 
 
-def test_scalar_kernels_are_within_two_ulp_as_plain_python(plain, margins, exact, worst_ulp) -> None:
-    """The scalar kernels, run by Python itself, are within 2 ulp: the formula is right, not only its compilation."""
-    rows = [plain.loss_and_gradient(z, plain.decay(z)) for z in margins.tolist()]
-    assert worst_ulp([loss for loss, _ in rows], exact["loss"]) <= 2
-    assert worst_ulp([gradient for _, gradient in rows], exact["gradient"]) <= 2
+@pytest.mark.parametrize("every", SAMPLES)
+def test_scalar_kernels_are_within_two_ulp_as_plain_python(every: int, plain, margins, exact, worst_ulp) -> None:
+    """Run by Python itself, the scalar kernels are within 2 ulp: the formula is right, and not only its compilation."""
+    rows = [plain.loss_and_gradient(z, plain.decay(z)) for z in sample(margins.tolist(), every)]
+    assert worst_ulp([loss for loss, _ in rows], sample(exact["loss"], every)) <= 2
+    assert worst_ulp([gradient for _, gradient in rows], sample(exact["gradient"], every)) <= 2
     assert math.isnan(plain.loss_and_gradient(math.nan, plain.decay(math.nan))[0])
 
 
+@full
 @pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double is no wider than double here")
-def test_dense_sweep_of_the_kernels_stays_within_their_ulps_of_long_double(rng) -> None:
-    """A million margins: gradient within 2 ulp, curvature within 4 (the form e/(1+e) would reach 2.4 and more)."""
+def test_dense_sweep_of_the_kernels_agrees_with_long_double(rng) -> None:
+    """For a million margins the gradient is within 2 ulp and the curvature within 4 (e/(1+e) would reach 2.4)."""
     n = 2**20  # a power of two: gradient / n is exact, since no margin is beyond ±40
     z = rng.uniform(-40, 40, n)
     e = np.exp(-np.abs(z.astype(np.longdouble)))
@@ -98,7 +93,7 @@ def test_dense_sweep_of_the_kernels_stays_within_their_ulps_of_long_double(rng) 
 
 
 def test_mean_of_two_pairs_has_the_value_by_hand() -> None:
-    """Margins 0 and 1.5 cost (log 2 + .201413)/2 and pull with -.5/2 and -.182426/2."""
+    """Margins 0 and 1.5 have mean loss (log 2 + .201413)/2 and gradients -.5/2 and -.182426/2."""
     mean, gradient = bt.kernels.mean_loss_and_gradients(np.array([0.0, 1.5]))
     assert mean == pytest.approx((LOG_2 + 0.201413) / 2, abs=3e-7)  # six printed decimals
     np.testing.assert_allclose(gradient, [-0.25, -0.091213], atol=3e-7)
@@ -120,12 +115,12 @@ def _artanh_tail(w):
     [
         ("P", _exp_tail, float),
         ("Q", _artanh_tail, float),
-        ("P_32", _exp_tail, np.float32),
-        ("Q_32", _artanh_tail, np.float32),
+        pytest.param("P_32", _exp_tail, np.float32, marks=full),
+        pytest.param("Q_32", _artanh_tail, np.float32, marks=full),
     ],
 )
-def test_every_coefficient_can_be_found_again(name: str, tail, dtype) -> None:
-    """Interpolation at the Chebyshev nodes of the interval of use gives the very numbers that stand in the kernels."""
+def test_every_coefficient_can_be_computed_again(name: str, tail, dtype) -> None:
+    """Interpolation at the Chebyshev nodes of the interval of use gives exactly the numbers in the kernels."""
     found = getattr(compiled, name)
     with mpmath.workprec(300):
         half = mpmath.log(2) / 2
@@ -154,16 +149,37 @@ def test_the_two_parts_of_log_two_are_exact_where_they_must_be() -> None:
     assert float(1 / log_2) == compiled.PER_LOG_2
 
 
+@pytest.mark.parametrize("as_plain_python", [True, pytest.param(False, marks=full)])
+def test_tanh_is_within_three_ulp_of_mpmath(as_plain_python: bool, rng) -> None:
+    """The points lie on both sides of every place where the formula changes; signs, NaN and infinity are right too."""
+    tanh = compiled.tanh.py_func if as_plain_python else compiled.tanh
+    steps = np.log(2) / 4 * np.arange(1, 120, 2)  # where k changes
+    points = np.concatenate([
+        steps, np.nextafter(steps, 0), rng.uniform(0, 1, 500), 10.0 ** rng.uniform(-300, 1.4, 500), [19.9, 20.1, 700.0]
+    ]).tolist()  # fmt: skip
+    with mpmath.workdps(50):
+        want = [mpmath.tanh(mpmath.mpf(x)) for x in points]
+        off = [abs((mpmath.mpf(tanh(x)) - w) / np.spacing(float(w))) for x, w in zip(points, want, strict=True)]
+    assert max(off) <= 3
+    assert all(tanh(-x) == -tanh(x) for x in points)
+    assert tanh(math.inf) == 1
+    assert tanh(-math.inf) == -1
+    assert math.isnan(tanh(math.nan))
+    assert math.copysign(1, tanh(-0.0)) == -1
+    assert tanh(5e-324) == 5e-324
+
+
 # ------------------------------------------------------------------------------------------------------- identity
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 7, 49, 64, 65, 1000, 4096, 4097, 123_457])
+@pytest.mark.parametrize(
+    "n", [1, 2, 7, 65, 4097, *(pytest.param(n, marks=full) for n in (3, 49, 64, 1000, 4096, 123_457))]
+)
 def test_mean_of_zeros_is_exactly_log_two(n: int, rng) -> None:
-    """Whatever n, weights, labels, target margins equal to the margins, and dtype: log 2, not nearly."""
+    """For any n, weights and labels, and for target margins equal to the margins, the mean is log 2 to the last bit."""
     w, t, m = rng.uniform(0.01, 10, n), rng.uniform(0, 1, n), rng.normal(size=n)
     for margins, options in (
         (np.zeros(n), {}),
-        (np.zeros(n, dtype=np.float32), {}),
         (np.zeros(n), {"weights": w}),
         (np.zeros(n), {"weights": w, "labels": t}),
         (m, {"weights": w, "labels": t, "target_margins": m}),
@@ -171,9 +187,16 @@ def test_mean_of_zeros_is_exactly_log_two(n: int, rng) -> None:
         assert bt.kernels.mean_loss_and_gradients(margins, **options)[0] == LOG_2
 
 
+@full
+@pytest.mark.parametrize("n", [1, 7, 64, 65, 4096, 4097, 123_457])
+def test_mean_of_zeros_in_float32_is_exactly_log_two(n: int) -> None:
+    """The sums are kept in double, so float32 margins of zero have mean log 2 to the last bit of a double."""
+    assert bt.kernels.mean_loss_and_gradients(np.zeros(n, dtype=np.float32))[0] == LOG_2
+
+
 @given(arrays(np.float64, 5, elements=st.floats(-700, 700)), arrays(np.float64, 5, elements=st.floats(0, 1)))
-def test_pairs_turned_round_have_labels_turned_round(z, t) -> None:
-    """Label t at Δ is label 1-t at -Δ: same mean, opposite gradients, to rounding, where 1-(1-t) = t."""
+def test_swapped_pairs_have_labels_of_one_minus_t(z, t) -> None:
+    """Label t at Δ is label 1-t at -Δ: same mean and opposite gradients, to rounding, where 1-(1-t) = t."""
     t = 1 - (1 - t)
     mean, gradient = compiled.mean_loss_and_gradients(z, labels=t)
     other_mean, other_gradient = compiled.mean_loss_and_gradients(-z, labels=1 - t)
@@ -181,7 +204,7 @@ def test_pairs_turned_round_have_labels_turned_round(z, t) -> None:
     np.testing.assert_allclose(gradient, -other_gradient, rtol=0, atol=1e-16)
 
 
-def test_weights_are_repeated_rows(rng) -> None:
+def test_integer_weights_are_repeated_rows(rng) -> None:
     """Integer weights give the mean of repeated rows, and each row's gradient times its weight."""
     n = 5000
     z, t, m = rng.normal(0, 3, n), rng.uniform(0, 1, n), rng.normal(size=n)
@@ -199,11 +222,33 @@ def test_weights_are_repeated_rows(rng) -> None:
 
 
 def test_infinite_losses_without_weight_cost_nothing() -> None:
-    """0·inf counts as 0, for weights and for labels; with weight they cost infinitely much."""
+    """0·inf counts as 0 for weights and for labels; a pair with weight makes the mean infinite."""
     z = np.array([0.0, -np.inf])
     assert compiled.mean_loss_and_gradients(z, weights=np.array([1.0, 0.0]))[0] == LOG_2
     assert compiled.mean_loss_and_gradients(z, labels=np.array([1.0, 0.0]))[0] == LOG_2 / 2
     assert compiled.mean_loss_and_gradients(z)[0] == np.inf
+
+
+def test_huge_losses_have_a_finite_mean_in_both_forms() -> None:
+    """Ten losses of 1e308 have mean 1e308, although their sum is beyond the largest double."""
+    z = np.full(10, -1e308)
+    assert bt.mean_loss(z) == 1e308
+    assert bt.kernels.mean_loss_and_gradients(z)[0] == pytest.approx(1e308, rel=1e-15)
+
+
+def test_differences_formed_on_the_way_give_the_same_bits(rng) -> None:
+    """``minus`` is subtracted a few blocks at a time, which gives the numbers of subtracting it first."""
+    chosen, rejected = rng.normal(size=(10_001, 3)), rng.normal(size=(10_001, 3)).astype(np.float32)
+    phi, w, d = rng.normal(size=3), rng.uniform(size=10_001), chosen - rejected
+    loss, gradient = compiled.linear_loss_and_gradient(chosen, phi, minus=rejected, weights=w)
+    want_loss, want = compiled.linear_loss_and_gradient(d, phi, weights=w)
+    assert loss == want_loss
+    assert gradient.tobytes() == want.tobytes()
+    margins = compiled.linear_margins(chosen, phi, minus=rejected)
+    assert margins.tobytes() == compiled.linear_margins(d, phi).tobytes()
+    assert compiled.differences_of(chosen, rejected).tobytes() == d.tobytes()
+    gram = compiled.weighted_gram(chosen, w, minus=rejected)
+    assert gram.tobytes() == compiled.weighted_gram(d, w).tobytes()
 
 
 # ----------------------------------------------------------------------------------------------------------- twin
@@ -213,9 +258,9 @@ OPTIONS = [(), ("weights",), ("labels",), ("target_margins",), ("weights", "labe
 
 
 @pytest.mark.parametrize("names", OPTIONS)
-@pytest.mark.parametrize("n", [1, 63, 64, 65, 4095, 4096, 4097, 300_000])
+@pytest.mark.parametrize("n", [1, 63, 64, 65, 4095, 4096, 4097, pytest.param(300_000, marks=full)])
 def test_kernel_agrees_with_the_reference(n: int, names: tuple[str, ...], rng) -> None:
-    """Mean, gradients and curvatures of the two forms agree to 1e-13 relative, at and beside every block size."""
+    """Mean, gradients and curvatures agree to 1e-13 relative, at every block size and beside it."""
     z = rng.normal(0, 6, n)
     every = {"weights": rng.uniform(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
     options = {name: every[name] for name in names}
@@ -231,9 +276,9 @@ def test_kernel_agrees_with_the_reference(n: int, names: tuple[str, ...], rng) -
     np.testing.assert_allclose(curvature * w.sum() / w, bt.pair_loss_curvatures(z, **shift), rtol=1e-13)
 
 
-@pytest.mark.parametrize("names", OPTIONS)
+@pytest.mark.parametrize("names", [(), *(pytest.param(names, marks=full) for names in OPTIONS[1:4]), OPTIONS[4]])
 def test_block_kernels_are_the_same_as_plain_python(names: tuple[str, ...], plain, rng) -> None:
-    """Every block kernel, run by Python itself over a block and a bit, gives the reference's numbers."""
+    """Every block kernel, run by Python itself over a block and a bit, gives the numbers of the reference."""
     n = 4096 + 70
     z = rng.normal(0, 6, n)
     every = {"weights": rng.integers(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
@@ -248,90 +293,20 @@ def test_block_kernels_are_the_same_as_plain_python(names: tuple[str, ...], plai
     np.testing.assert_allclose(curvature, bt.pair_loss_curvatures(z, **rest) * w / w.sum(), rtol=1e-13)
 
 
-def test_results_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
-    """Mean, gradients and curvatures of 300,001 pairs are the same, bit for bit, on 1, 2, 3 and 7 threads."""
-    n = 300_001
-    z, w, t, m = rng.normal(0, 4, n), rng.uniform(0, 2, n), rng.uniform(0, 1, n), rng.normal(size=n)
-    results = []
-    for threads in (1, 2, 3, 7):
-        kernels.set_threads(threads)
-        assert kernels.get_threads() == threads
-        plain_mean, plain_gradient = kernels.mean_loss_and_gradients(z)
-        mean, gradient = kernels.mean_loss_and_gradients(z, weights=w, labels=t, target_margins=m)
-        curvature = kernels.curvatures(z, weights=w, target_margins=m)
-        results.append((plain_mean, mean, plain_gradient.tobytes(), gradient.tobytes(), curvature.tobytes()))
-    assert results[1:] == results[:1] * 3
+def test_float32_kernel_is_within_two_ulp_as_plain_python(plain, rng) -> None:
+    """Run by Python itself, the float32 kernel gives gradients within 2 ulp of float32 and a mean in double."""
+    n = 256  # a power of two, so that 1/n costs nothing
+    z = rng.normal(0, 6, n).astype(np.float32)
+    mean, gradient = plain.mean_loss_and_gradients(z)
+    assert gradient.dtype == np.float32
+    want = bt.pair_loss_gradients(z.astype(np.float64))
+    assert np.max(np.abs(gradient.astype(np.float64) * n - want) / np.spacing(np.abs(want).astype(np.float32))) <= 2
+    assert mean == pytest.approx(bt.mean_loss(z.astype(np.float64)), rel=1e-6)
 
 
-def test_threads_really_share_the_work(kernels, monkeypatch) -> None:
-    """With 2 threads, two of them take ranges that together are all blocks: the test above tests something."""
-    seen: list[tuple[int, int]] = []
-    threads = set()
-
-    def kernel(*arrays: object) -> None:
-        seen.append(arrays[-2:])
-        threads.add(threading.get_ident())
-        time.sleep(0.002)  # so that the other thread has time to wake up
-
-    monkeypatch.setattr(kernels, "plain_blocks", kernel)
-    kernels.set_threads(2)
-    kernels.mean_loss_and_gradients(np.zeros(300_000))
-    edges = sorted(seen)
-    assert len(edges) == 16  # whatever the number of threads
-    assert [first for first, _ in edges] == [0, *(last for _, last in edges[:-1])]
-    assert edges[-1][1] == 74  # blocks of 4,096
-    assert len(threads) == 2
-
-
-@pytest.mark.parametrize("where", ["caller", "helper"])
-def test_an_error_in_a_part_reaches_the_caller(where: str, kernels) -> None:
-    """Whichever thread meets it; no further part is begun, and none is still at work afterwards."""
-    caller, begun, ended = threading.get_ident(), [], []
-
-    def one_part(first: int, _: int) -> int:
-        begun.append(first)
-        time.sleep(0.01)
-        ended.append(first)
-        if (threading.get_ident() == caller) == (where == "caller"):
-            raise ZeroDivisionError("here")
-        return first
-
-    kernels.set_threads(3)
-    with pytest.raises(ZeroDivisionError, match="here"):
-        kernels.in_parts(one_part, 16)
-    assert sorted(begun) == sorted(ended)
-    if where == "caller":
-        assert len(begun) < 16
-    assert kernels.in_parts(lambda first, last: (first, last), 5) == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]
-
-
-def test_an_interrupt_of_the_caller_is_not_replaced_by_an_error_elsewhere(kernels) -> None:
-    """Ctrl-C stays Ctrl-C."""
-    caller = threading.get_ident()
-
-    def one_part(first: int, _: int) -> int:
-        time.sleep(0.005)
-        raise KeyboardInterrupt if threading.get_ident() == caller else ValueError(first)
-
-    kernels.set_threads(2)
-    with pytest.raises(KeyboardInterrupt):
-        kernels.in_parts(one_part, 16)
-
-
-def test_work_goes_on_alone_where_no_thread_can_be_had(kernels, monkeypatch) -> None:
-    """At the end of Python, or at the limit of the system, the caller does it all."""
-
-    class NoThreads:
-        def submit(self, _: object) -> None:
-            raise RuntimeError("cannot schedule new futures after shutdown")
-
-    monkeypatch.setattr("bradley_terry.threads._pool", lambda _: NoThreads())
-    kernels.set_threads(2)
-    assert kernels.in_parts(lambda first, _: first, 16) == list(range(16))
-
-
+@full
 def test_float32_margins_give_float32_gradients_within_two_of_their_ulp(rng) -> None:
-    """float32 in, float32 out, within 2 ulp of float32; the sum over pairs is in double."""
+    """The gradients of float32 margins are float32 and within 2 ulp; the sum over pairs is in double."""
     n = 2**14  # a power of two, so that 1/n costs nothing
     extreme = np.array([0, -0.0, 1e-30, 16.7, -16.7, 88.8, -88.8, 103, -103, 104, 1e38, -1e38])
     z = np.concatenate([rng.normal(0, 6, n - extreme.size), extreme]).astype(np.float32)
@@ -354,11 +329,126 @@ def test_float32_margins_give_float32_gradients_within_two_of_their_ulp(rng) -> 
     assert compiled.curvatures(z).dtype == np.float32
 
 
-def test_huge_losses_have_a_finite_mean_in_both_forms() -> None:
-    """Ten losses of 1e308 have mean 1e308, though their sum is beyond the largest double."""
-    z = np.full(10, -1e308)
-    assert bt.mean_loss(z) == 1e308
-    assert bt.kernels.mean_loss_and_gradients(z)[0] == pytest.approx(1e308, rel=1e-15)
+@pytest.mark.parametrize("threads", [(1, 2), pytest.param((1, 2, 3, 7), marks=full)], ids=str)
+def test_results_do_not_depend_on_the_number_of_threads(threads: tuple[int, ...], kernels, rng) -> None:
+    """Mean, gradients and curvatures are the same bits on any number of threads."""
+    n = 75_001 * len(threads)
+    z, w, t, m = rng.normal(0, 4, n), rng.uniform(0, 2, n), rng.uniform(0, 1, n), rng.normal(size=n)
+    results = []
+    for n_threads in threads:
+        kernels.set_threads(n_threads)
+        plain_mean, plain_gradient = kernels.mean_loss_and_gradients(z)
+        mean, gradient = kernels.mean_loss_and_gradients(z, weights=w, labels=t, target_margins=m)
+        curvature = kernels.curvatures(z, weights=w, target_margins=m)
+        results.append((plain_mean, mean, plain_gradient.tobytes(), gradient.tobytes(), curvature.tobytes()))
+    assert set(results) == {results[0]}
+
+
+# ------------------------------------------------------------------------------------------- twin: the linear scorer
+
+
+@pytest.mark.parametrize(
+    ("n", "d"), [(1, 1), (7, 3), (4097, 5), pytest.param(300, 64, marks=full), pytest.param(9000, 33, marks=full)]
+)
+def test_linear_pass_agrees_with_separate_steps(n: int, d: int, rng) -> None:
+    """One pass over the data gives the loss and gradient of computing margins, losses and a product one by one."""
+    rows, phi = rng.normal(size=(n, d)), rng.normal(size=d)
+    options = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0), "labels": rng.uniform(size=n)}
+    options["target_margins"] = rng.normal(size=n)
+    for chosen_options in ({}, {"labels": options["labels"]}, options):
+        kept = np.empty(n)
+        mean, gradient = compiled.linear_loss_and_gradient(rows, phi, margins=kept, **chosen_options)
+        margins = rows @ phi
+        w = chosen_options.get("weights", np.ones(n))
+        rest = {name: v for name, v in chosen_options.items() if name != "weights"}
+        want = (w * bt.pair_loss_gradients(margins, **rest) / w.sum()) @ rows
+        assert mean == pytest.approx(bt.mean_loss(margins, **chosen_options), rel=1e-13)
+        np.testing.assert_allclose(compiled.linear_margins(rows, phi), margins, rtol=0, atol=1e-14 * d)
+        np.testing.assert_array_equal(kept, compiled.linear_margins(rows, phi))
+        np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * np.abs(rows).max())
+
+
+@full
+def test_linear_pass_and_gram_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
+    """Blocks and parts are the same for any number of threads, so 1, 2 and 3 threads give the same bits."""
+    rows, phi, w = rng.normal(size=(200_001, 7)), rng.normal(size=7), rng.uniform(size=200_001)
+    results = []
+    for threads in (1, 2, 3):
+        kernels.set_threads(threads)
+        loss, gradient = kernels.linear_loss_and_gradient(rows, phi, weights=w)
+        margins = kernels.linear_margins(rows, phi)
+        results.append((loss, gradient.tobytes(), margins.tobytes(), kernels.weighted_gram(rows, w).tobytes()))
+    assert results[1:] == results[:1] * 2
+
+
+def test_gram_is_the_weighted_sum_of_outer_products(rng) -> None:
+    """It is Σ w·d dᵀ, also where the last block is short."""
+    rows, w = rng.normal(size=(5000, 4)), rng.uniform(size=5000)
+    np.testing.assert_allclose(compiled.weighted_gram(rows, w), (rows * w[:, None]).T @ rows, rtol=1e-12)
+
+
+@pytest.mark.parametrize("names", [(), ("labels", "weights")])
+def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain, rng) -> None:
+    """The kernel of the linear pass, run by Python itself over a block and a bit, gives the reference's numbers."""
+    rows, phi = rng.normal(size=(1024 + 70, 3)), rng.normal(size=3)
+    every = {"weights": rng.uniform(size=len(rows)), "labels": rng.uniform(size=len(rows))}
+    options = {name: every[name] for name in names}
+    mean, gradient = plain.linear_loss_and_gradient(rows, phi, **options)
+    pairs = bt.PreferencePairs(rows, 0 * rows, **options)
+    want_mean, want = bt.Objective(bt.LinearScorer(3), pairs, backend=REFERENCE)(phi)
+    assert mean == pytest.approx(want_mean, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=1e-12)
+    np.testing.assert_allclose(plain.linear_margins(rows, phi), rows @ phi, rtol=0, atol=1e-14)
+
+
+# --------------------------------------------------------------------------------------------------- twin: the MLP
+
+
+@pytest.mark.parametrize("options", [(), ("labels",), ("labels", "target_margins", "weights")])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("n", [1, 128, 129, pytest.param(9000, marks=full)])
+def test_mlp_pass_agrees_with_the_layers_in_numpy(n: int, activation: str, options: tuple[str, ...], rng) -> None:
+    """Loss and gradient of the pass over blocks are those of the layers written in NumPy."""
+    every = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0.0), "labels": rng.uniform(size=n)}
+    every["target_margins"] = rng.normal(size=n)
+    pairs = bt.PreferencePairs(
+        rng.normal(size=(n, 5)), rng.normal(size=(n, 5)), **{name: every[name] for name in options}
+    )
+    scorer = bt.MLPScorer(5, 9, activation)
+    phi = rng.normal(size=scorer.n_parameters)
+    ours, twin = (bt.Objective(scorer, pairs, backend=backend) for backend in (COMPILED, REFERENCE))
+    (loss, gradient), (want_loss, want) = ours(phi), twin(phi)
+    assert loss == pytest.approx(want_loss, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * max(1, np.abs(want).max()))
+    np.testing.assert_allclose(ours.margins(phi), twin.margins(phi), rtol=0, atol=1e-13)
+
+
+def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, rng) -> None:
+    """Several blocks, large enough for several threads, give the same bits on 1, 2 and 3 threads."""
+    chosen, rejected = rng.normal(size=(2000, 128)), rng.normal(size=(2000, 128))
+    phi = rng.normal(size=130 * 256) / 16
+    results = []
+    for threads in (1, 2, 3):
+        kernels.set_threads(threads)
+        with blas_on_one_thread(10**9):
+            loss, gradient = kernels.mlp_loss_and_gradient(chosen, rejected, phi, 256)
+        results.append((loss, gradient.tobytes()))
+    assert results[1:] == results[:1] * 2
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("names", [(), ("labels", "weights")])
+def test_mlp_kernel_is_the_same_as_plain_python(activation: str, names: tuple[str, ...], plain, rng) -> None:
+    """What happens between the two matrix products, run by Python itself, gives the reference's numbers."""
+    scorer = bt.MLPScorer(3, 4, activation)
+    every = {"weights": rng.uniform(size=130), "labels": rng.uniform(size=130)}
+    options = {name: every[name] for name in names}
+    pairs = bt.PreferencePairs(rng.normal(size=(130, 3)), rng.normal(size=(130, 3)), **options)
+    phi = rng.normal(size=scorer.n_parameters)
+    mean, gradient = plain.mlp_loss_and_gradient(pairs.chosen, pairs.rejected, phi, 4, activation=activation, **options)
+    want_mean, want = bt.Objective(scorer, pairs, backend=REFERENCE)(phi)
+    assert mean == pytest.approx(want_mean, rel=1e-13)
+    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13)
 
 
 # -------------------------------------------------------------------------------------------------------- manners
@@ -376,7 +466,7 @@ def test_nan_margins_stay_nan() -> None:
 
 
 def test_out_receives_the_gradients_and_may_be_the_margins(rng) -> None:
-    """``out`` is filled and returned; writing over the margins is allowed; nothing else is written to."""
+    """``out`` is filled and returned, it may be the margins themselves, and nothing else is written to."""
     z, w = rng.normal(size=100), rng.uniform(0.1, 1, 100)
     before = np.stack([z, w])
     want = compiled.mean_loss_and_gradients(z, weights=w)[1]
@@ -390,7 +480,7 @@ def test_out_receives_the_gradients_and_may_be_the_margins(rng) -> None:
 
 
 def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
-    """Strided, byte-swapped, integer, read-only arrays and lists are read as the numbers they hold."""
+    """Strided, byte-swapped, integer and read-only arrays, and lists, are read as the numbers that they hold."""
     z = rng.integers(-4, 5, 200)
     mean, gradient = compiled.mean_loss_and_gradients(z.astype(np.float64))
     frozen = z.astype(np.float64)
@@ -400,7 +490,28 @@ def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
         found, slopes = compiled.mean_loss_and_gradients(odd)
         assert found == mean
         np.testing.assert_array_equal(slopes, gradient)
-    assert compiled.mean_loss_and_gradients(z.astype(">f4"))[1].dtype == np.float32
+
+
+@full
+def test_byte_swapped_float32_margins_give_native_float32_gradients() -> None:
+    """The byte order of float32 margins does not make them double."""
+    gradient = compiled.mean_loss_and_gradients(np.array([1.0, -1.0], dtype=">f4"))[1]
+    assert gradient.dtype == np.float32
+    assert gradient.dtype.isnative
+
+
+def test_arrays_at_odd_places_in_memory_are_read_correctly(rng) -> None:
+    """Numbers that begin at an odd byte, as in an NPZ file, and a φ with gaps give the same bits."""
+    z = rng.normal(size=1000)
+    odd = np.frombuffer(b"x" + z.tobytes(), dtype=np.uint8)[1:].view(np.float64)
+    assert not odd.flags.aligned
+    mean, gradient = compiled.mean_loss_and_gradients(odd)
+    want_mean, want = compiled.mean_loss_and_gradients(z)
+    assert (mean, gradient.tobytes()) == (want_mean, want.tobytes())
+    gaps = rng.normal(size=24)
+    x, y = rng.normal(size=(2, 9, 2))
+    one, other = (compiled.mlp_loss_and_gradient(x, y, phi, 3) for phi in (gaps[::2], gaps[::2].copy()))
+    assert (one[0], one[1].tobytes()) == (other[0], other[1].tobytes())
 
 
 @pytest.mark.parametrize(
@@ -420,204 +531,28 @@ def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
     ],
 )
 def test_bad_arrays_are_refused_by_name(options, message: str) -> None:
-    """Wrong shapes, negative weights, labels outside [0, 1] and an unsuitable ``out`` end in one sentence."""
+    """Wrong shapes, negative weights, labels outside [0, 1] and an unsuitable ``out`` get a message with their name."""
     with pytest.raises(ValueError, match=message):
         compiled.mean_loss_and_gradients(np.zeros(3), **options)
 
 
-def test_bad_margins_and_thread_counts_are_refused_by_name(kernels) -> None:
-    """No pairs, two axes, text, and a number of threads below one end in one sentence."""
+def test_bad_margins_are_refused_by_name() -> None:
+    """No pairs, two axes and text get a message that names the margins."""
     for bad in (np.zeros(0), np.zeros((2, 2)), 1.0):
         with pytest.raises(ValueError, match=r"^margins: expected shape \(n_pairs,\) with at least one pair"):
-            kernels.mean_loss_and_gradients(bad)
+            compiled.mean_loss_and_gradients(bad)
     with pytest.raises(TypeError, match=r"^margins: expected real numbers"):
-        kernels.curvatures(["a"])
-    for bad in (0, -1, 1.5, "2"):
-        with pytest.raises(ValueError, match=r"^n_threads: expected a whole number of at least 1"):
-            kernels.set_threads(bad)
+        compiled.curvatures(["a"])
 
 
-# ------------------------------------------------------------------------------------------------ the linear scorer
-
-
-@pytest.mark.parametrize(("n", "d"), [(1, 1), (7, 3), (300, 64), (4097, 5), (9000, 33)])
-def test_linear_pass_agrees_with_the_road_in_steps(n: int, d: int, rng) -> None:
-    """One reading of the data gives the loss and gradient that margins, losses and a product give one after another."""
-    rows, phi = rng.normal(size=(n, d)), rng.normal(size=d)
-    options = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0), "labels": rng.uniform(size=n)}
-    options["target_margins"] = rng.normal(size=n)
-    for chosen_options in ({}, {"labels": options["labels"]}, options):
-        mean, gradient = compiled.linear_loss_and_gradient(rows, phi, **chosen_options)
-        margins = rows @ phi
-        w = chosen_options.get("weights", np.ones(n))
-        rest = {name: v for name, v in chosen_options.items() if name != "weights"}
-        want = (w * bt.pair_loss_gradients(margins, **rest) / w.sum()) @ rows
-        assert mean == pytest.approx(bt.mean_loss(margins, **chosen_options), rel=1e-13)
-        np.testing.assert_allclose(compiled.linear_margins(rows, phi), margins, rtol=0, atol=1e-14 * d)
-        np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * np.abs(rows).max())
-
-
-def test_linear_pass_and_gram_do_not_depend_on_the_number_of_threads(kernels, rng) -> None:
-    """Blocks and parts are the same whoever computes them: same bits on 1, 2 and 3 threads."""
-    rows, phi, w = rng.normal(size=(200_001, 7)), rng.normal(size=7), rng.uniform(size=200_001)
-    results = []
-    for threads in (1, 2, 3):
-        kernels.set_threads(threads)
-        loss, gradient = kernels.linear_loss_and_gradient(rows, phi, weights=w)
-        margins = kernels.linear_margins(rows, phi)
-        results.append((loss, gradient.tobytes(), margins.tobytes(), kernels.weighted_gram(rows, w).tobytes()))
-    assert results[1:] == results[:1] * 2
-
-
-def test_gram_is_the_weighted_sum_of_outer_products(rng) -> None:
-    """Σ w·d dᵀ, also where the last block is short."""
-    rows, w = rng.normal(size=(5000, 4)), rng.uniform(size=5000)
-    np.testing.assert_allclose(compiled.weighted_gram(rows, w), (rows * w[:, None]).T @ rows, rtol=1e-12)
-
-
-def test_linear_pass_refuses_what_does_not_fit() -> None:
-    """Shapes are named."""
-    with pytest.raises(ValueError, match=r"^differences: expected \(n_pairs, n_features\)"):
+def test_linear_pass_refuses_arrays_that_do_not_fit(rng) -> None:
+    """The message gives the expected shape and the shape of φ."""
+    with pytest.raises(ValueError, match=r"^differences: expected \(n_pairs, n_features\) to go with phi \(3,\)"):
         compiled.linear_loss_and_gradient(np.ones((3, 2)), np.ones(3))
-
-
-@pytest.mark.parametrize("names", [(), ("labels", "weights")])
-def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain, monkeypatch, rng) -> None:
-    """The block kernel of the linear pass, run by Python itself over a block and a bit, gives the same numbers."""
-    for name in ("dots", "add_rows", "linear_blocks", "margin_blocks"):
-        monkeypatch.setattr(plain, name, getattr(plain, name).py_func)
-    rows, phi = rng.normal(size=(4096 + 70, 3)), rng.normal(size=3)
-    every = {"weights": rng.uniform(size=len(rows)), "labels": rng.uniform(size=len(rows))}
-    chosen_options = {name: every[name] for name in names}
-    mean, gradient = plain.linear_loss_and_gradient(rows, phi, **chosen_options)
-    pairs = bt.PreferencePairs(rows, 0 * rows, **chosen_options)
-    objective = bt.Objective(bt.LinearScorer(3), pairs, backend="numpy")
-    want_mean, want = objective(phi)
-    assert mean == pytest.approx(want_mean, rel=1e-13)
-    np.testing.assert_allclose(gradient, want, rtol=1e-12)
-    np.testing.assert_allclose(plain.linear_margins(rows, phi), rows @ phi, rtol=0, atol=1e-14)
-
-
-def test_warmup_leaves_nothing_to_compile(run_python) -> None:
-    """After ``bt.warmup()`` every kernel that an objective calls has its machine code."""
-    script = (
-        "import numpy as np, bradley_terry as bt\n"
-        "bt.warmup(); k = bt.kernels\n"
-        "kernels = [getattr(k, n) for n in ('plain_blocks', 'plain_blocks_32', 'general_blocks', 'curvature_blocks',"
-        " 'linear_blocks', 'margin_blocks', 'mlp_middle')]\n"
-        "before = [len(kernel.signatures) for kernel in kernels]\n"
-        "p = bt.PreferencePairs([[1.0, 2.0]] * 3, [[0.0, 1.0]] * 3, labels=[1, 0.5, 0], weights=[1, 2, 3])\n"
-        "o = bt.Objective(bt.LinearScorer(2), p); o(np.ones(2)); o.margins(np.zeros(2)); o.hessian(np.ones(2))\n"
-        "q = bt.Objective(bt.MLPScorer(2, 2), p); q(np.ones(q.scorer.n_parameters))\n"
-        "print(min(before) > 0 and before == [len(kernel.signatures) for kernel in kernels])\n"
-    )
-    assert run_python(script) == "True"
-
-
-@pytest.mark.parametrize("options", [(), ("labels",), ("labels", "target_margins", "weights")])
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("n", [1, 128, 129, 9000])
-def test_mlp_pass_is_its_numpy_twin(n: int, activation: str, options: tuple[str, ...], rng) -> None:
-    """Loss, gradient and margins that the blocks give are those of the layers written in NumPy."""
-    every = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0.0), "labels": rng.uniform(size=n)}
-    every["target_margins"] = rng.normal(size=n)
-    pairs = bt.PreferencePairs(
-        rng.normal(size=(n, 5)), rng.normal(size=(n, 5)), **{name: every[name] for name in options}
-    )
-    scorer = bt.MLPScorer(5, 9, activation)
-    phi = rng.normal(size=scorer.n_parameters)
-    ours, twin = bt.Objective(scorer, pairs), bt.Objective(scorer, pairs, backend="numpy")
-    (loss, gradient), (want_loss, want) = ours(phi), twin(phi)
-    assert loss == pytest.approx(want_loss, rel=1e-13)
-    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13 * max(1, np.abs(want).max()))
-    np.testing.assert_allclose(ours.margins(phi), twin.margins(phi), rtol=0, atol=1e-13)
-
-
-def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, monkeypatch, rng) -> None:
-    """Same bits on 1, 2 and 3 threads, of which more than one really works."""
-    chosen, rejected = rng.normal(size=(2000, 128)), rng.normal(size=(2000, 128))
-    phi = rng.normal(size=130 * 256) / 16
-    results, workers = [], set()
-    kernel = kernels.mlp_middle
-
-    def watched(*arrays: object) -> None:
-        workers.add(threading.get_ident())
-        kernel(*arrays)
-
-    monkeypatch.setattr(kernels, "mlp_middle", watched)
-    for threads in (1, 2, 3):
-        kernels.set_threads(threads)
-        with blas_on_one_thread(10**9):
-            loss, gradient = kernels.mlp_loss_and_gradient(chosen, rejected, phi, 256)
-        results.append((loss, gradient.tobytes()))
-    assert results[1:] == results[:1] * 2
-    assert len(workers) > 1
-
-
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("names", [(), ("labels", "weights")])
-def test_mlp_kernel_is_the_same_as_plain_python(activation: str, names: tuple[str, ...], plain, monkeypatch, rng):
-    """What lies between the two products, run by Python itself, gives the same numbers."""
-    for name in ("tanh", "dots", "add_rows", "activate", "deactivate", "mlp_middle"):
-        monkeypatch.setattr(plain, name, getattr(plain, name).py_func)
-    scorer = bt.MLPScorer(3, 4, activation)
-    every = {"weights": rng.uniform(size=130), "labels": rng.uniform(size=130)}
-    options = {name: every[name] for name in names}
-    pairs = bt.PreferencePairs(rng.normal(size=(130, 3)), rng.normal(size=(130, 3)), **options)
-    phi = rng.normal(size=scorer.n_parameters)
-    mean, gradient = plain.mlp_loss_and_gradient(pairs.chosen, pairs.rejected, phi, 4, activation=activation, **options)
-    want_mean, want = bt.Objective(scorer, pairs, backend="numpy")(phi)
-    assert mean == pytest.approx(want_mean, rel=1e-13)
-    np.testing.assert_allclose(gradient, want, rtol=0, atol=1e-13)
-
-
-def test_tanh_is_within_three_of_its_last_places(rng) -> None:
-    """Beside mpmath with 50 digits, on both sides of every place where the formula changes; signs, NaN and infinity."""
-    steps = np.log(2) / 4 * np.arange(1, 120, 2)  # where k changes
-    points = np.concatenate([
-        steps, np.nextafter(steps, 0), rng.uniform(0, 1, 500), 10.0 ** rng.uniform(-300, 1.4, 500), [19.9, 20.1, 700.0]
-    ])  # fmt: skip
-    with mpmath.workdps(50):
-        want = [mpmath.tanh(mpmath.mpf(float(x))) for x in points]
-        off = [
-            abs((mpmath.mpf(compiled.tanh(x)) - w) / np.spacing(float(w))) for x, w in zip(points, want, strict=True)
-        ]
-    assert max(off) <= 3
-    assert all(compiled.tanh(-x) == -compiled.tanh(x) for x in points)
-    assert compiled.tanh(np.inf) == 1
-    assert compiled.tanh(-np.inf) == -1
-    assert math.isnan(compiled.tanh(np.nan))
-    assert math.copysign(1, compiled.tanh(-0.0)) == -1
-    assert compiled.tanh(5e-324) == 5e-324
-
-
-def test_differences_formed_on_the_way_give_the_same_bits(rng) -> None:
-    """``minus`` is subtracted block by block; whoever subtracts, the numbers are the same."""
-    chosen, rejected = rng.normal(size=(10_001, 3)), rng.normal(size=(10_001, 3)).astype(np.float32)
-    phi, w, d = rng.normal(size=3), rng.uniform(size=10_001), chosen - rejected
-    loss, gradient = compiled.linear_loss_and_gradient(chosen, phi, minus=rejected, weights=w)
-    want_loss, want = compiled.linear_loss_and_gradient(d, phi, weights=w)
-    assert loss == want_loss
-    assert gradient.tobytes() == want.tobytes()
-    margins = compiled.linear_margins(chosen, phi, minus=rejected)
-    assert margins.tobytes() == compiled.linear_margins(d, phi).tobytes()
-    gram = compiled.weighted_gram(chosen, w, minus=rejected)
-    assert gram.tobytes() == compiled.weighted_gram(d, w).tobytes()
     with pytest.raises(ValueError, match=r"^differences: expected"):
-        compiled.linear_margins(chosen, phi, minus=rejected[1:])
-
-
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_nan_in_phi_is_nan_in_the_gradient(activation: str, rng) -> None:
-    """A NaN weight of one unit makes every entry NaN, as in the NumPy form: no branch may swallow it."""
-    pairs = bt.PreferencePairs(rng.normal(size=(20, 5)), rng.normal(size=(20, 5)))
-    scorer = bt.MLPScorer(5, 4, activation)
-    phi = rng.normal(size=scorer.n_parameters)
-    phi[0] = np.nan
-    for backend in ("numba", "numpy"):
-        loss, gradient = bt.Objective(scorer, pairs, backend=backend)(phi)
-        assert math.isnan(loss)
-        assert np.isnan(gradient).all()
+        compiled.linear_margins(np.ones((3, 2)), np.ones(2), minus=np.ones((2, 2)))
+    with pytest.raises(ValueError, match=r"^weights: expected shape \(4,\)"):
+        compiled.weighted_gram(np.ones((4, 2)), np.ones(1))
 
 
 @pytest.mark.parametrize(
@@ -628,24 +563,77 @@ def test_nan_in_phi_is_nan_in_the_gradient(activation: str, rng) -> None:
         ({"activation": "sigmoid"}, "^activation: expected 'tanh' or 'relu'"),
     ],
 )
-def test_mlp_pass_refuses_what_does_not_fit(change, message: str) -> None:
-    """Nothing is read or written beyond an array's end."""
+def test_mlp_pass_refuses_arrays_that_do_not_fit(change, message: str) -> None:
+    """Without this check a kernel would read or write beyond the end of an array."""
     given = {"chosen": np.ones((4, 2)), "rejected": np.zeros((4, 2)), "phi": np.ones(12), "n_hidden": 3} | change
     with pytest.raises(ValueError, match=message):
         compiled.mlp_loss_and_gradient(**given)
-    with pytest.raises(ValueError, match=r"^weights: expected shape \(4,\)"):
-        compiled.weighted_gram(np.ones((4, 2)), np.ones(1))
 
 
-def test_arrays_at_odd_places_in_memory_are_read_rightly(rng) -> None:
-    """Numbers that begin at an odd byte, as in an NPZ file, and a phi with gaps give the same bits."""
-    z = rng.normal(size=1000)
-    odd = np.frombuffer(b"x" + z.tobytes(), dtype=np.uint8)[1:].view(np.float64)
-    assert not odd.flags.aligned
-    mean, gradient = compiled.mean_loss_and_gradients(odd)
-    want_mean, want = compiled.mean_loss_and_gradients(z)
-    assert (mean, gradient.tobytes()) == (want_mean, want.tobytes())
-    gaps = rng.normal(size=24)
-    x, y = rng.normal(size=(2, 9, 2))
-    one, other = (compiled.mlp_loss_and_gradient(x, y, phi, 3) for phi in (gaps[::2], gaps[::2].copy()))
-    assert (one[0], one[1].tobytes()) == (other[0], other[1].tobytes())
+def test_kernels_are_found_by_name_and_unknown_names_are_attribute_errors() -> None:
+    """``bradley_terry.kernels`` offers the passes and every compiled function, which have a plain Python form."""
+    for name in compiled.__all__:
+        assert callable(getattr(compiled, name))
+    assert compiled.decay.py_func(0.0) == 1.0
+    with pytest.raises(AttributeError, match=r"'bradley_terry.kernels' has no attribute 'plain_block'"):
+        _ = compiled.plain_block
+
+
+@full
+def test_compiling_is_announced_once_and_only_with_an_empty_cache(run_python, tmp_path) -> None:
+    """A fresh process writes one line to stderr at its first compilation, and none where the cache is filled."""
+    script = (
+        "import contextlib, io, sys\n"
+        "import numba, numpy as np\n"
+        "import bradley_terry as bt\n"
+        "said = io.StringIO()\n"
+        "with contextlib.redirect_stderr(said):\n"
+        "    bt.kernels\n"
+        "    if OTHERS: numba.njit(lambda x: x + 1)(1)\n"
+        "    before = said.getvalue()\n"
+        "    bt.kernels.curvatures(np.zeros(3))\n"
+        "    first = said.getvalue()\n"
+        "    bt.kernels.linear_margins(np.ones((3, 1)), np.ones(1))\n"
+        "print(repr(before), first == said.getvalue())\n"
+        "print(said.getvalue(), end='')\n"
+    )
+    folder = tmp_path / "kernels"
+    told = run_python(f"OTHERS = True\n{script}", NUMBA_CACHE_DIR=folder).splitlines()
+    assert told[0] == "'' True"  # nothing is said of a function that is not ours, and no second line is written
+    assert len(told) == 2
+    assert told[1].startswith("bradley_terry: compiling its kernels")
+    assert str(folder) in told[1]
+    assert run_python(f"OTHERS = False\n{script}", NUMBA_CACHE_DIR=folder).splitlines() == ["'' True"]
+
+
+@full
+def test_an_objective_that_needs_no_kernels_compiles_nothing(run_python, tmp_path) -> None:
+    """With the default backend a fit of a small table neither imports Numba nor leaves files in the cache folder."""
+    script = (
+        "import sys, bradley_terry as bt\n"
+        "bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 1], [1, 1, 0]))\n"
+        "print('numba' in sys.modules)\n"
+    )
+    assert run_python(script, NUMBA_CACHE_DIR=tmp_path / "kernels") == "False"
+    assert not (tmp_path / "kernels").exists()
+
+
+@full
+def test_warmup_leaves_nothing_to_compile(run_python) -> None:
+    """After ``bt.warmup()`` no objective, with any scorer and any weights or labels, compiles a kernel."""
+    script = (
+        "import numpy as np, bradley_terry as bt\n"
+        "bt.warmup()\n"
+        "from bradley_terry.kernels import compiled\n"
+        "kernels = {name: f for name, f in vars(compiled).items() if hasattr(f, 'signatures')}\n"
+        "print(all(f.signatures for name, f in kernels.items() if name.endswith('_blocks')))\n"
+        "def count(): return sum(len(kernel.signatures) for kernel in kernels.values())\n"
+        "before = count()\n"
+        "p = bt.PreferencePairs([[1.0, 2.0]] * 3, [[0.0, 1.0]] * 3, labels=[1, 0.5, 0], weights=[1, 2, 3])\n"
+        f"o = bt.Objective(bt.LinearScorer(2), p, backend={COMPILED!r})\n"
+        "o(np.ones(2)); o.margins(np.zeros(2)); o.hessian(np.ones(2)); o.at(np.ones(2))\n"
+        f"q = bt.Objective(bt.MLPScorer(2, 2), p, backend={COMPILED!r}); q(np.ones(q.scorer.n_parameters))\n"
+        f"t = bt.Objective(bt.TableScorer(2), bt.PreferencePairs([0], [1]), backend={COMPILED!r}); t.at([0, 1])\n"
+        "print(count() == before)\n"
+    )
+    assert run_python(script).split() == ["True", "True"]

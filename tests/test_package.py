@@ -1,15 +1,19 @@
-"""The package as a whole: a light import, the names of the contract, and rooms that import only upward."""
+"""The package as a whole: a light import, the promised names, and modules that can be read in order."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import re
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bradley_terry as bt
+from bradley_terry import moved
 
 ROOT = Path(bt.__file__).parent
 
@@ -31,9 +35,15 @@ CONTRACT = {
     "MLPScorer": ["n_features", "n_hidden", "activation"],
     "TableScorer": ["n_items"],
     "PreferencePairs": ["chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names"],
+    "PreferencePairs.head": ["self", "n"],
     "Objective": ["scorer", "pairs", "l2", "loss", "backend"],
+    "Objective.__call__": ["self", "phi"],
+    "Objective.at": ["self", "phi"],
+    "Objective.margins": ["self", "phi"],
+    "Objective.hessian": ["self", "phi", "margins"],
     "fit": ["scorer", "pairs", "method", "l2", "seed", "validation", "progress", "callback"],
     "check_gradient": ["function", "phi", "against"],
+    "load_pairs": ["path"],
     "datasets.travel_modes": [],
     "datasets.citations": [],
     "datasets.baseball": [],
@@ -42,10 +52,47 @@ CONTRACT = {
     "RewardModel.save": ["self", "path"],
     "RewardModel.load": ["path"],
     "RewardModel.reward": ["self", "features"],
+    "RewardModel.margins": ["self", "pairs"],
     "RewardModel.preference_probability": ["self", "features_a", "features_b"],
     "RewardModel.evaluate": ["self", "pairs"],
     "RewardModel.standard_errors": ["self"],
+    "RewardModel.summary": ["self"],
 }
+
+
+def parts_of_the_docstring() -> tuple[list[str], list[str]]:
+    """Return the modules in reading order and the folders, as the docstring of the package lists them."""
+    modules, folders = bt.__doc__.split("The folders are machinery.")
+    name = re.compile(r"^    (\w+) {2,}\S", re.MULTILINE)
+    return name.findall(modules), name.findall(folders.split("One pair goes through the modules")[0])
+
+
+MODULES, FOLDERS = parts_of_the_docstring()
+
+
+@cache
+def code_of(path: Path) -> ast.Module:
+    """Return the syntax tree of a file, without what only type checkers read."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+    ]
+    return tree
+
+
+def imports_of(path: Path) -> set[tuple[str, str]]:
+    """Return (module, name) for everything that a file imports from this package, also inside functions.
+
+    Modules are counted from the package: ``from .losses import mean_loss`` is ("losses", "mean_loss") in any folder.
+    """
+    folder = path.parent.relative_to(ROOT).parts
+    found = set()
+    for node in ast.walk(code_of(path)):
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("bradley_terry")):
+            outer = folder[: len(folder) + 1 - node.level] if node.level else ()
+            inner = (node.module or "").removeprefix("bradley_terry").strip(".")
+            found |= {(".".join([*outer, *filter(None, [inner])]), alias.name) for alias in node.names}
+    return {(module, name) if module else (name, "") for module, name in found}
 
 
 # ---------------------------------------------------------------------------------------------------- known value
@@ -53,7 +100,7 @@ CONTRACT = {
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_every_name_of_the_contract_exists_with_its_arguments(name: str) -> None:
-    """The design promises these names, and their arguments in this order."""
+    """The design promises these names, and their arguments in this order, and each has a docstring."""
     found = bt
     for part in name.split("."):
         found = getattr(found, part)
@@ -61,103 +108,110 @@ def test_every_name_of_the_contract_exists_with_its_arguments(name: str) -> None
     assert inspect.getdoc(found)
 
 
-def test_scorers_and_objectives_have_the_methods_of_the_contract() -> None:
-    """shapes, n_parameters, initial, unpack, reward, backward; margins and hessian."""
-    for scorer in (bt.LinearScorer(2), bt.MLPScorer(2), bt.TableScorer(2)):
-        for name in ("shapes", "n_parameters", "initial", "unpack", "reward", "backward"):
-            assert hasattr(scorer, name)
-    for name in ("__call__", "margins", "hessian"):
-        assert hasattr(bt.Objective, name)
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(2), bt.MLPScorer(2), bt.TableScorer(2)], ids=str)
+def test_scorers_have_the_methods_of_the_contract(scorer) -> None:
+    """Every scorer has shapes, n_parameters, initial, unpack, reward and backward."""
+    for name in ("shapes", "n_parameters", "initial", "unpack", "reward", "backward"):
+        assert hasattr(scorer, name)
 
 
 # ------------------------------------------------------------------------------------------------------- identity
 
 
 def test_all_names_are_there_and_listed() -> None:
-    """Everything in ``__all__`` can be had and is in ``dir``; nothing public is missing from it."""
+    """Every name in ``__all__`` exists, and ``dir`` lists it."""
     assert sorted(bt.__all__) == bt.__all__
     for name in bt.__all__:
         assert getattr(bt, name) is not None
         assert name in dir(bt)
 
 
-ORDER = [
-    "logistic",
-    "preference",
-    "losses",
-    "threads",
-    "kernels",
-    "scorers",
-    "pairs",
-    "objective",
-    "evaluation",
-    "model",
-    "training",
-]
+def test_the_docstring_of_the_package_lists_every_module_and_folder() -> None:
+    """A reader who follows it misses no file at the top level, and finds every folder that it names."""
+    files = {path.stem for path in ROOT.glob("*.py")} - {"__init__", "__main__", *moved.MODULES}
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert sorted(files) == sorted(MODULES)
+    assert sorted(folders) == sorted(FOLDERS)
 
 
-def imports_of(room: str) -> set[str]:
-    """Return the rooms that a room's source imports, at its head or inside its functions."""
-    found = set()
-    for node in ast.walk(ast.parse((ROOT / f"{room}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {node.module} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bradley_terry"):
-            found.add(node.module.partition(".")[2])
-    return found
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_import_only_from_modules_before_them(module: str) -> None:
+    """The reading order is the order of the imports, so no module uses what has not been read yet."""
+    used = {name.partition(".")[0] for name, _ in imports_of(ROOT / f"{module}.py")}
+    assert used & set(MODULES) <= set(MODULES[: MODULES.index(module)])
+    assert used <= {*MODULES, *FOLDERS}
 
 
-@pytest.mark.parametrize("room", ORDER)
-def test_rooms_import_only_from_rooms_before_them(room: str) -> None:
-    """The reading order of the package is the order of its imports."""
-    assert imports_of(room) <= set(ORDER[: ORDER.index(room)])
+def test_the_kernels_share_no_formula_with_the_reference() -> None:
+    """The compiled functions are written separately, so that their agreement with the reference is evidence."""
+    assert not imports_of(ROOT / "kernels" / "compiled.py")
+    used = {
+        module
+        for module, name in imports_of(ROOT / "kernels" / "passes.py")
+        if callable(getattr(import_module(f"bradley_terry.{module}"), name)) and name not in {"Array", "Features"}
+    }
+    assert used == {"threads", "kernels.compiled"}
 
 
-def test_the_kernels_import_nothing_of_ours_but_threads() -> None:
-    """The compiled twin is written separately, formulas and all: that is what makes agreement evidence."""
-    assert imports_of("kernels") == {"threads"}
-    assert imports_of("threads") == set()
+def test_every_cached_function_is_in_one_file() -> None:
+    """Numba's cache does not notice when a function in another file changes, so a second file could run old code."""
+    for path in ROOT.rglob("*.py"):
+        nodes = list(ast.walk(code_of(path)))
+        names = {node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in nodes}
+        if path == ROOT / "kernels" / "compiled.py" or not names & {"njit", "jit_module", "guvectorize", "cfunc"}:
+            continue
+        assert "cache" not in {node.arg for node in nodes if isinstance(node, ast.keyword)}, path
+        assert not {module for module, _ in imports_of(path) if module.startswith("kernels")}, path
+
+
+def test_only_objective_and_kernels_ask_which_backend_there_is() -> None:
+    """Everything else leaves the choice to ``Objective``: no other file compares or passes a backend's name."""
+    names = {"numpy", "numba"}
+    for path in ROOT.rglob("*.py"):
+        if path == ROOT / "objective.py" or path.parent.name == "kernels":
+            continue
+        for node in ast.walk(code_of(path)):
+            values = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            values += [node.value] if isinstance(node, ast.keyword) and node.arg == "backend" else []
+            assert not names & {value.value for value in values if isinstance(value, ast.Constant)}, (path, node.lineno)
 
 
 # -------------------------------------------------------------------------------------------------------- manners
 
 
-def test_import_pulls_in_neither_matplotlib_nor_numba(run_python) -> None:
-    """The import, and a fit and an evaluation with the NumPy backend, leave the heavy furniture outside."""
-    script = (
-        "import sys, bradley_terry as bt\n"
-        "heavy = {'numba', 'llvmlite', 'matplotlib', 'scipy', 'tqdm', 'autograd', 'pandas'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-        "pairs = bt.PreferencePairs([0, 1, 2, 0], [1, 2, 0, 2])\n"
-        "bt.fit(bt.TableScorer(3), pairs, backend='numpy').evaluate(pairs)\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-        "bt.kernels\n"
-        "print('numba' in sys.modules)\n"
-    )
-    assert run_python(script).splitlines() == ["[]", "[]", "True"]
-
-
-def test_import_enters_only_the_rooms_of_the_loss(run_python) -> None:
-    """The other rooms, and what they need of the standard library, wait until one of their names is asked for."""
+def test_import_is_light(run_python) -> None:
+    """The import brings nothing that only some uses need, and a small fit and its evaluation need no Numba."""
     script = (
         "import sys, numpy\n"
         "before = set(sys.modules)\n"
         "import bradley_terry as bt\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('bradley_terry.')))\n"
-        "late = {'concurrent.futures', 'csv', 'gzip', 'json', 'mmap', 'threadpoolctl', 'zipfile'}\n"
-        "print(sorted(late & (set(sys.modules) - before)))\n"
+        "heavy = {'numba', 'llvmlite', 'matplotlib', 'scipy', 'tqdm', 'autograd', 'pandas', 'threadpoolctl'}\n"
+        "late = {'concurrent.futures', 'csv', 'gzip', 'json', 'mmap', 'zipfile', 'argparse', 'subprocess'}\n"
+        "print(sorted((heavy | late) & (set(sys.modules) - before)))\n"
+        "pairs = bt.PreferencePairs([0, 1, 2, 0], [1, 2, 0, 2])\n"
+        "bt.fit(bt.TableScorer(3), pairs).evaluate(pairs)\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
         "print(bt.training.fit is bt.fit, bt.model.RewardModel is bt.RewardModel, bt.fit.__module__)\n"
     )
-    rooms = ["logistic", "losses", "objective", "pairs", "preference", "scorers"]
-    assert run_python(script).splitlines() == [
-        " ".join(f"bradley_terry.{room}" for room in rooms),
-        "[]",
-        "True True bradley_terry.training",
-    ]
+    assert run_python(script).splitlines() == ["[]", "[]", "True True bradley_terry.training"]
 
 
+@pytest.mark.full
+def test_kernels_bring_numba_when_they_are_asked_for(run_python) -> None:
+    """``bt.kernels`` and ``bt.plots`` are imported on first use, and each brings its library."""
+    script = (
+        "import sys, bradley_terry as bt\n"
+        "for name, library in (('kernels', 'numba'), ('plots', 'matplotlib')):\n"
+        "    before = library in sys.modules\n"
+        "    getattr(bt, name)\n"
+        "    print(before, library in sys.modules)\n"
+    )
+    assert run_python(script).splitlines() == ["False True", "False True"]
+
+
+@pytest.mark.full
 def test_star_import_brings_every_public_name(run_python) -> None:
-    """``from bradley_terry import *`` gives the names of ``__all__``, those of the later rooms included."""
+    """``from bradley_terry import *`` gives every name of ``__all__``, also those that are imported on first use."""
     script = (
         "from bradley_terry import *\n"
         "import bradley_terry\n"
@@ -166,8 +220,9 @@ def test_star_import_brings_every_public_name(run_python) -> None:
     assert run_python(script) == "True"
 
 
+@pytest.mark.full
 def test_package_works_where_numba_is_missing(run_python) -> None:
-    """Without Numba the default backend is served by NumPy, with the same answers and no complaint."""
+    """Without Numba every backend is NumPy, with the same answers and without a warning."""
     script = (
         "import sys\n"
         "class NoNumba:\n"
@@ -178,13 +233,17 @@ def test_package_works_where_numba_is_missing(run_python) -> None:
         "importlib.util.find_spec = lambda name, *rest: None if name == 'numba' else real(name, *rest)\n"
         "sys.meta_path.insert(0, NoNumba())\n"
         "import bradley_terry as bt\n"
-        "model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0]))\n"
-        "print(f'{model.phi[0] - model.phi[1]:.6f}', 'numba' in sys.modules)\n"
+        "pairs = bt.PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0])\n"
+        "for backend in ('auto', 'numba'):\n"
+        "    model = bt.fit(bt.TableScorer(2), pairs, backend=backend)\n"
+        "    print(f'{model.phi[0] - model.phi[1]:.6f}', 'numba' in sys.modules)\n"
+        "print(bt.Objective(bt.TableScorer(2), pairs, backend='numba').backend)\n"
+        "bt.warmup()\n"
     )
-    assert run_python(script) == f"{np.log(3):.6f} False"
+    assert run_python(script).splitlines() == [f"{np.log(3):.6f} False"] * 2 + ["numpy"]
 
 
 def test_unknown_names_are_attribute_errors() -> None:
-    """A typing error is an AttributeError that names the package and the name."""
+    """A misspelt name is an AttributeError that names the package and the name."""
     with pytest.raises(AttributeError, match="'bradley_terry' has no attribute 'sigmoyd'"):
         _ = bt.sigmoyd

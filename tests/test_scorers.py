@@ -1,4 +1,4 @@
-"""Scorers: what r_φ is, and that backward is the derivative of reward."""
+"""Scorers: the rewards have their known values, and backward is the derivative of reward."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+import reference_loss
 
 import bradley_terry as bt
+from bradley_terry.scorers import forward
 
 SCORERS = [
     bt.LinearScorer(5),
@@ -21,28 +23,17 @@ SCORERS = [
 
 
 def features_for(scorer, rng, n: int = 11) -> np.ndarray:
+    """Return n random rows of features, or item numbers."""
     if isinstance(scorer, bt.TableScorer):
         return rng.integers(scorer.n_items, size=n)
     return rng.normal(size=(n, scorer.n_features))
-
-
-def reward_in_autograd(scorer, phi, features):
-    """Write r_φ once more, from the formulas, in numbers that autograd follows."""
-    if isinstance(scorer, bt.LinearScorer):
-        return anp.dot(features, phi)
-    if isinstance(scorer, bt.TableScorer):
-        return phi[features]
-    d, k = scorer.n_features, scorer.n_hidden
-    a = anp.dot(features, anp.reshape(phi[: d * k], (d, k))) + phi[d * k : d * k + k]
-    h = anp.tanh(a) if scorer.activation == "tanh" else anp.where(a > 0, a, 0.0)
-    return anp.dot(h, phi[d * k + k :])
 
 
 # ---------------------------------------------------------------------------------------------------- known value
 
 
 def test_rewards_by_hand() -> None:
-    """Small integers, by hand: linear x·w, table lookup, and an MLP of two hidden units."""
+    """Small integers let one compute x·w, a table's entry and an MLP of two hidden units by hand."""
     assert bt.LinearScorer(2).reward([1.0, -0.5], np.array([[3.0, 2.0]])) == [2.0]
     np.testing.assert_array_equal(bt.TableScorer(3).reward([0.5, -1, 2], np.array([2, 0, 2])), [2, 0.5, 2])
     # W = [[1, -1], [2, 0]], b = [0, 1], v = [3, 4]; x = [1, 1]: a = [3, 0], x = [-1, 0]: a = [-1, 2]
@@ -54,7 +45,7 @@ def test_rewards_by_hand() -> None:
 
 
 def test_shapes_are_those_of_the_contract() -> None:
-    """Names, shapes and order of the blocks of φ, and their total."""
+    """The blocks of φ have these names and shapes, in this order, and φ has as many numbers as they have."""
     assert bt.LinearScorer(4).shapes == {"weights": (4,)}
     assert bt.TableScorer(4).shapes == {"rewards": (4,)}
     mlp = bt.MLPScorer(4, 3)
@@ -64,7 +55,7 @@ def test_shapes_are_those_of_the_contract() -> None:
 
 
 def test_initial_rewards_of_an_mlp_are_of_size_one(rng) -> None:
-    """W has variance 1/n_features (2/n_features for ReLU), v 1/n_hidden, b is zero; the convex scorers start at 0."""
+    """W has variance 1/n_features (2/n_features for ReLU), v 1/n_hidden and b is 0; convex scorers start at 0."""
     for activation, gain in (("tanh", 1), ("relu", 2)):
         scorer = bt.MLPScorer(50, 400, activation)
         blocks = scorer.unpack(scorer.initial(rng))
@@ -93,7 +84,7 @@ def test_unpack_gives_views_that_cover_phi_once(scorer) -> None:
 
 
 def test_table_scorer_is_the_linear_scorer_on_one_hot_features(rng) -> None:
-    """Reward, backward and Hessian of a table equal those of a linear scorer on the rows of the identity."""
+    """Reward, backward and Hessian of a table are those of a linear scorer whose features are rows of the identity."""
     items, others = rng.integers(4, size=(2, 30))
     one_hot = np.eye(4)
     phi, d, c = rng.normal(size=4), rng.normal(size=30), rng.uniform(0, 1, 30)
@@ -106,13 +97,13 @@ def test_table_scorer_is_the_linear_scorer_on_one_hot_features(rng) -> None:
 
 
 def test_backward_adds_up_where_an_item_occurs_twice() -> None:
-    """An item of two pairs is pulled by both: the second does not overwrite the first."""
+    """The contributions of an item that occurs several times are added; none overwrites another."""
     d = bt.TableScorer(3).backward(np.zeros(3), np.array([1, 1, 0, 1]), np.array([1.0, 2.0, 8.0, 4.0]))
     np.testing.assert_array_equal(d, [8, 7, 0])
 
 
 def test_table_hessian_is_a_graph_laplacian(rng) -> None:
-    """Its rows sum to zero, which is the shift freedom, and an item against itself bends nothing."""
+    """It is symmetric with rows that sum to zero, and an item compared with itself adds nothing."""
     c, r = rng.integers(5, size=(2, 40))
     h = bt.TableScorer(5).hessian(c, r, rng.uniform(0, 1, 40))
     np.testing.assert_allclose(h.sum(axis=0), 0, atol=1e-14)  # 40 numbers of at most 1
@@ -121,8 +112,8 @@ def test_table_hessian_is_a_graph_laplacian(rng) -> None:
 
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
-def test_backward_is_linear_in_what_comes_back(scorer, rng) -> None:
-    """backward(a·d + e) = a·backward(d) + backward(e), and the sum over rows is the sum of single rows."""
+def test_backward_is_linear_in_the_incoming_derivatives(scorer, rng) -> None:
+    """backward(3·d + e) = 3·backward(d) + backward(e), and the answer for all rows is the sum over single rows."""
     phi, features = rng.normal(size=scorer.n_parameters), features_for(scorer, rng)
     d, e = rng.normal(size=(2, 11))
     whole = scorer.backward(phi, features, 3 * d + e)
@@ -150,13 +141,13 @@ def test_rescaled_parameters_absorb_a_change_of_units(scorer, rng) -> None:
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_backward_is_the_derivative_of_the_rewards(scorer, rng, differences) -> None:
-    """Σ d_rewards·∇φ r equals five-point differences of Σ d_rewards·r, to 1e-8 of its largest entry."""
+    """Backward agrees with five-point differences of Σ d_rewards·r, to 1e-8 of its largest entry."""
     phi, features, d = rng.normal(size=scorer.n_parameters), features_for(scorer, rng), rng.normal(size=11)
     h = 1e-3 if getattr(scorer, "activation", "tanh") == "tanh" else 1e-6
-    if h == 1e-6:  # a ReLU is straight away from its kinks: only rounding, eps/h = 2e-10, is left
+    if h == 1e-6:  # away from its kinks a ReLU is linear, so only rounding, eps/h = 2e-10, is left
         blocks = scorer.unpack(phi)
         a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]
-        assert np.abs(a).min() > 1e-4, "choose another seed: a hidden unit stands on its kink"
+        assert np.abs(a).min() > 1e-4, "choose another seed: a hidden unit is at its kink"
     want = differences(lambda p: d @ scorer.reward(p, features), phi, h)
     got = scorer.backward(phi, features, d)
     assert np.abs(got - want).max() <= 1e-8 * np.abs(want).max()
@@ -164,14 +155,24 @@ def test_backward_is_the_derivative_of_the_rewards(scorer, rng, differences) -> 
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_backward_agrees_with_autograd(scorer, rng) -> None:
-    """The hand-written chain rule and a machine's agree to 1e-12 of the largest entry, at random non-zero φ."""
+    """The hand-written chain rule agrees with automatic differentiation to 1e-12 of the largest entry."""
     phi, features, d = rng.normal(size=scorer.n_parameters), features_for(scorer, rng), rng.normal(size=11)
-    want = autograd.grad(lambda p: anp.sum(d * reward_in_autograd(scorer, p, features)))(phi)
-    np.testing.assert_allclose(scorer.reward(phi, features), reward_in_autograd(scorer, phi, features), rtol=1e-12)
+    want = autograd.grad(lambda p: anp.sum(d * reference_loss.reward(scorer, p, features)))(phi)
+    np.testing.assert_allclose(scorer.reward(phi, features), reference_loss.reward(scorer, phi, features), rtol=1e-12)
     assert np.abs(scorer.backward(phi, features, d) - want).max() <= 1e-12 * np.abs(want).max()
 
 
-def test_relu_passes_nothing_back_where_it_is_off() -> None:
+@pytest.mark.parametrize("scorer", SCORERS, ids=str)
+def test_forward_returns_the_rewards_and_the_way_back(scorer, rng) -> None:
+    """``forward`` gives the bits of ``reward`` and a function that gives those of ``backward``, any number of times."""
+    phi, features = rng.normal(size=scorer.n_parameters), features_for(scorer, rng)
+    rewards, back = forward(scorer, phi, features)
+    np.testing.assert_array_equal(rewards, scorer.reward(phi, features))
+    for d in rng.normal(size=(2, 11)):
+        np.testing.assert_array_equal(back(d), scorer.backward(phi, features, d))
+
+
+def test_relu_passes_nothing_back_where_its_input_is_not_positive() -> None:
     """The derivative is 0 for a < 0 and, by convention, at a = 0."""
     scorer = bt.MLPScorer(1, 1, "relu")
     np.testing.assert_array_equal(scorer.backward([1, 0, 5], np.array([[-1.0]]), np.ones(1)), [0, 0, 0])
@@ -183,8 +184,8 @@ def test_relu_passes_nothing_back_where_it_is_off() -> None:
 
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
-def test_inputs_are_left_alone_and_odd_arrays_are_read_right(scorer, rng) -> None:
-    """Nothing is written to; Fortran order, strides, byte order, float32 and lists of φ give the same numbers."""
+def test_inputs_are_left_alone_and_odd_arrays_are_read_correctly(scorer, rng) -> None:
+    """Read-only arrays suffice, and Fortran order, strides, byte order, float32 and a list give the same numbers."""
     phi, features, d = rng.normal(size=scorer.n_parameters), features_for(scorer, rng), rng.normal(size=11)
     features = np.round(features * 4) / 4 if features.dtype.kind == "f" else features  # exact in float32 too
     for array in (phi, features, d):
@@ -202,7 +203,7 @@ def test_inputs_are_left_alone_and_odd_arrays_are_read_right(scorer, rng) -> Non
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_phi_of_a_wrong_length_is_refused(scorer) -> None:
-    """The error names φ, the length it got and the length it wanted."""
+    """The message names φ, its shape and the shape that was expected."""
     with pytest.raises(
         ValueError, match=rf"^phi: expected shape \({scorer.n_parameters},\) for {type(scorer).__name__}"
     ):
@@ -213,7 +214,7 @@ def test_phi_of_a_wrong_length_is_refused(scorer) -> None:
 
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 2)], ids=str)
 def test_features_of_a_wrong_shape_are_refused(scorer) -> None:
-    """A scorer of 3 features wants (n, 3)."""
+    """A scorer of 3 features expects shape (n, 3)."""
     for bad in (np.zeros((2, 4)), np.zeros(3), np.zeros((1, 2, 3))):
         with pytest.raises(ValueError, match=r"^features: expected shape \(n, 3\)"):
             scorer.reward(np.zeros(scorer.n_parameters), bad)
@@ -221,8 +222,19 @@ def test_features_of_a_wrong_shape_are_refused(scorer) -> None:
             scorer.backward(np.zeros(scorer.n_parameters), bad, np.zeros(2))
 
 
-def test_items_that_are_no_items_are_refused() -> None:
-    """Item numbers are whole, in range, one for each row; a column of them is accepted."""
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 2)], ids=str)
+def test_the_features_of_a_single_answer_are_refused_with_advice(scorer) -> None:
+    """The message says how to write one answer as a row, and so written it is accepted."""
+    one = np.zeros(3)
+    with pytest.raises(ValueError, match=r"got \(3,\); write features\[None, :\] for a single answer$"):
+        scorer.reward(np.zeros(scorer.n_parameters), one)
+    assert scorer.reward(np.zeros(scorer.n_parameters), one[None, :]).shape == (1,)
+    with pytest.raises(ValueError, match=r"got \(4,\)$"):  # no advice where it would not help
+        scorer.reward(np.zeros(scorer.n_parameters), np.zeros(4))
+
+
+def test_numbers_that_are_not_items_are_refused() -> None:
+    """Item numbers are whole and in range, one for each row; a column of them is accepted."""
     table = bt.TableScorer(3)
     np.testing.assert_array_equal(table.reward([1, 2, 3], np.array([[2], [0]])), [3, 1])
     for bad in (3, -1):
@@ -234,8 +246,8 @@ def test_items_that_are_no_items_are_refused() -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, "3", True, None])
-def test_sizes_that_are_no_sizes_are_refused(bad) -> None:
-    """Sizes are whole numbers of at least 1, and the error names the one that is not."""
+def test_bad_sizes_are_refused(bad) -> None:
+    """Sizes are whole numbers of at least 1, and the message names the one that is not."""
     for name, make in (
         ("n_features", bt.LinearScorer),
         ("n_items", bt.TableScorer),
@@ -247,6 +259,6 @@ def test_sizes_that_are_no_sizes_are_refused(bad) -> None:
 
 
 def test_unknown_activation_is_refused() -> None:
-    """Only tanh and relu are offered, and the error says so."""
+    """There are tanh and relu, and the message names both."""
     with pytest.raises(ValueError, match=r"^activation: expected 'tanh' or 'relu', got 'gelu'"):
         bt.MLPScorer(2, 2, "gelu")

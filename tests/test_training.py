@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.optimize
+from hypothesis import given
+from hypothesis import strategies as st
 
 import bradley_terry as bt
-from bradley_terry import training
-from bradley_terry.model import HISTORY
+from bradley_terry.model import HISTORY, Outcome
+from bradley_terry.objective import COMPILED, REFERENCE
 
 LOG_2 = 0.6931471805599453
+BACKENDS = (COMPILED, REFERENCE)
+
+
+class _Uphill:
+    """A loss whose gradient has the wrong sign."""
+
+    def value(self, z, t):
+        return bt.pair_losses(z, labels=t)
+
+    def gradient(self, z, t):
+        return -bt.pair_loss_gradients(z, labels=t)
+
+    def curvature(self, z, t):
+        return bt.pair_loss_curvatures(z)
 
 
 def choices(rng, c, r, true_margins, **options) -> bt.PreferencePairs:
-    """Let simulated people choose between the rows of c and r."""
+    """Return the choices of simulated people between the rows of c and r."""
     won = bt.sample_preferences(true_margins, 0.0, rng)
     side = won if c.ndim == 1 else won[:, None]
     return bt.PreferencePairs(np.where(side, c, r), np.where(side, r, c), **options)
@@ -25,17 +41,33 @@ def choices(rng, c, r, true_margins, **options) -> bt.PreferencePairs:
 
 @pytest.fixture
 def linear_world(rng) -> tuple[np.ndarray, bt.PreferencePairs]:
-    """600 choices of 120 prompts by a known direction in three features."""
+    """Return a direction in three features and 600 choices made by it, for 120 prompts."""
     truth = np.array([1.5, -1.0, 0.5])
     c, r = rng.normal(size=(2, 600, 3))
     return truth, choices(rng, c, r, (c - r) @ truth, prompts=np.repeat(np.arange(120), 5))
+
+
+def adam_batches(n: int, size: int, seed: int = 0, prompts=None) -> list[np.ndarray]:
+    """Return the rows of each mini-batch in one pass of Adam over n pairs, as a scorer sees them."""
+    seen = []
+
+    class Watching(bt.LinearScorer):
+        def backward(self, phi, features, d_rewards):
+            if features[0, 0] > 0:  # the chosen answers, whose feature is the number of the row, plus one
+                seen.append(features[:, 0].astype(int) - 1)
+            return super().backward(phi, features, d_rewards)
+
+    numbers = np.arange(1.0, n + 1)[:, None]
+    pairs = bt.PreferencePairs(numbers, -numbers, prompts=prompts)
+    bt.fit(Watching(1), pairs, method="adam", max_steps=1, batch_size=size, seed=seed)
+    return seen[1:-1]  # before the pass and after it, the loss of all pairs is recorded
 
 
 # ---------------------------------------------------------------------------------------------------- known value
 
 
 def test_wikipedia_example_has_its_strengths() -> None:
-    """A>B 2, A>D 1, B>A 3, B>C 5, C>B 3, C>D 1, D>A 4, D>C 3: strengths with geometric mean 1, to printed digits."""
+    """The strengths of four items after 22 comparisons agree with the printed digits; their geometric mean is 1."""
     chosen, rejected, wins = np.array(
         [(0, 1, 2), (0, 3, 1), (1, 0, 3), (1, 2, 5), (2, 1, 3), (2, 3, 1), (3, 0, 4), (3, 2, 3)]
     ).T
@@ -47,7 +79,7 @@ def test_wikipedia_example_has_its_strengths() -> None:
 
 
 def test_two_items_have_the_log_odds_of_their_wins() -> None:
-    """7 wins to 3: the fitted margin is log(7/3), and ties pull it by half a win each."""
+    """After 7 wins to 3 the fitted margin is log(7/3), and a tie counts as half a win for each."""
     model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1], [1, 0], weights=[7, 3]))
     assert model.phi[0] - model.phi[1] == pytest.approx(np.log(7 / 3), abs=1e-8)
     tied = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1, 0], [1, 0, 1], weights=[6, 2, 2], labels=[1, 1, 0.5]))
@@ -58,7 +90,7 @@ def test_two_items_have_the_log_odds_of_their_wins() -> None:
 
 @pytest.mark.parametrize("method", ["newton", "gradient_descent", "adam"])
 def test_history_of_a_zero_scorer_starts_at_log_two(method: str, linear_world) -> None:
-    """The first record is step 0 with loss exactly log 2, accuracy ½, parameter norm 0."""
+    """The first record is that of step 0, with loss exactly log 2, accuracy ½ and parameter norm 0."""
     history = bt.fit(bt.LinearScorer(3), linear_world[1], method=method, max_steps=30, l2=0.1).history
     assert tuple(history) == HISTORY
     assert (history["step"][0], history["loss"][0], history["accuracy"][0], history["parameter_norm"][0]) == (
@@ -70,11 +102,11 @@ def test_history_of_a_zero_scorer_starts_at_log_two(method: str, linear_world) -
     assert history["loss"][-1] < 0.6
     assert (np.diff(history["step"]) >= 1).all()
     if method != "adam":
-        assert (np.diff(history["loss"]) <= 1e-15).all()  # never up, but for the last digit
+        assert (np.diff(history["loss"]) <= 1e-15).all()  # it never rises, except in the last digit
 
 
 def test_first_step_of_adam_moves_every_parameter_by_the_learning_rate(linear_world) -> None:
-    """At the first step m̂/√v̂ is the sign of the gradient, thanks to both corrections for the start at zero."""
+    """At the first step m̂/√v̂ is the sign of the gradient, because both means are corrected for their start at zero."""
     pairs = linear_world[1]
     model = bt.fit(bt.LinearScorer(3), pairs, method="adam", batch_size=len(pairs), max_steps=1, learning_rate=0.02)
     gradient = bt.Objective(bt.LinearScorer(3), pairs)(np.zeros(3))[1]
@@ -88,16 +120,16 @@ def test_first_step_of_adam_moves_every_parameter_by_the_learning_rate(linear_wo
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(4), bt.TableScorer(6)], ids=str)
 @pytest.mark.parametrize("l2", [0.0, 0.05])
 def test_newton_gradient_descent_and_scipy_find_the_same_minimum(scorer, l2: float, random_pairs) -> None:
-    """Three ways to one φ: with weights, labels and target margins in play."""
+    """With weights, labels and target margins, three methods find one φ, and so do both backends."""
     pairs = random_pairs(scorer, 120)
     newton = bt.fit(scorer, pairs, l2=l2)
     assert newton.converged
     descent = bt.fit(scorer, pairs, l2=l2, method="gradient_descent", max_steps=20_000, tolerance=1e-8)
     assert descent.converged
-    # a gradient below 1e-8 leaves φ within 1e-8 over the least curvature, here above .01
+    # a gradient below 1e-8 leaves φ within 1e-8 over the smallest curvature, here above .01
     np.testing.assert_allclose(descent.phi, newton.phi, atol=1e-6)
-    numpy = bt.fit(scorer, pairs, l2=l2, backend="numpy")
-    np.testing.assert_allclose(numpy.phi, newton.phi, atol=1e-8)
+    compiled = bt.fit(scorer, pairs, l2=l2, backend=COMPILED)
+    np.testing.assert_allclose(compiled.phi, newton.phi, atol=1e-8)
     objective = bt.Objective(scorer, pairs, l2=l2)
     scipy_phi = scipy.optimize.minimize(objective, np.zeros(scorer.n_parameters), jac=True, options={"gtol": 1e-8}).x
     if isinstance(scorer, bt.TableScorer):
@@ -108,7 +140,7 @@ def test_newton_gradient_descent_and_scipy_find_the_same_minimum(scorer, l2: flo
 
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 5), bt.MLPScorer(3, 5, "relu")], ids=str)
 def test_standardised_fits_fold_back_exactly(scorer, linear_world, rng) -> None:
-    """Features of wild units: the returned φ says of raw features what the fit said of standardised ones."""
+    """For features in very different units, the returned φ gives raw features the margins of standardised ones."""
     base = linear_world[1]
     units, offsets = np.array([1e-3, 1.0, 1e4]), np.array([5.0, -2.0, 3e4])
     pairs = bt.PreferencePairs(base.chosen * units + offsets, base.rejected * units + offsets)
@@ -135,8 +167,8 @@ def test_standard_errors_of_a_standardised_ridge_fit_are_those_of_its_own_penalt
     np.testing.assert_allclose(folded.standard_errors(), inside.standard_errors() / scale, rtol=1e-6)
 
 
-def test_standardising_a_constant_feature_is_harmless(linear_world) -> None:
-    """A feature that is 0.1 everywhere has a spread of 1e-17 by rounding alone; it must not be divided by that."""
+def test_standardising_does_not_divide_a_constant_feature_by_rounding(linear_world) -> None:
+    """A feature that is 0.1 everywhere has a computed spread of 1e-17, which is rounding and not a spread."""
     base = linear_world[1]
     tenth = np.full((len(base), 1), 0.1)
     pairs = bt.PreferencePairs(np.hstack([base.chosen, tenth]), np.hstack([base.rejected, tenth]))
@@ -144,29 +176,11 @@ def test_standardising_a_constant_feature_is_harmless(linear_world) -> None:
     assert np.abs(model.phi).max() < 1e3
 
 
-def test_units_of_the_features_do_not_matter(linear_world) -> None:
-    """Features a million times larger or smaller, or 1e-10 as large, give weights as many times smaller or larger."""
-    base = linear_world[1]
-    want = bt.fit(bt.LinearScorer(3), base).phi
-    for unit in (1e6, 1e-6, 1e-10):
-        model = bt.fit(bt.LinearScorer(3), bt.PreferencePairs(base.chosen * unit, base.rejected * unit))
-        assert model.converged
-        # the gradient is in units of the feature: 1e-9 leaves 1e-9/unit² in the weights, 1e-9/unit relative to them
-        np.testing.assert_allclose(model.phi * unit, want, rtol=1e-2)
-
-
-def test_loose_tolerance_does_not_invent_a_missing_minimum(linear_world) -> None:
-    """With l2 > 0 there is always a minimum, and no message may say otherwise."""
-    model = bt.fit(bt.LinearScorer(3), linear_world[1], l2=0.1, tolerance=0.05)
-    assert model.converged
-    assert "no finite minimum" not in model.message
-
-
 # ----------------------------------------------------------------------------------------------------------- twin
 
 
 def test_same_seed_gives_the_same_phi_and_another_seed_another(linear_world) -> None:
-    """Initial φ, split and mini-batches are drawn from the seed alone."""
+    """The initial φ, the split and the mini-batches depend on the seed and on nothing else."""
     fits = [bt.fit(bt.MLPScorer(3, 4), linear_world[1], validation=0.2, max_steps=5, seed=s) for s in (1, 1, 2)]
     np.testing.assert_array_equal(fits[0].phi, fits[1].phi)
     for name in HISTORY:
@@ -174,31 +188,36 @@ def test_same_seed_gives_the_same_phi_and_another_seed_another(linear_world) -> 
     assert not np.array_equal(fits[0].phi, fits[2].phi)
 
 
+@pytest.mark.full
 def test_model_files_do_not_depend_on_the_number_of_threads(run_python, tmp_path) -> None:
-    """Fits of all three scorers in processes of 1 and of 2 threads write the same files, byte for byte."""
+    """Fits of all three scorers in a process of 1 thread and in one of 2 write the same files, byte for byte."""
     script = (
         "import sys, numpy as np, bradley_terry as bt\n"
         "rng = np.random.default_rng(0)\n"
         "n = 70_000; c, r = rng.normal(size=(2, n, 3))\n"
         "won = bt.sample_preferences(c @ [1, -1, .5], r @ [1, -1, .5], rng)[:, None]\n"
         "pairs = bt.PreferencePairs(np.where(won, c, r), np.where(won, r, c))\n"
-        "bt.fit(bt.LinearScorer(3), pairs).save(THREADS + '-linear')\n"
-        "bt.fit(bt.MLPScorer(3, 8), pairs, max_steps=2, batch_size=n).save(THREADS + '-mlp')\n"
         "i = rng.integers(40, size=n); j = (i + rng.integers(1, 40, size=n)) % 40\n"
-        "bt.fit(bt.TableScorer(40), bt.PreferencePairs(i, j)).save(THREADS + '-table')\n"
+        f"for backend in {BACKENDS}:\n"
+        "    name = f'{THREADS}-{backend}-'\n"
+        "    bt.fit(bt.LinearScorer(3), pairs, backend=backend).save(name + 'linear')\n"
+        "    bt.fit(bt.MLPScorer(3, 8), pairs, max_steps=2, batch_size=n, backend=backend).save(name + 'mlp')\n"
+        "    bt.fit(bt.TableScorer(40), bt.PreferencePairs(i, j), backend=backend).save(name + 'table')\n"
     )
     for threads in (1, 2):
         environment = dict.fromkeys(("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), threads)
         run_python(f"THREADS = '{threads}'\n{script}", **environment)
-    for kind in ("linear", "mlp", "table"):
-        assert (tmp_path / f"1-{kind}").read_bytes() == (tmp_path / f"2-{kind}").read_bytes(), kind
+    files = sorted(path.name[2:] for path in tmp_path.glob("1-*"))
+    assert len(files) == 6
+    for name in files:
+        assert (tmp_path / f"1-{name}").read_bytes() == (tmp_path / f"2-{name}").read_bytes(), name
 
 
 # ------------------------------------------------------------------------------------------------------- learning
 
 
 def test_linear_scorer_recovers_a_known_direction(linear_world) -> None:
-    """Every weight is within 4 of its standard errors of the truth, and the direction within a few degrees."""
+    """Every weight is within 4 standard errors of the truth, and the direction within a few degrees."""
     truth, pairs = linear_world
     model = bt.fit(bt.LinearScorer(3), pairs)
     assert model.method == "newton"
@@ -208,7 +227,7 @@ def test_linear_scorer_recovers_a_known_direction(linear_world) -> None:
 
 
 def test_table_recovers_the_order_of_the_items(rng) -> None:
-    """Items a whole log-odds apart, 300 contests for each pair: the order comes out, the rewards sum to zero."""
+    """With items a log-odds apart and 300 comparisons of each two, the order is found and the rewards sum to zero."""
     truth = np.array([2.0, -1, 0, 1, -2])
     i, j = (np.repeat(k, 300) for k in np.triu_indices(5, 1))
     model = bt.fit(bt.TableScorer(5), choices(rng, i, j, truth[i] - truth[j]))
@@ -217,9 +236,9 @@ def test_table_recovers_the_order_of_the_items(rng) -> None:
     assert (np.abs(model.phi - truth) <= 4 * model.standard_errors()).all()
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("activation", ["tanh", pytest.param("relu", marks=pytest.mark.full)])
 def test_mlp_learns_what_a_line_cannot(activation: str, rng) -> None:
-    """Reward 3·|x|: a line is no better than a coin, the MLP comes close to the people's own entropy."""
+    """If the reward is 3·|x|, a line predicts like a coin, and the MLP comes close to the smallest possible loss."""
     c, r = rng.uniform(-2, 2, (2, 1500, 1))
     true_margins = 3 * (np.abs(c) - np.abs(r))[:, 0]
     pairs = choices(rng, c, r, true_margins)
@@ -230,20 +249,20 @@ def test_mlp_learns_what_a_line_cannot(activation: str, rng) -> None:
     fresh_c, fresh_r = rng.uniform(-2, 2, (2, 2000, 1))
     fresh = 3 * (np.abs(fresh_c) - np.abs(fresh_r))[:, 0]
     margins = model.reward(fresh_c) - model.reward(fresh_r)
-    # log 2 = .693, the floor is about .28; a perfect fit would pay some parameters/pairs = .01 above it
+    # log 2 = .693, and the floor is about .28; a good fit costs about parameters/pairs = .01 more
     assert bt.expected_loss(fresh, margins) < bt.loss_floor(fresh) + 0.04
 
 
 def test_noisy_labels_are_learnt_as_probabilities() -> None:
-    """Where annotators say .8, the model's probability becomes .8."""
+    """Where annotators say .8, the fitted probability is .8."""
     pairs = bt.PreferencePairs(np.ones((50, 1)), np.zeros((50, 1)), labels=np.full(50, 0.8))
     model = bt.fit(bt.LinearScorer(1), pairs)
     np.testing.assert_allclose(model.preference_probability([[1.0]], [[0.0]]), 0.8, atol=1e-8)
 
 
-@pytest.mark.parametrize("backend", ["numba", "numpy"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_separable_data_have_no_minimum_and_the_fit_says_so(backend: str) -> None:
-    """Without l2 the fit is not converged, with a warning that names the cure; with l2 it converges."""
+    """Without l2 the fit warns and names what helps, l2 > 0, with which it converges."""
     separable = bt.PreferencePairs([[1.0], [2.0], [0.5]], [[0.0], [1.0], [0.0]])
     with pytest.warns(bt.ConvergenceWarning, match=r"no finite minimum.*use l2 > 0"):
         model = bt.fit(bt.LinearScorer(1), separable, backend=backend)
@@ -253,7 +272,7 @@ def test_separable_data_have_no_minimum_and_the_fit_says_so(backend: str) -> Non
 
 
 def test_items_that_never_lost_are_named_as_the_reason() -> None:
-    """An undefeated item: the message says how many groups the items fall into; one tie is a cure, l2 another."""
+    """With an undefeated item the message counts the groups of items; a tie or l2 > 0 makes the fit converge."""
     with pytest.warns(bt.ConvergenceWarning, match="the items fall into 2 groups"):
         model = bt.fit(bt.TableScorer(3), bt.PreferencePairs([0, 0, 1, 2], [1, 2, 2, 1]))
     assert not model.converged
@@ -261,8 +280,8 @@ def test_items_that_never_lost_are_named_as_the_reason() -> None:
     assert bt.fit(bt.TableScorer(3), bt.PreferencePairs([0, 0, 1, 2], [1, 2, 2, 1]), l2=0.1).converged
 
 
-def test_first_order_methods_say_when_they_stop_early(linear_world) -> None:
-    """At the limit of steps without a small gradient the fit is not converged, and says what is left."""
+def test_a_fit_that_reaches_its_limit_of_steps_says_so(linear_world) -> None:
+    """It has not converged, and the message gives the largest entry of the gradient; only Newton's method warns."""
     for method in ("gradient_descent", "adam"):
         model = bt.fit(bt.LinearScorer(3), linear_world[1], method=method, max_steps=3)
         assert not model.converged
@@ -272,8 +291,32 @@ def test_first_order_methods_say_when_they_stop_early(linear_world) -> None:
         assert not bt.fit(bt.LinearScorer(3), linear_world[1], max_steps=1).converged
 
 
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=200), st.integers(1, 50), st.integers(0, 99))
+def test_batches_hold_whole_prompts_and_every_row_once(prompts: list[int], size: int, seed: int) -> None:
+    """A mini-batch of Adam has at least half the asked size, unless all the pairs are fewer."""
+    batches = adam_batches(len(prompts), size, seed, prompts)
+    names = np.array(prompts)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(len(prompts)))
+    seen: set[int] = set()
+    for rows in batches:
+        here = set(names[rows].tolist())
+        assert not here & seen
+        seen |= here
+        assert len(rows) >= min(size / 2, len(prompts))
+
+
+def test_batches_without_prompts_have_the_size_asked_for() -> None:
+    """100 pairs in batches of 32 are 32, 32 and 36, since a rest of 4 joins the last batch; their order is random."""
+    assert [len(rows) for rows in adam_batches(100, 32)] == [32, 32, 36]
+    assert [len(rows) for rows in adam_batches(100, 40)] == [40, 40, 20]
+    one, again, other = (np.concatenate(adam_batches(100, 32, seed)) for seed in (1, 1, 2))
+    assert not np.array_equal(one, np.arange(100))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
 def test_early_stopping_keeps_the_best(rng) -> None:
-    """A wide MLP on few pairs overfits: the φ kept is the one of least validation loss, patience records earlier."""
+    """A wide MLP overfits few pairs, and the fit returns the φ with the smallest validation loss on its way."""
     c, r = rng.normal(size=(2, 60, 4))
     pairs = choices(rng, c, r, c[:, 0] - r[:, 0])
     training, held_out = pairs.subset(np.arange(30)), pairs.subset(np.arange(30, 60))
@@ -282,13 +325,14 @@ def test_early_stopping_keeps_the_best(rng) -> None:
     best = int(np.argmin(losses))
     assert len(losses) == best + 7 + 1
     assert model.converged
+    assert model.outcome is Outcome.STOPPED_EARLY
     assert "kept the best" in model.message
     assert bt.Objective(model.scorer, held_out)(model.phi)[0] == losses[best]
     assert losses[-1] > losses[best]
 
 
 def test_validation_share_is_held_out_of_the_fit(linear_world) -> None:
-    """validation=0.25 fits on the other prompts of ``pairs.split`` and records the loss of these."""
+    """With validation=0.25 the fit uses one side of ``pairs.split(0.25)`` and records the loss of the other."""
     pairs = linear_world[1]
     training, held_out = pairs.split(0.25, seed=4)
     model = bt.fit(bt.LinearScorer(3), pairs, validation=0.25, seed=4)
@@ -299,7 +343,7 @@ def test_validation_share_is_held_out_of_the_fit(linear_world) -> None:
 
 
 def test_validation_loss_has_no_penalty_in_it(linear_world) -> None:
-    """l2 belongs to the training loss alone; validation is judged by -log sigma."""
+    """l2 is part of the training loss only; the validation loss is the mean of -log sigma."""
     training, held_out = linear_world[1].split(0.3)
     model = bt.fit(bt.LinearScorer(3), training, validation=held_out, l2=0.5)
     assert model.history["validation_loss"][-1] == bt.Objective(model.scorer, held_out)(model.phi)[0]
@@ -312,7 +356,7 @@ def test_validation_loss_has_no_penalty_in_it(linear_world) -> None:
 @pytest.mark.parametrize("method", ["gradient_descent", "adam"])
 @pytest.mark.parametrize("yes", [True, np.True_])
 def test_callback_sees_every_record_and_can_stop_the_fit(method: str, yes, linear_world) -> None:
-    """It gets the history's names and φ, and True ends the fit there; φ is its own copy."""
+    """It gets the numbers of the history and a copy of φ, and True ends the fit there."""
     seen = []
 
     def stop_at_third(record):
@@ -329,15 +373,49 @@ def test_callback_sees_every_record_and_can_stop_the_fit(method: str, yes, linea
     np.testing.assert_array_equal([row["loss"] for row in seen], model.history["loss"])
 
 
+ENDS = {  # arguments of a fit that ends this way, and the beginning of its message
+    Outcome.CONVERGED: ({}, "largest gradient entry "),
+    Outcome.STOPPED_EARLY: (
+        {"method": "adam", "validation": 0.25, "patience": 1, "learning_rate": 0.5},
+        "no better validation loss for 1 records; kept the best validation loss, 0.",
+    ),
+    Outcome.STOPPED_BY_CALLBACK: ({"callback": lambda record: record["step"] == 1}, "stopped by the callback"),
+    Outcome.STEP_LIMIT: ({"max_steps": 1}, "not converged: largest gradient entry "),
+    Outcome.NO_MINIMUM: ({"pairs": ([[1.0, 0, 0]], [[0.0, 0, 0]])}, "not converged: there is no finite minimum, "),
+    Outcome.NO_DESCENT: ({"loss": _Uphill(), "initial": [1.0, 1, 1]}, "not converged: no step lowers the loss, "),
+    Outcome.DIVERGED: (
+        {"method": "gradient_descent", "l2": 1.0, "learning_rate": 10.0, "max_steps": 500},
+        "not converged: the loss became infinite at step ",
+    ),
+}
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_of_a_fit(outcome: Outcome, linear_world) -> None:
+    """Each way to end has its outcome and its message; a fit warns unless it ended as intended or as asked."""
+    options, message = ENDS[outcome]
+    options = dict(options)
+    pairs = bt.PreferencePairs(*options.pop("pairs")) if "pairs" in options else linear_world[1]
+    warns = outcome not in {Outcome.CONVERGED, Outcome.STOPPED_EARLY, Outcome.STOPPED_BY_CALLBACK}
+    with np.errstate(over="ignore"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = bt.fit(bt.LinearScorer(3), pairs, **options)
+    assert model.outcome is outcome
+    assert model.converged == outcome.is_success == (outcome in {Outcome.CONVERGED, Outcome.STOPPED_EARLY})
+    assert model.message.startswith(message)
+    assert [warning.category for warning in caught] == [bt.ConvergenceWarning] * warns
+    assert [str(warning.message) for warning in caught] == [model.message] * warns
+
+
 def test_callback_stops_newton_too(linear_world) -> None:
-    """A stopped Newton fit has not converged; since it was asked to stop, it does not warn."""
+    """A fit that was asked to stop has not converged, and does not warn."""
     model = bt.fit(bt.LinearScorer(3), linear_world[1], callback=lambda record: record["step"] == 1)
     assert (model.converged, model.message) == (False, "stopped by the callback")
     assert model.history["step"].tolist() == [0, 1]
 
 
 def test_progress_bar_writes_to_stderr_only_on_request(linear_world, capsys) -> None:
-    """Silence unless asked; then a bar with the method's name."""
+    """A fit is silent unless asked for a bar, which shows the name of the method."""
     bt.fit(bt.LinearScorer(3), linear_world[1])
     assert capsys.readouterr() == ("", "")
     bt.fit(bt.LinearScorer(3), linear_world[1], progress=True)
@@ -347,7 +425,7 @@ def test_progress_bar_writes_to_stderr_only_on_request(linear_world, capsys) -> 
 
 
 def test_start_and_pairs_are_left_alone(linear_world) -> None:
-    """The initial φ given is where the fit starts, and is not written to; the model keeps a φ of its own."""
+    """The fit starts at the given φ and does not write to it, and the model has an array of its own."""
     start = np.array([0.1, 0.2, 0.3])
     model = bt.fit(bt.LinearScorer(3), linear_world[1], initial=start, max_steps=3, method="gradient_descent")
     np.testing.assert_array_equal(start, [0.1, 0.2, 0.3])
@@ -356,8 +434,8 @@ def test_start_and_pairs_are_left_alone(linear_world) -> None:
 
 
 def test_diverging_descent_says_so(linear_world) -> None:
-    """A learning rate far too large ends in a message that names it, not in numbers that look fine."""
-    # |φ| grows by a factor |1 - 10| a step until its square overflows
+    """With a learning rate far too large the message names the learning rate."""
+    # |φ| grows by a factor |1 - 10| in each step until its square overflows
     with np.errstate(over="ignore"), pytest.warns(bt.ConvergenceWarning, match="became infinite"):
         model = bt.fit(
             bt.LinearScorer(3), linear_world[1], method="gradient_descent", l2=1.0, learning_rate=10.0, max_steps=500
@@ -380,7 +458,7 @@ ARGUMENTS = [
     ({"tolerance": np.nan}, r"^tolerance: expected a number of at least 0"),
     ({"learning_rate": 0.0}, r"^learning_rate: expected a positive number, got 0.0"),
     ({"learning_rate": np.inf}, r"^learning_rate: expected a positive number"),
-    ({"backend": "gpu"}, r"^backend: expected 'numba' or 'numpy', got 'gpu'"),
+    ({"backend": "gpu"}, r"^backend: expected one of auto, numpy, numba, got 'gpu'$"),
     ({"initial": [1.0]}, r"^(initial|phi): expected shape \(3,\)"),
     ({"initial": [np.nan, 0, 0]}, r"^initial: "),
 ]
@@ -388,13 +466,13 @@ ARGUMENTS = [
 
 @pytest.mark.parametrize(("arguments", "message"), ARGUMENTS)
 def test_bad_arguments_of_fit_are_refused_by_name(arguments, message: str, linear_world) -> None:
-    """Each unsuitable argument ends in one sentence with what was found and what was wanted."""
+    """The message names the argument, what was expected and what was found."""
     with pytest.raises(ValueError, match=message):
         bt.fit(bt.LinearScorer(3), linear_world[1], **arguments)
 
 
 def test_bad_scorers_and_pairs_of_fit_are_refused_by_name(linear_world) -> None:
-    """Newton wants a convex loss; pairs want to be pairs; validation pairs want the same features."""
+    """Newton needs a linear scorer, pairs must be PreferencePairs, and validation pairs must have the same features."""
     pairs = linear_world[1]
     with pytest.raises(ValueError, match=r"^method: 'newton' needs a scorer that is linear in phi, got MLPScorer"):
         bt.fit(bt.MLPScorer(3, 2), pairs, method="newton")
@@ -408,45 +486,22 @@ def test_bad_scorers_and_pairs_of_fit_are_refused_by_name(linear_world) -> None:
         bt.fit("linear", pairs)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_kernels_work_in_a_forked_child_after_threads_were_used(run_python) -> None:
-    """A child process makes its own pool of threads instead of waiting for the parent's."""
-    script = (
-        "import os, numpy as np, warnings; warnings.simplefilter('ignore')\n"
-        "from bradley_terry import kernels\n"
-        "kernels.set_threads(2); z = np.zeros(300_000); kernels.mean_loss_and_gradients(z)\n"
-        "pid = os.fork()\n"
-        "if pid == 0: os._exit(0 if kernels.mean_loss_and_gradients(z)[0] == np.log(2) else 1)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
-    )
-    assert run_python(script) == "0"
-
-
-def test_adam_honours_weights_however_they_fall_into_batches() -> None:
-    """Heavy pairs count as much in small batches as in Newton's whole sum, and batches without weight do no harm."""
-    d = np.ones((200, 1))
-    d[:20] = -1
-    weights = np.ones(200)
-    weights[:20] = 20
-    weights[190:] = 0
-    pairs = bt.PreferencePairs(d, np.zeros((200, 1)), weights=weights)
+@pytest.mark.parametrize("size", [pytest.param(4, marks=pytest.mark.full), 16])
+def test_adam_honours_weights_in_batches_of_any_size(size: int) -> None:
+    """Heavy pairs count as much in small batches as in Newton's sum, and pairs of weight 0 do no harm."""
+    d = np.ones((60, 1))
+    d[:6] = -1
+    weights = np.ones(60)
+    weights[:6] = 20
+    weights[57:] = 0
+    pairs = bt.PreferencePairs(d, np.zeros((60, 1)), weights=weights)
     want = bt.fit(bt.LinearScorer(1), pairs).phi
-    for batch_size in (4, 16):
-        got = bt.fit(bt.LinearScorer(1), pairs, method="adam", batch_size=batch_size, learning_rate=0.003).phi
-        np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on trembling by a few learning rates
-
-
-@pytest.mark.parametrize("start", [36.0, 700.0, 1e6])
-def test_newton_finds_its_way_back_from_saturated_margins(start: float) -> None:
-    """Two wins to one is log 2, also when the search starts where the loss is all but straight."""
-    model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 1], [1, 1, 0]), initial=[start, -start])
-    assert model.phi[0] - model.phi[1] == pytest.approx(np.log(2), abs=1e-8)  # gradient 1e-9 / curvature 2/9
-    shifted = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], target_margins=[start, -start])
-    assert bt.fit(bt.LinearScorer(1), shifted).phi[0] == pytest.approx(start, rel=1e-9)
+    got = bt.fit(bt.LinearScorer(1), pairs, method="adam", batch_size=size, learning_rate=0.003).phi
+    np.testing.assert_allclose(got, want, atol=0.05)  # Adam goes on moving by a few learning rates
 
 
 def test_standard_errors_do_not_depend_on_the_units_of_a_feature(linear_world) -> None:
-    """A feature in units 1e8 times smaller has a weight and an error 1e8 times larger, and both are determined."""
+    """A feature in units 1e8 times smaller has a weight and a standard error that are 1e8 times larger."""
     base, units = linear_world[1], np.array([1e8, 1.0, 1e-4])
     scaled = bt.PreferencePairs(base.chosen * units, base.rejected * units)
     want = bt.fit(bt.LinearScorer(3), base).standard_errors()
@@ -454,34 +509,14 @@ def test_standard_errors_do_not_depend_on_the_units_of_a_feature(linear_world) -
 
 
 def test_groups_that_never_met_are_mentioned() -> None:
-    """Each group has its own finite fit; the message warns of comparing across."""
+    """Each group has a finite fit of its own, and the message warns against comparing rewards of two groups."""
     model = bt.fit(bt.TableScorer(4), bt.PreferencePairs([0, 1, 2, 3], [1, 0, 3, 2]))
     assert model.converged
     assert "2 groups that never met" in model.message
 
 
-def test_blas_threads_come_back_after_overlapping_fits() -> None:
-    """Whoever leaves last puts the number of threads back, in whatever order contexts are left."""
-    from threadpoolctl import threadpool_info
-
-    from bradley_terry.threads import blas_on_one_thread
-
-    def threads() -> list[int]:
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-    np.ones((2, 2)) @ np.ones((2, 2))
-    before = threads()
-    first, second = blas_on_one_thread(10**6), blas_on_one_thread(10**6)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert set(threads()) <= {1}
-    second.__exit__(None, None, None)
-    assert threads() == before
-
-
-def test_counting_contests_changes_nothing(rng) -> None:
-    """With more pairs than pairs of items a table is fitted on counts: same rewards, errors and accuracy."""
+def test_counting_comparisons_changes_nothing(rng) -> None:
+    """A table with many pairs is fitted on counts, with the rewards, errors and accuracy of a fit pair by pair."""
     n = 3000
     chosen = rng.integers(5, size=n)
     rejected = (chosen + rng.integers(1, 5, size=n)) % 5
@@ -498,42 +533,9 @@ def test_counting_contests_changes_nothing(rng) -> None:
     np.testing.assert_allclose(fast.information, slow.information, rtol=1e-6)
 
 
-def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> None:
-    """With 3,200 pairs a parameter a fit starts from a sample: the minimum is the same, and so are standard errors."""
-    n, true = 40_000, np.array([1.0, -0.5, 0.0])
-    chosen, rejected = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
-    lost = rng.random(n) > bt.preference_probability(chosen @ true, rejected @ true)
-    chosen[lost], rejected[lost] = rejected[lost], chosen[lost]
-    weights = rng.integers(0, 3, n)
-    pairs = bt.PreferencePairs(chosen, rejected, weights=weights)
-    model = bt.fit(bt.LinearScorer(3), pairs)
-    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
-    plain = bt.fit(bt.LinearScorer(3), pairs)
-    assert model.converged
-    assert model.history["loss"][0] == plain.history["loss"][0] == pytest.approx(np.log(2), abs=1e-15)
-    assert model.history["loss"][1] < plain.history["loss"][1]  # a sample knows the way better than one Newton step
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(model.information, plain.information, rtol=1e-6)
-
-
-def test_a_sample_that_misleads_is_left_alone(rng, monkeypatch) -> None:
-    """If the sample sees nothing of a feature, or only agreeing pairs, the fit still finds the minimum of all pairs."""
-    n = 20_000
-    d = np.zeros((n, 2))
-    d[:, 0] = rng.normal(size=n)
-    rare = rng.choice(n, 12, replace=False)
-    d[rare, 1] = np.where(np.arange(12) < 8, 1.0, -1.0)
-    pairs = bt.PreferencePairs(d, np.zeros((n, 2)))
-    model = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
-    monkeypatch.setattr(training, "WORTH_SAMPLING", np.inf)
-    plain = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
-    assert model.converged
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-5)
-    assert 0.5 < model.phi[1] < 0.9  # about log(8/4)
-
-
+@pytest.mark.full
 def test_pairs_mapped_from_a_file_are_fitted_as_in_memory_without_being_held(tmp_path, run_python) -> None:
-    """The same bits as in memory, and next to no memory but that of the file."""
+    """A fit of mapped pairs gives the same bits as one in memory, and needs little memory of its own."""
     script = f"""
 import numpy as np, bradley_terry as bt
 folder = {str(tmp_path)!r}
@@ -551,7 +553,7 @@ before, most = anonymous(), 0.0
 def watch(record):
     global most
     most = max(most, anonymous())
-pairs = bt.datasets.load_pairs(folder)
+pairs = bt.load_pairs(folder)
 mapped = bt.fit(bt.LinearScorer(d), pairs, callback=watch, l2=1e-3)
 print(round(most - before), mapped.converged)
 held = bt.fit(bt.LinearScorer(d), bt.PreferencePairs(np.array(pairs.chosen), np.array(pairs.rejected)), l2=1e-3)
@@ -560,35 +562,5 @@ print(held.phi.tobytes() == mapped.phi.tobytes(), held.information.tobytes() == 
     if not Path("/proc/self/status").exists():
         pytest.skip("memory is read from /proc, which this system does not have")
     growth, converged, same_phi, same_information = run_python(script).split()
-    assert int(growth) < 60  # megabytes; the file has 192, its differences would have 96
+    assert int(growth) < 60  # megabytes; the files have 192, and their differences would have 96
     assert (converged, same_phi, same_information) == ("True", "True", "True")
-
-
-@pytest.mark.parametrize("wrong", ["too large a step", "no step at all"])
-def test_a_hessian_of_a_sample_that_does_not_serve_is_replaced(wrong: str, linear_world, monkeypatch) -> None:
-    """A sample's curvature that is a millionth of the truth, or a trillion times it, only costs a step."""
-    _, pairs = linear_world
-    plain = bt.fit(bt.LinearScorer(3), pairs)
-    factor = {"too large a step": 1e-6, "no step at all": -1e12}[wrong]
-
-    def from_sample(objective, phi, loss, tolerance):
-        if len(objective.pairs) < len(pairs):
-            return None
-        start = phi + 0.1
-        return start, *objective(start), factor * np.eye(3)
-
-    monkeypatch.setattr(training, "_from_sample", from_sample)
-    model = bt.fit(bt.LinearScorer(3), pairs)
-    assert model.converged
-    np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-8)
-
-
-def test_a_sample_that_can_be_separated_is_no_start(rng) -> None:
-    """All pairs of the sample agree, so its fit finds no minimum: it is left, and the pairs are fitted plainly."""
-    d = np.abs(rng.normal(size=(5000, 1))) + 0.1
-    rows = np.sort(np.random.default_rng(0).choice(5000, 100, replace=False))
-    d[np.setdiff1d(np.arange(5000), rows)[:1500]] *= -1
-    objective = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d))
-    phi = np.zeros(1)
-    assert training._from_sample(objective, phi, objective(phi)[0], 1e-9) is None
-    assert bt.fit(bt.LinearScorer(1), objective.pairs).converged

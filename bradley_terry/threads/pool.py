@@ -67,7 +67,7 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
     blocks_for_a_thread : int
         Fewest blocks that are worth waking another thread for.
     least : int
-        Each range holds at least this many blocks, except that a single range may be shorter.
+        There are at most n_blocks / least ranges, rounded up.
 
     Notes
     -----
