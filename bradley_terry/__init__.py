@@ -19,9 +19,11 @@ The modules at the top level are the book. Read them in this order; each imports
 
 The folders are machinery. Open one when you need what it does:
 
+    arrays           arrays that are checked and frozen
+    threads          work shared among threads, with the same result for any number of them
     kernels          the compiled twin of the backend
-    arrays, threads  arrays that are checked and frozen; work shared among threads
-    fitting, graphs  what a fit needs besides its method; who can be compared with whom
+    fitting          what a fit needs besides its method
+    graphs           which items can be compared with which
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model
