@@ -7,28 +7,30 @@ The modules at the top level are the book. Read them in this order; each imports
     losses       -log sigma(Δ): value, gradient, curvature, mean
     scorers      r_φ: linear, MLP, table; forward and backward side by side
     pairs        PreferencePairs: checked once, then frozen
-    threads      work shared among threads, so that results do not depend on their number
     backend      from φ to margins, loss and gradient, in NumPy
     objective    L(φ), its gradient, its Hessian; chooses the backend
-    inference    standard errors; whether a table can be fitted at all
+    inference    standard errors; whether a table has a finite fit
     evaluation   accuracy, calibration, intervals
     model        RewardModel: a fitted scorer, saved and loaded
     newton       Newton's method
     training     fit: which method, gradient descent and Adam, history, when to stop
     datasets     data that ship with the package, and simulated data with a known truth
-    plots        every picture of the package
-    figures      the pictures of a fitted model, written to files
-    moved        where the modules of earlier versions are now
+    plots        pictures of the loss and of a fitted model
 
 The folders are machinery. Open one when you need what it does:
 
+    arrays           arrays that are checked and frozen
+    threads          work shared among threads, with the same result for any number of them
     kernels          the compiled twin of the backend
-    drawing          style, axes and marks of every picture, and the files that figures become
+    fitting          what a fit needs besides its method
+    graphs           which items can be compared with which
     gradient_check   is this gradient correct?
-    files            pairs from JSONL, CSV, NPZ and NPY files
-    commands         the command line, and the same as functions
+    files            pairs and models in files
+    drawing          the style of pictures, and the figures of a fitted model
+    commands         the command line, and the same as Python functions
     bench            speed beside other libraries and the limits of the machine
     course           what the lessons need
+    moved            where the modules of earlier versions are now
 
 One pair goes through the modules like this, forward and back:
 

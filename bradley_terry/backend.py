@@ -47,10 +47,6 @@ class Backend(Protocol):
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d_i = dΔ_i/dφ, for a scorer that is linear in φ."""
 
 
-class _HasHessian(Protocol):
-    def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array: ...
-
-
 class NumpyBackend:
     """The formulas above, for any scorer and any loss of the margin."""
 
@@ -91,7 +87,7 @@ class NumpyBackend:
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ."""
         with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
-            return cast("_HasHessian", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
+            return cast("LinearScorer", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
 
     def _one_blas_thread(self) -> AbstractContextManager[None]:
         return blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters)

@@ -35,8 +35,6 @@ __all__ = [
     "travel_modes",
 ]
 
-# --- The tables that ship with the package; data/README.md has their sources -----------------------------------------
-
 
 def _table(name: str) -> list[dict[str, str]]:
     text = resources.files(__package__).joinpath("data", name).read_text(encoding="utf-8")
@@ -163,9 +161,6 @@ def baseball(home_advantage: bool = False) -> PreferencePairs:
         weights=games,
         feature_names=[*teams[1:], "at home"],
     )
-
-
-# --- Simulated people whose true reward is known ---------------------------------------------------------------------
 
 
 def synthetic(

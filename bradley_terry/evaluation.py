@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Protocol, cast, overload, runtime_checkable
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,9 +27,11 @@ from .pairs import PreferencePairs
 from .scorers import Scorer, check_size
 from .threads import blas_on_one_thread
 
+if TYPE_CHECKING:
+    from .model import RewardModel
+
 __all__ = [
     "Evaluation",
-    "FittedScorer",
     "Reliability",
     "bootstrap_interval",
     "connected_groups",
@@ -43,17 +45,6 @@ __all__ = [
 ]
 
 QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within so many standard deviations of its mean
-
-
-@runtime_checkable
-class FittedScorer(Protocol):
-    """A scorer together with its parameters φ, such as a ``RewardModel``."""
-
-    @property
-    def scorer(self) -> Scorer: ...  # noqa: D102
-
-    @property
-    def phi(self) -> Array: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +165,8 @@ def _plain(values: object) -> object:
 
 @overload
 def evaluate(
-    model: FittedScorer, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: int = ...
+    model: RewardModel, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: int = ...
 ) -> Evaluation: ...
-
-
 @overload
 def evaluate(
     scorer: Scorer,
@@ -188,10 +177,8 @@ def evaluate(
     n_bootstrap: int = ...,
     seed: int = ...,
 ) -> Evaluation: ...
-
-
 def evaluate(
-    scorer: Scorer | FittedScorer,
+    scorer: Scorer | RewardModel,
     phi: ArrayLike | PreferencePairs | None = None,
     pairs: PreferencePairs | None = None,
     *,
@@ -205,9 +192,9 @@ def evaluate(
 
     Parameters
     ----------
-    scorer : Scorer, or a fitted model such as ``RewardModel``
+    scorer : Scorer or RewardModel
     phi : array_like, (n_parameters,)
-        The parameters of the scorer. A fitted model has its own.
+        The parameters of the scorer. A model has its own.
     pairs : PreferencePairs
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
@@ -257,13 +244,14 @@ def evaluate(
 
 
 def _parts(
-    scorer: Scorer | FittedScorer, phi: ArrayLike | PreferencePairs | None, pairs: PreferencePairs | None
+    scorer: Scorer | RewardModel, phi: ArrayLike | PreferencePairs | None, pairs: PreferencePairs | None
 ) -> tuple[Scorer, Array, PreferencePairs]:
     """Return scorer, φ and pairs from the arguments of either form of ``evaluate``."""
-    if isinstance(scorer, FittedScorer):
+    if hasattr(scorer, "scorer"):  # a RewardModel; its module imports this one
         if phi is not None and pairs is not None:
             raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi beside its own")
-        return scorer.scorer, scorer.phi, cast("PreferencePairs", phi if pairs is None else pairs)
+        model = cast("RewardModel", scorer)
+        return model.scorer, model.phi, cast("PreferencePairs", phi if pairs is None else pairs)
     if phi is None or isinstance(phi, PreferencePairs):
         raise TypeError(f"phi: expected evaluate(scorer, phi, pairs) or evaluate(model, pairs), got only {scorer}")
     return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # Objective checks the pairs

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .graphs import components, count_connected
 from .logistic import Array
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
@@ -97,22 +95,12 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
         A group comes before all groups that it has beaten, directly or through others. Wherever this leaves a choice,
         the group with the smallest item number comes first.
 
-    Notes
-    -----
-    These are the strongly connected components of the graph of wins. Tarjan's algorithm (1972, SIAM Journal on
-    Computing 1(2), 146-160) finds them in time proportional to items plus pairs, each after all groups below it. The
-    reverse of that order is one of many that run from strong to weak; Kahn's algorithm finds the one described above.
-    Ford's theorem is in the American Mathematical Monthly 64(8), 28-33.
+    References
+    ----------
+    Ford, L. R. 1957, American Mathematical Monthly 64(8), 28-33. The algorithm is in ``graphs``.
     """
     winners, losers = _wins(pairs)
-    group = _group_of_each_item(pairs.n_items, winners, losers)
-    smallest = np.unique(group, return_index=True)[1]
-    group = np.argsort(np.argsort(smallest))[group]  # numbered by the smallest item in each group
-    items, stops = np.argsort(group, kind="stable").tolist(), np.cumsum(np.bincount(group)).tolist()
-    members = [items[start:stop] for start, stop in pairwise([0, *stops])]
-    between = group[winners] != group[losers]
-    order = _strongest_first(len(members), group[winners[between]], group[losers[between]])
-    return [members[g] for g in order]
+    return components(pairs.n_items, winners, losers)
 
 
 def _wins(pairs: PreferencePairs) -> tuple[Items, Items]:
@@ -129,72 +117,7 @@ def _wins(pairs: PreferencePairs) -> tuple[Items, Items]:
     return wins // n, wins % n
 
 
-def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:
-    """Return for each of n winners the list of those it has beaten."""
-    order = np.argsort(winners, kind="stable")
-    starts, losers_in_order = np.searchsorted(winners[order], np.arange(n + 1)).tolist(), losers[order].tolist()
-    return [losers_in_order[start:stop] for start, stop in pairwise(starts)]
-
-
-def _group_of_each_item(n: int, winners: Items, losers: Items) -> Items:
-    """Return the number of each item's group, (n_items,), by Tarjan's algorithm, without recursion.
-
-    A depth-first walk numbers the items as it finds them, and ``low`` is the smallest number an item is known to lead
-    back to. Where that is its own number, it closes a group: itself and all items found since that have no group yet.
-    """
-    beaten = [iter(items) for items in _beaten(n, winners, losers)]  # an iterator knows where the walk must resume
-    number, low, group = [0] * n, [0] * n, [0] * n  # a low of 0 means "not found yet", n + 1 "already in a group"
-    waiting: list[int] = []  # found, but not yet in a group
-    n_found, n_groups = 0, 0
-    for root in range(n):
-        path = [] if low[root] else [root]
-        while path:
-            item = path[-1]
-            if not low[item]:
-                n_found += 1
-                number[item] = low[item] = n_found
-                waiting.append(item)
-            for loser in beaten[item]:
-                if not low[loser]:
-                    path.append(loser)
-                    break
-                if low[loser] < low[item]:  # noqa: PLR1730  # min() would cost a call for every win
-                    low[item] = low[loser]
-            else:
-                path.pop()
-                if low[item] < number[item]:
-                    low[path[-1]] = min(low[path[-1]], low[item])
-                    continue
-                while low[item] <= n:
-                    group[waiting[-1]], low[waiting.pop()] = n_groups, n + 1
-                n_groups += 1
-    return np.array(group, dtype=np.int64)
-
-
-def _strongest_first(n: int, winners: Items, losers: Items) -> list[int]:
-    """Order 0 … n - 1 so that winners come before losers, always taking the smallest number that is free (Kahn)."""
-    beaten = _beaten(n, winners, losers)
-    n_above = np.bincount(losers, minlength=n).tolist()
-    free = [group for group in range(n) if not n_above[group]]  # sorted, and therefore a heap
-    order = []
-    while free:
-        order.append(heappop(free))
-        for loser in beaten[order[-1]]:
-            n_above[loser] -= 1
-            if not n_above[loser]:
-                heappush(free, loser)
-    return order
-
-
 def connected_groups(pairs: PreferencePairs) -> int:
     """Count the groups of items that have met one another, directly or through other items, whoever won."""
-    a, b = _wins(pairs)
-    group = np.arange(pairs.n_items)
-    while True:  # each item takes the smallest group number among those it met, until nothing changes
-        new = group.copy()
-        np.minimum.at(new, a, group[b])
-        np.minimum.at(new, b, group[a])
-        new = new[new]  # and then that number's own number, so that the distance covered doubles in each round
-        if np.array_equal(new, group):
-            return len(np.unique(group))
-        group = new
+    winners, losers = _wins(pairs)
+    return count_connected(pairs.n_items, winners, losers)

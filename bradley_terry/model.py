@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .evaluation import Evaluation, evaluate
 from .inference import covariance
@@ -19,12 +19,10 @@ from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from zipfile import ZipInfo
 
 __all__ = ["HISTORY", "Outcome", "RewardModel", "make_scorer"]
 
 HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
-FORMAT = "bradley_terry reward model, version 1"
 ROWS_OF_A_SUMMARY = 20
 
 
@@ -232,31 +230,9 @@ class RewardModel:
 
     def save(self, path: str | Path) -> None:
         """Write the model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
-        import io  # noqa: PLC0415  # imported only here, so that importing the package stays fast
-        import json  # noqa: PLC0415
-        import zipfile  # noqa: PLC0415
+        from .files.models import save_model  # noqa: PLC0415  # what files need is imported when it is needed
 
-        if not isinstance(self.scorer, LinearScorer | MLPScorer | TableScorer):
-            raise TypeError(f"save: expected one of this package's scorers, got {self.scorer}")
-        meta = {
-            "format": FORMAT,
-            "scorer": {"kind": type(self.scorer).__name__, **vars(self.scorer)},
-            "converged": self.converged,
-            "outcome": self.outcome.value,
-            "message": self.message,
-            "feature_names": self.feature_names,
-            "l2": self.l2,
-            "method": self.method,
-        }
-        arrays = {"phi": self.phi, **{f"history_{name}": values for name, values in self.history.items()}}
-        if self.information is not None:
-            arrays["information"] = self.information
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(_entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=int))
-            for name, values in sorted(arrays.items()):
-                buffer = io.BytesIO()
-                np.lib.format.write_array(buffer, np.asarray(values), allow_pickle=False)
-                archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
+        save_model(self, path)
 
     @staticmethod
     def load(path: str | Path) -> RewardModel:
@@ -269,63 +245,9 @@ class RewardModel:
         ValueError
             If it is not a model of this package, or is damaged.
         """
-        import io  # noqa: PLC0415  # as in save
-        import json  # noqa: PLC0415
-        import zipfile  # noqa: PLC0415
-        from pathlib import Path  # noqa: PLC0415
+        from .files.models import load_model  # noqa: PLC0415  # as above
 
-        path = Path(path)
-        try:
-            with zipfile.ZipFile(path) as archive:
-                meta = json.loads(archive.read("meta.json"))
-                arrays = {
-                    Path(name).stem: np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                    for name in archive.namelist()
-                    if name.endswith(".npy")
-                }
-            _check_format(meta["format"])
-            scorer = make_scorer(**meta["scorer"])
-            phi = _checked(arrays["phi"], (scorer.n_parameters,))
-            n_records = len(arrays["history_step"])
-            history = {name: _checked(arrays[f"history_{name}"], (n_records,), nan=True) for name in HISTORY}
-            information = arrays.get("information")
-            names = meta["feature_names"]
-            if names is not None:
-                _check_names(names, scorer)
-            return RewardModel(
-                scorer=scorer,
-                phi=phi,
-                history=history,
-                converged=bool(meta["converged"]),
-                message=str(meta["message"]),
-                feature_names=None if names is None else tuple(names),
-                l2=float(meta["l2"]),
-                method=str(meta["method"]),
-                information=None if information is None else _checked(information, (phi.size, phi.size)),
-                outcome=meta.get("outcome"),  # older files have none
-            )
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{path}: there is no such model file") from None
-        except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
-            raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
-
-
-def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:
-    """Return an array from a file, read-only, after checking that it is one that ``save`` could have written."""
-    if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
-        raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
-    return read_only(array, array.dtype.type)
-
-
-def _check_names(names: list[str], scorer: Scorer) -> None:
-    shape = next(iter(scorer.shapes.values()))
-    if len(names) != shape[0]:
-        raise ValueError(f"expected {shape[0]} feature names, got {len(names)}")
-
-
-def _check_format(found: object) -> None:
-    if found != FORMAT:
-        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
+        return load_model(path)
 
 
 def make_scorer(kind: str, **sizes: object) -> Scorer:
@@ -342,12 +264,3 @@ def read_only(array: ArrayLike, dtype: type = np.float64) -> Array:
     array = np.array(array, dtype=dtype)
     array.flags.writeable = False
     return array
-
-
-def _entry(name: str) -> ZipInfo:
-    """Return an entry of the archive with a fixed date, so that the same model gives the same bytes."""
-    from zipfile import ZipInfo  # noqa: PLC0415
-
-    entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.create_system = 3  # the same on every platform
-    return entry

@@ -3,9 +3,8 @@
 Near φ the objective is almost the parabola L₀ + gᵀs + ½ sᵀHs, whose minimum is at s = -H⁻¹g. So each step solves one
 linear system, and close to the minimum each step doubles the number of correct digits.
 
-Two devices make it safe far from the minimum, where the parabola is a poor guide (``controlled_step``), and two make it
-fast where pairs abound: a start from a sample of the pairs (``sampled_start``) and Hessians that are used again while
-they serve (``Hessians``). The minimum is the same with or without the last two.
+Far from the minimum the parabola is a poor guide, so the step is controlled (``controlled_step``). Where there are many
+pairs, Hessians are used again while they serve (``fitting.hessians``); the minimum is the same.
 """
 
 from __future__ import annotations
@@ -16,14 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .backend import shifted
+from .fitting.hessians import Hessians
 from .logistic import Array
 from .model import Outcome
 from .objective import Objective, Point
 
-__all__ = ["Hessians", "NewtonResult", "minimise", "sampled_start"]
-
-WELL = 0.1  # Keep the old Hessian only while each step shrinks the gradient to a tenth or less.
-SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a sample is drawn from 8 times as many
+__all__ = ["NewtonResult", "minimise"]
 
 
 class NewtonResult(NamedTuple):
@@ -33,25 +30,6 @@ class NewtonResult(NamedTuple):
     outcome: Outcome
     reason: str
     hessian: Array | None
-
-
-class Hessians:
-    """The Hessian at each point, or an older one for as long as its steps shrink the gradient well."""
-
-    def __init__(self, objective: Objective, old: Array | None = None) -> None:
-        self.objective, self.matrix, self.is_exact = objective, old, False
-
-    def at(self, point: Point, *, exact: bool) -> Array:
-        """Return the Hessian to use at this point; ``exact`` rules out an older one."""
-        self.is_exact = exact or self.matrix is None
-        if self.matrix is None or exact:
-            self.matrix = self.objective.hessian(point.phi, margins=point.margins)
-        return self.matrix
-
-    def after_step(self, *, shrank_well: bool) -> None:
-        """Drop the matrix unless the step that it gave was a good one."""
-        if not shrank_well:
-            self.matrix = None
 
 
 def minimise(
@@ -92,13 +70,13 @@ def minimise(
             reason = f"no step lowers the loss, largest gradient entry {largest:.1e}"
             return NewtonResult(point, Outcome.NO_DESCENT, reason, h)
         if new is None:  # an older Hessian pointed the wrong way; try again with the exact one
-            hessians.after_step(shrank_well=False)
+            hessians.matrix = None
             continue
         new_largest = float(np.abs(new.gradient).max())
         if hessians.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
             reason = f"no step lowers the loss beyond rounding, largest gradient entry {largest:.1e}"
             return NewtonResult(point, Outcome.CONVERGED, reason, h)
-        hessians.after_step(shrank_well=new_largest <= WELL * largest)
+        hessians.after_step(largest, new_largest)
         point = new
         if record(step, point):
             return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
@@ -142,26 +120,6 @@ def solve(hessian: Array, gradient: Array) -> Array:
             return unit * np.linalg.solve(lower.T, np.linalg.solve(lower, unit * gradient))
         except np.linalg.LinAlgError:
             damping *= 10
-
-
-def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array] | None:
-    """Return the point fitted to a sample of the pairs and the sample's Hessian, or None if that does not help.
-
-    A sample of n pairs determines H to about 2·√(parameters / n): a fifth with 100 pairs for each parameter. With its
-    H, each step leaves about that share of the error, for the price of one pass over the data.
-    """
-    pairs, size = objective.pairs, SAMPLE_FOR_A_PARAMETER * point.phi.size
-    if len(pairs) < WORTH_SAMPLING * size:
-        return None
-    rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
-    if pairs.weights is not None and not pairs.weights[rows].any():
-        return None
-    sample = objective.on(pairs.subset(rows))
-    found = minimise(sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance))
-    if found.outcome is not Outcome.CONVERGED or found.hessian is None:
-        return None
-    start = objective.at(found.point.phi)
-    return (start, found.hessian) if start.loss < point.loss else None
 
 
 def _largest(values: Array) -> float:

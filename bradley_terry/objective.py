@@ -64,8 +64,8 @@ class Objective:
 
     Examples
     --------
-    >>> objective = Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]]))
-    >>> loss, gradient = objective(np.array([1.0]))
+    >>> from bradley_terry import LinearScorer
+    >>> loss, gradient = Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]]))([1.0])
     >>> print(f"{loss:.6f} {gradient[0]:.6f}")
     0.201413 -0.273638
     """

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import TypeVar, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import checked
+from .arrays.frozen import blocks_of, is_map, locked
 from .logistic import Array
 from .scorers import Features
 
 __all__ = ["Pair", "PreferencePairs"]
-
-AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -78,7 +78,7 @@ class PreferencePairs:
         target_margins: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        x_chosen, x_rejected = _features(chosen, "chosen"), _features(rejected, "rejected")
+        x_chosen, x_rejected = checked.features(chosen, "chosen"), checked.features(rejected, "rejected")
         if x_chosen.shape != x_rejected.shape:
             raise ValueError(
                 f"rejected: expected the shape of chosen, {x_chosen.shape}, one row for each pair, "
@@ -89,26 +89,14 @@ class PreferencePairs:
         n = x_chosen.shape[0]
         if n == 0:
             raise ValueError("chosen: expected at least one pair, got none")
-        w = _numbers(weights, "weights", n)
-        if w is not None and not (w.min() >= 0 and w.max() > 0):
-            raise ValueError(
-                f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}"
-            )
-        if w is not None and w.max() > np.finfo(np.float64).max / n:
-            raise ValueError(f"weights: expected numbers with a finite sum, got a largest of {w.max():g}")
-        t = _numbers(labels, "labels", n)
-        if t is not None and not (t.min() >= 0 and t.max() <= 1):
-            raise ValueError(
-                f"labels: expected P(chosen preferred) in [0, 1], got {t.min() if t.min() < 0 else t.max():g}"
-            )
         vars(self).update(
             chosen=x_chosen,
             rejected=x_rejected,
-            prompts=_prompts(prompts, n),
-            weights=w,
-            labels=t,
-            target_margins=_numbers(target_margins, "target_margins", n),
-            feature_names=_names(feature_names, x_chosen, x_rejected),
+            prompts=checked.prompts(prompts, n),
+            weights=checked.weights(weights, n),
+            labels=checked.labels(labels, n),
+            target_margins=checked.numbers(target_margins, "target_margins", n),
+            feature_names=checked.names(feature_names, x_chosen, x_rejected),
         )
 
     def __reduce__(self) -> tuple[object, ...]:  # a copy for another process is made, and frozen, like any other
@@ -162,7 +150,7 @@ class PreferencePairs:
     @property
     def is_mapped(self) -> bool:
         """True if chosen and rejected are files mapped into memory."""
-        return _is_map(self.chosen) and _is_map(self.rejected)
+        return is_map(self.chosen) and is_map(self.rejected)
 
     @property
     def n_features(self) -> int:
@@ -181,13 +169,13 @@ class PreferencePairs:
     @property
     def prompt_index(self) -> NDArray[np.int64]:
         """Number of each pair's prompt, (n_pairs,), 0 … n_prompts - 1 in the order in which the prompts appear."""
-        return _locked(np.arange(len(self))) if self.prompts is None else self._index_of_prompts
+        return locked(np.arange(len(self))) if self.prompts is None else self._index_of_prompts
 
     @cached_property
     def _index_of_prompts(self) -> NDArray[np.int64]:  # computed when first needed, which in many fits is never
         if self.prompts is None:
             return np.arange(len(self))
-        return _locked(_index_by_first_appearance(self.prompts))
+        return locked(_index_by_first_appearance(self.prompts))
 
     @property
     def n_prompts(self) -> int:
@@ -203,7 +191,7 @@ class PreferencePairs:
     def n_identical(self) -> int:
         """Number of pairs whose two answers have equal features: each costs log 2, and its gradient is zero."""
         total = 0
-        for rows in _blocks_of(self.chosen):
+        for rows in blocks_of(self.chosen):
             same = self.chosen[rows] == self.rejected[rows]
             total += int(np.count_nonzero(same if self.is_items else same.all(axis=1)))
         return total
@@ -214,18 +202,9 @@ class PreferencePairs:
         if rows.size == 0 or rows.dtype.kind not in "biu":
             raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
 
-        def take(values: NDArray[np.generic]) -> NDArray[np.generic]:
-            return _locked(values[rows])  # nobody else holds this array, so it need not be copied again
-
-        return PreferencePairs(
-            take(self.chosen),
-            take(self.rejected),
-            prompts=None if self.prompts is None else take(self.prompts),
-            weights=None if self.weights is None else take(self.weights),
-            labels=None if self.labels is None else take(self.labels),
-            target_margins=None if self.target_margins is None else take(self.target_margins),
-            feature_names=self.feature_names,
-        )
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
+        return PreferencePairs(**kept)
 
     def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
         """Split by prompt into (training, validation) pairs; no prompt is on both sides.
@@ -305,132 +284,8 @@ class Pair:
         return f"chosen {words(chosen)}; rejected {words(rejected)}{left_out}"
 
 
-def _features(values: ArrayLike, name: str) -> NDArray[np.generic]:
-    array = _real(values, name)
-    if array.ndim == 1 and array.size and array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}: expected features (n_pairs, n_features) or integer item numbers (n_pairs,), "
-            f"got shape {array.shape} and dtype {array.dtype}"
-        )
-    if array.ndim not in {1, 2} or (array.ndim == 2 and array.shape[1] == 0):
-        raise ValueError(f"{name}: expected shape (n_pairs, n_features) or (n_pairs,), got {array.shape}")
-    if array.ndim == 1:
-        if array.size and array.min() < 0:
-            raise ValueError(f"{name}: expected item numbers of at least 0, got {array.min()}")
-        if array.size and array.max() > np.iinfo(np.int64).max:
-            raise ValueError(f"{name}: expected item numbers below 2**63, got {array.max()}")
-        return _frozen(array, np.int64)
-    array = _frozen(array, np.float32 if array.dtype.newbyteorder("=") == np.float32 else np.float64)
-    _check_finite(array, name)
-    return array
-
-
-def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
-    array = np.asanyarray(values)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
-    if hasattr(array, "mask"):
-        raise TypeError(f"{name}: expected a plain array, got a masked one; leave the masked pairs out first")
-    return array
-
-
-def _blocks_of(array: NDArray[np.generic]) -> Iterator[slice]:
-    """Yield blocks of rows, about a million numbers each, so that a mapped array is never in memory as a whole."""
-    rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
-    for start in range(0, len(array), rows):
-        yield slice(start, start + rows)
-
-
-def _check_finite(array: NDArray[np.generic], name: str) -> None:
-    for rows in _blocks_of(array):
-        block = array[rows]
-        if not np.isfinite(block).all():
-            where = np.argwhere(~np.isfinite(block))[0]
-            bad = block[tuple(where)]
-            place = f"row {rows.start + where[0]}" + (f", column {where[1]}" if array.ndim == 2 else "")
-            raise ValueError(f"{name}: expected finite numbers, got {bad} in {place}")
-
-
-def _numbers(values: ArrayLike | None, name: str, n: int) -> Array | None:
-    if values is None:
-        return None
-    array = _real(values, name)
-    if array.shape != (n,):
-        raise ValueError(f"{name}: expected shape ({n},), one for each pair, got {array.shape}")
-    numbers: Array = np.asarray(_frozen(array, np.float64), dtype=np.float64)
-    _check_finite(numbers, name)
-    return numbers
-
-
-def _prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
-    if values is None:
-        return None
-    array = np.asanyarray(values)
-    if array.dtype.kind == "O":
-        if any(value is None or value != value for value in array.ravel()):  # noqa: PLR0124  # NaN differs from itself
-            raise ValueError("prompts: expected a name for each pair, got None or NaN")
-        array = np.asarray([str(value) for value in array.ravel()]).reshape(array.shape)
-    if array.shape != (n,):
-        raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
-    if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in _blocks_of(array)):
-        raise ValueError("prompts: expected a name for each pair, got NaN")
-    return _frozen(array)
-
-
-def _names(
-    names: Sequence[str] | None, chosen: NDArray[np.generic], rejected: NDArray[np.generic]
-) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise TypeError("feature_names: expected a sequence of names, got one string")
-    found = tuple(str(name) for name in names)
-    if len(set(found)) != len(found):
-        raise ValueError("feature_names: expected different names, got one twice")
-    if chosen.ndim == 2 and len(found) != chosen.shape[1]:
-        raise ValueError(f"feature_names: expected {chosen.shape[1]} names, one for each feature, got {len(found)}")
-    if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):
-        raise ValueError(f"feature_names: expected a name for each item up to number {largest}, got {len(found)}")
-    return found
-
-
 def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:
     _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return np.asarray(rank[inverse.reshape(len(prompts))], dtype=np.int64)
-
-
-def _frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
-    """Return a read-only array of this dtype in native byte order; copy it unless nothing can change the original."""
-    wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
-    settled = array.dtype == wanted and _is_settled(array)
-    return _locked(np.asarray(array).view() if settled else array.astype(wanted, order="C", subok=False))
-
-
-def _locked(array: AnyArray) -> AnyArray:
-    """Make this array itself read-only."""
-    array.flags.writeable = False
-    return array
-
-
-def _is_settled(array: NDArray[np.generic]) -> bool:
-    """Tell whether this memory is mapped from a file, or read-only in every array that could reach it.
-
-    A read-only view of a writeable array can still change, so every array in the chain of bases is checked.
-    """
-    settled = True
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        settled = settled and not owner.flags.writeable and owner.flags.c_contiguous
-        owner = owner.base
-    return _is_map(owner) or (settled and owner is None)
-
-
-def _is_map(owner: object) -> bool:
-    """Tell whether this array, or what it is a view of, is a file that is mapped into memory."""
-    from mmap import mmap  # noqa: PLC0415  # keeps the package's import light
-
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return isinstance(owner, mmap)

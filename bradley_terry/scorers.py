@@ -114,8 +114,21 @@ class _Layout:
         return np.zeros(self.n_parameters)
 
 
+class _FeatureScorer(_Layout):
+    """A scorer of rows of features."""
+
+    n_features: int
+
+    def check_features(self, features: Features, name: str) -> None:
+        """Raise ValueError unless features are (n, n_features)."""
+        shape = np.shape(features)
+        if len(shape) != 2 or shape[1] != self.n_features:
+            hint = "; write features[None, :] for a single answer" if shape == (self.n_features,) else ""
+            raise ValueError(f"{name}: expected shape (n, {self.n_features}) for {self}, got {shape}{hint}")
+
+
 @dataclass(frozen=True)
-class LinearScorer(_Layout):
+class LinearScorer(_FeatureScorer):
     """r = x · w: one weight for each feature.
 
     Parameters
@@ -169,13 +182,9 @@ class LinearScorer(_Layout):
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale) up to a constant: w / scale; the shift cancels in Δ."""
         return phi / scale
 
-    def check_features(self, features: Features, name: str) -> None:
-        """Raise ValueError unless features are (n, n_features)."""
-        _check_matrix(features, name, self.n_features, self)
-
 
 @dataclass(frozen=True)
-class MLPScorer(_Layout):
+class MLPScorer(_FeatureScorer):
     """r = v · act(x W + b): one hidden layer and a linear head, a small copy of a language model with a reward head.
 
     Parameters
@@ -269,10 +278,6 @@ class MLPScorer(_Layout):
         blocks["hidden_weights"][:] /= scale[:, None]
         return phi
 
-    def check_features(self, features: Features, name: str) -> None:
-        """Raise ValueError unless features are (n, n_features)."""
-        _check_matrix(features, name, self.n_features, self)
-
 
 @dataclass(frozen=True)
 class TableScorer(_Layout):
@@ -348,10 +353,3 @@ def check_size(name: str, value: object) -> None:
     """Raise ValueError unless value is a whole number of at least 1."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
-
-
-def _check_matrix(features: Features, name: str, n_features: int, scorer: object) -> None:
-    shape = np.shape(features)
-    if len(shape) != 2 or shape[1] != n_features:
-        hint = "; write features[None, :] for a single answer" if shape == (n_features,) else ""
-        raise ValueError(f"{name}: expected shape (n, {n_features}) for {scorer}, got {shape}{hint}")

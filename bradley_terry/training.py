@@ -10,29 +10,27 @@ Each method says why it stopped, and a fit that did not converge says so.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .evaluation import mean_accuracy
+from .fitting import arguments
+from .fitting.batches import batches
+from .fitting.records import Bar, Callback, Recorder
+from .fitting.samples import sampled_start
+from .fitting.tally import tallied
+from .fitting.units import Units
 from .inference import connected_groups, strong_components
 from .logistic import Array
 from .losses import PairLoss
-from .model import HISTORY, Outcome, RewardModel, read_only
-from .newton import minimise, sampled_start
-from .objective import Objective, Point
+from .model import Outcome, RewardModel, read_only
+from .newton import minimise
+from .objective import Objective
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer, check_size
 from .threads import blas_on_one_thread
 
 __all__ = ["ConvergenceWarning", "fit"]
-
-Callback = Callable[[Mapping[str, object]], object]
-
-STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # methods, and their largest number of steps
 
 
 class ConvergenceWarning(UserWarning):
@@ -124,21 +122,21 @@ def fit(
     >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
     ['0.4196', '-0.4196']
     """
-    method, steps = _checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate)
-    _check_standardise(scorer, standardise)
+    method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate)
+    arguments.check_standardise(scorer, standardise)
     check_size("batch_size", batch_size)
     check_size("patience", patience)
-    rng = _generator(seed)
-    pairs, held_out = _split(scorer, pairs, validation, seed)
-    phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else _start(scorer, initial)
-    units = _Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
+    rng = arguments.generator(seed)
+    pairs, held_out = arguments.split(scorer, pairs, validation, seed)
+    phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
+    units = Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
-    pairs = _tallied(pairs, scorer) if method != "adam" and loss is None else pairs
+    pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
-    with _Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
-        recorder = _Recorder(objective, held_out, callback, bar)
+    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
+        recorder = Recorder(objective, held_out, callback, bar)
         if method == "newton":
             phi, outcome, message, hessian = _newton(objective, phi, recorder, steps, tolerance)
         else:
@@ -172,93 +170,8 @@ def fit(
     )
 
 
-def _checked_arguments(
-    scorer: Scorer,
-    pairs: PreferencePairs,
-    method: str | None,
-    max_steps: int | None,
-    tolerance: float,
-    learning_rate: float | None,
-) -> tuple[str, int]:
-    """Return the method and the largest number of steps, or raise in one sentence."""
-    if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    if not isinstance(pairs, PreferencePairs):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
-    if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
-        raise TypeError(f"scorer: expected one that is linear in phi to have the method hessian, got {scorer}")
-    if method is None:
-        method = "newton" if scorer.linear_in_phi else "adam"
-    if method not in STEPS:
-        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
-    if method == "newton" and not scorer.linear_in_phi:
-        raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
-    if max_steps is not None:
-        check_size("max_steps", max_steps)
-    if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
-        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
-    if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
-        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
-    return method, max_steps or STEPS[method]
-
-
-def _check_standardise(scorer: Scorer, standardise: bool) -> None:
-    if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
-        raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
-
-
-def _generator(seed: int) -> np.random.Generator:
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
-    return np.random.default_rng(seed)
-
-
-def _split(
-    scorer: Scorer, pairs: PreferencePairs, validation: float | PreferencePairs | None, seed: int
-) -> tuple[PreferencePairs, PreferencePairs | None]:
-    """Return training and validation pairs."""
-    if validation is None:
-        return pairs, None
-    if isinstance(validation, PreferencePairs):
-        scorer.check_features(validation.chosen, "validation")
-        return pairs, validation
-    if not isinstance(validation, float | int | np.number):
-        raise TypeError(f"validation: expected a share of the prompts or PreferencePairs, got {validation!r}")
-    return pairs.split(float(validation), seed=seed)
-
-
-def _start(scorer: Scorer, initial: ArrayLike) -> Array:
-    try:
-        phi = np.array(initial, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {initial!r}") from None
-    if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
-        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {initial!r}")
-    return phi
-
-
-def _tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
-    """Return, for a table, the comparisons counted: one row for each two items that met, weighted by how often.
-
-    Δ is the same for all comparisons of two items, so Σ w·[t·softplus(-Δ) + (1 - t)·softplus(Δ)] needs only their Σ w·t
-    and Σ w·(1 - t). Loss, gradient and Hessian stay the same, and the work no longer grows with the number of pairs.
-    """
-    if not isinstance(scorer, TableScorer) or pairs.target_margins is not None or scorer.n_items**2 > len(pairs):
-        return pairs
-    n = scorer.n_items
-    scorer.check_features(pairs.chosen, "chosen")
-    scorer.check_features(pairs.rejected, "rejected")
-    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
-    cell = np.asarray(pairs.chosen * n + pairs.rejected, dtype=np.int64)
-    wins = np.bincount(cell, w * t, n * n).reshape(n, n) + np.bincount(cell, w * (1 - t), n * n).reshape(n, n).T
-    a, b = np.nonzero(np.triu(wins + wins.T))
-    met = wins[a, b] + wins[b, a]
-    return PreferencePairs(a, b, weights=met, labels=wins[a, b] / met, feature_names=pairs.feature_names)
-
-
 def _newton(
-    objective: Objective, phi: Array, recorder: _Recorder, max_steps: int, tolerance: float
+    objective: Objective, phi: Array, recorder: Recorder, max_steps: int, tolerance: float
 ) -> tuple[Array, Outcome, str, Array | None]:
     """Minimise by Newton's method; where pairs abound, the first step is the minimum of a sample of them."""
     point, first_step, hessian = objective.at(phi), 1, None
@@ -334,9 +247,9 @@ class _Adam:
 
     def __call__(self, phi: Array, _: Array) -> Array:  # the gradient of the whole is not used, only those of batches
         beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
-        batches = list(_batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
-        for batch in batches:
-            g = self._gradient(phi, self.rows[batch], len(batches))
+        all_batches = list(batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
+        for batch in all_batches:
+            g = self._gradient(phi, self.rows[batch], len(all_batches))
             self.step += 1
             self.m = beta_1 * self.m + (1 - beta_1) * g
             self.v = beta_2 * self.v + (1 - beta_2) * g * g
@@ -352,26 +265,11 @@ class _Adam:
         return share * part(phi)[1] + whole.l2 * phi
 
 
-def _batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield rows of whole prompts in random order, at least ``batch_size`` at a time; a short rest joins the last."""
-    n_prompts = int(prompt_index.max()) + 1
-    place = rng.permutation(n_prompts)[prompt_index]  # of each row's prompt in the random order
-    rows = np.argsort(place, kind="stable")
-    ends = np.cumsum(np.bincount(place))  # where each prompt ends
-    start = 0
-    while start < len(rows):
-        stop = int(ends[np.searchsorted(ends, min(start + batch_size, len(rows)))])
-        if len(rows) - stop < batch_size / 2:
-            stop = len(rows)
-        yield rows[start:stop]
-        start = stop
-
-
 def _descend(
     objective: Objective,
     phi: Array,
     advance: _GradientDescent | _Adam,
-    recorder: _Recorder,
+    recorder: Recorder,
     max_steps: int,
     tolerance: float,
     patience: int,
@@ -399,97 +297,3 @@ def _descend(
             last, phi = phi, advance(phi, point.gradient)
     reason = f"stopped at the limit of {max_steps} passes, largest gradient entry {largest:.1e}{note}"
     return chosen, Outcome.STEP_LIMIT, reason
-
-
-class _Recorder:
-    """Keeps the history of a fit, and reports each record to the callback and the progress bar."""
-
-    def __init__(
-        self, objective: Objective, held_out: PreferencePairs | None, callback: Callback | None, bar: _Bar
-    ) -> None:
-        self.pairs, self.callback, self.bar = objective.pairs, callback, bar
-        self.validation = None if held_out is None else objective.on(held_out, l2=0.0)
-        self.rows: list[tuple[float, ...]] = []
-
-    @property
-    def last_validation_loss(self) -> float:
-        return self.rows[-1][HISTORY.index("validation_loss")]
-
-    def record(self, step: int, point: Point) -> bool:
-        """Add a row; return True if the callback asks to stop."""
-        phi, loss = point.phi, point.loss
-        accuracy = mean_accuracy(point.margins, self.pairs.labels, self.pairs.weights)
-        validation_loss = np.nan if self.validation is None else self.validation(phi)[0]
-        norms = float(np.linalg.norm(point.gradient)), float(np.linalg.norm(phi))
-        row = (step, loss, validation_loss, accuracy, *norms)
-        self.rows.append(row)
-        self.bar.update(len(self.rows) - 1, loss)
-        if self.callback is None:
-            return False
-        answer = self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()})
-        return isinstance(answer, bool | np.bool_) and bool(answer)
-
-    def history(self) -> dict[str, Array]:
-        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
-        history = {name: read_only(column) for name, column in zip(HISTORY, columns, strict=True)}
-        history["step"] = read_only(columns[0], np.int64)
-        return history
-
-
-class _Bar:
-    """A tqdm progress bar, or nothing."""
-
-    def __init__(self, shown: bool, name: str, total: int) -> None:
-        self.bar = None
-        if shown:
-            from tqdm import tqdm  # noqa: PLC0415  # imported only if a bar is shown
-
-            self.bar = tqdm(total=total, desc=name, unit="step", leave=False)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def update(self, n: int, loss: float) -> None:
-        """Move the bar to n and show the loss beside it."""
-        if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-            self.bar.update(n - self.bar.n)
-
-
-class _Units(NamedTuple):
-    """The change of units to features of mean 0 and variance 1: u = (x - shift) / scale."""
-
-    shift: Array
-    scale: Array
-
-    @classmethod
-    def of(cls, pairs: PreferencePairs) -> _Units:
-        """Return the units of these pairs, over both answers. A constant feature keeps its own.
-
-        The computed spread of a constant is not quite zero because its mean is rounded; below that noise it counts as
-        zero.
-        """
-        both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
-        spread = both.std(axis=0)
-        return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
-
-    def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
-        """Return the same pairs with features in these units."""
-        chosen, rejected = ((features - self.shift) / self.scale for features in (pairs.chosen, pairs.rejected))
-        return replace(pairs, chosen=chosen, rejected=rejected)
-
-    def parameters_for_standardised(self, scorer: Scorer, phi: Array) -> Array:
-        """Return φ for features in these units: the inverse change, x = (u - (-shift/scale)) / (1/scale)."""
-        return scorer.rescaled(phi, -self.shift / self.scale, 1 / self.scale)  # type: ignore[attr-defined]  # checked
-
-    def undone(self, scorer: Scorer, phi: Array, information: Array | None) -> tuple[Array, Array | None]:
-        """Return φ and information for the original features.
-
-        Weights become w/scale, so that d/dw becomes scale·d/dw, and the information has two such derivatives.
-        """
-        phi = scorer.rescaled(phi, self.shift, self.scale)  # type: ignore[attr-defined]  # checked
-        return phi, None if information is None else information * np.outer(self.scale, self.scale)

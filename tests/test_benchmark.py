@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from bradley_terry.cli import main
 from matplotlib.text import Text
 
 import bradley_terry as bt
@@ -21,7 +22,6 @@ from bradley_terry.bench.agreement import same_estimates, same_loss, same_minimu
 from bradley_terry.bench.limits import one_read
 from bradley_terry.bench.peers import PEERS
 from bradley_terry.bench.promises import time_in_words
-from bradley_terry.cli import main
 from bradley_terry.threads import get_threads, set_threads
 
 GROUP_OF_PEER = {

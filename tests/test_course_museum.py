@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from bradley_terry.cli import main
 
 import bradley_terry as bt
-from bradley_terry.cli import main
 from bradley_terry.course import museum
 
 NAMES = {exhibit.name: exhibit for exhibit in museum.EXHIBITS}

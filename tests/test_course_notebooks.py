@@ -11,8 +11,8 @@ import sys
 import time
 
 import pytest
-
 from bradley_terry.cli import main
+
 from bradley_terry.course import notebooks
 
 

@@ -7,8 +7,8 @@ import webbrowser
 from pathlib import Path
 
 import pytest
-
 from bradley_terry.cli import main
+
 from bradley_terry.course import projector
 
 ADDRESS = (Path(projector.__file__).parent / "projector.html").as_uri()

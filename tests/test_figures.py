@@ -10,13 +10,13 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from bradley_terry.figures import captions, loss_curve_figure, model_figures
 from drawn import settings_now
 
 import bradley_terry as bt
 from bradley_terry import figures as model_figures_module
 from bradley_terry.course import figures, sliders
 from bradley_terry.course.plots import naive_losses, plot_scaling
-from bradley_terry.figures import captions, loss_curve_figure, model_figures
 
 COMMITTED = Path(__file__).parents[1] / "figures"
 

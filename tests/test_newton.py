@@ -7,8 +7,12 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry import newton
+from bradley_terry.fitting import hessians as hessians_module
+from bradley_terry.fitting import samples
+from bradley_terry.fitting.hessians import Hessians
+from bradley_terry.fitting.samples import sampled_start
 from bradley_terry.model import Outcome
-from bradley_terry.newton import Hessians, controlled_step, minimise, sampled_start, solve
+from bradley_terry.newton import controlled_step, minimise, solve
 from bradley_terry.objective import Point
 
 
@@ -108,7 +112,7 @@ def test_solve_hardly_moves_where_no_pair_says_anything() -> None:
 
 def test_each_step_near_the_minimum_doubles_the_number_of_correct_digits(objective, monkeypatch) -> None:
     """With a new Hessian at each step, the gradient after a step is about the square of the gradient before it."""
-    monkeypatch.setattr(newton, "WELL", 0.0)
+    monkeypatch.setattr(hessians_module, "WELL", 0.0)
     _, points = run(objective, (2.0, -2.0, 1.0))
     sizes = np.array([np.abs(point.gradient).max() for point in points])
     near = np.flatnonzero((sizes[:-1] < 0.02) & (sizes[:-1] > 1e-7))
@@ -210,7 +214,7 @@ def test_old_hessians_save_work_and_lead_to_the_same_minimum(objective, monkeypa
     with_old, points = run(objective)
     n_with_old, n_steps = len(computed), len(points) - 1
     computed.clear()
-    monkeypatch.setattr(newton, "WELL", 0.0)
+    monkeypatch.setattr(hessians_module, "WELL", 0.0)
     without_old, points = run(objective)
     assert n_with_old < n_steps
     assert len(computed) >= len(points) - 1
@@ -224,11 +228,11 @@ def test_hessians_are_kept_while_they_serve_and_computed_anew_afterwards(objecti
     first = hessians.at(near, exact=False)
     assert hessians.is_exact
     np.testing.assert_array_equal(first, objective.hessian(near.phi))
-    hessians.after_step(shrank_well=True)
+    hessians.after_step(1.0, 0.1)
     assert hessians.at(far, exact=False) is first
     assert not hessians.is_exact
     np.testing.assert_array_equal(hessians.at(far, exact=True), objective.hessian(far.phi))
-    hessians.after_step(shrank_well=False)
+    hessians.after_step(1.0, 0.11)
     np.testing.assert_array_equal(hessians.at(near, exact=False), first)
     assert hessians.is_exact
 
@@ -238,7 +242,7 @@ def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> N
     n = 9_000
     pairs = choices(rng, n, np.array([1.0, -0.5, 0.0]), weights=rng.integers(0, 3, n))
     model = bt.fit(bt.LinearScorer(3), pairs)
-    monkeypatch.setattr(newton, "WORTH_SAMPLING", np.inf)
+    monkeypatch.setattr(samples, "WORTH_SAMPLING", np.inf)
     plain = bt.fit(bt.LinearScorer(3), pairs)
     assert model.converged
     assert model.history["loss"][0] == plain.history["loss"][0] == pytest.approx(np.log(2), abs=1e-15)
@@ -270,7 +274,7 @@ def test_a_sample_that_misleads_does_no_harm(rng, monkeypatch) -> None:
     d[rare, 1] = np.where(np.arange(12) < 8, 1.0, -1.0)
     pairs = bt.PreferencePairs(d, np.zeros((n, 2)))
     model = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
-    monkeypatch.setattr(newton, "WORTH_SAMPLING", np.inf)
+    monkeypatch.setattr(samples, "WORTH_SAMPLING", np.inf)
     plain = bt.fit(bt.LinearScorer(2), pairs, tolerance=1e-10)
     assert model.converged
     np.testing.assert_allclose(model.phi, plain.phi, rtol=0, atol=1e-5)

@@ -1,4 +1,4 @@
-"""The README is a promise: its example, its numbers, its commands and its line counts are true."""
+"""The README is a promise: its example, its numbers, its commands and its map are true."""
 
 import contextlib
 import io
@@ -27,22 +27,43 @@ def test_readme_example_prints_what_the_readme_says():
     assert output.getvalue() == block("text")
 
 
-def test_readme_fits_two_screens():
-    """At most 150 lines."""
-    assert len(README.splitlines()) <= 150
+def test_readme_formats_can_be_read(tmp_path):
+    """The rows that the README shows of each format are files that load_pairs reads, with all their pairs."""
+    shown = re.search(r"```text\n(answers\.jsonl .*?)```", README, re.DOTALL).group(1)
+    rows: dict[str, list[str]] = {}
+    for line in shown.splitlines():
+        name, row = line[:16].strip() or name, re.split(r"  +", line[16:])[0]  # noqa: F821  # the last file's name
+        rows.setdefault(name, []).append(row)
+    for name, lines in rows.items():
+        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+    found = {name: bradley_terry.load_pairs(tmp_path / name) for name in rows}
+    assert {name: len(pairs) for name, pairs in found.items()} == {"answers.jsonl": 3, "answers.csv": 2, "games.csv": 2}
+    assert found["answers.jsonl"].weights.tolist() == [1, 2, 1]
+    assert found["answers.csv"].n_prompts == 1
+    assert found["games.csv"].feature_names == ("Boston", "Detroit", "New York")
 
 
-def test_readme_map_has_every_room_with_its_length():
-    """Each room is named once, in the reading order, with the number of its lines; the course's rooms are one row."""
-    rows = re.findall(r"^\| `([a-z_/]+(?:\.py|/))` \| ([\d,]+) \|", README, re.MULTILINE)
-    found = {name: int(count.replace(",", "")) for name, count in rows}
+def test_readme_is_short():
+    """It has at most 170 lines."""
+    assert len(README.splitlines()) <= 170
+
+
+def test_readme_map_names_every_file_of_the_book_and_keeps_its_ceilings():
+    """Each module at the top level is named once, in the reading order, and is no longer than the map says."""
+    rows = re.findall(r"^\| `([a-z_]+)\.py` \| (\d+) \|", README, re.MULTILINE)
+    book = bradley_terry.__doc__.split("The folders are machinery.")[0]
+    assert [name for name, _ in rows] == re.findall(r"^    (\w+) {2,}\S", book, re.MULTILINE)
     package = ROOT / "bradley_terry"
-    truth: dict[str, int] = {}
-    for path in package.rglob("*.py"):
-        if path.name != "__main__.py":
-            name = path.name if path.parent == package else f"{path.parent.name}/"
-            truth[name] = truth.get(name, 0) + len(path.read_text(encoding="utf-8").splitlines())
-    assert found == truth
+    for name, ceiling in rows:
+        assert len((package / f"{name}.py").read_text(encoding="utf-8").splitlines()) <= int(ceiling), name
+
+
+def test_readme_names_every_folder_and_no_file_is_long():
+    """Each folder with code is named, and no file of the package has more than 500 lines."""
+    for path in (ROOT / "bradley_terry").rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 500, path
+    for path in (ROOT / "bradley_terry").glob("*/__init__.py"):
+        assert f"`{path.parent.name}/`" in README, path
 
 
 def test_readme_has_the_two_commands():

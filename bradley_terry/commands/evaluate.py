@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     pairs = matched(model, find_data(arguments.data).pairs, name=arguments.data)
     result = evaluate(model, pairs)
     if arguments.figures is not None:
-        from ..figures import model_figures
+        from ..drawing.figures import model_figures
 
         model_figures(model, result, result.margins, arguments.figures, weights=pairs.weights)
     if arguments.json:

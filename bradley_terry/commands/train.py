@@ -113,7 +113,7 @@ class TrainingRun:
         OSError
             If the folder cannot be written to.
         """
-        from .. import figures
+        from ..drawing import figures
 
         folder = Path(folder)
         _check_new("folder", folder, force)

@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..gradient_check.runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED, PRINTED, Stop, call, can_be_called_with, real_numbers
+from ..gradient_check.runner import (
+    ERROR,
+    FAILED,
+    NOT_ATTEMPTED,
+    PASSED,
+    PRINTED,
+    Stop,
+    call,
+    can_be_called_with,
+    real_numbers,
+)
 from ..logistic import Array
 
 __all__ = [

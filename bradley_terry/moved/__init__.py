@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES"]
 
+PACKAGE = __name__.rpartition(".")[0]  # bradley_terry
 MODULES = {
     "benchmark": "bench",
     "cli": "commands",
     "contests": "bench.workloads",
     "diagnosis": "gradient_check.diagnosis",
     "doctor": "commands.doctor",
+    "figures": "drawing.figures",
     "learner": "gradient_check.runner",
     "report": "commands.report",
     "text": "files.text",
@@ -32,10 +34,10 @@ class _Moved:
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, old = name.rpartition(".")
-        return ModuleSpec(name, cast("Loader", _Moved())) if package == __package__ and old in MODULES else None
+        return ModuleSpec(name, cast("Loader", _Moved())) if package == PACKAGE and old in MODULES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = import_module(f"{__package__}.{MODULES[spec.name.rpartition('.')[2]]}")
+        module = import_module(f"{PACKAGE}.{MODULES[spec.name.rpartition('.')[2]]}")
         self.own_spec = module.__spec__
         return module
 

@@ -1,28 +1,23 @@
-"""Threads: blocks of work shared among ours, and the BLAS kept to one of its own.
+"""Share blocks of work among threads; the answers come back in the order of the data.
 
-Results do not depend on the number of threads, bit for bit. Work is cut into the same ranges of blocks on any number of
-threads, and the answers come back in the order of the data. Compiled kernels and the BLAS let other Python threads run
-while they work, so plain threads are enough. A BLAS may split its sums differently for another number of threads, so
-matrix products run inside ``blas_on_one_thread``.
+Work is cut into the same ranges of blocks on any number of threads. Compiled kernels and the BLAS let other Python
+threads run while they work, so plain threads are enough.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from itertools import pairwise
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from threadpoolctl import LibController
-
-__all__ = ["blas_on_one_thread", "get_threads", "in_parts", "set_threads"]
+__all__ = ["get_threads", "in_parts", "set_threads"]
 
 T = TypeVar("T")
 PARTS = 16  # ranges of blocks, on any number of threads
@@ -110,50 +105,3 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
         if not helper.cancelled():
             helper.result()  # raises here what was raised in the helper
     return [answers[part] for part in range(n_parts)]
-
-
-def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
-    """Let matrix products use one thread in this context; products this small use one thread anyway."""
-    return nullcontext() if n_products <= 8_000 else _one_thread()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Set the number of threads of the BLAS to one, and restore it afterwards.
-
-    The setting belongs to the whole process. Where several of our threads are in this context at once, the first to
-    enter changes the setting and the last to leave restores it.
-    """
-    with _blas.lock:
-        _blas.depth += 1
-        if _blas.depth == 1:
-            _blas.before = [(library, library.get_num_threads()) for library in _blas.libraries()]
-            for library, n_threads in _blas.before:
-                if n_threads != 1:
-                    library.set_num_threads(1)
-    try:
-        yield
-    finally:
-        with _blas.lock:
-            _blas.depth -= 1
-            if _blas.depth == 0:
-                for library, n_threads in _blas.before:
-                    if n_threads != 1:
-                        library.set_num_threads(n_threads)
-
-
-class _Blas:
-    """How many contexts are open now, and the settings to restore."""
-
-    def __init__(self) -> None:
-        self.lock, self.depth = Lock(), 0
-        self.before: list[tuple[LibController, int]] = []
-
-    @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, and it is never deleted
-    def libraries(self) -> list[LibController]:
-        from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # keeps the package's import light
-
-        return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
-
-
-_blas = _Blas()

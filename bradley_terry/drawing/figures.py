@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from .evaluation import Evaluation
-from .model import Outcome, RewardModel
-from .plots import (
+from ..evaluation import Evaluation
+from ..model import Outcome, RewardModel
+from ..plots import (
     TEXT_SIZE,
     figure_of,
     new_axes,

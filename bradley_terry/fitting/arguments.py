@@ -1,0 +1,82 @@
+"""The arguments of ``fit``: checked before any work is done, and refused in one sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from ..pairs import PreferencePairs
+from ..scorers import Scorer, TableScorer, check_size
+
+__all__ = ["STEPS", "check_standardise", "checked_arguments", "generator", "split", "start"]
+
+STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # methods, and their largest number of steps
+
+
+def checked_arguments(
+    scorer: Scorer,
+    pairs: PreferencePairs,
+    method: str | None,
+    max_steps: int | None,
+    tolerance: float,
+    learning_rate: float | None,
+) -> tuple[str, int]:
+    """Return the method and the largest number of steps, or raise in one sentence."""
+    if not hasattr(scorer, "backward") or isinstance(scorer, type):
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
+        raise TypeError(f"scorer: expected one that is linear in phi to have the method hessian, got {scorer}")
+    if method is None:
+        method = "newton" if scorer.linear_in_phi else "adam"
+    if method not in STEPS:
+        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
+    if method == "newton" and not scorer.linear_in_phi:
+        raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
+    if max_steps is not None:
+        check_size("max_steps", max_steps)
+    if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
+        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
+    if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
+        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
+    return method, max_steps or STEPS[method]
+
+
+def check_standardise(scorer: Scorer, standardise: bool) -> None:
+    """Raise TypeError if the scorer cannot be fitted on standardised features."""
+    if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
+        raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Return the generator of this seed."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+    return np.random.default_rng(seed)
+
+
+def split(
+    scorer: Scorer, pairs: PreferencePairs, validation: float | PreferencePairs | None, seed: int
+) -> tuple[PreferencePairs, PreferencePairs | None]:
+    """Return training and validation pairs."""
+    if validation is None:
+        return pairs, None
+    if isinstance(validation, PreferencePairs):
+        scorer.check_features(validation.chosen, "validation")
+        return pairs, validation
+    if not isinstance(validation, float | int | np.number):
+        raise TypeError(f"validation: expected a share of the prompts or PreferencePairs, got {validation!r}")
+    return pairs.split(float(validation), seed=seed)
+
+
+def start(scorer: Scorer, initial: ArrayLike) -> Array:
+    """Return φ to start from."""
+    try:
+        phi = np.array(initial, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {initial!r}") from None
+    if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
+        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {initial!r}")
+    return phi

@@ -1,0 +1,25 @@
+"""Mini-batches that never separate the pairs of a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["batches"]
+
+
+def batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield rows of whole prompts in random order, at least ``batch_size`` at a time; a short rest joins the last."""
+    n_prompts = int(prompt_index.max()) + 1
+    place = rng.permutation(n_prompts)[prompt_index]  # of each row's prompt in the random order
+    rows = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place))  # where each prompt ends
+    start = 0
+    while start < len(rows):
+        stop = int(ends[np.searchsorted(ends, min(start + batch_size, len(rows)))])
+        if len(rows) - stop < batch_size / 2:
+            stop = len(rows)
+        yield rows[start:stop]
+        start = stop

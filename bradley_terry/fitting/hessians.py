@@ -1,0 +1,29 @@
+"""Hessians that are used again for as long as they serve, since computing one costs far more than a step with it."""
+
+from __future__ import annotations
+
+from ..logistic import Array
+from ..objective import Objective, Point
+
+__all__ = ["Hessians"]
+
+WELL = 0.1  # Keep the old Hessian only while each step shrinks the gradient to a tenth or less.
+
+
+class Hessians:
+    """The Hessian at each point, or an older one for as long as its steps shrink the gradient well."""
+
+    def __init__(self, objective: Objective, old: Array | None = None) -> None:
+        self.objective, self.matrix, self.is_exact = objective, old, False
+
+    def at(self, point: Point, *, exact: bool) -> Array:
+        """Return the Hessian to use at this point; ``exact`` rules out an older one."""
+        self.is_exact = exact or self.matrix is None
+        if self.matrix is None or exact:
+            self.matrix = self.objective.hessian(point.phi, margins=point.margins)
+        return self.matrix
+
+    def after_step(self, before: float, after: float) -> None:
+        """Drop the matrix unless its step shrank the largest gradient entry well, from ``before`` to ``after``."""
+        if not after <= WELL * before:
+            self.matrix = None

@@ -1,0 +1,78 @@
+"""The history of a fit, and who hears of each record: the callback and the progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ..evaluation import mean_accuracy
+from ..logistic import Array
+from ..model import HISTORY, read_only
+from ..objective import Objective, Point
+from ..pairs import PreferencePairs
+
+__all__ = ["Bar", "Callback", "Recorder"]
+
+Callback = Callable[[Mapping[str, object]], object]
+
+
+class Recorder:
+    """Keeps the history of a fit, and reports each record to the callback and the progress bar."""
+
+    def __init__(
+        self, objective: Objective, held_out: PreferencePairs | None, callback: Callback | None, bar: Bar
+    ) -> None:
+        self.pairs, self.callback, self.bar = objective.pairs, callback, bar
+        self.validation = None if held_out is None else objective.on(held_out, l2=0.0)
+        self.rows: list[tuple[float, ...]] = []
+
+    @property
+    def last_validation_loss(self) -> float:
+        """The validation loss of the latest record, or NaN."""
+        return self.rows[-1][HISTORY.index("validation_loss")]
+
+    def record(self, step: int, point: Point) -> bool:
+        """Add a row; return True if the callback asks to stop."""
+        phi, loss = point.phi, point.loss
+        accuracy = mean_accuracy(point.margins, self.pairs.labels, self.pairs.weights)
+        validation_loss = np.nan if self.validation is None else self.validation(phi)[0]
+        norms = float(np.linalg.norm(point.gradient)), float(np.linalg.norm(phi))
+        row = (step, loss, validation_loss, accuracy, *norms)
+        self.rows.append(row)
+        self.bar.update(len(self.rows) - 1, loss)
+        if self.callback is None:
+            return False
+        answer = self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()})
+        return isinstance(answer, bool | np.bool_) and bool(answer)
+
+    def history(self) -> dict[str, Array]:
+        """Return the records by name, each a read-only array."""
+        columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
+        history = {name: read_only(column) for name, column in zip(HISTORY, columns, strict=True)}
+        history["step"] = read_only(columns[0], np.int64)
+        return history
+
+
+class Bar:
+    """A tqdm progress bar, or nothing."""
+
+    def __init__(self, shown: bool, name: str, total: int) -> None:
+        self.bar = None
+        if shown:
+            from tqdm import tqdm  # noqa: PLC0415  # imported only if a bar is shown
+
+            self.bar = tqdm(total=total, desc=name, unit="step", leave=False)
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def update(self, n: int, loss: float) -> None:
+        """Move the bar to n and show the loss beside it."""
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            self.bar.update(n - self.bar.n)

@@ -1,0 +1,34 @@
+"""Start Newton's method from the minimum of a sample, where there are many pairs for each parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..logistic import Array
+from ..model import Outcome
+from ..newton import minimise
+from ..objective import Objective, Point
+
+__all__ = ["sampled_start"]
+
+SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a sample is drawn from 8 times as many
+
+
+def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array] | None:
+    """Return the point fitted to a sample of the pairs and the sample's Hessian, or None if that does not help.
+
+    A sample of n pairs determines H to about 2·√(parameters / n): a fifth with 100 pairs for each parameter. With its
+    H, each step leaves about that share of the error, for the price of one pass over the data.
+    """
+    pairs, size = objective.pairs, SAMPLE_FOR_A_PARAMETER * point.phi.size
+    if len(pairs) < WORTH_SAMPLING * size:
+        return None
+    rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
+    if pairs.weights is not None and not pairs.weights[rows].any():
+        return None
+    sample = objective.on(pairs.subset(rows))
+    found = minimise(sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance))
+    if found.outcome is not Outcome.CONVERGED or found.hessian is None:
+        return None
+    start = objective.at(found.point.phi)
+    return (start, found.hessian) if start.loss < point.loss else None

@@ -1,0 +1,49 @@
+"""Fit on features of mean 0 and variance 1, and return to the original features afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ..logistic import Array
+from ..pairs import PreferencePairs
+from ..scorers import Scorer
+
+__all__ = ["Units"]
+
+
+class Units(NamedTuple):
+    """The change of units to features of mean 0 and variance 1: u = (x - shift) / scale."""
+
+    shift: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, pairs: PreferencePairs) -> Units:
+        """Return the units of these pairs, over both answers. A constant feature keeps its own.
+
+        The computed spread of a constant is not quite zero because its mean is rounded; below that noise it counts as
+        zero.
+        """
+        both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
+        spread = both.std(axis=0)
+        return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
+
+    def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
+        """Return the same pairs with features in these units."""
+        chosen, rejected = ((features - self.shift) / self.scale for features in (pairs.chosen, pairs.rejected))
+        return replace(pairs, chosen=chosen, rejected=rejected)
+
+    def parameters_for_standardised(self, scorer: Scorer, phi: Array) -> Array:
+        """Return φ for features in these units: the inverse change, x = (u - (-shift/scale)) / (1/scale)."""
+        return scorer.rescaled(phi, -self.shift / self.scale, 1 / self.scale)  # type: ignore[attr-defined]  # checked
+
+    def undone(self, scorer: Scorer, phi: Array, information: Array | None) -> tuple[Array, Array | None]:
+        """Return φ and information for the original features.
+
+        Weights become w/scale, so that d/dw becomes scale·d/dw, and the information has two such derivatives.
+        """
+        phi = scorer.rescaled(phi, self.shift, self.scale)  # type: ignore[attr-defined]  # checked
+        return phi, None if information is None else information * np.outer(self.scale, self.scale)

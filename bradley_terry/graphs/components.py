@@ -1,0 +1,102 @@
+"""Groups in a graph whose edges lead from winners to losers: strongly connected ones, and connected ones."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["components", "count_connected"]
+
+Items = NDArray[np.int64]
+
+
+def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
+    """Return the strongly connected groups of items 0 … n - 1, those that have beaten others before these.
+
+    Within a group every item has beaten every other, directly or through a chain of wins. Wherever the order leaves a
+    choice, the group with the smallest item comes first. Each win is given once.
+
+    Tarjan's algorithm (1972, SIAM Journal on Computing 1(2), 146-160) finds the groups, each after all groups below it.
+    The reverse of that order is one of many that run from strong to weak; Kahn's algorithm finds the one described.
+    """
+    group = _group_of_each_item(n, winners, losers)
+    smallest = np.unique(group, return_index=True)[1]
+    group = np.argsort(np.argsort(smallest))[group]  # numbered by the smallest item in each group
+    items, stops = np.argsort(group, kind="stable").tolist(), np.cumsum(np.bincount(group)).tolist()
+    members = [items[start:stop] for start, stop in pairwise([0, *stops])]
+    between = group[winners] != group[losers]
+    order = _strongest_first(len(members), group[winners[between]], group[losers[between]])
+    return [members[g] for g in order]
+
+
+def count_connected(n: int, winners: Items, losers: Items) -> int:
+    """Count the groups of items that have met one another, directly or through others, whoever won."""
+    group = np.arange(n)
+    while True:  # each item takes the smallest group number among those it met, until nothing changes
+        new = group.copy()
+        np.minimum.at(new, winners, group[losers])
+        np.minimum.at(new, losers, group[winners])
+        new = new[new]  # and then that number's own number, so that the distance covered doubles in each round
+        if np.array_equal(new, group):
+            return len(np.unique(group))
+        group = new
+
+
+def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:
+    """Return for each of n winners the list of those it has beaten."""
+    order = np.argsort(winners, kind="stable")
+    starts, losers_in_order = np.searchsorted(winners[order], np.arange(n + 1)).tolist(), losers[order].tolist()
+    return [losers_in_order[start:stop] for start, stop in pairwise(starts)]
+
+
+def _group_of_each_item(n: int, winners: Items, losers: Items) -> Items:
+    """Return the number of each item's group, (n_items,), by Tarjan's algorithm, without recursion.
+
+    A depth-first walk numbers the items as it finds them, and ``low`` is the smallest number an item is known to lead
+    back to. Where that is its own number, it closes a group: itself and all items found since that have no group yet.
+    """
+    beaten = [iter(items) for items in _beaten(n, winners, losers)]  # an iterator knows where the walk must resume
+    number, low, group = [0] * n, [0] * n, [0] * n  # a low of 0 means "not found yet", n + 1 "already in a group"
+    waiting: list[int] = []  # found, but not yet in a group
+    n_found, n_groups = 0, 0
+    for root in range(n):
+        path = [] if low[root] else [root]
+        while path:
+            item = path[-1]
+            if not low[item]:
+                n_found += 1
+                number[item] = low[item] = n_found
+                waiting.append(item)
+            for loser in beaten[item]:
+                if not low[loser]:
+                    path.append(loser)
+                    break
+                if low[loser] < low[item]:  # noqa: PLR1730  # min() would cost a call for every win
+                    low[item] = low[loser]
+            else:
+                path.pop()
+                if low[item] < number[item]:
+                    low[path[-1]] = min(low[path[-1]], low[item])
+                    continue
+                while low[item] <= n:
+                    group[waiting[-1]], low[waiting.pop()] = n_groups, n + 1
+                n_groups += 1
+    return np.array(group, dtype=np.int64)
+
+
+def _strongest_first(n: int, winners: Items, losers: Items) -> list[int]:
+    """Order 0 … n - 1 so that winners come before losers, always taking the smallest number that is free (Kahn)."""
+    beaten = _beaten(n, winners, losers)
+    n_above = np.bincount(losers, minlength=n).tolist()
+    free = [group for group in range(n) if not n_above[group]]  # sorted, and therefore a heap
+    order = []
+    while free:
+        order.append(heappop(free))
+        for loser in beaten[order[-1]]:
+            n_above[loser] -= 1
+            if not n_above[loser]:
+                heappush(free, loser)
+    return order
