@@ -81,15 +81,15 @@ EARLIER = {
 
 
 def exists(module: str) -> bool:
-    """Tell whether there is a module of this name in the package."""
+    """Return whether there is a module of this name in the package."""
     try:
         return find_spec(f"bradley_terry.{module}") is not None
-    except ModuleNotFoundError:  # its folder is not there
+    except ModuleNotFoundError:  # its folder does not exist
         return False
 
 
 def require(module: str) -> None:
-    """Skip the test where the module, or what it moved to, is not there yet."""
+    """Skip the test if the module, or the one that it moved to, does not exist yet."""
     target = MODULES.get(module, module)
     if not exists(target):
         pytest.skip(f"bradley_terry.{target} does not exist yet")
@@ -97,7 +97,7 @@ def require(module: str) -> None:
 
 @pytest.mark.parametrize("old", MODULES)
 def test_an_old_name_is_the_module_with_the_new_name(old: str) -> None:
-    """Both names import one module, whose own name and specification are the new ones."""
+    """Both names import the same module, and its ``__name__`` and ``__spec__`` are the new ones."""
     require(old)
     new = f"bradley_terry.{MODULES[old]}"
     module = import_module(f"bradley_terry.{old}")
@@ -116,7 +116,7 @@ def test_every_public_name_of_an_earlier_module_can_be_imported_from_it(module: 
 
 
 def test_unknown_modules_are_still_unknown() -> None:
-    """Only the modules of the table are looked up; another name is a ModuleNotFoundError that gives it."""
+    """Only names in the table are redirected. Any other unknown name raises a ModuleNotFoundError that names it."""
     with pytest.raises(ModuleNotFoundError, match="ranking_looses"):
         import_module("bradley_terry.ranking_looses")
     with pytest.raises(ModuleNotFoundError, match="another_package"):
