@@ -1,10 +1,10 @@
 """The loss that trains reward models: L(φ) = mean of -log sigma(Δ), with Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected).
 
-The modules at the top level are the book. Read them in this order; each imports only from those before it:
+Read the modules at the top level like a book, in this order. Each imports only from those before it and from folders:
 
     logistic     sigma, log sigma, logit without overflow
     preference   the Bradley-Terry model: two rewards in, one probability out
-    losses       -log sigma(Δ): value, gradient, curvature, mean
+    losses       -log sigma(Δ): its value, gradient, curvature and mean
     scorers      r_φ: linear, MLP, table; forward and backward side by side
     pairs        PreferencePairs: checked once, then frozen
     backend      from φ to margins, loss and gradient, in NumPy
@@ -12,23 +12,23 @@ The modules at the top level are the book. Read them in this order; each imports
     inference    standard errors; whether a table has a finite fit
     evaluation   accuracy, calibration, intervals
     model        RewardModel: a fitted scorer, saved and loaded
-    newton       Newton's method
-    training     fit: which method, gradient descent and Adam, history, when to stop
-    datasets     data that ship with the package, and simulated data with a known truth
+    newton       Newton's method, with control of the step
+    training     fit: chooses the method; gradient descent and Adam; when to stop
+    datasets     the data sets of the package, and simulated data with a known truth
     plots        pictures of the loss and of a fitted model
 
-The folders are machinery. Open one when you need what it does:
+The folders are machinery. Open one only when you want to know how it works:
 
     arrays           arrays that are checked and frozen
     threads          work shared among threads, with the same result for any number of them
     kernels          the compiled twin of the backend
-    fitting          what a fit needs besides its method
+    fitting          what a fit needs besides its method: checks, history, mini-batches
     graphs           which items can be compared with which
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model
-    commands         the command line, and the same as Python functions
-    bench            speed beside other libraries and the limits of the machine
+    commands         the command line, and its commands as Python functions
+    bench            speed compared with other libraries and with the limits of the machine
     course           what the lessons need
     moved            where the modules of earlier versions are now
 
@@ -44,7 +44,7 @@ One pair goes through the modules like this, forward and back:
        |  weighted mean
     loss                             one number, nats          L(φ)
 
-    d_margins = -sigma(-Δ)/n  ->  d_rewards = ±d_margins  ->  scorer.backward  ->  gradient, in the shape of φ
+    d_margins = -sigma(-Δ)/n  ->  d_rewards = ±d_margins  ->  scorer.backward  ->  gradient, same shape as φ
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ __all__ = [
     "warmup",
 ]
 
-# Imported on first use, which keeps `import bradley_terry` light: these need Numba, Matplotlib or modules of files.
+# Imported on first use, so that `import bradley_terry` stays fast: these need Numba, Matplotlib or many more modules.
 _NAMES = {
     "ConvergenceWarning": "training",
     "Evaluation": "evaluation",

@@ -1,4 +1,4 @@
-"""``python -m bradley_terry`` is ``bradley-terry``."""
+"""``python -m bradley_terry`` does the same as ``bradley-terry``."""
 
 import sys
 

@@ -1,14 +1,14 @@
 """The reference backend, in NumPy: from φ to margins, to the loss, and back to the gradient.
 
-    sides      (chosen, +1), (rejected, -1)     or (chosen - rejected, +1) where the reward is linear in the features
+    sides      (chosen, +1), (rejected, -1)     or (chosen - rejected, +1) if the reward is linear in the features
     forward    Δ = Σ sign · r_φ(side)           loss = Σ w·l(Δ - m, t) / Σ w
     back       d_margins = w·l'(Δ - m, t) / Σ w       gradient = Σ backward(side, sign · d_margins)
 
-Both answers go through the same φ, so the gradient adds what each of them contributes, with opposite signs. A linear
-reward of a difference is the difference of the rewards: subtracting first is cheaper, and whatever both answers share
-(a shift of the features, a large offset) then cancels exactly.
+Both rewards use the same φ, so the gradient is the sum of their two contributions, with opposite signs. If rewards are
+linear, the reward of the difference is the difference of the rewards. Subtracting first is then cheaper, and what both
+answers share (a shift of the features, a large offset) cancels exactly.
 
-These formulas serve every scorer and every loss. The compiled backends in ``kernels`` compute the same numbers faster.
+These formulas work for every scorer and loss. The compiled backends in ``kernels`` compute the same numbers faster.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Backend", "NumpyBackend"]
 
 
 class Backend(Protocol):
-    """What an objective asks about one scorer and one set of pairs; the L2 penalty is the objective's own."""
+    """What an ``Objective`` needs for one scorer and one set of pairs. The objective adds the L2 penalty itself."""
 
     def margins(self, phi: Array) -> Array:
         """Return Δ, (n_pairs,), in log-odds."""
@@ -38,7 +38,7 @@ class Backend(Protocol):
         """Return the mean loss, in nats, and its gradient, (n_parameters,)."""
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
-        """Return loss, gradient and margins, computed together where that saves work."""
+        """Return loss, gradient and margins, computed together if that saves work."""
 
     def curvatures(self, margins: Array) -> Array:
         """Return w·l''(Δ - m, t) / Σ w for each pair, (n_pairs,)."""
@@ -66,7 +66,7 @@ class NumpyBackend:
         return self.all_at(phi)[:2]
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
-        """Return loss, gradient and margins. Each side goes forward once and back once."""
+        """Return loss, gradient and margins, with one forward and one backward pass for each side."""
         with self._one_blas_thread():
             ways = [(forward(self.scorer, phi, features), sign) for features, sign in self.sides]
             margins = _sum([sign * rewards for (rewards, _), sign in ways])
@@ -103,5 +103,5 @@ def _sum(arrays: list[Array]) -> Array:
 
 
 def _share(values: Array, weights: Array | None) -> Array:
-    """Return w·v / Σ w, or v / n."""
+    """Return w·v / Σ w, or v / n without weights."""
     return values / values.size if weights is None else values * weights / weights.sum()

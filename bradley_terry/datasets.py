@@ -1,10 +1,10 @@
-"""Where pairs come from: three tables of real choices, simulated people whose true reward is known, and your files.
+"""Where pairs come from: three tables of real choices, simulated people whose true reward is known, or your files.
 
-    travel_modes, citations, baseball    real choices, whose published fits ours can be compared with
+    travel_modes, citations, baseball    real choices, with published fits to compare ours with
     synthetic                            preferences drawn from a known reward, to see whether a fit recovers it
-    load_pairs, read_texts, save_pairs   JSONL, CSV, NPZ and NPY files; they come from ``files``
+    load_pairs, read_texts, save_pairs   JSONL, CSV, NPZ and NPY files; defined in ``files``
 
-All pairs come with prompts and feature names filled in.
+All of them fill in the prompts and feature names of the pairs.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def citations() -> PreferencePairs:
     Returns
     -------
     PreferencePairs of items
-        For ``TableScorer(4)``: Biometrika, Comm Statist, JASA, JRSS-B. There are two rows for each two journals, one
-        for each direction, and the weight of a row is its number of citations. Self-citations are left out.
+        For ``TableScorer(4)``: Biometrika, Comm Statist, JASA, JRSS-B. Every two journals have two rows, one for each
+        direction. The weight of a row is its number of citations. Self-citations are left out.
         ``prompts`` names the matchup: "Biometrika vs Comm Statist".
 
     References
@@ -123,13 +123,13 @@ def baseball(home_advantage: bool = False) -> PreferencePairs:
     ----------
     home_advantage : bool
         False: items for ``TableScorer(7)``, the teams in alphabetical order, Baltimore first. True: features for
-        ``LinearScorer(7)``: six teams, 1 for the team itself (Baltimore is the reference), and "at home", 1 or 0.
+        ``LinearScorer(7)``, each 1 or 0: one for each team but Baltimore (the reference), and "at home".
 
     Returns
     -------
     PreferencePairs
-        One row for each home team, away team and winner, if there was such a game; its weight is the number of games.
-        ``prompts`` names the matchup, "Baltimore vs Boston", the same for both home teams.
+        One row for each home team, away team and winner, if there was such a game. Its weight is the number of games.
+        ``prompts`` names the matchup, "Baltimore vs Boston", no matter which team is at home.
 
     References
     ----------
@@ -177,19 +177,19 @@ def synthetic(
     ----------
     n_pairs : int, at least 1
     scorer : Scorer, optional
-        The form of the true reward. By default it is linear, in as many features as φ has.
+        The form of the true reward. By default it is linear, with one feature for each entry of φ.
     phi : array_like, (n_parameters,), optional
-        The true parameters. By default (1, -2, 0.5) without a scorer, else ``synthetic_phi(scorer, seed)``.
+        The true parameters. By default (1, -2, 0.5), or ``synthetic_phi(scorer, seed)`` if a scorer is given.
     pairs_per_prompt : int, at least 1
         If more than one, all answers to a prompt share a random offset of their features, as answers to one question
-        share its subject. The offset changes a linear reward, but not the preferences.
+        share its subject. With a linear scorer, the offset changes the rewards but not the preferences.
     seed : int, at least 0
         The same seed gives the same pairs.
 
     Returns
     -------
     PreferencePairs
-        Standard normal features (plus the offset), or two different random items. The winner is stored as chosen.
+        Standard normal features (plus the offset), or two different random items. The preferred one is ``chosen``.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def synthetic(
     b: NDArray[np.generic]
     if is_table:
         a = rng.integers(size, size=n_pairs)
-        b = (a + rng.integers(1, size, size=n_pairs)) % size  # 1 … size - 1 further on, so never the same item
+        b = (a + rng.integers(1, size, size=n_pairs)) % size  # 1 to size - 1 further on, so never the same item
         names = [f"item {i}" for i in range(size)]
     else:
         offset = 0.0 if pairs_per_prompt == 1 else rng.standard_normal((int(prompts[-1]) + 1, size))[prompts]
@@ -230,9 +230,9 @@ def synthetic(
 
 
 def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
-    """Return the true φ that ``synthetic`` uses for this scorer and seed unless it is given one.
+    """Return the true φ that ``synthetic`` uses by default for this scorer and seed.
 
-    It is ``scorer.initial`` if that is random (the MLP), and standard normal if that is zero.
+    It is ``scorer.initial`` if that is random (the MLP). If that is zero, it is standard normal.
     """
     _check_whole("seed", seed, 0)
     rng = np.random.default_rng([seed, 1])  # a different stream from that of the features

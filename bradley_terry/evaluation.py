@@ -1,8 +1,8 @@
-"""How good is a reward model? Its loss beside log 2, its accuracy, its calibration, and how certain these numbers are.
+"""How good is a reward model? Its loss compared with log 2, its accuracy, its calibration, and their uncertainty.
 
 Everything here starts from the margins Δ. Accuracy asks which answer has the higher reward, so it looks at Δ itself.
-Loss, Brier score and calibration are about the probability that the loss trains, P(chosen preferred) = sigma(Δ - m),
-where m is the target margin (0 unless given). Each is a weighted mean over pairs with label t and p = P:
+Loss, Brier score and calibration use the probability that training fits, p = P(chosen preferred) = sigma(Δ - m), where
+m is the target margin (by default 0). A pair with label t and true probability p* adds to the weighted means:
 
     loss       t·softplus(-z) + (1-t)·softplus(z),  z = Δ - m            floor: the entropy of the choices
     accuracy   t·[Δ > 0] + (1-t)·[Δ < 0] + ½·[Δ = 0]                     ceiling: mean max(p*, 1 - p*)
@@ -44,12 +44,12 @@ __all__ = [
     "wilson_intervals",
 ]
 
-QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within so many standard deviations of its mean
+QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations of its mean
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Predicted against observed: how often the favoured answer is chosen, by how sure the model was of it.
+    """Predicted and observed probabilities: how often the favoured answer was chosen, for each level of confidence.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class Reliability:
     predicted, observed : arrays, (n_bins,), in [0, 1]
         Mean predicted probability, and share of the pairs in which the favoured answer was chosen. NaN in an empty bin.
     weight : array, (n_bins,)
-        Each bin's share of the total weight. These sum to 1.
+        Each bin's share of the total weight. The shares sum to 1.
     n_pairs : array of int, (n_bins,)
         Number of pairs in each bin.
     intervals : array, (n_bins, 2), in [0, 1]
-        95 % interval of each observed share, see ``reliability``. NaN in an empty bin, and everywhere unless given.
+        95 % interval of each observed share; see ``reliability``. NaN in an empty bin; all NaN by default.
     """
 
     edges: Array
@@ -82,11 +82,11 @@ class Reliability:
         names = [field.name for field in dataclasses.fields(self)]
         return all(np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True) for name in names)
 
-    __hash__ = None  # type: ignore[assignment]  # arrays have none
+    __hash__ = None  # type: ignore[assignment]  # arrays have no hash
 
     @property
     def expected_calibration_error(self) -> float:
-        """ECE: mean |observed - predicted| over the bins, weighted by the pairs in them, in [0, 1]."""
+        """ECE: the mean of |observed - predicted| over the bins, weighted by ``weight``, in [0, 1]."""
         full = self.weight > 0
         return float(np.sum(self.weight[full] * np.abs(self.observed[full] - self.predicted[full])))
 
@@ -194,7 +194,7 @@ def evaluate(
     ----------
     scorer : Scorer or RewardModel
     phi : array_like, (n_parameters,)
-        The parameters of the scorer. A model has its own.
+        The parameters of the scorer. A model has its own φ.
     pairs : PreferencePairs
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
@@ -249,7 +249,7 @@ def _parts(
     """Return scorer, φ and pairs from the arguments of either form of ``evaluate``."""
     if hasattr(scorer, "scorer"):  # a RewardModel; its module imports this one
         if phi is not None and pairs is not None:
-            raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi beside its own")
+            raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi besides its own")
         model = cast("RewardModel", scorer)
         return model.scorer, model.phi, cast("PreferencePairs", phi if pairs is None else pairs)
     if phi is None or isinstance(phi, PreferencePairs):
@@ -258,7 +258,7 @@ def _parts(
 
 
 def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, float, float, float]:
-    """Return smallest, quartiles and largest. Each is the smallest margin with at least its share of weight below."""
+    """Return minimum, quartiles and maximum. Each is the smallest margin with at least its share of weight up to it."""
     margins, weights = (margins, None) if weights is None else (margins[weights > 0], weights[weights > 0])
     shares = [0, 0.25, 0.5, 0.75, 1]
     a, b, c, d, e = (float(x) for x in np.quantile(margins, shares, weights=weights, method="inverted_cdf"))
@@ -266,7 +266,7 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
 
 
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
-    """Return the accuracy of each pair: t where Δ > 0, 1 - t where Δ < 0, ½ where Δ = 0, with t = 1 unless given.
+    """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1.
 
     Their weighted mean is the pairwise accuracy. A scorer that gives every answer the same reward gets ½, and a pair
     that was a tie gives ½ for every model.
@@ -282,7 +282,7 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
-    """Return the weighted mean of ``pairwise_accuracies``, simply by counting where there are no labels and weights."""
+    """Return the weighted mean of ``pairwise_accuracies``. Without labels and weights, counting is enough."""
     if labels is None and weights is None:
         wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
         return (wins + 0.5 * (margins.size - wins - losses)) / margins.size
@@ -297,11 +297,11 @@ def reliability(
     n_bins: int = 10,
     prompt_index: ArrayLike | None = None,
 ) -> Reliability:
-    """Sort pairs by how sure the model is of its favourite, and compare with how often the favourite was chosen.
+    """Bin pairs by the probability of the answer that the model favours, and count how often that answer was chosen.
 
-    The order in which a pair is stored carries no information (chosen always comes first), so each pair is turned
-    towards the answer that the model favours: predicted is sigma(|z|) in [1/2, 1], and observed is t if z > 0, 1 - t if
-    z < 0, ½ if z = 0.
+    The order in which a pair is stored carries no information (chosen always comes first). So both probabilities are
+    those of the answer that the model favours: predicted is sigma(|z|), in [1/2, 1], and observed is t if z > 0, 1 - t
+    if z < 0, ½ if z = 0.
 
     Parameters
     ----------
@@ -310,15 +310,15 @@ def reliability(
     weights, labels : array_like, (n_pairs,), optional
     n_bins : int, at least 1
     prompt_index : array_like of int, (n_pairs,), optional
-        Number of each pair's prompt, 0 … n_prompts - 1. Unless given, every pair is a prompt of its own.
+        Number of each pair's prompt, 0 … n_prompts - 1. By default every pair has a prompt of its own.
 
     Notes
     -----
-    Pairs of one prompt are not independent, so the intervals count each prompt of a bin as one trial. The observed
+    Pairs of one prompt are not independent, so the intervals count each prompt in a bin as one trial. The observed
     share is Σ W·s / Σ W, where W is the weight of a prompt's pairs in the bin and s their own share. Since s lies in
     [0, 1] and has mean p, its variance is at most p(1 - p), and that of the observed share at most p(1 - p)/n with
-    n = (Σ W)² / Σ W². This n, the effective sample size of Kish (1965, Survey Sampling), is the number of prompts if
-    all have the same weight, and less otherwise. It is the number of trials for ``wilson_intervals``.
+    n = (Σ W)² / Σ W². This n is the effective sample size of Kish (1965, Survey Sampling): the number of prompts if all
+    have the same weight, and less otherwise. ``wilson_intervals`` uses it as the number of trials.
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
@@ -345,7 +345,7 @@ def _effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: A
     """Return (Σ W)² / Σ W² over the prompts of each bin, (n_bins,), NaN in an empty bin."""
     cell = bins * (int(prompts.max()) + 1) + prompts  # one number for each combination of bin and prompt
     order = np.argsort(cell, kind="stable")
-    first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination begins
+    first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination starts
     in_bin, of_prompt = bins[order][first], np.add.reduceat(w[order], first)
     total = np.bincount(in_bin, weights=of_prompt, minlength=n_bins)
     shares = of_prompt / np.where(total > 0, total, np.nan)[in_bin]  # W / Σ W cannot overflow when squared
@@ -356,15 +356,15 @@ def _effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: A
 def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
     """Return the 95 % interval of each share p̂ that was observed in n trials, (n, 2), in [0, 1]; NaN stays NaN.
 
-    The interval holds every p whose normal test does not reject p̂, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
+    The interval contains every p that a normal test does not reject, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
     with c = 1.96²/n, this is the quadratic (1 + c)·p² - (2p̂ + c)·p + p̂² <= 0, and the interval lies between its roots.
-    Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n) it stays in [0, 1] and has a width also at p̂ = 0 and 1.
+    Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n), it stays in [0, 1], and its width is positive even at p̂ = 0 and p̂ = 1.
 
     Parameters
     ----------
     shares : array_like, (n,), in [0, 1]
     n_trials : array_like, (n,) or one number, above 0
-        Need not be whole.
+        They need not be whole numbers.
 
     References
     ----------
@@ -378,8 +378,8 @@ def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
     """
     p, c = np.asarray(shares, dtype=np.float64), QUANTILE_95**2 / np.asarray(n_trials, dtype=np.float64)
     middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)
-    # The product of the roots is p̂²/(1 + c). Taking the smaller root from it, and the larger by the symmetry p → 1 - p,
-    # gives exactly 0 at p̂ = 0 and exactly 1 at p̂ = 1.
+    # The product of the roots is p̂²/(1 + c), so the larger root gives the smaller, exactly 0 at p̂ = 0. In the same way,
+    # the symmetry p → 1 - p gives the larger root, exactly 1 at p̂ = 1.
     low = p * p / (middle + half)
     high = 1 - (1 - p) ** 2 / (1 + c - middle + half)
     return np.stack([low, high], axis=-1)
@@ -394,9 +394,9 @@ def bootstrap_interval(
     n_bootstrap: int = 2000,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Return a percentile bootstrap interval of the weighted mean of ``values`` that resamples whole prompts.
+    """Return a percentile bootstrap interval of the weighted mean of ``values``, from resamples of whole prompts.
 
-    Pairs of one prompt are not independent: they share the answers and often the person. Resampling them one by one
+    Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
     would pretend to more data than there is and give intervals that are too narrow.
 
     Parameters
@@ -421,7 +421,7 @@ def bootstrap_interval(
     n = int(prompts.max()) + 1
     if n < 2:
         return None
-    weight = np.bincount(prompts, weights=w, minlength=n)  # of each prompt
+    weight = np.bincount(prompts, weights=w, minlength=n)  # (n_prompts,)
     total = np.bincount(prompts, weights=w * v, minlength=n)
     means = []
     for _ in range(n_bootstrap):

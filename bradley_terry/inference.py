@@ -24,8 +24,8 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
     scorer : Scorer
         For a table the covariance allows for the fact that all rewards can shift together.
     information : array, (n_parameters, n_parameters)
-        Σ w · d²L/dφ², the second derivative of the summed loss, with weights read as counts. With l2 > 0 the result
-        is the Laplace approximation of the posterior, where l2 stands for a Gaussian prior.
+        Σ w · d²L/dφ², the second derivative of the summed loss; weights are treated as counts. With l2 > 0 the result
+        is the Laplace approximation of the posterior, with the Gaussian prior that l2 stands for.
     reference : int, optional
         For a table: the item whose reward is set to 0 and has no error. Without it the rewards sum to zero.
 
@@ -36,22 +36,22 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
 
     Notes
     -----
-    For a table without l2, H·1 = 0. H + 11ᵀ/n is invertible, and (H + 11ᵀ/n)⁻¹ - 11ᵀ/n is the pseudo-inverse of H, the
-    covariance of rewards that sum to zero. Rewards relative to item k are A·r with A = I - 1·e_kᵀ: A·Cov·Aᵀ.
+    The information H of a table without l2 has H·1 = 0. Then (H + 11ᵀ/n)⁻¹ - 11ᵀ/n is the pseudo-inverse of H, and the
+    covariance of rewards that sum to zero. Rewards relative to item k, A·r with A = I - 1·e_kᵀ, have A·Cov·Aᵀ.
     """
     n = len(information)
     if not isinstance(scorer, TableScorer):
         if reference is not None:
             raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
-        # In units in which every parameter has information 1, the rank test does not depend on the features' units.
+        # Rescale so that every parameter has information 1: then the rank test does not depend on the features' units.
         diagonal = np.diag(information)
         unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         return _inverse(information * np.outer(unit, unit)) * np.outer(unit, unit)
     if n == 1:
         return np.zeros((1, 1))  # a single reward is zero by convention
-    information = information - information.mean()  # l2 also fixes the mean reward, which is zero here by definition
+    information = information - information.mean()  # drop what l2 adds for the mean reward, which is zero by definition
     size = float(np.abs(information).max())
-    inverse = _inverse(information + size / n)  # size·11ᵀ/n is 11ᵀ/n on the scale of H, so that one rank test suffices
+    inverse = _inverse(information + size / n)  # size·11ᵀ/n, on the scale of H, so that one rank test is enough
     centre = np.eye(n) - 1 / n
     if reference is not None:
         if not -n <= reference < n:
@@ -74,15 +74,15 @@ def _inverse(information: Array) -> Array:
     worst = int(np.abs(vectors[:, int(np.argmin(eigenvalues))]).argmax())
     raise ValueError(
         f"standard errors: {int(weak.sum())} direction(s) of phi are not determined by these pairs "
-        f"(parameter {worst} is the largest part of one); drop a feature or use l2 > 0"
+        f"(parameter {worst} contributes most to one of them); drop a feature or use l2 > 0"
     )
 
 
 def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     """Group items so that within a group every item has beaten every other, directly or through a chain of wins.
 
-    A table has a finite best fit, unique up to a shift, exactly when there is one group (Ford 1957). If a group has
-    beaten another and never lost to it, its rewards grow without end; groups that never met cannot be compared.
+    A table has a finite best fit, unique up to a shift, exactly when there is one group (Ford 1957). If one group has
+    beaten another and never lost to it, its rewards grow without end. Groups that never met cannot be compared.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     Returns
     -------
     list of sorted lists of item numbers
-        A group comes before all groups that it has beaten, directly or through others. Wherever this leaves a choice,
-        the group with the smallest item number comes first.
+        A group comes before all groups that it has beaten, directly or through others. If this leaves a choice, the
+        group with the smallest item number comes first.
 
     References
     ----------
@@ -104,7 +104,7 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
 
 
 def _wins(pairs: PreferencePairs) -> tuple[Items, Items]:
-    """Return winners and losers of all pairs that have weight, each combination once."""
+    """Return winners and losers of all pairs of positive weight, each combination once."""
     if not pairs.is_items:
         raise ValueError("pairs: expected item numbers, got features")
     n = pairs.n_items
@@ -113,11 +113,11 @@ def _wins(pairs: PreferencePairs) -> tuple[Items, Items]:
     w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
     forward, backward = (t > 0) & (w > 0), (t < 1) & (w > 0)
     wins = np.sort(np.concatenate([(chosen * n + rejected)[forward], (rejected * n + chosen)[backward]]))
-    wins = wins[np.diff(wins, prepend=-1) > 0]  # np.unique gives the same, many times slower
+    wins = wins[np.diff(wins, prepend=-1) > 0]  # np.unique gives the same result, but many times slower
     return wins // n, wins % n
 
 
 def connected_groups(pairs: PreferencePairs) -> int:
-    """Count the groups of items that have met one another, directly or through other items, whoever won."""
+    """Count the groups of items that have met one another, directly or through other items. Who won is irrelevant."""
     winners, losers = _wins(pairs)
     return count_connected(pairs.n_items, winners, losers)

@@ -27,10 +27,10 @@ Numbers = Array | NDArray[np.float32] | Sequence[float]  # ArrayLike without the
 
 
 def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floating]]:
-    """Return ``values`` as float64, and the dtype that the answer should have: float32 for float32, else float64.
+    """Return ``values`` as float64, and the dtype of the result: float32 for float32 values, else float64.
 
-    float32 is computed in float64 and rounded once at the end, which is both simpler and more exact than working
-    in float32 throughout.
+    float32 values are computed in float64 and rounded once at the end. This is both simpler and more accurate than
+    working in float32 throughout.
     """
     try:
         array = np.asarray(values)
@@ -44,7 +44,7 @@ def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floatin
 
 
 def _answer(result: Array, dtype: np.dtype[np.floating]) -> Float:
-    """Return the result in its dtype; ``[()]`` turns an array without axes into a plain number."""
+    """Return the result in this dtype; ``[()]`` turns an array without axes into a plain number."""
     return result.astype(dtype, copy=False)[()]
 
 
@@ -54,8 +54,8 @@ def softplus(z: float) -> np.float64: ...
 def softplus(z: Numbers) -> Array: ...
 @overload
 def softplus(z: ArrayLike) -> Float: ...
-# exp(-|z|) falls below the smallest double from |z| = 745.13 on, and zero is then its correctly rounded value. The
-# decorator is for callers who run under np.errstate(all="raise"); it changes no other floating-point flag.
+# From |z| = 745.13 on, exp(-|z|) is smaller than the smallest double, and its correctly rounded value is zero. The
+# decorator is for callers who run under np.errstate(all="raise"); it silences no other floating-point error.
 @np.errstate(under="ignore")
 def softplus(z: ArrayLike) -> Float:
     """Compute log(1 + exp(z)), the smooth version of max(z, 0).
@@ -72,7 +72,7 @@ def softplus(z: ArrayLike) -> Float:
 
     Notes
     -----
-    For z > 0, log(1 + exp(z)) = z + log(1 + exp(-z)); for z <= 0 it stands as it is. Both are
+    For z > 0, log(1 + exp(z)) = z + log(1 + exp(-z)); for z <= 0 nothing needs rewriting. Both cases are
     max(z, 0) + log1p(exp(-|z|)), a sum of two non-negative terms: nothing overflows and nothing cancels.
 
     Examples
@@ -101,13 +101,13 @@ def sigmoid(z: ArrayLike) -> Float:
 
     Returns
     -------
-    array of the same shape, a probability in [0, 1], within 2 ulp, also in the tail below 1e-300
+    array of the same shape, a probability in [0, 1], within 2 ulp, even in the tail below 1e-300
         float32 for float32 input, else float64.
 
     Notes
     -----
     With e = exp(-|z|) the answer is 1 / (1 + e) for z >= 0 and e / (1 + e) for z < 0. The second is computed as
-    e - e·e / (1 + e): its large part, e, then suffers no further rounding (1.7 ulp at worst instead of 2.4).
+    e - e·e / (1 + e), because its large part, e, then has no further rounding error (1.7 ulp at worst, not 2.4).
 
     Examples
     --------
@@ -126,7 +126,7 @@ def log_sigmoid(z: Numbers) -> Array: ...
 @overload
 def log_sigmoid(z: ArrayLike) -> Float: ...
 def log_sigmoid(z: ArrayLike) -> Float:
-    """Compute log sigma(z) = -softplus(-z), exact in both tails.
+    """Compute log sigma(z) = -softplus(-z), accurate in both tails.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def logit(p: ArrayLike) -> Float:
         raise ValueError(f"p: expected probabilities in [0, 1], got {bad:g}")
     q = np.minimum(p, 1 - p)
     log_q = np.log(q, out=np.full(q.shape, -np.inf), where=~(q == 0))  # log 0 = -inf, without a warning
-    # below 2^-54, log(1 - q) = -q is too small beside log q to matter, and computing it may underflow
+    # below 2^-54, log(1 - q) = -q is too small to matter next to log q, and computing it may underflow
     far = np.log1p(-q, out=np.zeros(q.shape), where=q > 2.0**-54) - log_q
     near = 2 * np.arctanh(1 - 2 * np.maximum(q, 0.25))
     return _answer(np.where(p < 0.5, -1.0, 1.0) * np.where(q < 0.25, far, near), dtype)
@@ -192,7 +192,7 @@ def logit(p: ArrayLike) -> Float:
 
 @np.errstate(under="ignore")
 def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> Array:
-    """Compute p·softplus(-z) + q·softplus(z): what predicting sigma(z) costs when the truth is p, with q = 1 - p.
+    """Compute p·softplus(-z) + q·softplus(z), q = 1 - p: the expected loss of sigma(z) if the true probability is p.
 
     The function takes both p and q because 1 - p would lose the digits of a small q. With p + q = 1 the sum is
     softplus(-|z|) plus |z| times the probability of the outcome that sigma(z) considers less likely. Both terms are

@@ -1,4 +1,4 @@
-"""-log sigma(Δ): its value, its gradient and its curvature in the margin Δ, and its mean over the data.
+"""-log sigma(Δ): its value, its gradient and its curvature as functions of Δ, and its mean over the data.
 
     value      l(Δ)   = -log sigma(Δ) = softplus(-Δ)
     gradient   l'(Δ)  = -sigma(-Δ)                     d/dΔ log(1 + exp(-Δ)) = -exp(-Δ) / (1 + exp(-Δ))
@@ -10,7 +10,7 @@ A target margin m replaces Δ by z = Δ - m. A label t = P(chosen preferred) mix
     gradient  -t · sigma(-z)    + (1 - t) · sigma(z)       = sigma(z) - t, written so that no digits cancel
     curvature  sigma(z) sigma(-z)                          for every label
 
-The mean is Σ w·l / Σ w. Another loss of the margin needs the same three functions, see ``PairLoss``.
+The mean is Σ w·l / Σ w. Another loss of the margin needs the same three functions; see ``PairLoss``.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ def pair_losses(
 def pair_losses(
     margins: ArrayLike, *, labels: ArrayLike | None = None, target_margins: ArrayLike | None = None
 ) -> Float:
-    """Compute -log sigma(Δ) for every pair: the price the model pays for each choice.
+    """Compute -log sigma(Δ) for every pair: the negative log-likelihood of each choice.
 
     Parameters
     ----------
     margins : array_like, any shape, log-odds
         Δ = r_chosen - r_rejected. Any real number, infinities included; NaN stays NaN.
     labels : array_like, optional, in [0, 1]
-        t = P(chosen preferred), 1 unless given; 0.5 is a tie.
+        t = P(chosen preferred), by default 1; 0.5 is a tie.
     target_margins : array_like, optional, log-odds
-        m, so that the loss is -log sigma(Δ - m); 0 unless given.
+        The m in -log sigma(Δ - m), by default 0.
 
     Returns
     -------
     array of the same shape, nats, in [0, inf], within 2 ulp
-        float32 for float32 margins alone, else float64. Grows like -Δ on the wrong side, like exp(-Δ) on the right.
+        float32 if float32 margins are the only input, else float64. About -Δ for Δ << 0, about exp(-Δ) for Δ >> 0.
 
     References
     ----------
@@ -106,7 +106,7 @@ def pair_loss_gradients(
     Returns
     -------
     array of the same shape, nats per log-odds, within 2 ulp
-        In [-1, 0] for full labels: the chosen reward is only ever pushed up, and hardest (-1) where the model is
+        In [-1, 0] for labels of 1: the chosen reward is only ever pushed up, and hardest (-1) where the model is
         surely wrong. With a label t it is sigma(Δ) - t, in [-1, 1], and zero at Δ = logit(t).
 
     Examples
@@ -134,7 +134,7 @@ def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None
     Parameters
     ----------
     margins, target_margins
-        As in ``pair_losses``. There are no labels: they add a linear term to the loss, which has no curvature.
+        As in ``pair_losses``. Labels are not needed: they add a linear term to the loss, which has no curvature.
 
     Returns
     -------
@@ -167,19 +167,19 @@ def mean_loss(
     ----------
     margins : array_like, (n_pairs,), log-odds
     weights : array_like, optional, (n_pairs,), at least 0
-        Counts or importances; 1 unless given.
+        Counts or importances, by default 1.
     labels, target_margins
         As in ``pair_losses``.
 
     Returns
     -------
     float, nats, in [0, inf]
-        Exactly log 2 where every margin is 0, for every n and all weights.
+        Exactly log 2 if every Δ - m is 0, for every number of pairs and all weights.
 
     Raises
     ------
     ValueError
-        For no pairs, weights that are negative or sum to zero, labels outside [0, 1].
+        If there are no pairs, weights are negative or sum to zero, or labels lie outside [0, 1].
 
     Examples
     --------
@@ -191,10 +191,10 @@ def mean_loss(
 
 
 def weighted_mean(values: Array, weights: Array | None = None) -> float:
-    """Compute Σ w·v / Σ w as the smallest value plus the mean of what the others have above it.
+    """Compute Σ w·v / Σ w as the smallest value plus the mean excess of the values over it.
 
-    All terms of the sum are then non-negative and none is large beside the answer. Where all values agree, the answer
-    is that value itself to the last bit: a scorer of zeros has loss log 2, not nearly log 2.
+    All terms of the sum are then non-negative and none is large compared with the mean. If all values are equal, the
+    mean is that value to the last bit: a model whose rewards are all zero has loss log 2, not nearly log 2.
     """
     if values.size == 0:
         raise ValueError("margins: expected at least one pair, got none")
@@ -214,9 +214,9 @@ def weighted_mean(values: Array, weights: Array | None = None) -> float:
 
 
 class PairLoss(Protocol):
-    """What a loss must offer for training: three functions of the shifted margin z = Δ - m and the label t.
+    """What a loss must provide for training: three functions of the shifted margin z = Δ - m and the label t.
 
-    Each takes z, shape (n_pairs,), and t, the same shape or None for all ones, and returns float64, shape (n_pairs,).
+    Each takes z, (n_pairs,), and t, (n_pairs,) or None if all labels are 1, and returns float64, (n_pairs,).
     """
 
     def value(self, z: Array, t: Array | None) -> Array:
@@ -241,7 +241,7 @@ class BradleyTerryLoss:
         return pair_loss_gradients(z, labels=t)
 
     def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return ``pair_loss_curvatures``, which do not depend on the labels."""
+        """Return ``pair_loss_curvatures``; they do not depend on the labels."""
         return pair_loss_curvatures(z)
 
 

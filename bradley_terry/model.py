@@ -27,7 +27,7 @@ ROWS_OF_A_SUMMARY = 20
 
 
 class Outcome(enum.Enum):
-    """How a fit ended. The value of each member is a short phrase for people."""
+    """How a fit ended. The value of each member is a short phrase to print."""
 
     CONVERGED = "converged"
     STOPPED_EARLY = "stopped early"
@@ -42,7 +42,7 @@ class Outcome(enum.Enum):
 
     @property
     def is_success(self) -> bool:
-        """True if the fit ended as intended, so that its parameters are estimates."""
+        """True if the fit ended as intended, so that its parameters can be used as estimates."""
         return self in {Outcome.CONVERGED, Outcome.STOPPED_EARLY}
 
 
@@ -55,20 +55,20 @@ class RewardModel:
     scorer : Scorer
     phi : array, (n_parameters,)
         The fitted parameters, read-only. A table's rewards sum to zero.
-    history : dict of arrays, one entry for each record
+    history : dict of arrays, with one value for each record
         step, loss, validation_loss (NaN without validation), accuracy, gradient_norm, parameter_norm.
     converged : bool
         True if the fit ended as intended: it converged, or stopped early at the best validation loss.
     message : str
         A sentence that says why the fit stopped.
     feature_names : tuple of str, or None
-        One for each feature, or for each item of a table.
+        One name for each feature, or for each item of a table.
     l2 : float
     method : str
     information : array, (n_parameters, n_parameters), or None
         Σ w · d²L/dφ² at φ, for scorers linear in φ.
     outcome : Outcome
-        How the fit ended. Unless given, CONVERGED or STEP_LIMIT, according to ``converged``.
+        How the fit ended. By default CONVERGED or STEP_LIMIT, according to ``converged``.
 
     Raises
     ------
@@ -120,11 +120,11 @@ class RewardModel:
     def evaluate(
         self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0
     ) -> Evaluation:
-        """Measure how good this model is on pairs, see ``bradley_terry.evaluation.evaluate``."""
+        """Measure how good this model is on pairs; see ``bradley_terry.evaluation.evaluate``."""
         return evaluate(self, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
 
     def covariance(self, reference: int | str | None = None) -> Array:
-        """Return the covariance of φ, the inverse of ``information``; weights are read as counts.
+        """Return the covariance of φ, the inverse of ``information``. Weights are treated as counts.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class RewardModel:
         return errors
 
     def estimates(self, reference: int | str | None = None) -> Array:
-        """Return φ, or for a table with a reference item its rewards relative to that item, (n_parameters,)."""
+        """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""
         item = self._item(reference)
         if item is None:
             return self.phi
@@ -162,7 +162,7 @@ class RewardModel:
         """Return an interval for each parameter, (n_parameters, 2), from the normal approximation: φ ± z · error."""
         if not 0 < level < 1:
             raise ValueError(f"level: expected a share between 0 and 1, got {level!r}")
-        from statistics import NormalDist  # noqa: PLC0415  # imported only here, so that importing stays fast
+        from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
 
         half = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_errors(reference)
         estimate = self.estimates(reference)
@@ -230,7 +230,7 @@ class RewardModel:
 
     def save(self, path: str | Path) -> None:
         """Write the model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
-        from .files.models import save_model  # noqa: PLC0415  # what files need is imported when it is needed
+        from .files.models import save_model  # noqa: PLC0415  # imported only when a file is written
 
         save_model(self, path)
 
@@ -245,7 +245,7 @@ class RewardModel:
         ValueError
             If it is not a model of this package, or is damaged.
         """
-        from .files.models import load_model  # noqa: PLC0415  # as above
+        from .files.models import load_model  # noqa: PLC0415  # imported only when a file is read
 
         return load_model(path)
 

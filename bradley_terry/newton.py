@@ -1,10 +1,10 @@
-"""Newton's method for a convex objective: φ ← φ - s·H⁻¹∇L, with a step size s that makes the loss fall.
+"""Newton's method for a convex objective: φ ← φ + size·s with s = -H⁻¹g, g = ∇L, and a size that makes the loss fall.
 
 Near φ the objective is almost the parabola L₀ + gᵀs + ½ sᵀHs, whose minimum is at s = -H⁻¹g. So each step solves one
-linear system, and close to the minimum each step doubles the number of correct digits.
+linear system, and close to the minimum each step with the exact H doubles the number of correct digits.
 
-Far from the minimum the parabola is a poor guide, so the step is controlled (``controlled_step``). Where there are many
-pairs, Hessians are used again while they serve (``fitting.hessians``); the minimum is the same.
+Far from the minimum the parabola is a poor guide, so ``controlled_step`` shortens the step if necessary. A Hessian is
+used again for as long as its steps work well (see ``fitting.hessians``). This saves time and leads to the same minimum.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["NewtonResult", "minimise"]
 
 
 class NewtonResult(NamedTuple):
-    """Where Newton's method stopped, and why; the Hessian there, if it was computed."""
+    """Where Newton's method stopped and why, and the Hessian there, if it was computed."""
 
     point: Point
     outcome: Outcome
@@ -42,14 +42,14 @@ def minimise(
     tolerance: float,
     hessian: Array | None = None,
 ) -> NewtonResult:
-    """Minimise a convex objective from a point on; ``record(step, point)`` is called after each step, True stops.
+    """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
-    A small gradient alone is not yet a minimum. Where the pairs can be separated the loss falls for ever, and each step
-    still moves some margin by about 1; and in tiny units of a feature every gradient is small. At a minimum, the next
-    step hardly moves any margin. (Δ is linear in φ, so a step changes the margins by the margins of the step.)
+    A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
+    and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
+    a minimum the next step hardly moves any margin. (Δ is linear in φ, so a step changes Δ by the margins of the step.)
     """
-    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # log-odds by which the next step may still move a margin
-    hessians, n_drifting = Hessians(objective, hessian), 0  # steps since the gradient became small, without rest
+    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
+    hessians, n_drifting = Hessians(objective, hessian), 0  # steps with a small gradient but not at rest
     for step in range(first_step, max_steps + 2):
         largest = float(np.abs(point.gradient).max())
         small = largest <= tolerance
@@ -85,11 +85,11 @@ def minimise(
 
 
 def controlled_step(objective: Objective, point: Point, direction: Array) -> tuple[Point | None, float]:
-    """Return the point after a step, or None if no part of the step lowers the loss; and the slope gᵀs.
+    """Return the point after a step, or None if no part of the step lowers the loss, and the slope gᵀs.
 
-    The step is halved until L falls by at least a ten-thousandth of what its slope promises (Armijo 1966). Where the
-    loss is almost straight, H is tiny and s far too long: a step that more than doubles the largest margin is cut to
-    one that changes no margin by more than the largest one.
+    The step is halved until L falls by at least a ten-thousandth of what the slope promises (Armijo 1966). Where the
+    loss is almost straight, H is tiny and s is far too long. So a step that more than doubles the largest margin is
+    shortened: it then changes no margin by more than the present largest one (or 20, if that is larger).
     """
     longest = max(_largest(shifted(point.margins, objective.pairs)), 20.0)
     new = objective.at(point.phi + direction)
@@ -106,7 +106,7 @@ def controlled_step(objective: Objective, point: Point, direction: Array) -> tup
 
 
 def solve(hessian: Array, gradient: Array) -> Array:
-    """Solve H s = g by Cholesky, in units in which every parameter has curvature 1, with a tiny damping.
+    """Solve H s = g by Cholesky, with parameters rescaled to curvature 1 and a tiny damping.
 
     A direction in which H vanishes is one that no pair speaks about (a shift of all rewards, a feature that both
     answers share). g vanishes there too, and the damping keeps the solution small in that direction.
@@ -123,5 +123,5 @@ def solve(hessian: Array, gradient: Array) -> Array:
 
 
 def _largest(values: Array) -> float:
-    """Return max |value|, or NaN if there is one, without a second array of that size."""
+    """Return max |value|, or NaN if any value is NaN, without a second array of that size."""
     return max(float(values.max()), -float(values.min()))

@@ -2,10 +2,10 @@
 
     L(φ)    = Σ w·l(Δ - m, t) / Σ w + (l2/2)·|φ|²                with Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected)
     ∇L(φ)   = Σ w·l'(Δ - m, t)·dΔ/dφ / Σ w + l2·φ
-    ∇²L(φ)  = Σ w·l''(Δ - m, t)·d dᵀ / Σ w + l2·I               where Δ is linear in φ, with d = dΔ/dφ
+    ∇²L(φ)  = Σ w·l''(Δ - m, t)·d dᵀ / Σ w + l2·I               if Δ is linear in φ, with d = dΔ/dφ
 
-A backend computes everything that depends on the pairs. It is chosen once, when the objective is made: NumPy for small
-problems, which would be solved before compiled code is loaded, and the compiled kernels for large ones.
+A backend computes everything that depends on the pairs. It is chosen once, when the objective is made: the compiled
+kernels for large problems, and NumPy for small ones, which it solves in less time than the kernels take to load.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .threads import blas_on_one_thread
 __all__ = ["BACKENDS", "COMPILED", "REFERENCE", "Objective", "Point", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 BACKENDS = AUTO, REFERENCE, COMPILED = "auto", "numpy", "numba"
-WORTH_COMPILING = 1_000_000  # numbers in the features; one pass over fewer takes less time than loading the kernels
+WORTH_COMPILING = 1_000_000  # numbers in the features; a pass over fewer takes less time than loading the kernels
 
 
 class Point(NamedTuple):
-    """What an objective knows at one φ: loss and gradient with the L2 penalty, and the margins of the pairs."""
+    """The values of an objective at one φ: loss and gradient with the L2 penalty, and the margins of the pairs."""
 
     phi: Array
     loss: float
@@ -46,11 +46,11 @@ class Objective:
     scorer : LinearScorer, MLPScorer, TableScorer or any ``Scorer``
     pairs : PreferencePairs
     l2 : float, at least 0
-        Adds l2/2·|φ|² once: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
+        Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        Another loss of the margin, computed in NumPy; -log sigma unless given.
+        The loss of a margin, by default -log sigma(Δ). Any other loss is computed in NumPy.
     backend : "auto", "numpy" or "numba"
-        "numba" are the compiled kernels; "auto" uses them where they save time. The numbers agree to rounding.
+        "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
 
     Raises
     ------
@@ -59,8 +59,8 @@ class Objective:
 
     Notes
     -----
-    SciPy's ``minimize(objective, phi, jac=True)`` accepts it. Because L is a weighted mean, the objectives of shards of
-    the data, each times its Σ w, add up to the objective of all the data.
+    SciPy accepts an objective: ``minimize(objective, phi, jac=True)``. Because L is a weighted mean, Σ w times L can be
+    computed for each shard of the data, and the sum over the shards is Σ w times L of all the data.
 
     Examples
     --------
@@ -129,22 +129,22 @@ class Objective:
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        There d = dΔ/dφ does not depend on φ, so the chain rule has no further term, and L is convex, because the
-        Hessian is positive semi-definite. ``margins`` are those at φ, if they are known already.
+        Then d = dΔ/dφ does not depend on φ, so the chain rule has no further term. If l'' >= 0, the Hessian is positive
+        semi-definite and L is convex. Pass the ``margins`` at φ if you already have them.
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
         return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
 
     def gram(self, d2_margins: Array) -> Array:
-        """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian, or a bound of it."""
+        """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian or a bound on it."""
         result = self._backend.gram(d2_margins)
         result[np.diag_indices_from(result)] += self.l2
         return result
 
     def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
-        """Return the same objective for other pairs: same loss, same backend, and same penalty unless one is given."""
-        loss = None if type(self.loss) is BradleyTerryLoss else self.loss  # a derived class is another loss
+        """Return the same objective for other pairs: same loss, same backend, and by default the same penalty."""
+        loss = None if type(self.loss) is BradleyTerryLoss else self.loss  # a subclass is another loss
         return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:
@@ -154,7 +154,7 @@ class Objective:
 
 
 def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
-    """Return which backend will serve, "numpy" or "numba", for features of so many numbers."""
+    """Return the backend to use, "numpy" or "numba", for this much work: numbers in the features × hidden units."""
     if backend not in BACKENDS:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):
@@ -163,7 +163,7 @@ def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
 
 
 def warmup() -> None:
-    """Compile all kernels before they are needed, for example before a class. Without Numba this does nothing."""
+    """Compile all kernels before they are needed, for example before a lecture. Without Numba this does nothing."""
     if chosen_backend() == COMPILED:
         from .kernels import warmup as compile_all  # noqa: PLC0415  # imports Numba
 

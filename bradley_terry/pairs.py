@@ -25,32 +25,32 @@ class PreferencePairs:
     Parameters
     ----------
     chosen, rejected : array_like, (n_pairs, n_features) real or (n_pairs,) integer
-        Features of the two answers, or their item numbers for a ``TableScorer``. Finite. Row i is one pair.
+        Features of the two answers, all finite, or their item numbers for a ``TableScorer``. Row i is one pair.
     prompts : array_like, optional, (n_pairs,)
-        Names of the x that the two answers share, numbers or strings. Splits and resampling never separate pairs of
-        one prompt. Unless given, every pair is a prompt of its own.
+        The prompt x of each pair, by number or name. Splits and resampling never separate the pairs of a prompt. By
+        default every pair has a prompt of its own.
     weights : array_like, optional, (n_pairs,), at least 0 with a positive sum
-        The loss is Σ w·l / Σ w; standard errors read weights as counts. 1 unless given.
+        The w in the loss Σ w·l / Σ w, by default 1. Standard errors treat weights as counts.
     labels : array_like, optional, (n_pairs,), in [0, 1]
-        P(chosen preferred): 0.5 is a tie, 0.9 a noisy annotator. 1 unless given.
+        P(chosen preferred), by default 1: 0.5 is a tie, 0.9 a noisy annotator.
     target_margins : array_like, optional, (n_pairs,), log-odds
-        The m in -log sigma(Δ - m). 0 unless given.
+        The m in -log sigma(Δ - m), by default 0.
     feature_names : sequence of str, optional
-        One for each feature, or one for each item.
+        One name for each feature, or for each item.
 
     Raises
     ------
     ValueError, TypeError
-        One sentence that names the argument, what was expected and what was found.
+        If an argument is invalid. The message names it, what was expected and what was found.
 
     Notes
     -----
     Arrays are copied unless they are memory-mapped or already read-only. float32 features stay float32; all other real
     features become float64. A mapped array of another type is converted and therefore held in memory, as are the rows
-    that ``subset`` and ``split`` take. ``dataclasses.replace(pairs, labels=…)`` makes pairs with other labels.
+    that ``subset`` and ``split`` select. ``dataclasses.replace(pairs, labels=…)`` makes pairs with other labels.
 
-    Mapped arrays are checked only once. If their file is written to later, the pairs change without notice; if it is
-    cut short, the system may end the process that reads it. Write a new file and rename it, as ``save_pairs`` does.
+    Mapped arrays are checked only once. If their file is changed later, the pairs change without notice. If the file is
+    cut short, the system may kill the process that reads it. Write a new file and rename it, as ``save_pairs`` does.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class PreferencePairs:
             feature_names=checked.names(feature_names, x_chosen, x_rejected),
         )
 
-    def __reduce__(self) -> tuple[object, ...]:  # a copy for another process is made, and frozen, like any other
+    def __reduce__(self) -> tuple[object, ...]:  # for pickle: the constructor makes and freezes the copy
         return partial(PreferencePairs, **{field.name: getattr(self, field.name) for field in fields(self)}), ()
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class PreferencePairs:
     @overload
     def __getitem__(self, index: slice | ArrayLike) -> PreferencePairs: ...
     def __getitem__(self, index: int | slice | ArrayLike) -> Pair | PreferencePairs:
-        """Return one pair to look at, ``pairs[0]``, or some of the pairs, as ``pairs[:10]`` and ``pairs[mask]``."""
+        """Return one pair to look at, as in ``pairs[0]``, or several, as in ``pairs[:10]`` and ``pairs[mask]``."""
         if isinstance(index, slice):
             return self.subset(np.arange(len(self))[index])
         if not isinstance(index, int | np.integer) or isinstance(index, bool):
@@ -159,7 +159,7 @@ class PreferencePairs:
 
     @property
     def n_items(self) -> int:
-        """Number of items: the number of names if they are named, else one more than the largest item number."""
+        """Number of items: the number of names if there are names, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these pairs hold features, not item numbers")
         if self.feature_names is not None:
@@ -168,11 +168,11 @@ class PreferencePairs:
 
     @property
     def prompt_index(self) -> NDArray[np.int64]:
-        """Number of each pair's prompt, (n_pairs,), 0 … n_prompts - 1 in the order in which the prompts appear."""
+        """Number of each pair's prompt, (n_pairs,), from 0 to n_prompts - 1 in the order in which prompts appear."""
         return locked(np.arange(len(self))) if self.prompts is None else self._index_of_prompts
 
     @cached_property
-    def _index_of_prompts(self) -> NDArray[np.int64]:  # computed when first needed, which in many fits is never
+    def _index_of_prompts(self) -> NDArray[np.int64]:  # computed on first use; many fits never need it
         if self.prompts is None:
             return np.arange(len(self))
         return locked(_index_by_first_appearance(self.prompts))
@@ -189,7 +189,7 @@ class PreferencePairs:
 
     @property
     def n_identical(self) -> int:
-        """Number of pairs whose two answers have equal features: each costs log 2, and its gradient is zero."""
+        """Number of pairs whose two answers have equal features. Each has the loss log 2 and a zero gradient."""
         total = 0
         for rows in blocks_of(self.chosen):
             same = self.chosen[rows] == self.rejected[rows]
@@ -197,10 +197,10 @@ class PreferencePairs:
         return total
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
-        """Return the pairs at ``index`` (integers or a boolean mask), in that order, with everything that they have."""
+        """Return the pairs at ``index`` (integers or a boolean mask), in that order, with their weights and so on."""
         rows = np.atleast_1d(np.asarray(index))
         if rows.size == 0 or rows.dtype.kind not in "biu":
-            raise ValueError(f"index: expected row numbers or a mask that leave at least one pair, got {index!r}")
+            raise ValueError(f"index: expected row numbers or a mask selecting at least one pair, got {index!r}")
 
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
@@ -238,7 +238,7 @@ class PreferencePairs:
 
 
 class Text(str):
-    """A text that shows itself as it is printed, without quotes, also at the end of a notebook cell."""
+    """A string that is displayed without quotes, as if printed, also as the last line of a notebook cell."""
 
     __slots__ = ()
 
@@ -250,7 +250,7 @@ class Text(str):
 class Pair:
     """One pair to look at, as ``pairs[0]`` returns it.
 
-    ``chosen`` and ``rejected`` are a row of features each, (n_features,), or item numbers.
+    ``chosen`` and ``rejected`` are each a row of features, (n_features,), or an item number.
     """
 
     index: int
@@ -263,7 +263,7 @@ class Pair:
     feature_names: tuple[str, ...] | None
 
     def __repr__(self) -> str:
-        """Return the pair in words: names and values, of many features only those that differ."""
+        """Return the pair in words: names and values of the features. If there are many, only those that differ."""
         extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
         said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
         return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"

@@ -1,13 +1,13 @@
 """Pictures of the loss and of a fitted model: arrays in, ``ax`` out.
 
-Each ``plot_*`` function draws on the ``ax`` it is given, or on a new one, and returns it. No function here shows or
-saves anything, imports pyplot or leaves a global setting changed. A new ``ax`` displays itself as the last line of a
-notebook cell; ``save_figure`` writes it as SVG and PNG.
+Each ``plot_*`` function draws on the ``ax`` it is given, or on a new one, and returns it. None of them shows or saves
+anything, imports pyplot or leaves a global setting changed. A notebook displays a new ``ax`` if it is the last line of
+a cell; ``save_figure(figure_of(ax), path)`` writes it as SVG and PNG.
 
 A colour has the same meaning in every picture, and colour is never the only cue:
 
-    chosen     solid, circle      blue         the answer that was preferred; a pair on the right side
-    rejected   dashed, square     vermillion   the answer that was not; a pair on the wrong side
+    chosen     solid, circle      blue         the answer that was preferred; a pair with Δ > 0
+    rejected   dashed, square     vermillion   the answer that was not; a pair with Δ < 0
     expected   solid              black        a formula, a mean over the true preferences
     empirical  circle             green        a mean over data
 """
@@ -77,7 +77,7 @@ __all__ = [
     "style",
 ]
 
-ELSEWHERE = {  # pictures that only the lessons or the benchmark draw; this module offers them too
+ELSEWHERE = {  # pictures of the lessons and the benchmark, which can be imported from here too
     "plot_confidence": "course.plots",
     "plot_empirical_and_expected": "course.plots",
     "plot_loss_tail": "course.plots",
@@ -103,14 +103,14 @@ def __dir__() -> list[str]:
 def plot_loss_and_gradient(
     margins: ArrayLike | None = None, *, tangent_at: float | None = -1.0, ax: Axes | None = None
 ) -> Axes:
-    """Draw -log sigma(Δ) and, below it, its slope -sigma(-Δ), which is also the gradient on the chosen reward.
+    """Draw -log sigma(Δ) and, below it, its slope -sigma(-Δ), the gradient with respect to the chosen reward.
 
     Parameters
     ----------
     margins : array_like, (n,), optional, log-odds
-        Where to draw, in increasing order; -4 to 4 unless given.
+        Where to draw, in increasing order; by default from -4 to 4.
     tangent_at : float, optional, log-odds
-        Draw the tangent at this Δ, and its slope as a point on the lower curve; None for no tangent.
+        Draw the tangent at this Δ, and its slope as a point on the lower curve. None draws no tangent.
     ax : Axes, optional
 
     Returns
@@ -147,7 +147,7 @@ def plot_loss_curve(
     name: str = "training",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the training loss against the step, the held-out loss where there is one, and the line of log 2.
+    """Draw the training loss against the step, the held-out loss if there is one, and a line at log 2.
 
     Parameters
     ----------
@@ -155,9 +155,9 @@ def plot_loss_curve(
         A model's own history is drawn without the l2 penalty, so that its training loss can be compared with the
         held-out loss and with log 2. A validation loss that is NaN throughout is left out.
     x_label : str, optional
-        What a step is.
+        Label of the x axis, by default "step of" and the method of the model.
     name : str
-        What the first curve is called.
+        Name of the first curve.
     ax : Axes, optional
 
     Returns
@@ -168,7 +168,7 @@ def plot_loss_curve(
     """
     step, loss, held_out = _columns(history, "step", "loss", "validation_loss")
     ax = given_or_new(ax)
-    few = len(step) <= 30  # then each step deserves a marker
+    few = len(step) <= 30  # then each step has room for a marker
     ax.plot(step, loss, color=EMPIRICAL, linewidth=LINE_WIDTH, marker="o" if few else "", markersize=8)
     ends = [(float(loss[-1]), f"{name} {loss[-1]:.3f}", EMPIRICAL)]
     known = ~np.isnan(held_out)
@@ -212,13 +212,13 @@ def plot_gradient_norm(
     history : RewardModel, or mapping with "step" and "gradient_norm"
         A gradient of exactly 0 is left out, since a logarithmic axis has no 0.
     x_label : str, optional
-        What a step is.
+        As in ``plot_loss_curve``.
     ax : Axes, optional
 
     Returns
     -------
     Axes
-        ``lines[0]`` is the length of the gradient; with few steps, each point has its number.
+        ``lines[0]`` is the length of the gradient. If there are few steps, each point is labelled with its value.
     """
     step, norm = _columns(history, "step", "gradient_norm")
     ax = given_or_new(ax)
@@ -237,7 +237,7 @@ def plot_gradient_norm(
 
 
 def turning_point(held_out: Array) -> int | None:
-    """Return the record with the lowest held-out loss; None if that is the last one, as far as three digits show."""
+    """Return the record with the lowest held-out loss, or None if to three digits the last record is as low."""
     known = held_out[~np.isnan(held_out)]
     if known.size == 0 or f"{known.min():.3f}" == f"{known[-1]:.3f}":
         return None
@@ -245,12 +245,12 @@ def turning_point(held_out: Array) -> int | None:
 
 
 def plain_losses(model: RewardModel) -> Array:
-    """Return the mean loss of each record of a fit without the l2 penalty, which the recorded loss includes."""
+    """Return the mean loss at each record of a fit, without the l2 penalty that the recorded loss includes."""
     return model.history["loss"] - 0.5 * model.l2 * model.history["parameter_norm"] ** 2
 
 
 def _columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list[Array]:
-    """Return these entries of a history, all of one shape, with NaN for a validation loss that is not there."""
+    """Return these entries of a history, all of one shape, with NaN for a missing validation loss."""
     if isinstance(history, RewardModel):
         history = {**history.history, "loss": plain_losses(history)}
     for name in names:
@@ -265,7 +265,7 @@ def _columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> lis
 
 
 def _step_of(history: RewardModel | Mapping[str, ArrayLike]) -> str:
-    """Say what a step is."""
+    """Return a label that says what a step is."""
     methods = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
     method = methods.get(history.method) if isinstance(history, RewardModel) else None
     return f"step of {method}" if method else "step"
@@ -273,20 +273,20 @@ def _step_of(history: RewardModel | Mapping[str, ArrayLike]) -> str:
 
 @style()
 def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the histogram of the margins: right of 0 the model agrees with the choice, left of it (hatched) it does not.
+    """Draw the histogram of the margins. Right of 0 the model agrees with the choice; left of 0 (hatched) it does not.
 
     Parameters
     ----------
     margins : Evaluation, or array_like, (n_pairs,), finite, log-odds
-        An evaluation has the margins that it was computed from.
+        An evaluation contains the margins from which it was computed.
     weights : array_like, (n_pairs,), optional
-        Count each pair this often; 1 unless given.
+        Count each pair this many times, by default once.
     ax : Axes, optional
 
     Returns
     -------
     Axes
-        ``patches`` are the bars, whose edges include 0; a margin of exactly 0 is counted in the bar to its right.
+        ``patches`` are the bars. One edge is at 0, and a margin of exactly 0 is counted in the bar to its right.
     """
     delta = numbers(margins.margins if isinstance(margins, Evaluation) else margins, "margins")
     w = np.ones(delta.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -315,7 +315,7 @@ def _edges_through_zero(delta: Array) -> Array:
     low, high = min(float(delta.min()), 0.0), max(float(delta.max()), 0.0)
     narrowest = (high - low) / 60 or 1.0
     width = narrowest
-    if np.ptp(delta) > narrowest:  # else one bin holds them all, and NumPy makes none where only rounding differs
+    if np.ptp(delta) > narrowest:  # else one bin is enough, and NumPy fails if values differ only by rounding
         automatic = np.histogram_bin_edges(delta, "auto")
         width = max(float(automatic[1] - automatic[0]), narrowest)
     first = min(int(np.floor(low / width)), -1)
@@ -327,7 +327,7 @@ def _edges_through_zero(delta: Array) -> Array:
 def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None = None) -> Axes:
     """Draw how often the favoured answer was chosen against the probability that the model gave it.
 
-    The points of a model whose confidence is justified lie on the diagonal, up to chance.
+    If the model's confidence is justified, the points lie on the diagonal, apart from chance.
 
     Parameters
     ----------
@@ -337,8 +337,8 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
     Returns
     -------
     Axes
-        ``lines[0]`` is the diagonal; ``collections[0]`` holds the bins as points whose area is their share of pairs,
-        ``collections[1]`` the 95 % intervals of the bins.
+        ``lines[0]`` is the diagonal. ``collections[0]`` has one point for each bin; its area grows with the weight in
+        the bin. ``collections[1]`` has the 95 % intervals.
     """
     table = reliability.reliability if isinstance(reliability, Evaluation) else reliability
     full = table.weight > 0
@@ -360,7 +360,7 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
 def plot_weights(
     names: Sequence[str], estimates: ArrayLike, intervals: ArrayLike | None = None, *, ax: Axes | None = None
 ) -> Axes:
-    """Draw named weights, the first on top, each with its interval; a point is hollow if its interval holds 0.
+    """Draw named weights, the first on top, each with its interval. A point is hollow if its interval contains 0.
 
     Parameters
     ----------
@@ -373,7 +373,7 @@ def plot_weights(
     Returns
     -------
     Axes
-        ``lines[0]`` marks 0; the points are at heights 0, 1, … from the top.
+        ``lines[0]`` marks 0. The points are at heights 0, 1, … from the top.
     """
     estimate = numbers(estimates, "estimates")
     if len(names) != len(estimate):

@@ -5,7 +5,7 @@ Each answer y to a prompt x has a positive strength p_y = exp(r_y), and a person
     Pr(a > b) = p_a / (p_a + p_b) = 1 / (1 + exp(-(r_a - r_b))) = sigma(r_a - r_b)        (Bradley & Terry 1952)
 
 Only the difference of the rewards matters: adding a constant c(x) to the rewards of all answers to a prompt changes
-nothing. People choose at random, so no model can reach a lower expected loss than the entropy of their choices.
+nothing. Choices are partly random, so no model can reach a lower expected loss than the entropy of the choices.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def preference_probability(rewards_a: ArrayLike, rewards_b: ArrayLike) -> Float:
 
 
 def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.random.Generator | int) -> NDArray[np.bool_]:
-    """Ask a simulated person once about each pair: True where a wins, with probability sigma(r_a - r_b).
+    """Draw one simulated choice for each pair: True where a is chosen, with probability sigma(r_a - r_b).
 
     Parameters
     ----------
     rewards_a, rewards_b : array_like, broadcastable, log-odds
     rng : numpy.random.Generator, or int of at least 0
-        The source of randomness, or the seed of a new one. The same seed draws the same preferences each time.
+        The source of randomness, or a seed for a new one. The same seed always gives the same preferences.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.rando
 
     Notes
     -----
-    A uniform draw u in [0, 1) is below p with probability p. So a never wins if p = 0 and always wins if p = 1.
+    A uniform draw u in [0, 1) is below p with probability p. So a is never chosen if p = 0, and always if p = 1.
 
     Examples
     --------
@@ -87,14 +87,14 @@ def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.rando
 
 
 def expected_loss(true_margins: ArrayLike, margins: ArrayLike) -> float:
-    """Compute the loss that margins Δ have on average over preferences drawn from the true margins Δ*.
+    """Compute the average loss of margins Δ over preferences that are drawn from the true margins Δ*.
 
     L = mean over pairs of  p* · softplus(-Δ) + (1 - p*) · softplus(Δ),   p* = sigma(Δ*)
 
     Parameters
     ----------
     true_margins, margins : array_like, broadcastable, log-odds
-        Δ* of the people and Δ of the model, for the same pairs.
+        Δ* of the people who choose, and Δ of the model, for the same pairs.
 
     Returns
     -------

@@ -2,13 +2,13 @@
 
 A scorer holds shapes, never parameters. The parameters are one flat float64 vector φ, and ``unpack`` gives named views
 of it. ``reward`` goes forward, from features to one number for each answer. ``backward`` goes back: given
-d_rewards = dL/dr for each answer it returns dL/dφ = Σ_i d_rewards[i] · ∇φ r(features[i]), flat, in the shape of φ.
+d_rewards = dL/dr for each answer it returns dL/dφ = Σ_i d_rewards[i] · ∇φ r(features[i]), a flat vector like φ.
 
-Products with a vector are written as sums over named indices (einsum), which NumPy adds in one fixed order. The BLAS
-computes products of two matrices, on one thread (see ``threads``), so that the number of cores does not change a bit.
+Products with a vector are written as sums over named indices (einsum), which NumPy adds in a fixed order. Products of
+two matrices use the BLAS library on one thread (see ``threads``). So the number of cores does not change a single bit.
 
-No scorer has an output bias. Added to both answers, it would cancel in Δ = r_chosen - r_rejected: its gradient would be
-exactly zero, and no data could ever determine it.
+No scorer has an output bias. A bias added to both rewards would cancel in Δ = r_chosen - r_rejected: its gradient would
+be exactly zero, and no data could ever determine it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Features = Array | NDArray[np.float32] | NDArray[np.int64]
 
 
 class Scorer(Protocol):
-    """What ``Objective`` and ``fit`` need from a scorer. Your own scorer must have these names.
+    """What ``Objective`` and ``fit`` need from a scorer. A scorer of your own must have these attributes and methods.
 
     A scorer that is linear in φ also needs ``hessian``, and ``fit(standardise=True)`` needs ``rescaled``, both as in
     ``LinearScorer``.
@@ -60,13 +60,13 @@ class Scorer(Protocol):
         """Return Σ_i d_rewards[i] · ∇φ r(features[i]), (n_parameters,)."""
 
     def check_features(self, features: Features, name: str) -> None:
-        """Raise ValueError if these features are not for this scorer."""
+        """Raise ValueError if these features do not fit this scorer."""
 
 
 def forward(scorer: Scorer, phi: Array, features: Features) -> tuple[Array, Callable[[Array], Array]]:
-    """Return the rewards, (n,), and the way back: a function from d_rewards to the gradient, (n_parameters,).
+    """Return the rewards, (n,), and the backward pass: a function from d_rewards to the gradient, (n_parameters,).
 
-    An MLP keeps its hidden layer for the way back, so that each answer goes forward only once.
+    An MLP keeps its hidden layer for the backward pass, so that it needs only one forward pass.
     """
     if type(scorer) is MLPScorer:  # a class derived from it may compute something else
         blocks = scorer.unpack(phi)
@@ -77,7 +77,7 @@ def forward(scorer: Scorer, phi: Array, features: Features) -> tuple[Array, Call
 
 @lru_cache(maxsize=64)
 def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
-    """Return name, start, stop and shape of each block of φ, computed once for scorers of the same sizes."""
+    """Return name, start, stop and shape of each block of φ, cached for scorers of the same sizes."""
     blocks, start = [], 0
     for name, shape in scorer.shapes.items():
         stop = start + math.prod(shape)
@@ -87,7 +87,7 @@ def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...
 
 
 class _Layout:
-    """How the flat vector φ is divided into named blocks: the same for all scorers."""
+    """How the flat vector φ is divided into named blocks. All scorers share this code."""
 
     shapes: dict[str, tuple[int, ...]]
 
@@ -110,12 +110,12 @@ class _Layout:
         return {name: phi[start:stop].reshape(shape) for name, start, stop, shape in _layout(self)}
 
     def initial(self, rng: np.random.Generator) -> Array:
-        """Return zeros: every reward 0, every preference 1/2, the loss exactly log 2. The problem is convex."""
+        """Return zeros. The loss there is exactly log 2. Since the loss is convex, every start leads to the minimum."""
         return np.zeros(self.n_parameters)
 
 
 class _FeatureScorer(_Layout):
-    """A scorer of rows of features."""
+    """A scorer whose input is rows of features."""
 
     n_features: int
 
@@ -137,9 +137,9 @@ class LinearScorer(_FeatureScorer):
 
     Notes
     -----
-    φ is ``weights`` (n_features,). dr/dw = x, so a pair pulls w along x_chosen - x_rejected: Δ is the reward of the
-    difference. The loss is convex in w. A feature that is equal in both answers cancels, so that its weight is
-    undetermined if that holds for every pair.
+    φ is ``weights`` w (n_features,). Δ is the reward of the difference x_chosen - x_rejected, and a pair pulls w in
+    that direction, since dr/dw = x. The loss is convex in w. A feature that is equal in both answers cancels in Δ. If
+    that holds for every pair, its weight is undetermined.
 
     Examples
     --------
@@ -173,19 +173,19 @@ class LinearScorer(_FeatureScorer):
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
 
-        Δ is linear in w with dΔ/dw = d, so d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ without a further term.
+        Δ is linear in w with dΔ/dw = d, so d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ, with no further term.
         """
         d = np.subtract(chosen, rejected, dtype=np.float64)
         return d.T @ (d * d2_margins[:, None])
 
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
-        """Return φ' with r_φ'(x) = r_φ((x - shift) / scale) up to a constant: w / scale; the shift cancels in Δ."""
+        """Return φ' = w / scale: r_φ'(x) = r_φ((x - shift) / scale) up to a constant, which cancels in Δ."""
         return phi / scale
 
 
 @dataclass(frozen=True)
 class MLPScorer(_FeatureScorer):
-    """r = v · act(x W + b): one hidden layer and a linear head, a small copy of a language model with a reward head.
+    """r = v · act(x W + b): one hidden layer and a linear head, like a tiny language model with a reward head.
 
     Parameters
     ----------
@@ -195,9 +195,9 @@ class MLPScorer(_FeatureScorer):
     Notes
     -----
     φ is ``hidden_weights`` W (n_features, n_hidden), ``hidden_bias`` b (n_hidden,), ``output_weights`` v (n_hidden,).
-    Both answers go through the same φ, so the gradient is the sum of two contributions. There is no output bias, for
-    the reason at the top of this module. At φ = 0 the gradient of W and b is zero, so training starts from random
-    weights.
+    Both rewards use the same φ, so the gradient is the sum of two contributions. There is no output bias, for the
+    reason given at the top of this module. At φ = 0 the gradient with respect to W and b is zero, so training starts
+    from random weights.
     """
 
     n_features: int
@@ -208,7 +208,7 @@ class MLPScorer(_FeatureScorer):
     def __post_init__(self) -> None:
         check_size("n_features", self.n_features)
         check_size("n_hidden", self.n_hidden)
-        if self.activation not in ("tanh", "relu"):  # a tuple: it takes a list without a TypeError
+        if self.activation not in ("tanh", "relu"):  # a tuple: with a set, a list would raise TypeError
             raise ValueError(f"activation: expected 'tanh' or 'relu', got {self.activation!r}")
 
     @property
@@ -221,10 +221,10 @@ class MLPScorer(_FeatureScorer):
         }
 
     def initial(self, rng: np.random.Generator) -> Array:
-        """Return random weights and zero bias: W of variance 1/n_features (2/n_features for ReLU), v of 1/n_hidden.
+        """Return random weights and zero bias. W has variance 1/n_features (2/n_features for ReLU), v has 1/n_hidden.
 
-        If the features have variance one, the inputs of the hidden units then have variance one too (Glorot & Bengio
-        2010, He et al. 2015), and the first rewards are about ±1. So the loss starts near log 2, not exactly at it.
+        If the features have variance one, the inputs of the hidden units have variance one, or two for ReLU (Glorot &
+        Bengio 2010, He et al. 2015). The first rewards are about ±1, so the loss starts near log 2, not exactly at it.
         """
         phi = np.zeros(self.n_parameters)
         blocks = self.unpack(phi)
@@ -246,12 +246,12 @@ class MLPScorer(_FeatureScorer):
         return np.einsum("ij,j->i", h, blocks["output_weights"]), h
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule, see ``backward_from``."""
+        """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule; see ``backward_from``."""
         blocks = self.unpack(phi)
         return self.backward_from(blocks, features, self.forward(blocks, features)[1], d_rewards)
 
     def backward_from(self, blocks: dict[str, Array], features: Features, h: Array, d_rewards: Array) -> Array:
-        """Return the gradient, (n_parameters,), from the hidden layer of ``forward``, the last layer first.
+        """Return the gradient, (n_parameters,), from the hidden layer of ``forward``, starting at the last layer.
 
         r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
         h = act(a)        d_a = d_h · act'(a)       tanh' = 1 - tanh² = 1 - h²;  relu' = 1 where a > 0, else 0
@@ -289,9 +289,9 @@ class TableScorer(_Layout):
 
     Notes
     -----
-    Features are item numbers 0 … n_items - 1, shape (n,). This is the linear scorer on one-hot features, without
-    storing the zeros. Adding c to all rewards changes nothing, so only differences are determined; in reports the
-    rewards sum to zero.
+    Features are item numbers 0 … n_items - 1, shape (n,). This is the linear scorer on one-hot features, but the zeros
+    are not stored. Adding c to all rewards does not change Δ, so only differences are determined. ``fit`` returns
+    rewards that sum to zero.
     """
 
     n_items: int
@@ -314,14 +314,14 @@ class TableScorer(_Layout):
         """Return, for each item, the sum of d_rewards where it appears: dr/dφ is 1 at the item and 0 elsewhere."""
         self.unpack(phi)
         items = self._items(features, "features")
-        found = np.bincount(items, d_rewards, self.n_items)  # adds up where an item occurs more than once
+        found = np.bincount(items, d_rewards, self.n_items)  # an item may occur more than once
         return found.astype(np.float64, copy=False)
 
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = e_chosen - e_rejected, (n_items, n_items).
 
         d dᵀ has +1 at (c, c) and (r, r) and -1 at (c, r) and (r, c), so the sum is the Laplacian of the graph whose
-        edges are the pairs. Its rows sum to zero: adding the same constant to all rewards changes nothing.
+        edges are the pairs. Its rows sum to zero, because adding the same constant to all rewards changes nothing.
         """
         n = self.n_items
         c, r = self._items(chosen, "chosen"), self._items(rejected, "rejected")

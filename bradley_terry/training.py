@@ -1,10 +1,10 @@
 """Fitting: find the φ that makes the observed choices most probable.
 
-    newton            φ ← φ - s·H⁻¹∇L   for scorers linear in φ, where L is convex; see ``newton``
-    gradient_descent  φ ← φ - η·∇L      the plain rule, for teaching
-    adam              φ ← φ - η·m̂/√v̂    mini-batches of whole prompts, for the MLP (Kingma & Ba 2015)
+    newton            φ ← φ - size·H⁻¹∇L   for scorers linear in φ, where L is convex; see ``newton``
+    gradient_descent  φ ← φ - η·∇L         the plain rule, for teaching
+    adam              φ ← φ - η·m̂/√v̂       mini-batches of whole prompts, for the MLP (Kingma & Ba 2015)
 
-Each method says why it stopped, and a fit that did not converge says so.
+The fitted model says why the method stopped, and whether it converged.
 """
 
 from __future__ import annotations
@@ -64,34 +64,34 @@ def fit(
     scorer : Scorer
     pairs : PreferencePairs
     method : "newton", "gradient_descent", "adam", optional
-        Newton for scorers linear in φ, Adam for the MLP, unless given.
+        By default Newton for scorers linear in φ, Adam for the MLP.
     l2 : float
-        Adds l2/2·|φ|².
+        Adds l2/2·|φ|² to the loss.
     seed : int
-        Draws the initial φ, the split and the order of the mini-batches.
+        Decides the random initial φ, the split and the order of the mini-batches.
     validation : float or PreferencePairs, optional
-        The share of the prompts to hold out, or separate pairs. The validation loss is recorded. Adam and gradient
-        descent return the φ with the smallest validation loss and stop ``patience`` records after it.
+        The share of the prompts to hold out, or separate pairs. The history then has a validation loss. Adam and
+        gradient descent return the φ with the smallest one and stop ``patience`` records after it.
     progress : bool
         Show a tqdm progress bar.
     callback : callable, optional
-        Called after each record with a mapping of the history's names to numbers, and ``phi``; True stops the fit.
+        Called after each record with a mapping (the names of the history, and ``phi``). Return True to stop the fit.
     initial : array_like, (n_parameters,), optional
-        Where to start; ``scorer.initial(rng)`` unless given.
+        The φ to start from, by default ``scorer.initial(rng)``.
     max_steps : int, optional
-        Updates of φ (for Adam: passes over the data). 100 for Newton, 1000 for gradient descent, 300 for Adam.
+        Updates of φ (for Adam: passes over the data). By default Newton 100, gradient descent 1000, Adam 300.
     tolerance : float
-        Stop where the largest entry of the gradient is at most this.
+        Stop when no entry of the gradient is larger than this in absolute value.
     learning_rate : float, optional
-        η. Adam: 0.01. Gradient descent: 0.1 for the MLP; for a scorer linear in φ, 1/λ with λ the largest curvature
-        that L can have, so that no step overshoots.
+        η. By default 0.01 for Adam. For gradient descent 0.1 with the MLP, and 1/λ with a scorer linear in φ, where λ
+        bounds the curvature of L, so that no step overshoots.
     batch_size : int
-        Adam: smallest number of pairs in a mini-batch. The pairs of a prompt are never separated.
+        For Adam: the smallest number of pairs in a mini-batch. The pairs of a prompt are never separated.
     patience : int
-        Adam and gradient descent stop after this many records without a better validation loss.
+        Adam and gradient descent stop after this many records (passes or steps) without a better validation loss.
     standardise : bool
-        Fit on features of mean 0 and variance 1, and return φ for the original features. Then l2 acts on the
-        parameters of the standardised features, and history and callback show those. For linear and MLP scorers.
+        Fit on features of mean 0 and variance 1, and return φ for the original features. Then l2, history and
+        callback refer to the parameters of the standardised features. A table ignores this.
     loss, backend
         As in ``Objective``.
 
@@ -102,12 +102,12 @@ def fit(
     Notes
     -----
     For a linear scorer, pairs mapped from a large file are read in pieces, and only a few numbers per pair are held in
-    memory. But ``standardise``, and a share as ``validation``, copy their rows.
+    memory. But ``standardise`` and a share given as ``validation`` copy the rows into memory.
 
     Raises
     ------
     ValueError, TypeError
-        One sentence that names the argument, what was expected and what was found.
+        If an argument is invalid. The message names it, what was expected and what was found.
 
     Warns
     -----
@@ -173,7 +173,7 @@ def fit(
 def _newton(
     objective: Objective, phi: Array, recorder: Recorder, max_steps: int, tolerance: float
 ) -> tuple[Array, Outcome, str, Array | None]:
-    """Minimise by Newton's method; where pairs abound, the first step is the minimum of a sample of them."""
+    """Minimise by Newton's method. If there are very many pairs, the first step goes to the minimum of a sample."""
     point, first_step, hessian = objective.at(phi), 1, None
     stopped = recorder.record(0, point)
     if not stopped and (sample := sampled_start(objective, point, tolerance)) is not None:
@@ -195,14 +195,14 @@ def _newton(
 
 
 def _no_minimum(pairs: PreferencePairs) -> str:
-    reason = "some direction of phi never contradicts a choice, so rewards grow without end"
+    reason = "because some direction of phi contradicts no choice and the rewards grow without end"
     if pairs.is_items and (n := len(strong_components(pairs))) > 1:
-        reason = f"the items fall into {n} groups of which some never lost to the others"
+        reason = f"because the items fall into {n} groups of which some never lost to the others"
     return f"there is no finite minimum, {reason}; use l2 > 0"
 
 
 def _safe_rate(objective: Objective) -> float:
-    """Return 1/λ with λ at least every eigenvalue of d²L/dφ²: l'' <= ¼ gives λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2."""
+    """Return 1/λ, where λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2 bounds the Hessian, since l'' <= ¼; for the MLP 0.1."""
     if not objective.scorer.linear_in_phi:
         return 0.1
     pairs = objective.pairs
@@ -214,7 +214,7 @@ def _safe_rate(objective: Objective) -> float:
 def _rule(
     method: str, objective: Objective, learning_rate: float | None, batch_size: int, rng: np.random.Generator
 ) -> _GradientDescent | _Adam:
-    """Return the rule by which ``_descend`` advances φ."""
+    """Return the rule with which ``_descend`` advances φ."""
     if method == "adam":
         return _Adam(objective, learning_rate or 0.01, batch_size, rng)
     return _GradientDescent(_safe_rate(objective) if learning_rate is None else learning_rate)
@@ -245,7 +245,7 @@ class _Adam:
         weights = objective.pairs.weights  # pairs of weight 0 are left out: a batch of them would have no mean
         self.rows = np.arange(len(objective.pairs)) if weights is None else np.flatnonzero(weights)
 
-    def __call__(self, phi: Array, _: Array) -> Array:  # the gradient of the whole is not used, only those of batches
+    def __call__(self, phi: Array, _: Array) -> Array:  # each batch has a gradient of its own
         beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
         all_batches = list(batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
         for batch in all_batches:
@@ -274,7 +274,7 @@ def _descend(
     tolerance: float,
     patience: int,
 ) -> tuple[Array, Outcome, str]:
-    """Advance φ until a criterion is met; with validation, return the φ with the smallest validation loss."""
+    """Advance φ until a criterion is met. With validation pairs, return the φ with the smallest validation loss."""
     best, best_loss, best_record, last = None, np.inf, 0, phi
     for record in range(max_steps + 1):
         point = objective.at(phi)

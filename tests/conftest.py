@@ -1,4 +1,4 @@
-"""What several test files share: random problems, differences, distances in ulp, and a fresh interpreter."""
+"""Fixtures that several test files share: random problems, differences, distances in ulp, and a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     return "quick tier: python -m pytest --full also runs the lessons, the browser, fresh processes and large inputs"
 
 
-mpmath.mp.dps = 70  # digits: e^-36 is lost beside 1 in 16 of them, and 54 are left
+mpmath.mp.dps = 70  # digits: adding e^-36 to 1 costs it 16 of them, and 54 are left
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def margins() -> np.ndarray:
-    """Random and extreme margins, both signs, infinities included, NaN not."""
+    """Random and extreme margins of both signs, including infinities but not NaN."""
     rng = np.random.default_rng(7)
     extreme = [0.0, 5e-324, 1e-300, 1e-17, 16.64, 36.7, 36.75, 88.73, 700.0, 708.4, 709.7, 709.8, 744.4, 745.0, 745.2]
     extreme += [746.0, 1e4, 1e16, 1e308, np.inf]
@@ -89,7 +89,7 @@ def exact(margins: np.ndarray) -> dict[str, list[mpmath.mpf]]:
 
 @pytest.fixture(scope="session")
 def worst_ulp() -> Callable[..., float]:
-    """Return the largest distance of computed numbers from exact ones, in units of the last place of the exact."""
+    """Return the largest distance of computed numbers from exact ones, in units of the last place of the exact ones."""
 
     def distance(computed: object, exact: list[mpmath.mpf], dtype: type = np.float64) -> float:
         worst = 0.0
@@ -130,7 +130,7 @@ EXTRAS = ("weights", "labels", "target_margins")
 
 @pytest.fixture(scope="session")
 def random_pairs() -> Callable[..., bt.PreferencePairs]:
-    """Make random pairs for a scorer, with the named extras in play."""
+    """Make random pairs for a scorer, with the optional fields that ``extras`` names."""
 
     def make(
         scorer: bt.LinearScorer | bt.MLPScorer | bt.TableScorer,
@@ -159,7 +159,7 @@ def random_pairs() -> Callable[..., bt.PreferencePairs]:
 
 @pytest.fixture
 def kernels() -> Iterator[object]:
-    """Enter the compiled room; whatever number of threads a test sets is restored."""
+    """Import the kernels, and restore the number of threads after the test."""
     from bradley_terry import kernels
 
     before = kernels.get_threads()

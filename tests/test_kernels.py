@@ -1,4 +1,4 @@
-"""The compiled kernels: the same digits as the formulas, for one pair and for blocks, on any number of threads."""
+"""The compiled kernels give the digits of the formulas, for one pair and for blocks, on any number of threads."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from bradley_terry.objective import COMPILED, REFERENCE
 from bradley_terry.threads import blas_on_one_thread
 
 LOG_2 = 0.6931471805599453
-N_EXTREME = 40  # the fixture ``margins`` ends with so many extreme ones
+N_EXTREME = 40  # the fixture ``margins`` ends with this many extreme ones
 
 full = pytest.mark.full
-SAMPLES = [10, pytest.param(1, marks=full)]  # the quick tier takes each tenth random margin, and all extreme ones
+SAMPLES = [10, pytest.param(1, marks=full)]  # the quick tier takes every tenth random margin and all extreme ones
 
 
 def sample(values, every: int) -> list:
-    """Return each ``every``-th of the random margins, or of what belongs to them, and all the extreme ones."""
+    """Return every ``every``-th value that belongs to a random margin, and all that belong to extreme ones."""
     return [*values[:-N_EXTREME:every], *values[-N_EXTREME:]]
 
 
 @pytest.fixture
 def plain(monkeypatch):
-    """Run every kernel as plain Python, which tests the code that the compiler is given and not the compiled form."""
+    """Run every kernel as plain Python, which tests its source code instead of its compiled form."""
     for module in (compiled.compiled, passes):
         for name, function in list(vars(module).items()):
             if hasattr(function, "py_func"):
@@ -45,7 +45,7 @@ def plain(monkeypatch):
 
 @pytest.mark.parametrize("every", SAMPLES)
 def test_kernels_are_within_two_ulp_of_mpmath_one_pair_at_a_time(every: int, margins, exact, worst_ulp) -> None:
-    """Loss and gradient are within 2 ulp and curvature within 4, for random and extreme margins, without any flag."""
+    """Loss and gradient are within 2 ulp and curvature within 4, even for extreme margins, and no flag is raised."""
     z = [np.array([margin]) for margin in sample(margins, every)]
     with np.errstate(all="raise"):
         pairs = [compiled.mean_loss_and_gradients(margin) for margin in z]  # 1/n is 1
@@ -57,7 +57,7 @@ def test_kernels_are_within_two_ulp_of_mpmath_one_pair_at_a_time(every: int, mar
 
 @pytest.mark.parametrize("every", SAMPLES)
 def test_labelled_kernel_is_within_two_ulp_at_full_labels(every: int, margins, exact, worst_ulp) -> None:
-    """With weights and labels of 1 and target margins of 0 the general kernel has the digits of the plain one."""
+    """With weights and labels of 1 and target margins of 0, the general kernel is as accurate as the plain one."""
     options = {"weights": np.ones(1), "labels": np.ones(1), "target_margins": np.zeros(1)}
     with np.errstate(all="raise"):
         pairs = [compiled.mean_loss_and_gradients(np.array([z]), **options) for z in sample(margins, every)]
@@ -67,7 +67,7 @@ def test_labelled_kernel_is_within_two_ulp_at_full_labels(every: int, margins, e
 
 @pytest.mark.parametrize("every", SAMPLES)
 def test_scalar_kernels_are_within_two_ulp_as_plain_python(every: int, plain, margins, exact, worst_ulp) -> None:
-    """Run by Python itself, the scalar kernels are within 2 ulp: the formula is right, and not only its compilation."""
+    """The scalar kernels are within 2 ulp as plain Python too, so the formulas themselves are correct."""
     rows = [plain.loss_and_gradient(z, plain.decay(z)) for z in sample(margins.tolist(), every)]
     assert worst_ulp([loss for loss, _ in rows], sample(exact["loss"], every)) <= 2
     assert worst_ulp([gradient for _, gradient in rows], sample(exact["gradient"], every)) <= 2
@@ -120,7 +120,7 @@ def _artanh_tail(w):
     ],
 )
 def test_every_coefficient_can_be_computed_again(name: str, tail, dtype) -> None:
-    """Interpolation at the Chebyshev nodes of the interval of use gives exactly the numbers in the kernels."""
+    """Interpolation at the Chebyshev nodes of each interval gives exactly the coefficients in the kernels."""
     found = getattr(compiled, name)
     with mpmath.workprec(300):
         half = mpmath.log(2) / 2
@@ -131,13 +131,13 @@ def test_every_coefficient_can_be_computed_again(name: str, tail, dtype) -> None
         coefficients = mpmath.lu_solve(powers, mpmath.matrix([tail(node) for node in nodes]))
         grid = [low + (high - low) * k / 200 for k in range(201)]
         error = max(abs(sum(c * x**j for j, c in enumerate(coefficients)) - tail(x)) for x in grid)
-        # what the error does to the answer: r² P <= .12 P beside 1, s³ Q <= .037 Q beside log(1 + e) >= e/2
+        # effect of the error on the answer: r² P <= .12 P is added to 1, s³ Q <= .037 Q to log(1 + e) >= e/2
         assert error * (0.12 if tail is _exp_tail else 0.037) < 0.2 * np.finfo(dtype).eps
     assert [dtype(c) for c in coefficients] == list(found)
 
 
 def test_the_two_parts_of_log_two_are_exact_where_they_must_be() -> None:
-    """k·LOG_2_HIGH is exact for every |k| <= 1076, in float32 for |k| <= 152, and LOG_2_LOW is the rest."""
+    """k·LOG_2_HIGH is exact for every |k| <= 1076, in float32 for |k| <= 152, and LOG_2_LOW is the remainder."""
     log_2 = mpmath.log(2)
     high, low = mpmath.mpf(compiled.LOG_2_HIGH), mpmath.mpf(compiled.LOG_2_LOW)
     assert float(log_2 - high) == compiled.LOG_2_LOW
@@ -151,7 +151,7 @@ def test_the_two_parts_of_log_two_are_exact_where_they_must_be() -> None:
 
 @pytest.mark.parametrize("as_plain_python", [True, pytest.param(False, marks=full)])
 def test_tanh_is_within_three_ulp_of_mpmath(as_plain_python: bool, rng) -> None:
-    """The points lie on both sides of every place where the formula changes; signs, NaN and infinity are right too."""
+    """It holds on both sides of each point where the formula changes. Signs, NaN and infinity are correct too."""
     tanh = compiled.tanh.py_func if as_plain_python else compiled.tanh
     steps = np.log(2) / 4 * np.arange(1, 120, 2)  # where k changes
     points = np.concatenate([
@@ -196,7 +196,7 @@ def test_mean_of_zeros_in_float32_is_exactly_log_two(n: int) -> None:
 
 @given(arrays(np.float64, 5, elements=st.floats(-700, 700)), arrays(np.float64, 5, elements=st.floats(0, 1)))
 def test_swapped_pairs_have_labels_of_one_minus_t(z, t) -> None:
-    """Label t at Δ is label 1-t at -Δ: same mean and opposite gradients, to rounding, where 1-(1-t) = t."""
+    """Label t at Δ and label 1-t at -Δ give the same mean and opposite gradients, to rounding, if 1-(1-t) = t."""
     t = 1 - (1 - t)
     mean, gradient = compiled.mean_loss_and_gradients(z, labels=t)
     other_mean, other_gradient = compiled.mean_loss_and_gradients(-z, labels=1 - t)
@@ -237,7 +237,7 @@ def test_huge_losses_have_a_finite_mean_in_both_forms() -> None:
 
 
 def test_differences_formed_on_the_way_give_the_same_bits(rng) -> None:
-    """``minus`` is subtracted a few blocks at a time, which gives the numbers of subtracting it first."""
+    """``minus`` is subtracted a few blocks at a time, which gives the same bits as subtracting it first."""
     chosen, rejected = rng.normal(size=(10_001, 3)), rng.normal(size=(10_001, 3)).astype(np.float32)
     phi, w, d = rng.normal(size=3), rng.uniform(size=10_001), chosen - rejected
     loss, gradient = compiled.linear_loss_and_gradient(chosen, phi, minus=rejected, weights=w)
@@ -260,7 +260,7 @@ OPTIONS = [(), ("weights",), ("labels",), ("target_margins",), ("weights", "labe
 @pytest.mark.parametrize("names", OPTIONS)
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 4095, 4096, 4097, pytest.param(300_000, marks=full)])
 def test_kernel_agrees_with_the_reference(n: int, names: tuple[str, ...], rng) -> None:
-    """Mean, gradients and curvatures agree to 1e-13 relative, at every block size and beside it."""
+    """Mean, gradients and curvatures agree to a relative 1e-13, also if n is just below or above a block's size."""
     z = rng.normal(0, 6, n)
     every = {"weights": rng.uniform(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
     options = {name: every[name] for name in names}
@@ -278,7 +278,7 @@ def test_kernel_agrees_with_the_reference(n: int, names: tuple[str, ...], rng) -
 
 @pytest.mark.parametrize("names", [(), *(pytest.param(names, marks=full) for names in OPTIONS[1:4]), OPTIONS[4]])
 def test_block_kernels_are_the_same_as_plain_python(names: tuple[str, ...], plain, rng) -> None:
-    """Every block kernel, run by Python itself over a block and a bit, gives the numbers of the reference."""
+    """Run as plain Python on a little more than one block, every block kernel gives the numbers of the reference."""
     n = 4096 + 70
     z = rng.normal(0, 6, n)
     every = {"weights": rng.integers(0, 3, n), "labels": rng.uniform(0, 1, n), "target_margins": rng.normal(size=n)}
@@ -294,7 +294,7 @@ def test_block_kernels_are_the_same_as_plain_python(names: tuple[str, ...], plai
 
 
 def test_float32_kernel_is_within_two_ulp_as_plain_python(plain, rng) -> None:
-    """Run by Python itself, the float32 kernel gives gradients within 2 ulp of float32 and a mean in double."""
+    """Run as plain Python, the float32 kernel gives gradients within 2 ulp of float32, and a mean in double."""
     n = 256  # a power of two, so that 1/n costs nothing
     z = rng.normal(0, 6, n).astype(np.float32)
     mean, gradient = plain.mean_loss_and_gradients(z)
@@ -331,7 +331,7 @@ def test_float32_margins_give_float32_gradients_within_two_of_their_ulp(rng) -> 
 
 @pytest.mark.parametrize("threads", [(1, 2), pytest.param((1, 2, 3, 7), marks=full)], ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(threads: tuple[int, ...], kernels, rng) -> None:
-    """Mean, gradients and curvatures are the same bits on any number of threads."""
+    """Mean, gradients and curvatures have the same bits on any number of threads."""
     n = 75_001 * len(threads)
     z, w, t, m = rng.normal(0, 4, n), rng.uniform(0, 2, n), rng.uniform(0, 1, n), rng.normal(size=n)
     results = []
@@ -351,7 +351,7 @@ def test_results_do_not_depend_on_the_number_of_threads(threads: tuple[int, ...]
     ("n", "d"), [(1, 1), (7, 3), (4097, 5), pytest.param(300, 64, marks=full), pytest.param(9000, 33, marks=full)]
 )
 def test_linear_pass_agrees_with_separate_steps(n: int, d: int, rng) -> None:
-    """One pass over the data gives the loss and gradient of computing margins, losses and a product one by one."""
+    """One pass gives the same loss and gradient as computing margins, losses and a matrix product one by one."""
     rows, phi = rng.normal(size=(n, d)), rng.normal(size=d)
     options = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0), "labels": rng.uniform(size=n)}
     options["target_margins"] = rng.normal(size=n)
@@ -382,14 +382,14 @@ def test_linear_pass_and_gram_do_not_depend_on_the_number_of_threads(kernels, rn
 
 
 def test_gram_is_the_weighted_sum_of_outer_products(rng) -> None:
-    """It is Σ w·d dᵀ, also where the last block is short."""
+    """The Gram matrix is Σ w·d dᵀ, also if the last block is short."""
     rows, w = rng.normal(size=(5000, 4)), rng.uniform(size=5000)
     np.testing.assert_allclose(compiled.weighted_gram(rows, w), (rows * w[:, None]).T @ rows, rtol=1e-12)
 
 
 @pytest.mark.parametrize("names", [(), ("labels", "weights")])
 def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain, rng) -> None:
-    """The kernel of the linear pass, run by Python itself over a block and a bit, gives the reference's numbers."""
+    """Run as plain Python on a little more than one block, the linear kernel gives the numbers of the reference."""
     rows, phi = rng.normal(size=(1024 + 70, 3)), rng.normal(size=3)
     every = {"weights": rng.uniform(size=len(rows)), "labels": rng.uniform(size=len(rows))}
     options = {name: every[name] for name in names}
@@ -408,7 +408,7 @@ def test_linear_kernel_is_the_same_as_plain_python(names: tuple[str, ...], plain
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("n", [1, 128, 129, pytest.param(9000, marks=full)])
 def test_mlp_pass_agrees_with_the_layers_in_numpy(n: int, activation: str, options: tuple[str, ...], rng) -> None:
-    """Loss and gradient of the pass over blocks are those of the layers written in NumPy."""
+    """The pass over blocks gives the loss and gradient of the layers written in NumPy."""
     every = {"weights": rng.integers(0, 3, n) + (np.arange(n) == 0.0), "labels": rng.uniform(size=n)}
     every["target_margins"] = rng.normal(size=n)
     pairs = bt.PreferencePairs(
@@ -439,7 +439,7 @@ def test_mlp_pass_does_not_depend_on_the_number_of_threads(kernels, rng) -> None
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 @pytest.mark.parametrize("names", [(), ("labels", "weights")])
 def test_mlp_kernel_is_the_same_as_plain_python(activation: str, names: tuple[str, ...], plain, rng) -> None:
-    """What happens between the two matrix products, run by Python itself, gives the reference's numbers."""
+    """Run as plain Python, the code between the two matrix products gives the numbers of the reference."""
     scorer = bt.MLPScorer(3, 4, activation)
     every = {"weights": rng.uniform(size=130), "labels": rng.uniform(size=130)}
     options = {name: every[name] for name in names}
@@ -494,14 +494,14 @@ def test_odd_arrays_give_the_answers_of_plain_ones(rng) -> None:
 
 @full
 def test_byte_swapped_float32_margins_give_native_float32_gradients() -> None:
-    """The byte order of float32 margins does not make them double."""
+    """Byte-swapped float32 margins are treated as float32, and not converted to double."""
     gradient = compiled.mean_loss_and_gradients(np.array([1.0, -1.0], dtype=">f4"))[1]
     assert gradient.dtype == np.float32
     assert gradient.dtype.isnative
 
 
 def test_arrays_at_odd_places_in_memory_are_read_correctly(rng) -> None:
-    """Numbers that begin at an odd byte, as in an NPZ file, and a φ with gaps give the same bits."""
+    """Numbers that begin at an odd byte, as in an NPZ file, and a φ with strides give the same bits as plain arrays."""
     z = rng.normal(size=1000)
     odd = np.frombuffer(b"x" + z.tobytes(), dtype=np.uint8)[1:].view(np.float64)
     assert not odd.flags.aligned
@@ -546,8 +546,8 @@ def test_bad_margins_are_refused_by_name() -> None:
 
 
 def test_linear_pass_refuses_arrays_that_do_not_fit(rng) -> None:
-    """The message gives the expected shape and the shape of φ."""
-    with pytest.raises(ValueError, match=r"^differences: expected \(n_pairs, n_features\) to go with phi \(3,\)"):
+    """The message gives the expected shape and the shape of φ, or names the array that does not fit."""
+    with pytest.raises(ValueError, match=r"^differences: expected \(n_pairs, n_features\) to match phi \(3,\)"):
         compiled.linear_loss_and_gradient(np.ones((3, 2)), np.ones(3))
     with pytest.raises(ValueError, match=r"^differences: expected"):
         compiled.linear_margins(np.ones((3, 2)), np.ones(2), minus=np.ones((2, 2)))
@@ -581,7 +581,7 @@ def test_kernels_are_found_by_name_and_unknown_names_are_attribute_errors() -> N
 
 @full
 def test_compiling_is_announced_once_and_only_with_an_empty_cache(run_python, tmp_path) -> None:
-    """A fresh process writes one line to stderr at its first compilation, and none where the cache is filled."""
+    """A fresh process writes one line to stderr at its first compilation, and none if the cache is filled."""
     script = (
         "import contextlib, io, sys\n"
         "import numba, numpy as np\n"
@@ -599,7 +599,7 @@ def test_compiling_is_announced_once_and_only_with_an_empty_cache(run_python, tm
     )
     folder = tmp_path / "kernels"
     told = run_python(f"OTHERS = True\n{script}", NUMBA_CACHE_DIR=folder).splitlines()
-    assert told[0] == "'' True"  # nothing is said of a function that is not ours, and no second line is written
+    assert told[0] == "'' True"  # nothing is said about a function that is not ours, and no second line is written
     assert len(told) == 2
     assert told[1].startswith("bradley_terry: compiling its kernels")
     assert str(folder) in told[1]

@@ -51,7 +51,7 @@ def test_softplus_and_log_sigmoid_are_within_two_ulp_of_mpmath(margins, exact, w
 
 
 def test_logit_is_within_four_ulp_of_mpmath(rng, worst_ulp) -> None:
-    """logit(p) = log(p/(1-p)) is within 4 ulp, also for p near 0, 1/2 and 1."""
+    """logit(p) = log(p/(1-p)) is within 4 ulp, even for p near 0, 1/2 and 1."""
     p = np.concatenate(
         [
             rng.uniform(0, 1, 2000),
@@ -141,7 +141,7 @@ def test_sigmoid_never_falls(a: float, b: float) -> None:
 def test_logit_inverts_sigmoid_and_sigmoid_inverts_logit(rng) -> None:
     """logit(sigma(z)) = z for z below 3 (near 1, sigma loses digits), and sigma(logit(p)) = p."""
     z = rng.uniform(-700, 3, 5000)
-    # an error of 2 ulp in p moves logit by 2 eps/(1 - p), 1 - p >= 1/21; relative to |z| only absolute at z = 0
+    # an error of 2 ulp in p moves logit by 2 eps/(1 - p), 1 - p >= 1/21; near z = 0 the bound is absolute
     np.testing.assert_allclose(bt.logit(bt.sigmoid(z)), z, rtol=1e-14, atol=2e-14)
     p = 10.0 ** rng.uniform(-300, 0, 5000)
     # dp/p = (1 - p) dz: an error of 1 ulp in z of size 690 is 690 eps
@@ -155,7 +155,7 @@ def test_softplus_difference_is_its_argument(rng) -> None:
 
 
 def test_an_impossible_outcome_adds_nothing_to_the_cross_entropy() -> None:
-    """0·inf counts as 0: an outcome of probability zero costs nothing, also where its cost would be infinite."""
+    """0·inf counts as 0: an outcome of probability zero costs nothing, even if its cost would be infinite."""
     assert cross_entropy(1.0, 0.0, np.inf) == 0
     assert cross_entropy(0.0, 1.0, -np.inf) == 0
     assert cross_entropy(0.0, 1.0, np.inf) == np.inf
@@ -187,7 +187,7 @@ def test_derivative_of_softplus_is_sigmoid_and_of_sigmoid_is_their_product(rng) 
 
 
 def test_nan_stays_nan_without_a_warning() -> None:
-    """Where z is NaN the answer is NaN, for a single number and among other numbers."""
+    """If z is NaN, the answer is NaN, for a single number and within an array."""
     with np.errstate(all="raise"):
         for function in (bt.sigmoid, softplus, bt.log_sigmoid, bt.logit):
             assert np.isnan(function(np.nan))
@@ -195,7 +195,7 @@ def test_nan_stays_nan_without_a_warning() -> None:
 
 
 def test_shape_and_dtype_follow_the_input() -> None:
-    """The answer has the shape of z and is float64 unless z is float32; for a number it is a number."""
+    """The answer has the shape of z and is float64 unless z is float32. A single number gives a single number."""
     for function in (bt.sigmoid, softplus, bt.log_sigmoid):
         assert function(np.zeros((2, 0, 3))).shape == (2, 0, 3)
         for dtype in (np.uint8, np.int64, bool, np.float16, ">f8", np.longdouble):

@@ -15,11 +15,11 @@ from bradley_terry.losses import BradleyTerryLoss, weighted_mean
 any_margin = st.floats(allow_nan=False)
 label = st.floats(0, 1)
 LOG_2 = float(mpmath.log(2))  # 0.6931471805599453
-SAMPLES = [10, pytest.param(1, marks=pytest.mark.full)]  # the quick tier takes each tenth margin, and the extreme ones
+SAMPLES = [10, pytest.param(1, marks=pytest.mark.full)]  # the quick tier takes every tenth margin and all extreme ones
 
 
 def sample(margins: np.ndarray, every: int) -> np.ndarray:
-    """Return each ``every``-th margin, and all of the 40 extreme ones at the end."""
+    """Return every ``every``-th random margin, and all of the 40 extreme ones at the end."""
     return np.concatenate([margins[:-40:every], margins[-40:]])
 
 
@@ -34,7 +34,7 @@ def test_loss_is_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
 
 
 def test_gradient_is_within_two_ulp_of_mpmath(margins, exact, worst_ulp) -> None:
-    """-sigma(-Δ) is within 2 ulp, also beyond Δ = 710 where -1/(1 + exp(Δ)) has no digits left."""
+    """-sigma(-Δ) is within 2 ulp, even beyond Δ = 710 where -1/(1 + exp(Δ)) has no digits left."""
     with np.errstate(all="raise"):
         computed = bt.pair_loss_gradients(margins)
     assert worst_ulp(computed, exact["gradient"]) <= 2
@@ -134,8 +134,8 @@ def test_labelled_loss_agrees_with_mpmath(every: int, margins, rng, worst_ulp) -
             mpmath.log1p(mpmath.exp(-abs(mpmath.mpf(x)))) + max(mpmath.mpf(x), 0) - mpmath.mpf(s) * mpmath.mpf(x)
             for x, s in zip(z.tolist(), t.tolist(), strict=True)
         ]
-    # two losses of 2 ulp, 1 - t, two products and a sum of non-negative terms: at most 2 + 1/2 + 1/2 + 1 ulp, a
-    # crossing of a power of two doubles part of it
+    # two losses of 2 ulp, 1 - t, two products and a sum of non-negative terms: at most 2 + 1/2 + 1/2 + 1 ulp. A
+    # crossing of a power of two doubles a part of that.
     assert worst_ulp(bt.pair_losses(z, labels=t), want) <= 5
     slope = [1 / (1 + mpmath.exp(-mpmath.mpf(x))) - mpmath.mpf(s) for x, s in zip(z.tolist(), t.tolist(), strict=True)]
     # two terms of opposite sign, each at most 1 and within 3 ulp of its own
@@ -154,7 +154,7 @@ def test_label_one_is_no_label(z: float) -> None:
 
 @given(any_margin, label)
 def test_label_t_is_label_one_minus_t_on_the_swapped_pair(z: float, t: float) -> None:
-    """The loss is the same and the gradient opposite, exactly so where 1-(1-t) = t."""
+    """The loss is the same and the gradient opposite, and exactly so if 1-(1-t) = t."""
     t = 1 - (1 - t)
     with np.errstate(under="ignore"):
         assert bt.pair_losses(z, labels=t) == bt.pair_losses(-z, labels=1 - t)
@@ -223,7 +223,7 @@ def test_only_the_proportions_of_the_weights_matter(z, factor: float) -> None:
 
 
 def test_mean_loss_is_the_plain_mean(rng) -> None:
-    """It agrees with the textbook mean to rounding, also where the losses are tiny."""
+    """The mean agrees with the textbook formula to rounding, even if the losses are tiny."""
     z = rng.normal(0, 5, 1000)
     w = rng.uniform(0, 1, 1000)
     assert bt.mean_loss(z) == pytest.approx(np.mean(np.log1p(np.exp(-z))), rel=1e-13)
@@ -321,7 +321,7 @@ def test_labels_outside_zero_and_one_are_refused(bad: float) -> None:
 
 @pytest.mark.parametrize("name", ["labels", "target_margins"])
 def test_a_wrong_number_of_labels_or_target_margins_is_refused(name: str) -> None:
-    """They are never broadcast into more pairs than there are margins."""
+    """Labels and target margins are never broadcast to more pairs than there are margins."""
     for function in (bt.pair_losses, bt.pair_loss_gradients, bt.mean_loss):
         for bad in (np.ones(2), np.ones((3, 1)), np.ones((1, 3))):
             with pytest.raises(ValueError, match=f"^{name}: expected shape"):

@@ -81,7 +81,7 @@ EARLIER = {
 
 @pytest.mark.parametrize("old", MODULES)
 def test_an_old_name_is_the_module_with_the_new_name(old: str) -> None:
-    """Both names import one module, whose own name and specification are the new ones."""
+    """Both names import the same module, and its ``__name__`` and ``__spec__`` are the new ones."""
     new = f"bradley_terry.{MODULES[old]}"
     module = import_module(f"bradley_terry.{old}")
     assert module is import_module(new)
@@ -98,7 +98,7 @@ def test_every_public_name_of_an_earlier_module_can_be_imported_from_it(module: 
 
 
 def test_unknown_modules_are_still_unknown() -> None:
-    """Only the modules of the table are looked up; another name is a ModuleNotFoundError that gives it."""
+    """Only names in the table are redirected. Any other unknown name raises a ModuleNotFoundError that names it."""
     with pytest.raises(ModuleNotFoundError, match="ranking_looses"):
         import_module("bradley_terry.ranking_looses")
     with pytest.raises(ModuleNotFoundError, match="another_package"):

@@ -1,4 +1,4 @@
-"""Newton's method: steps that lower the loss, the same minimum on every way to it, and an honest end."""
+"""Newton's method: each step lowers the loss, every start leads to one minimum, and the outcome says how it ended."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def objective(random_pairs) -> bt.Objective:
 
 
 def run(objective, phi=(0.0, 0.0, 0.0), **options) -> tuple[newton.NewtonResult, list[Point]]:
-    """Minimise from φ and return the result and the points on the way, the first one included."""
+    """Minimise from φ and return the result and all points of the search, including the first."""
     points = [objective.at(np.array(phi, dtype=np.float64))]
     options = {"max_steps": 50, "tolerance": 1e-10, **options}
     return minimise(objective, points[0], lambda _, point: points.append(point), **options), points
 
 
 def choices(rng, n: int, truth: np.ndarray, **options) -> bt.PreferencePairs:
-    """Return n choices of simulated people with a known direction."""
+    """Return n pairs in which simulated people chose, with ``truth`` as the true weights."""
     a, b = rng.normal(size=(2, n, truth.size))
     won = bt.sample_preferences(a @ truth, b @ truth, rng)[:, None]
     return bt.PreferencePairs(np.where(won, a, b), np.where(won, b, a), **options)
@@ -66,12 +66,12 @@ def choices(rng, n: int, truth: np.ndarray, **options) -> bt.PreferencePairs:
 
 
 def test_solve_by_hand() -> None:
-    """With H = [[2, 1], [1, 2]] and g = (3, 0), s = (2, -1)."""
+    """For H = [[2, 1], [1, 2]] and g = (3, 0) the solution is s = (2, -1)."""
     np.testing.assert_allclose(solve(np.array([[2.0, 1], [1, 2]]), np.array([3.0, 0])), [2, -1], rtol=1e-12)
 
 
 def test_a_parabola_takes_one_step(random_pairs, rng) -> None:
-    """Where L is a parabola, the first step from any φ ends at its minimum."""
+    """If L is a parabola, the first step from any φ ends at its minimum."""
     scorer = bt.LinearScorer(4)
     parabola = bt.Objective(scorer, random_pairs(scorer, 60), loss=_Square(), l2=0.1)
     result, points = run(parabola, rng.normal(0, 3, 4))
@@ -97,7 +97,7 @@ def test_solve_agrees_with_numpy_in_any_units(rng) -> None:
 
 
 def test_solve_hardly_moves_where_no_pair_says_anything() -> None:
-    """A singular H, as that of a table, gives a solution with little along the shift, and a zero entry gives zero."""
+    """If H is singular, as for a table, s has almost no part along the shift; where H and g are zero, s is zero."""
     laplacian = np.array([[2.0, -1, -1], [-1, 2, -1], [-1, -1, 2]])
     s = solve(laplacian, np.array([3.0, -3, 0]))
     np.testing.assert_allclose(laplacian @ s, [3, -3, 0], atol=1e-10)
@@ -122,7 +122,7 @@ def test_each_step_near_the_minimum_doubles_the_number_of_correct_digits(objecti
 
 @pytest.mark.parametrize("factor", [1e-3, 0.5, 1.0, 3.0, 100.0, 1e4])
 def test_a_step_lowers_the_loss_by_a_share_of_what_its_slope_promises(factor: float, objective, rng) -> None:
-    """From any φ, along Newton's or the steepest direction of any length: L falls by at least 1e-4·gᵀs (Armijo)."""
+    """A step of any length, along Newton's or the steepest direction, lowers L by at least 1e-4·|gᵀs| (Armijo)."""
     for _ in range(5):
         point = objective.at(rng.normal(0, 3, 3))
         for direction in (-solve(objective.hessian(point.phi), point.gradient), -point.gradient):
@@ -154,7 +154,7 @@ def test_no_part_of_a_step_uphill_is_taken(objective, rng) -> None:
 
 
 def test_a_step_far_too_long_is_cut_to_margins_of_twenty() -> None:
-    """Where all pairs agree and the loss is almost straight, no margin changes by more than 20 in one step."""
+    """If all pairs agree and the loss is almost straight, no margin changes by more than 20 in one step."""
     agreeing = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [2.0]], [[0.0], [0.0]]))
     new, _ = controlled_step(agreeing, agreeing.at(np.zeros(1)), np.array([1e9]))
     np.testing.assert_allclose(new.margins, [10, 20], rtol=1e-12)
@@ -165,7 +165,7 @@ def test_a_step_far_too_long_is_cut_to_margins_of_twenty() -> None:
 
 @pytest.mark.parametrize("start", [36.0, 700.0, 1e6])
 def test_newton_finds_its_way_back_from_saturated_margins(start: float) -> None:
-    """Two wins to one have margin log 2, also if the search starts where the loss is almost straight."""
+    """Two wins to one give a margin of log 2, even if the search starts where the loss is almost straight."""
     model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 0, 1], [1, 1, 0]), initial=[start, -start])
     assert model.phi[0] - model.phi[1] == pytest.approx(np.log(2), abs=1e-8)  # gradient 1e-9 / curvature 2/9
     shifted = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], target_margins=[start, -start])
@@ -174,7 +174,7 @@ def test_newton_finds_its_way_back_from_saturated_margins(start: float) -> None:
 
 @pytest.mark.parametrize("start", [(0.0, 0.0, 0.0), (30.0, -20.0, 10.0), (-1e4, 1e4, 0.0)])
 def test_the_loss_never_rises_and_every_start_leads_to_one_minimum(start, objective) -> None:
-    """The loss is convex, so the minimum is the same from everywhere."""
+    """The loss is convex, so every starting point leads to the same minimum."""
     result, points = run(objective, start)
     assert result.outcome is Outcome.CONVERGED
     assert (np.diff([point.loss for point in points]) <= 1e-15).all()
@@ -182,7 +182,7 @@ def test_the_loss_never_rises_and_every_start_leads_to_one_minimum(start, object
 
 
 def test_units_of_the_features_do_not_matter(rng) -> None:
-    """Features a million times larger or smaller, or 1e-10 as large, have weights smaller or larger by that factor."""
+    """If features are multiplied by 1e6, 1e-6 or 1e-10, their weights are divided by the same factor."""
     base = choices(rng, 600, np.array([1.5, -1.0, 0.5]))
     want = bt.fit(bt.LinearScorer(3), base).phi
     for unit in (1e6, 1e-6, 1e-10):
@@ -194,7 +194,7 @@ def test_units_of_the_features_do_not_matter(rng) -> None:
 
 @pytest.mark.parametrize("wrong", [1e-6, 1e12, -1e12])
 def test_a_hessian_that_does_not_serve_is_replaced(wrong: float, objective) -> None:
-    """An older Hessian that is far too small or too large, or has the wrong sign, costs steps and nothing else."""
+    """An older Hessian that is far too small or too large, or has the wrong sign, only costs some steps."""
     want = run(objective)[0].point.phi
     result, _ = run(objective, (0.1, 0.1, 0.1), hessian=wrong * np.eye(3), max_steps=100)
     assert result.outcome is Outcome.CONVERGED
@@ -202,7 +202,7 @@ def test_a_hessian_that_does_not_serve_is_replaced(wrong: float, objective) -> N
 
 
 def test_old_hessians_save_work_and_lead_to_the_same_minimum(objective, monkeypatch) -> None:
-    """A Hessian is used again while its steps shrink the gradient well, so fewer Hessians are computed."""
+    """A Hessian is reused while its steps shrink the gradient well, so fewer Hessians are computed."""
     computed = []
     hessian = bt.Objective.hessian
 
@@ -222,7 +222,7 @@ def test_old_hessians_save_work_and_lead_to_the_same_minimum(objective, monkeypa
 
 
 def test_hessians_are_kept_while_they_serve_and_computed_anew_afterwards(objective) -> None:
-    """``at`` returns the last Hessian until a step did not shrink the gradient, or an exact one is asked for."""
+    """``at`` returns the last Hessian until a step shrinks the gradient too little, or an exact one is asked for."""
     near, far = objective.at(np.zeros(3)), objective.at(np.ones(3))
     hessians = Hessians(objective)
     first = hessians.at(near, exact=False)
@@ -238,7 +238,7 @@ def test_hessians_are_kept_while_they_serve_and_computed_anew_afterwards(objecti
 
 
 def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> None:
-    """With 3,000 pairs for each parameter a fit starts from a sample; minimum and standard errors stay the same."""
+    """With 3,000 pairs for each parameter a fit starts from a sample. Minimum and standard errors stay the same."""
     n = 9_000
     pairs = choices(rng, n, np.array([1.0, -0.5, 0.0]), weights=rng.integers(0, 3, n))
     model = bt.fit(bt.LinearScorer(3), pairs)
@@ -252,7 +252,7 @@ def test_a_sample_of_many_pairs_leads_to_the_same_minimum(rng, monkeypatch) -> N
 
 
 def test_a_sample_comes_close_to_minimum_and_hessian_of_all_pairs(rng) -> None:
-    """300 pairs determine the Hessian of three parameters to 2·√(3/300) = a fifth, and φ to a few standard errors."""
+    """300 pairs give the Hessian of three parameters to 2·√(3/300), a fifth, and φ to a few standard errors."""
     objective = bt.Objective(bt.LinearScorer(3), choices(rng, 9_000, np.array([1.0, -0.5, 0.0])))
     start = objective.at(np.zeros(3))
     point, hessian = sampled_start(objective, start, 1e-9)
@@ -266,7 +266,7 @@ def test_a_sample_comes_close_to_minimum_and_hessian_of_all_pairs(rng) -> None:
 
 
 def test_a_sample_that_misleads_does_no_harm(rng, monkeypatch) -> None:
-    """If the sample hardly ever sees a feature, the fit still finds the minimum of all pairs."""
+    """If a feature is almost absent from the sample, the fit still finds the minimum of all pairs."""
     n = 20_000
     d = np.zeros((n, 2))
     d[:, 0] = rng.normal(size=n)
@@ -282,7 +282,7 @@ def test_a_sample_that_misleads_does_no_harm(rng, monkeypatch) -> None:
 
 
 def test_a_sample_without_minimum_or_without_weight_is_no_start(rng) -> None:
-    """If all pairs of the sample agree, or none has a weight, the fit starts as without a sample, and converges."""
+    """If all pairs of the sample agree, or none has a weight, the fit starts without the sample and converges."""
     d = np.abs(rng.normal(size=(5000, 1))) + 0.1
     d[2500] *= -1  # the only pair that contradicts the others; a sample of 100 misses it
     agreeing = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d))
@@ -299,7 +299,7 @@ def test_a_sample_without_minimum_or_without_weight_is_no_start(rng) -> None:
 
 
 def test_record_is_called_after_each_step_and_may_stop(objective) -> None:
-    """It gets the number of the step and the point there, and a True ends the search at that point."""
+    """``record`` gets the number of the step and the new point. If it returns True, the search ends at that point."""
     seen = []
     point = objective.at(np.zeros(3))
     result = minimise(
@@ -321,7 +321,7 @@ def test_a_search_that_converges_returns_the_hessian_of_its_last_point(objective
 
 
 def test_a_search_ends_at_its_limit_of_steps(objective) -> None:
-    """After ``max_steps`` steps the outcome is STEP_LIMIT, and the reason says what is left of the gradient."""
+    """After ``max_steps`` steps the outcome is STEP_LIMIT, and the reason gives the number of steps."""
     result, points = run(objective, max_steps=2)
     assert len(points) == 3
     assert result.outcome is Outcome.STEP_LIMIT

@@ -47,7 +47,7 @@ class _Square:
 
 
 def away_from_kinks(scorer, pairs, phi, distance: float) -> bool:
-    """Tell whether every input of a ReLU is at least this far from 0, where its derivative jumps."""
+    """Return whether every input of a ReLU is at least this far from 0, where its derivative jumps."""
     if getattr(scorer, "activation", "tanh") == "tanh":
         return True
     blocks = scorer.unpack(phi)
@@ -89,7 +89,7 @@ def test_loss_of_a_scorer_of_zeros_is_exactly_log_two(scorer, names, backend: st
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_l2_adds_half_its_squares_once(backend: str, random_pairs, rng) -> None:
-    """The loss gains l2/2·|φ|², the gradient l2·φ and the Hessian l2·I, whatever n and the weights are."""
+    """The loss gains l2/2·|φ|², the gradient l2·φ and the Hessian l2·I, for any n and any weights."""
     scorer = bt.LinearScorer(5)
     phi = rng.normal(size=5)
     plain, ridge = (bt.Objective(scorer, random_pairs(scorer), l2=l2, backend=backend) for l2 in (0.0, 0.7))
@@ -147,7 +147,7 @@ def test_hessian_from_known_margins_is_the_hessian(scorer, backend: str, random_
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_offset_that_both_answers_share_changes_nothing(backend: str, rng) -> None:
-    """A linear scorer sees only differences: offsets of a prompt, here up to 2⁴⁰, do not change a bit."""
+    """A linear scorer sees only differences, so offsets of a prompt, here up to 2⁴⁰, do not change a single bit."""
     c, r = rng.integers(-8, 9, (2, 40, 3)) / 4  # quarters below 2⁴⁰: added without rounding
     offsets = np.repeat(rng.integers(-(2**40), 2**40, (10, 3)), 4, axis=0)
     phi = rng.normal(size=3)
@@ -203,7 +203,7 @@ def test_integer_weights_are_repeated_rows(scorer, backend: str, random_pairs, r
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_label_t_on_a_pair_is_label_one_minus_t_on_the_swapped_pair(scorer, backend, random_pairs, rng) -> None:
-    """(c, r, t, m) and (r, c, 1-t, -m) say the same, so they have equal loss, gradient and Hessian."""
+    """(c, r, t, m) and (r, c, 1-t, -m) mean the same, so they have equal loss, gradient and Hessian."""
     pairs = random_pairs(scorer)
     swapped = bt.PreferencePairs(
         pairs.rejected,
@@ -285,7 +285,7 @@ def test_hessian_agrees_with_differences_of_the_gradient(scorer, names, random_p
 @pytest.mark.parametrize("names", SUBSETS, ids=str)
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_loss_gradient_and_hessian_agree_with_autograd(scorer, names, random_pairs, rng) -> None:
-    """All three agree to 1e-12 with the naive formula and what automatic differentiation makes of it."""
+    """All three agree to 1e-12 with the naive formula and its automatic derivatives."""
     pairs = random_pairs(scorer, 29, seed=3, extras=names)
     phi = rng.normal(size=scorer.n_parameters)
     naive = reference_loss.loss_of(scorer, pairs, 0.05)
@@ -303,7 +303,7 @@ def test_loss_gradient_and_hessian_agree_with_autograd(scorer, names, random_pai
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_gradient_of_large_margins_agrees_with_differences(backend: str, random_pairs, differences) -> None:
-    """At twenty times as large a φ the margins reach ±50, and the gradient still agrees to 1e-8."""
+    """With φ about twenty times as large, the margins reach ±50, and the gradient still agrees to 1e-8."""
     scorer = bt.LinearScorer(4)
     objective = bt.Objective(scorer, random_pairs(scorer, 40), backend=backend)
     phi = np.array([20.0, -15, 10, 25])
@@ -330,7 +330,7 @@ def test_scipy_can_minimise_an_objective(scorer, random_pairs, rng) -> None:
 
 
 def test_auto_takes_numpy_below_a_million_numbers_and_the_kernels_from_there_on(rng) -> None:
-    """What counts is the number of features, times the number of hidden units for an MLP; auto is the default."""
+    """What counts is the number of feature values, times the hidden units for an MLP; auto is the default."""
     x = rng.normal(size=(1000, 1000))
     for n, want in ((999, REFERENCE), (1000, COMPILED)):
         pairs = bt.PreferencePairs(x[:n], -x[:n])
@@ -344,7 +344,7 @@ def test_auto_takes_numpy_below_a_million_numbers_and_the_kernels_from_there_on(
 
 @pytest.mark.parametrize("backend", ["auto", *BACKENDS])
 def test_the_backend_you_name_is_the_one_you_get(backend: str, random_pairs) -> None:
-    """A named backend serves problems of any size, and the representation says which one serves."""
+    """A backend that is named is used for problems of any size, and the repr says which one is used."""
     scorer = bt.LinearScorer(2)
     objective = bt.Objective(scorer, random_pairs(scorer), l2=0.5, backend=backend)
     want = REFERENCE if backend == "auto" else backend
@@ -355,7 +355,7 @@ def test_the_backend_you_name_is_the_one_you_get(backend: str, random_pairs) -> 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_objective_on_other_pairs_inherits_backend_penalty_and_loss(backend: str, random_pairs, rng) -> None:
-    """``on`` keeps all three unless another penalty is given, also where auto would choose another backend."""
+    """``on`` keeps all three unless another penalty is given, even if auto would choose another backend."""
     scorer = bt.LinearScorer(3)
     pairs, others = random_pairs(scorer, 40), random_pairs(scorer, 9, seed=1)
     phi = rng.normal(size=3)
@@ -370,14 +370,14 @@ def test_the_objective_on_other_pairs_inherits_backend_penalty_and_loss(backend:
 
 
 def test_the_objective_of_a_large_problem_passes_its_kernels_on_to_small_ones(rng) -> None:
-    """Held-out pairs and mini-batches use the backend of the whole, however few they are."""
+    """Held-out pairs and mini-batches use the backend of the whole problem, even if they are few."""
     x = rng.normal(size=(100, 10))
     whole = bt.Objective(bt.MLPScorer(10, 1000), bt.PreferencePairs(x, -x))
     assert whole.backend == whole.on(bt.PreferencePairs(x[:1], -x[:1])).backend == COMPILED
 
 
 def test_a_loss_derived_from_ours_is_kept_for_other_pairs(random_pairs, rng) -> None:
-    """A class that overrides one method of ``BradleyTerryLoss`` is another loss, in ``on`` too."""
+    """A class that overrides one method of ``BradleyTerryLoss`` counts as another loss, in ``on`` too."""
 
     class Doubled(BradleyTerryLoss):
         def value(self, z, t):
@@ -430,7 +430,7 @@ def test_margins_do_not_depend_on_earlier_calls_and_are_a_new_array(scorer, back
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(16), bt.MLPScorer(16, 1), bt.MLPScorer(16, 7, "relu")], ids=str)
 @pytest.mark.parametrize("n", [5, 13, 1001])
 def test_equal_answers_have_a_margin_of_exactly_zero(scorer, n: int, backend: str, rng) -> None:
-    """So their accuracy is exactly one half, and not a matter of rounding."""
+    """Equal answers have a margin of exactly 0, so their accuracy is exactly one half, whatever the rounding."""
     x = rng.normal(size=(n, 16))
     objective = bt.Objective(scorer, bt.PreferencePairs(x, x.copy()), backend=backend)
     phi = rng.normal(size=scorer.n_parameters)

@@ -56,14 +56,14 @@ def test_prompts_are_numbered_in_the_order_in_which_they_appear(full) -> None:
 
 
 def test_representation_says_what_is_in_it(full) -> None:
-    """It gives the number of pairs, features and prompts, and what else the pairs have."""
+    """The repr gives the number of pairs, features and prompts, and names the optional fields that are given."""
     text = repr(full)
     assert text == "PreferencePairs(10 pairs of 2 features, 4 prompts, weights, labels, target_margins)"
     assert repr(bt.PreferencePairs([0], [1])) == "PreferencePairs(1 pairs of items)"
 
 
 def test_a_pair_is_shown_in_words_and_numbers() -> None:
-    """A pair shows its prompt, the features of both answers by name, and what is not as usual."""
+    """A pair shows its prompt, the features of both answers by name, and optional fields other than the defaults."""
     pairs = bt.PreferencePairs([[3.0, 0.5], [1.0, 0.25]], [[1.0, 0.5], [2.0, 1e6]], feature_names=["words", "warmth"])
     assert (
         repr(pairs[0])
@@ -88,7 +88,7 @@ def test_a_pair_of_items_is_shown_by_their_names() -> None:
 
 
 def test_of_many_features_a_pair_shows_those_that_differ() -> None:
-    """Up to six features are all shown; of more, six that differ, and the number of the others."""
+    """Up to six features are all shown. Of more features, six that differ are shown, and the others are counted."""
     x, y = np.zeros((3, 20)), np.zeros((3, 20))
     x[0, 4], x[1] = 1, 1
     pairs = bt.PreferencePairs(x, y)
@@ -100,7 +100,7 @@ def test_of_many_features_a_pair_shows_those_that_differ() -> None:
 
 
 def test_head_shows_the_first_pairs_one_on_each_line(full) -> None:
-    """``head`` shows five pairs unless asked for another number, and no quotes at the end of a notebook cell."""
+    """``head`` shows five pairs unless asked for another number, and a notebook shows the text without quotes."""
     assert str(full.head()).splitlines() == [str(full[row]) for row in range(5)]
     assert repr(full.head(2)) == f"{full[0]}\n{full[1]}"
     assert len(str(full.head(99)).splitlines()) == 10
@@ -137,7 +137,7 @@ def test_split_depends_on_the_seed_alone(full) -> None:
 
 
 def test_subset_takes_every_field_along(full) -> None:
-    """``subset(index)`` and ``pairs[index]`` take rows by number or by mask, in the order asked for, also twice."""
+    """``subset(index)`` and ``pairs[index]`` take rows by number or by mask, in the given order, with repetitions."""
     for index in ([3, 0, 3], np.array([True, False] * 5), slice(2, 7), slice(None, None, -2), np.array([-1])):
         rows = np.arange(10)[index]
         for part in (full.subset(rows if isinstance(index, slice) else index), full[index]):
@@ -164,14 +164,14 @@ def test_one_number_gives_one_pair_and_iterating_gives_them_all(full) -> None:
 
 @pytest.mark.parametrize("index", [10, -11, np.int64(99)])
 def test_a_row_that_is_not_there_is_an_index_error(index, full) -> None:
-    """As for a list, so that a for loop ends."""
+    """The error is an IndexError, as for a list, so that a for loop ends."""
     with pytest.raises(IndexError):
         full[index]
 
 
 @pytest.mark.parametrize("index", [[], slice(4, 4), np.zeros(10, dtype=bool), 1.5, "a", [0.5]])
 def test_an_index_that_leaves_no_pair_is_refused(index, full) -> None:
-    """Pairs hold at least one pair, and rows are whole numbers."""
+    """At least one pair must be left, and row numbers are whole numbers."""
     with pytest.raises(
         ValueError, match=r"^(index: expected row numbers or a mask|chosen: expected at least one pair)"
     ):
@@ -251,7 +251,7 @@ def test_read_only_arrays_are_not_copied(rng) -> None:
 
 
 def is_mapped(array: np.ndarray) -> bool:
-    """Tell whether the memory of an array is a file: its last base is a map."""
+    """Return whether the memory of an array is a mapped file, that is, whether its last base is a map."""
     owner: object = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
@@ -329,7 +329,7 @@ def test_numbers_of_prompts_are_computed_once_and_are_read_only(full) -> None:
 
 
 def test_numbers_of_prompts_take_memory_only_when_they_are_asked_for() -> None:
-    """Pairs of named prompts are made without them, and pairs without names never hold them."""
+    """Pairs with named prompts compute the numbers on request, and pairs without names never store them."""
     n = 100_000
     numbers = np.zeros(n, dtype=np.int64)
     numbers.flags.writeable = False
@@ -351,7 +351,7 @@ def test_numbers_of_prompts_take_memory_only_when_they_are_asked_for() -> None:
 
 
 def test_what_is_wrong_is_found_in_any_block(rng) -> None:
-    """Arrays are checked in blocks of a million numbers: rows are counted from the first, and none is left out."""
+    """Arrays are checked in blocks of a million numbers: errors count rows from the first, and no row is left out."""
     x = rng.normal(size=(1_000_003, 1))
     y = x + 1
     y[[999_999, 1_000_000]] = x[[999_999, 1_000_000]]  # the last row of a block and the first of the next
@@ -413,7 +413,7 @@ def test_every_form_of_the_same_numbers_gives_the_same_pairs(form: str, rng) -> 
     "form", ["non-contiguous", "backwards", "read-only", "int8", "uint64", "byte-swapped integers"]
 )
 def test_every_form_of_the_same_items_gives_the_same_pairs(form: str, rng) -> None:
-    """Item numbers of any integer type, byte order and layout are int64 afterwards."""
+    """Item numbers of any integer type, byte order and layout become int64."""
     chosen, rejected = rng.integers(0, 100, size=(2, 9))
     pairs = bt.PreferencePairs(FORMS[form](chosen), FORMS[form](rejected))
     np.testing.assert_array_equal(pairs.chosen, chosen)
@@ -438,12 +438,12 @@ def test_dtypes_become_one_of_three(rng) -> None:
 def test_masked_arrays_are_not_taken_for_plain_ones() -> None:
     """A mask says that numbers are missing, so masked arrays are refused."""
     masked = np.ma.array([[1.0, np.nan], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
-    with pytest.raises(TypeError, match=r"^chosen: expected a plain array, got a masked one"):
+    with pytest.raises(TypeError, match=r"^chosen: expected a plain array, got a masked array"):
         bt.PreferencePairs(masked, np.zeros((2, 2)))
 
 
 def test_pairs_can_be_pickled_and_copied(full) -> None:
-    """Other processes and copies get equal pairs, which are frozen too and show the same words."""
+    """Pickled and copied pairs are equal to the original, are frozen too, and show the same words."""
     assert full.n_prompts == 4  # also after the prompts were numbered
     for twin in (pickle.loads(pickle.dumps(full)), copy.deepcopy(full), copy.copy(full)):  # noqa: S301
         for name in FIELDS:
@@ -481,7 +481,7 @@ BAD = [
     ({"chosen": [["a", "b"]], "rejected": [["a", "b"]]}, TypeError, r"^chosen: expected an array of real numbers"),
     ({"chosen": X * 1j, "rejected": X}, TypeError, r"^chosen: expected an array of real numbers, got dtype complex128"),
     ({"weights": [1, 2]}, ValueError, r"^weights: expected shape \(3,\), one for each pair, got \(2,\)"),
-    ({"weights": [1, -1, 1]}, ValueError, r"^weights: expected numbers of at least 0 .* got a smallest of -1"),
+    ({"weights": [1, -1, 1]}, ValueError, r"^weights: expected numbers of at least 0 .* got a minimum of -1"),
     ({"weights": [0, 0, 0]}, ValueError, r"^weights: .* positive sum"),
     ({"weights": [1, np.nan, 1]}, ValueError, r"^weights: expected finite numbers, got nan in row 1"),
     ({"weights": [1e308, 1e308, 1e308]}, ValueError, r"^weights: "),
@@ -495,7 +495,7 @@ BAD = [
     ({"prompts": ["a", "b"]}, ValueError, r"^prompts: expected shape \(3,\), one name for each pair, got \(2,\)"),
     ({"prompts": [1.0, np.nan, 2.0]}, ValueError, r"^prompts: expected a name for each pair, got NaN"),
     ({"feature_names": ["a"]}, ValueError, r"^feature_names: expected 2 names, one for each feature, got 1"),
-    ({"feature_names": ["a", "a"]}, ValueError, r"^feature_names: expected different names"),
+    ({"feature_names": ["a", "a"]}, ValueError, r"^feature_names: expected different names, got the same"),
     ({"feature_names": "ab"}, TypeError, r"^feature_names: expected a sequence of names, got one string"),
     ({"chosen": [0, 5], "rejected": [1, 1], "feature_names": ["a", "b"]}, ValueError, r"^feature_names: .* number 5"),
     (

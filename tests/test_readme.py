@@ -1,4 +1,4 @@
-"""The README is a promise: its example, its numbers, its commands and its map are true."""
+"""The README is correct: its example, its numbers, its commands and its map are checked here."""
 
 import contextlib
 import io
@@ -28,11 +28,11 @@ def test_readme_example_prints_what_the_readme_says():
 
 
 def test_readme_formats_can_be_read(tmp_path):
-    """The rows that the README shows of each format are files that load_pairs reads, with all their pairs."""
+    """The rows that the README shows of each format make files that load_pairs reads, and it finds all their pairs."""
     shown = re.search(r"```text\n(answers\.jsonl .*?)```", README, re.DOTALL).group(1)
     rows: dict[str, list[str]] = {}
     for line in shown.splitlines():
-        name, row = line[:16].strip() or name, re.split(r"  +", line[16:])[0]  # noqa: F821  # the last file's name
+        name, row = line[:16].strip() or name, re.split(r"  +", line[16:])[0]  # noqa: F821  # the file named above
         rows.setdefault(name, []).append(row)
     for name, lines in rows.items():
         (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
@@ -44,7 +44,7 @@ def test_readme_formats_can_be_read(tmp_path):
 
 
 def test_readme_is_short():
-    """It has at most 170 lines."""
+    """The README has at most 170 lines."""
     assert len(README.splitlines()) <= 170
 
 
@@ -67,20 +67,20 @@ def test_readme_names_every_folder_and_no_file_is_long():
 
 
 def test_readme_has_the_two_commands():
-    """The two commands stand in the README to the letter."""
+    """The README contains the two commands, letter by letter."""
     assert "\npython -m pip install . && bradley-terry train\n" in README
     assert '\npython -m pip install -e ".[test]" && python -m pytest\n' in README
 
 
 def test_readme_links_and_figures_exist():
-    """Every relative link and picture leads somewhere."""
+    """Every relative link and every picture points to a file that exists."""
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), target
 
 
 def test_version_is_the_same_everywhere():
-    """pyproject.toml, the package and CITATION.cff bear one version."""
+    """pyproject.toml, the package and CITATION.cff give the same version."""
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     assert bradley_terry.__version__ == version
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -33,7 +33,7 @@ def features_for(scorer, rng, n: int = 11) -> np.ndarray:
 
 
 def test_rewards_by_hand() -> None:
-    """Small integers let one compute x·w, a table's entry and an MLP of two hidden units by hand."""
+    """For small integers, x·w, a table's entry and an MLP of two hidden units can be computed by hand."""
     assert bt.LinearScorer(2).reward([1.0, -0.5], np.array([[3.0, 2.0]])) == [2.0]
     np.testing.assert_array_equal(bt.TableScorer(3).reward([0.5, -1, 2], np.array([2, 0, 2])), [2, 0.5, 2])
     # W = [[1, -1], [2, 0]], b = [0, 1], v = [3, 4]; x = [1, 1]: a = [3, 0], x = [-1, 0]: a = [-1, 2]
@@ -45,7 +45,7 @@ def test_rewards_by_hand() -> None:
 
 
 def test_shapes_are_those_of_the_contract() -> None:
-    """The blocks of φ have these names and shapes, in this order, and φ has as many numbers as they have."""
+    """The blocks of φ have these names and shapes, in this order, and φ has as many numbers as all of them together."""
     assert bt.LinearScorer(4).shapes == {"weights": (4,)}
     assert bt.TableScorer(4).shapes == {"rewards": (4,)}
     mlp = bt.MLPScorer(4, 3)
@@ -103,7 +103,7 @@ def test_backward_adds_up_where_an_item_occurs_twice() -> None:
 
 
 def test_table_hessian_is_a_graph_laplacian(rng) -> None:
-    """It is symmetric with rows that sum to zero, and an item compared with itself adds nothing."""
+    """A table's Hessian is symmetric with rows that sum to zero. An item compared with itself adds nothing."""
     c, r = rng.integers(5, size=(2, 40))
     h = bt.TableScorer(5).hessian(c, r, rng.uniform(0, 1, 40))
     np.testing.assert_allclose(h.sum(axis=0), 0, atol=1e-14)  # 40 numbers of at most 1
@@ -185,7 +185,7 @@ def test_relu_passes_nothing_back_where_its_input_is_not_positive() -> None:
 
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_inputs_are_left_alone_and_odd_arrays_are_read_correctly(scorer, rng) -> None:
-    """Read-only arrays suffice, and Fortran order, strides, byte order, float32 and a list give the same numbers."""
+    """Arrays may be read-only, and Fortran order, strides, byte order, float32 and a list give the same numbers."""
     phi, features, d = rng.normal(size=scorer.n_parameters), features_for(scorer, rng), rng.normal(size=11)
     features = np.round(features * 4) / 4 if features.dtype.kind == "f" else features  # exact in float32 too
     for array in (phi, features, d):
@@ -224,7 +224,7 @@ def test_features_of_a_wrong_shape_are_refused(scorer) -> None:
 
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 2)], ids=str)
 def test_the_features_of_a_single_answer_are_refused_with_advice(scorer) -> None:
-    """The message says how to write one answer as a row, and so written it is accepted."""
+    """The message says how to write one answer as a row, and such a row is accepted."""
     one = np.zeros(3)
     with pytest.raises(ValueError, match=r"got \(3,\); write features\[None, :\] for a single answer$"):
         scorer.reward(np.zeros(scorer.n_parameters), one)
@@ -259,6 +259,6 @@ def test_bad_sizes_are_refused(bad) -> None:
 
 
 def test_unknown_activation_is_refused() -> None:
-    """There are tanh and relu, and the message names both."""
+    """The only activations are tanh and relu, and the message names both."""
     with pytest.raises(ValueError, match=r"^activation: expected 'tanh' or 'relu', got 'gelu'"):
         bt.MLPScorer(2, 2, "gelu")

@@ -1,4 +1,4 @@
-"""Work shared among threads: every block once, answers in the order of the data, and errors that reach the caller."""
+"""Sharing work among threads: each block is done once, answers come in order, and errors reach the caller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _restore_threads():
 
 
 def blas_threads() -> list[int]:
-    """Return the number of threads of NumPy's BLAS; SciPy may bring another, which no product of ours uses."""
+    """Return the number of threads of NumPy's BLAS; SciPy may load another BLAS, which we do not use."""
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     return [pool["num_threads"] for pool in pools if len(pools) == 1 or "numpy" in pool["filepath"]]
 
@@ -78,7 +78,7 @@ def test_two_threads_work_at_the_same_time() -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 5])
 def test_kernels_of_large_arrays_use_the_threads_that_are_set(n_threads: int, kernels) -> None:
-    """With five threads, four helpers of ours are started for 500,000 margins; with one there are none."""
+    """With five threads, up to four helper threads are started for 500,000 margins; with one thread, none."""
 
     def ours() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if thread.name.startswith("bradley_terry")}
@@ -92,7 +92,7 @@ def test_kernels_of_large_arrays_use_the_threads_that_are_set(n_threads: int, ke
 
 @pytest.mark.parametrize("where", ["caller", "helper"])
 def test_an_error_in_a_part_reaches_the_caller(where: str) -> None:
-    """Whichever thread meets the error, no further part is begun and none is still running afterwards."""
+    """No matter which thread fails, no further part is started, and none is still running afterwards."""
     caller, begun, ended = threading.get_ident(), [], []
 
     def one_part(first: int, _: int) -> int:
@@ -109,11 +109,11 @@ def test_an_error_in_a_part_reaches_the_caller(where: str) -> None:
     assert sorted(begun) == sorted(ended)
     if where == "caller":
         assert len(begun) < 16
-    assert in_parts(lambda first, _: first, 16) == list(range(16))  # the threads still serve
+    assert in_parts(lambda first, _: first, 16) == list(range(16))  # the threads can still be used
 
 
 def test_an_interrupt_of_the_caller_is_not_replaced_by_an_error_elsewhere() -> None:
-    """Ctrl-C stays a KeyboardInterrupt."""
+    """Ctrl-C raises a KeyboardInterrupt, even if another thread fails too."""
     caller = threading.get_ident()
 
     def one_part(first: int, _: int) -> int:
@@ -132,7 +132,7 @@ def test_parts_may_share_their_own_work() -> None:
 
 
 def test_the_caller_goes_on_alone_where_no_thread_can_be_started(monkeypatch) -> None:
-    """At the end of Python, or at the limit of the system, the caller does all parts itself."""
+    """If Python is shutting down, or the system allows no more threads, the caller does all parts itself."""
 
     class NoThreads:
         def submit(self, _: object) -> None:
@@ -185,9 +185,9 @@ def test_small_products_leave_the_blas_alone() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell which cores are available")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not say which cores are available")
 def test_the_default_number_of_threads_is_that_of_numba_or_of_the_cores(run_python) -> None:
-    """NUMBA_NUM_THREADS decides, and where it is not set, the number of available cores."""
+    """The default is NUMBA_NUM_THREADS, or the number of available cores if that is not set."""
     script = "from bradley_terry.threads import get_threads\nprint(get_threads())\n"
     assert run_python(script, NUMBA_NUM_THREADS=3) == "3"
     assert run_python(script, NUMBA_NUM_THREADS="") == str(len(os.sched_getaffinity(0)))

@@ -1,5 +1,5 @@
-"""What ``PreferencePairs`` does with the arrays it is given.
+"""How ``PreferencePairs`` checks its arrays and keeps them from changing.
 
-checked    the right shape and kind of numbers, or one sentence that says what is wrong
-frozen     read-only, and copied only if something could change the original; mapped files are read block by block
+checked    checks the shape and the kind of numbers; an error says in one sentence what is wrong
+frozen     makes arrays read-only, and copies them only if the original could change; reads mapped files in blocks
 """

@@ -1,4 +1,4 @@
-"""Arrays that fit their purpose, or one sentence that names the argument, what was expected and what was found."""
+"""Check arrays. An error says in one sentence which argument is wrong, what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["features", "labels", "names", "numbers", "prompts", "weights"]
 
 
 def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
-    """Return features, (n_pairs, n_features), or item numbers, (n_pairs,)."""
+    """Return features, (n_pairs, n_features), or item numbers, (n_pairs,), checked and read-only."""
     array = _real(values, name)
     if array.ndim == 1 and array.size and array.dtype.kind not in "iu":
         raise ValueError(
@@ -39,7 +39,7 @@ def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
     if hasattr(array, "mask"):
-        raise TypeError(f"{name}: expected a plain array, got a masked one; leave the masked pairs out first")
+        raise TypeError(f"{name}: expected a plain array, got a masked array; remove the masked pairs first")
     return array
 
 
@@ -54,7 +54,7 @@ def _check_finite(array: NDArray[np.generic], name: str) -> None:
 
 
 def numbers(values: ArrayLike | None, name: str, n: int) -> Array | None:
-    """Return finite numbers, (n,), or None."""
+    """Return finite float64 numbers, (n,); None stays None."""
     if values is None:
         return None
     array = _real(values, name)
@@ -66,17 +66,17 @@ def numbers(values: ArrayLike | None, name: str, n: int) -> Array | None:
 
 
 def weights(values: ArrayLike | None, n: int) -> Array | None:
-    """Return numbers of at least 0 with a positive, finite sum, (n,), or None."""
+    """Return numbers of at least 0 with a positive, finite sum, (n,); None stays None."""
     w = numbers(values, "weights", n)
     if w is not None and not (w.min() >= 0 and w.max() > 0):
-        raise ValueError(f"weights: expected numbers of at least 0 with a positive sum, got a smallest of {w.min():g}")
+        raise ValueError(f"weights: expected numbers of at least 0 with a positive sum, got a minimum of {w.min():g}")
     if w is not None and w.max() > np.finfo(np.float64).max / n:
-        raise ValueError(f"weights: expected numbers with a finite sum, got a largest of {w.max():g}")
+        raise ValueError(f"weights: expected numbers with a finite sum, got a maximum of {w.max():g}")
     return w
 
 
 def labels(values: ArrayLike | None, n: int) -> Array | None:
-    """Return probabilities, (n,), or None."""
+    """Return probabilities, (n,); None stays None."""
     t = numbers(values, "labels", n)
     if t is not None and not (t.min() >= 0 and t.max() <= 1):
         raise ValueError(f"labels: expected P(chosen preferred) in [0, 1], got {t.min() if t.min() < 0 else t.max():g}")
@@ -84,7 +84,7 @@ def labels(values: ArrayLike | None, n: int) -> Array | None:
 
 
 def prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
-    """Return a name for each pair, (n,), or None."""
+    """Return one prompt name for each pair, (n,); None stays None."""
     if values is None:
         return None
     array = np.asanyarray(values)
@@ -102,14 +102,14 @@ def prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
 def names(
     given: Sequence[str] | None, chosen: NDArray[np.generic], rejected: NDArray[np.generic]
 ) -> tuple[str, ...] | None:
-    """Return one name for each feature or item, or None."""
+    """Return one name for each feature or item; None stays None."""
     if given is None:
         return None
     if isinstance(given, str):
         raise TypeError("feature_names: expected a sequence of names, got one string")
     found = tuple(str(name) for name in given)
     if len(set(found)) != len(found):
-        raise ValueError("feature_names: expected different names, got one twice")
+        raise ValueError("feature_names: expected different names, got the same name twice")
     if chosen.ndim == 2 and len(found) != chosen.shape[1]:
         raise ValueError(f"feature_names: expected {chosen.shape[1]} names, one for each feature, got {len(found)}")
     if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):

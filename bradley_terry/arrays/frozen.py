@@ -1,4 +1,4 @@
-"""Arrays that nobody can change, with as few copies as possible."""
+"""Make arrays read-only, with as few copies as possible."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 
 def blocks_of(array: NDArray[np.generic]) -> Iterator[slice]:
-    """Yield blocks of rows, about a million numbers each, so that a mapped array is never in memory as a whole."""
+    """Yield slices of rows, of about a million numbers each, so that a mapped array is never loaded as a whole."""
     rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows)
 
 
 def frozen(array: NDArray[np.generic], dtype: type | None = None) -> NDArray[np.generic]:
-    """Return a read-only array of this dtype in native byte order; copy it unless nothing can change the original."""
+    """Return a read-only array of this dtype in native byte order. Copy only what must be converted or could change."""
     wanted = array.dtype.newbyteorder("=") if dtype is None else np.dtype(dtype)
     settled = array.dtype == wanted and _is_settled(array)
     return locked(np.asarray(array).view() if settled else array.astype(wanted, order="C", subok=False))
 
 
 def locked(array: AnyArray) -> AnyArray:
-    """Make this array itself read-only."""
+    """Make this array itself read-only, and return it."""
     array.flags.writeable = False
     return array
 
 
 def _is_settled(array: NDArray[np.generic]) -> bool:
-    """Tell whether this memory is mapped from a file, or read-only in every array that could reach it.
+    """Return whether this array can be used without a copy: it is mapped from a file, or nothing can write to it.
 
     A read-only view of a writeable array can still change, so every array in the chain of bases is checked.
     """
@@ -47,7 +47,7 @@ def _is_settled(array: NDArray[np.generic]) -> bool:
 
 
 def is_map(owner: object) -> bool:
-    """Tell whether this array, or what it is a view of, is a file that is mapped into memory."""
+    """Return whether this array is a file that is mapped into memory, or a view of one."""
     from mmap import mmap  # noqa: PLC0415  # keeps the package's import light
 
     while isinstance(owner, np.ndarray):

@@ -1,10 +1,10 @@
-"""Measure the package beside other libraries and beside the limits of the machine: ``bradley-terry bench``.
+"""Compare the package's speed with other libraries and with the limits of the machine: ``bradley-terry bench``.
 
     workloads    what is measured: groups of workloads, and the sizes of each
     agreement    the check that all implementations of a workload give the same answer
     peers        the same work in torch, jax, scikit-learn, scipy and autograd
     limits       what no program can avoid: copying the bytes, reading the data, the matrix products
-    timing       run the implementations in turn and measure them: ``run``, ``measure``
+    timing       runs the implementations in turn and measures them: ``run``, ``measure``
     promises     what the package promises about its speed, compared with what was measured
     report       everything that one run found, as a table or as JSON
     figure       time against the number of pairs, drawn

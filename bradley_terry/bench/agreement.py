@@ -1,7 +1,7 @@
-"""The check that all implementations of a workload do the same work: their answers must agree with ours.
+"""Check that all implementations of a workload do the same work: their answers must agree with ours.
 
-Each function takes the answers by the name of the implementation, ours first, raises ValueError if one of them differs,
-and returns remarks for the table.
+Each function takes the answers by the name of the implementation, with ours first. It raises ValueError if one of them
+differs, and returns remarks for the table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GRADIENT = 1e-8  # a linear fit is finished when no entry of the mean loss's gra
 
 
 def same_loss(answers: Answers) -> dict[str, str]:
-    """Raise ValueError unless every answer (loss, gradient) agrees with the first. Limits give no answer."""
+    """Raise ValueError unless every answer (loss, gradient) agrees with the first. Limits give no answer to check."""
     flat = {name: _flat(answer) for name, answer in answers.items() if answer is not None}
     loss, gradient = next(iter(flat.values()))
     for name, (its_loss, its_gradient) in flat.items():

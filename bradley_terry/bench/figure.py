@@ -36,7 +36,7 @@ TITLE = "Time for loss and gradient"
 CAPTION = (
     "Mean loss and gradient of n pairs: the median time of one call against n, for this package (green), for other "
     "libraries (grey) and for a copy of the same bytes (dotted). For few pairs the time is the fixed cost of a call; "
-    "from some thousands of pairs on, it grows in proportion to n."
+    "from a few thousand pairs on, it grows in proportion to n."
 )
 
 
@@ -70,7 +70,7 @@ def plot_times(
     ours : str
         The implementation to emphasise.
     limits : collection of str
-        Those that are limits of the machine; they are dotted.
+        The implementations that are limits of the machine; their lines are dotted.
     ax : Axes, optional
 
     Returns

@@ -23,7 +23,7 @@ __all__ = ["copy", "memory", "one_read", "shared", "two_products"]
 
 def shared(work: Callable[[int, int], object], n: int) -> Call:
     """Return a call of work(first, last) on ranges that cover 0 … n - 1, shared among as many threads as we use."""
-    n_threads = get_threads() if n >= 100_000 else 1  # waking a thread would take longer than less work than this
+    n_threads = get_threads() if n >= 100_000 else 1  # for less work, waking a thread costs more than it saves
     edges, pool = [n * part // n_threads for part in range(n_threads + 1)], ThreadPoolExecutor(n_threads)
 
     def call() -> None:
@@ -44,7 +44,7 @@ def copy(values: Array) -> Call:
 
 @numba.njit(nogil=True, fastmath={"reassoc", "nsz"})
 def one_read(values, first, last):  # type: ignore[no-untyped-def]
-    """Return a sum. It only reads and adds, and "reassoc" lets it add several numbers at a time."""
+    """Return the sum of a range. It only reads and adds; with "reassoc" it adds several numbers at a time."""
     part, result = values[first:last], 0.0
     for i in range(part.size):
         result += part[i]
@@ -52,7 +52,7 @@ def one_read(values, first, last):  # type: ignore[no-untyped-def]
 
 
 def two_products(x: Array, weights: Array, d_hidden: Array) -> Call:
-    """Return a call of the two matrix products of an MLP's step, x W and xᵀ dA; the BLAS chooses its threads."""
+    """Return a call that computes the two matrix products of an MLP, x W and xᵀ dA; the BLAS chooses its threads."""
     hidden, d_weights = np.empty_like(d_hidden), np.empty(weights.shape)
 
     def call() -> None:
@@ -63,6 +63,6 @@ def two_products(x: Array, weights: Array, d_hidden: Array) -> Call:
 
 
 def memory() -> float:
-    """Return the machine's memory in bytes, or 8 GB if the system does not tell."""
+    """Return the machine's memory in bytes, or 8 GB if the system does not say."""
     known = hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names
     return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if known else 8e9

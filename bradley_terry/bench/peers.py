@@ -46,7 +46,7 @@ def mlp_margins(data: Any, layer: Any, weights: Any, bias: Any, head: Any) -> An
 
 # ------------------------------------------------------------------------------------------------- automatic gradients
 
-# ``points`` holds the parameters of each φ as a tuple of arrays; successive calls take one point after the other.
+# ``points`` holds the parameters of each φ as a tuple of arrays; successive calls use one point after the other.
 
 
 def torch_call(
@@ -100,7 +100,7 @@ def autograd_pair_loss(z: Array) -> Call:
 def sklearn_pair_loss(z: Array) -> Call:
     """Return a call of scikit-learn's binomial loss with every label 1 and every weight 1/n.
 
-    It gets arrays to write its results into, as scikit-learn's own solvers provide them.
+    It writes its results into existing arrays, as in scikit-learn's own solvers.
     """
     work = import_module("sklearn._loss").HalfBinomialLoss().loss_gradient
     ones, shares, losses, gradients = np.ones_like(z), np.full_like(z, 1 / z.size), np.empty_like(z), np.empty_like(z)

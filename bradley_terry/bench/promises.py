@@ -1,4 +1,4 @@
-"""What the package promises about its speed, and whether the measurements keep these promises."""
+"""What the package promises about its speed, and whether the measurements meet these promises."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Promise:
-    """What the package promises about one workload: ``kind`` says what ``factor`` means, see ``words``."""
+    """What the package promises about one workload. ``kind`` says what ``factor`` means (see ``words``)."""
 
     group: str
     size: str
@@ -56,7 +56,7 @@ class Promise:
         return f"{self.group}, {self.size}: {claims[self.kind]}"
 
     def kept(self, rows: Iterable[Measurement]) -> tuple[float | None, bool | None]:
-        """Return the factor that was measured (for "below" the seconds), and whether it keeps the promise.
+        """Return the factor that was measured (for "below" the seconds), and whether it meets the promise.
 
         Both are None if something that the promise names was not measured, and the second is None if the rows were
         disturbed.

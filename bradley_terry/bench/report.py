@@ -20,22 +20,22 @@ from .workloads import GROUPS
 __all__ = ["Report", "describe_machine"]
 
 LEGEND = """\
-"× ours" is the time of one call divided by the time of ours: 2.00 means twice as long. In the group growth it is the
-time per pair, divided by that of the first row.
-Names in brackets are limits of the machine, work that no program can avoid, done on as many threads as ours: (copy)
-copies as many bytes as the loss reads and writes, (one read) reads the data once, and (two products) are the matrix
+"× ours" is the time of one call divided by ours, so 2.00 means twice as long. In the group growth it is the time per
+pair divided by that of the first row.
+Names in brackets are limits of the machine: work that no program can avoid, on as many threads as we use. (copy) copies
+as many bytes as the loss reads and writes, (one read) reads the data once, and (two products) computes the matrix
 products of an MLP's step. If a limit shows 0.25, ours takes four times as long as the limit.
 "out given" means that the gradients are written into an existing array. "gradient" is the largest entry of the gradient
 where the fit stopped. "differs by" is the largest difference between the estimates and ours."""
 
 DISTURBED = """\
-"disturbed" means that other programs kept the processor busy, so these rows are not held against a promise. Close those
-programs and run the benchmark again."""
+"disturbed" means that other programs kept the processor busy, so these rows do not count for a promise or against it.
+Close those programs and run the benchmark again."""
 
 
 @dataclass
 class Report:
-    """Everything that one run found; ``str`` of it is the table."""
+    """Everything that one run found; ``str(report)`` is the table."""
 
     groups: list[str]
     small: bool
@@ -90,7 +90,7 @@ def _row_in_words(row: Measurement, size: str) -> str:
 
 
 def describe_machine(names: Collection[str]) -> dict[str, str]:
-    """Say on which machine, with which versions and on how many threads these libraries were measured."""
+    """Describe the machine, the versions of these libraries, and the number of threads."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
     model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

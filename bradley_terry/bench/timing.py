@@ -1,21 +1,21 @@
 """Measure workloads fairly: the implementations take turns, and rounds in which other programs were busy do not count.
 
-    same work    The first call of each implementation is not measured: it may compile, and its answer must agree with
-                 ours.
+    same work    The first call of each implementation is not measured, since it may compile. Its answer must agree
+                 with ours.
     turns        In each round every implementation has one turn. The order is different in every round, forwards or
                  backwards from another start, so that a slow phase of the machine affects all of them alike. A pause
                  before each turn lets the threads of the previous one fall asleep.
     one turn     First the call runs for 50 ms to warm up, then as many times as fit into 30 ms, at least once. A core
-                 that has rested is slow at first, which would cost a program that computes more than one that waits for
-                 memory.
-    same means   torch and scikit-learn get as many threads as ours. jax computes in float64 and takes all cores, since
+                 that was idle is slow at first, which would hurt programs that mostly compute more than programs that
+                 mostly wait for memory.
+    settings     torch and scikit-learn get as many threads as ours. jax computes in float64 and takes all cores, since
                  it has no setting for threads. Every library gets the data in the form it prefers before the clock
                  starts.
 
 The table gives the median and the quartiles over the rounds. While other programs keep the cores busy, a program that
 shares its work among threads waits for the slowest of them; torch and the BLAS then take up to a hundred times as long.
-Such rounds do not count. If too few rounds remain, all of them count, the rows are marked as disturbed, and they
-decide nothing about a promise.
+Such rounds do not count. If too few rounds remain, all of them count and the rows are marked as disturbed. Such
+rows say nothing about a promise.
 """
 
 from __future__ import annotations
@@ -70,15 +70,15 @@ def run(
     only : sequence of str, optional
         Names from ``GROUPS``.
     small : bool
-        Take small sizes and few rounds. This takes seconds; it shows that everything works and agrees, not how fast
-        it is.
+        Use small sizes and few rounds. This takes seconds, and shows that everything works and agrees. It does not
+        show how fast it is.
     tell : callable
         Called with the name and size of each workload before it is measured.
 
     Raises
     ------
     ValueError
-        For an unknown group, or if an implementation's answer differs from ours, so that it is not the same work.
+        For an unknown group, or if the answer of an implementation differs from ours.
     """
     for name in only or []:
         if name not in GROUPS:
@@ -95,7 +95,7 @@ def run(
 
 
 def measure(workload: Workload, report: Report) -> None:
-    """Check that all implementations do the same work, then measure them in turn; the rows go into the report."""
+    """Check that all implementations do the same work, measure them in turn, and add the rows to the report."""
     protocol = SMALL if report.small else FULL
     first_words = {name.split()[0] for name in workload.implementations}
     absent = first_words & {peer for peer in PEERS if not find_spec(PEERS[peer])}
@@ -118,7 +118,7 @@ def _prepare(
 ) -> tuple[dict[str, tuple[Call, int]], Mapping[str, str]]:
     """Return each call with the number of times it fits into a turn, and the remarks of the check of the answers.
 
-    A peer that fails, because it finds no compiler or has another version, is left out, and the others are measured.
+    A peer that fails, for example because it finds no compiler, is left out, and the others are still measured.
     """
     calls: dict[str, tuple[Call, int]] = {}
     answers: dict[str, object] = {}
@@ -143,7 +143,7 @@ def _take_turns(calls: Sequence[tuple[Call, int]], protocol: Protocol) -> tuple[
         busy, since = busy_elsewhere(), time.perf_counter()
         times = np.vstack([times, np.empty(len(calls))])
         turns = np.roll(np.arange(len(calls)), len(times))
-        for k in turns if len(times) % 2 else turns[::-1]:  # so that no call always follows the same one
+        for k in turns if len(times) % 2 else turns[::-1]:  # so that no call always follows the same other call
             time.sleep(protocol.pause)
             call, n_calls = calls[k]
             times[-1, k] = _turn(call, n_calls, protocol.warm_up)
@@ -177,9 +177,9 @@ def _turn(call: Call, n_calls: int, warm_up: float) -> float:
 
 @contextmanager
 def peers_set_up(names: Collection[str], report: Report) -> Iterator[None]:
-    """Give torch as many threads as ours and let jax use float64; afterwards put the previous settings back.
+    """Give torch as many threads as we use and let jax use float64; afterwards restore the previous settings.
 
-    Python's garbage collector is switched off meanwhile, so that it does not run during anybody's turn.
+    Python's garbage collector is switched off meanwhile, so that it does not run during a turn.
     """
     with ExitStack() as afterwards:
         gc.collect()
@@ -215,7 +215,7 @@ def _in_one_line(error: Exception) -> str:
 
 
 def busy_elsewhere() -> float:
-    """Return the seconds that the cores have worked for other programs so far, or 0 if the system does not tell."""
+    """Return the seconds that the cores have worked for other programs so far, or 0 if the system does not say."""
     if not Path("/proc/stat").exists():
         return 0.0
     user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text(encoding="ascii").split()[1:9])

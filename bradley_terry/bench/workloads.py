@@ -1,7 +1,7 @@
 """What is measured: workloads, each with several implementations that do the same work.
 
 Our implementation comes first. The others are peers (torch, jax, scikit-learn, …), which are measured if they are
-installed, and limits of the machine, whose names stand in brackets.
+installed, and limits of the machine, whose names are in brackets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .peers import PEERS, Call
 
 __all__ = ["GROUPS", "PEERS", "Answers", "Call", "Contest", "Group", "Workload", "one_read"]
 
-Prepare = Callable[[], Call]  # puts the data into place, which is not measured, and returns the call to be measured
+Prepare = Callable[[], Call]  # prepares the data, which is not measured, and returns the call to be measured
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def pair_loss(n: int) -> Iterator[Workload]:
         "scipy": partial(peers.scipy_pair_loss, z),
         "autograd": partial(peers.autograd_pair_loss, z),
     }
-    if n >= 10_000:  # for fewer pairs nobody would wait some seconds for it to compile
+    if n >= 10_000:  # for fewer pairs, the seconds that it takes to compile are not worth it
         compiled = partial(peers.torch_call, peers.margins_themselves, z, [(z,)], compiled=True)
         implementations["torch.compile"] = compiled
     if n >= 1_000_000:
@@ -79,7 +79,7 @@ def pair_loss(n: int) -> Iterator[Workload]:
 
 
 def growth(k: int, first: int, last: int) -> Iterator[Workload]:
-    """Ours alone on 10^first … 10^last pairs: the linear scorer with k features or, if k is 0, the pair-loss kernel."""
+    """Time our code on 10^first … 10^last pairs: a linear scorer with k features, or the pair-loss kernel if k = 0."""
     while last > first and 16 * 10**last * max(k, 1) > limits.memory() / 2:
         last -= 1
     rng, sizes = np.random.default_rng(0), {f"ours, n = {10**p:,}": 10**p for p in range(first, last + 1)}
@@ -97,7 +97,7 @@ def growth(k: int, first: int, last: int) -> Iterator[Workload]:
 
 
 def linear(n: int, k: int) -> Iterator[Workload]:
-    """Loss and gradient of a linear scorer on n pairs with k features, at another φ in each call."""
+    """Loss and gradient of a linear scorer on n pairs with k features, at one φ after the other."""
     pairs = _feature_pairs(n, k)
     phis = list(np.random.default_rng(0).normal(size=(2, k)) / math.sqrt(k))
     differences, points = np.asarray(pairs.chosen - pairs.rejected, dtype=np.float64), [(phi,) for phi in phis]
@@ -112,10 +112,10 @@ def linear(n: int, k: int) -> Iterator[Workload]:
 
 
 def linear_fit(n: int, k: int) -> Iterator[Workload]:
-    """From the features of both answers to a φ whose gradient is at most 1e-8.
+    """Fit a linear scorer: from the features of both answers to a φ whose gradient is at most 1e-8.
 
-    scikit-learn needs both labels, so every second pair is given to it in reverse. The time in which differences are
-    formed counts for every implementation, ours included.
+    scikit-learn needs both labels, so every second pair is given to it in reverse. The time to form the differences
+    counts for every implementation, ours included.
     """
     pairs = _feature_pairs(n, k)
     label = np.arange(n) % 2 == 0
@@ -137,7 +137,7 @@ def linear_fit(n: int, k: int) -> Iterator[Workload]:
 
 
 def table_fit(n: int, k: int) -> Iterator[Workload]:
-    """From n comparisons between k items to the rewards of the items."""
+    """Fit a table: from n comparisons between k items to the rewards of the items."""
     rng = np.random.default_rng(0)
     rewards, a = rng.normal(size=k), rng.integers(k, size=n)
     b = (a + rng.integers(1, k, size=n)) % k
@@ -181,7 +181,7 @@ def mlp(n: int, k: int, h: int) -> Iterator[Workload]:
 
 
 def cold_start(*jobs: str) -> Iterator[Workload]:
-    """Whole processes, whose compiled code is already in the cache."""
+    """Whole processes, with their compiled code already in the cache."""
 
     def process(*arguments: str) -> Prepare:
         return lambda: partial(subprocess.run, [sys.executable, *arguments], check=True, capture_output=True)

@@ -84,9 +84,9 @@ CAPTIONS = {
         "expected loss. Only a better model could bring the expected loss itself down to the entropy floor (dotted)."
     ),
     "06_pulls": (
-        "How hard each pair pulls its chosen reward up and its rejected reward down: 1 − σ(Δ). A pair at Δ = −6, where "
-        "the model is badly wrong, pulls only a little harder than one at −3. At Δ = 0 the pull is half of the full "
-        "force, and where the model is right and sure it is almost zero."
+        "Each pair pulls its chosen reward up and its rejected reward down, with the force 1 − σ(Δ). A pair at Δ = −6, "
+        "where the model is badly wrong, pulls only a little harder than one at −3. At Δ = 0 the pull is half of the "
+        "full force, and where the model is right and sure it is almost zero."
     ),
     "07_step_of_a_difference": (
         "The error of a central difference against its step h. Right of the bend the step is too long, and the "
@@ -104,13 +104,13 @@ CAPTIONS = {
         "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
         "Δ = −88.7; for large Δ it loses digit after digit and in the end returns 0. Right: "
         "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. Beyond Δ = 88 the loss is smaller "
-        "than any float32 number with all its digits, so that 0 is not counted as an error there."
+        "than any float32 number of full precision, so 0 is not counted as an error there."
     ),
     "10_training_curve": (
         "A linear scorer learns from the travel choices. It starts at log 2, the loss of knowing nothing. Both methods "
         "stop when the largest entry of the gradient is below 0.001: Newton's method after 3 steps, gradient descent "
         "after 255. The loss on held-out travellers falls together with the training loss, since six weights cannot "
-        "memorise the choices of 168 people. That it ends below the training loss is chance: another split of the "
+        "memorise the choices of 168 people. It ends below the training loss by chance: another split of the "
         "travellers may give the opposite."
     ),
 }
@@ -314,8 +314,8 @@ def build_figures(folder: str | Path) -> list[Path]:
 
 def _readme() -> str:
     parts = [
-        "# Figures\n\nOne figure for each lesson, and one of a fit. The command `bradley-terry figures` draws them; "
-        "the code is in `bradley_terry/course/figures.py`. Three more pictures of the repository have other sources: "
+        "# Figures\n\nThere is one figure for each lesson, and one of a fit. The command `bradley-terry figures` draws "
+        "them; the code is in `bradley_terry/course/figures.py`. Three more pictures have other sources: "
         "`bradley-terry bench --figure` draws `benchmark.svg`, and `python figures/screenshots.py` makes the "
         "screenshots `lesson.png` and `projector.png`.\n"
     ]

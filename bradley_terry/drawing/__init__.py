@@ -1,6 +1,6 @@
-"""What every picture is drawn with: the style, axes, words and marks on them, and the files that figures become.
+"""What all pictures share: the style, the axes, the words and marks on them, and saving figures to files.
 
-The pictures themselves are in ``bradley_terry.plots``, those of the lessons in ``bradley_terry.course.plots``.
+The pictures themselves are in ``bradley_terry.plots``; those of the lessons are in ``bradley_terry.course.plots``.
 """
 
 from .axes import (

@@ -26,7 +26,7 @@ __all__ = [
     "style",
 ]
 
-# Okabe & Ito's palette, told apart by readers with any colour vision; on white each has a contrast of at least 3.4.
+# Okabe & Ito's palette, which suits any colour vision; each colour has a contrast of at least 3.4 on white.
 CHOSEN = "#0072B2"
 REJECTED = "#D55E00"
 EXPECTED = "#000000"
@@ -50,20 +50,20 @@ STYLE: dict[str, object] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw or save in the style of this package, and restore the reader's own settings afterwards."""
+    """Draw or save in the style of this package, and restore the user's own settings afterwards."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
 
 class _ShownAxes(Axes):
-    """Axes that display their figure as the last line of a notebook cell, without pyplot."""
+    """Axes that display their figure when they are the last line of a notebook cell, without pyplot."""
 
     def __repr__(self) -> str:
         """Say in words what is drawn, for readers who cannot see it."""
         return f"figure: {in_words(figure_of(self))}"
 
     def _repr_svg_(self) -> str:
-        from .saving import svg  # noqa: PLC0415  # which needs the style from here
+        from .saving import svg  # noqa: PLC0415  # that module imports this one
 
         return svg(figure_of(self)).decode("utf-8")
 
@@ -110,7 +110,7 @@ def in_words(figure: Figure) -> str:
 
 
 def finish(ax: Axes, x_label: str, y_label: str) -> Axes:
-    """Label the axes and set what all pictures share, so that the reader's own axes look the same."""
+    """Label the axes and set what all pictures share, so that axes given by the user look the same."""
     ax.set_xlabel(x_label, fontsize=TEXT_SIZE)
     ax.set_ylabel(y_label, fontsize=TEXT_SIZE)
     ax.tick_params(labelsize=TEXT_SIZE)

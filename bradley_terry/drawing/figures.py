@@ -30,15 +30,15 @@ TITLES = {"loss_curve": "Loss curve", "margins": "Margins", "reliability": "Reli
 
 
 def captions(model: RewardModel) -> dict[str, str]:
-    """Say for each figure of this model what there is to see in it."""
+    """Return a caption for each figure of this model, which says what to see in it."""
     held_out = not np.isnan(model.history["validation_loss"]).all()
     pairs = "held-out pairs" if held_out else "pairs"
     return {
         "loss_curve": f"{_on_the_loss(model, held_out)} {_on_the_gradient(model)}",
         "margins": (
-            f"How many {pairs} have which margin Δ = r(chosen) − r(rejected). Right of 0 (blue) the model agrees with "
-            "the person, left of 0 (hatched) it does not. The further a margin is from 0, the more certain the model "
-            "is: a pair far to the left is a confident mistake, and costs the most."
+            f"The histogram counts the {pairs} by their margin Δ = r(chosen) − r(rejected). Right of 0 (blue) the "
+            "model agrees with the person; left of 0 (hatched) it does not. The further a margin is from 0, the more "
+            "certain the model is. A pair far to the left is a confident mistake, and costs the most."
         ),
         "reliability": (
             f"Is the model's confidence justified? The {pairs} are grouped by the probability that the model gives to "
@@ -106,19 +106,19 @@ def model_figures(
     *,
     weights: ArrayLike | None = None,
 ) -> list[Path]:
-    """Draw a fitted model: its loss curve, its margins, its reliability.
+    """Draw a fitted model: its loss curve, its margins and its reliability.
 
     Parameters
     ----------
     model : RewardModel
     evaluation : Evaluation
-        On the held-out pairs, if there are any.
+        Of the held-out pairs, if there are any.
     margins : array_like, (n_pairs,), log-odds, or None
         None for the margins from which the evaluation was computed.
     folder : str or Path
         Created if it does not exist.
     weights : array_like, (n_pairs,), optional
-        Of the pairs of the evaluation.
+        The weights of the pairs in the evaluation.
 
     Returns
     -------

@@ -28,7 +28,7 @@ def note(
     ax: Axes, place: tuple[float, float], words: str, color: str, *, ha: str = "left", va: str = "center",
     hide_lines: bool = False,
 ) -> None:  # fmt: skip
-    """Write words at a point of the data; ``hide_lines`` puts white behind them, for words that a line would cross."""
+    """Write words at a point of the data; ``hide_lines`` puts white behind words that a line would cross."""
     background = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hide_lines else None
     ax.text(
         *place, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va, bbox=background, zorder=2.5 if hide_lines else 3
@@ -79,7 +79,7 @@ def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
 
 
 def numbers(values: ArrayLike, name: str) -> Array:
-    """Return the values as a float64 array of shape (n,), or say by name what is wrong with them."""
+    """Return the values as a float64 array of shape (n,), or raise an error that begins with ``name``."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")

@@ -25,9 +25,9 @@ def save_figure(
     path_without_suffix : str or Path
         ``.svg`` and ``.png`` are added. The folder must exist; existing files are replaced.
     title : str, optional
-        The title of the SVG, which screen readers read aloud. Unless given, it names the axes.
+        The title of the SVG, which screen readers read aloud. By default it names the axes.
     caption : str, optional
-        What to see: the description of the SVG.
+        The description in the SVG, which says what to see.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def svg(figure: Figure, title: str | None = None, caption: str | None = None) ->
 def _with_words(text: str, title: str, caption: str | None) -> str:
     """Mark an SVG as an image, and put its title and caption where screen readers look for them."""
     words = {"title": title} | ({"desc": caption} if caption else {})
-    digest = hashlib.sha256("".join(words.values()).encode("utf-8")).hexdigest()[:8]  # several may share one page
+    digest = hashlib.sha256("".join(words.values()).encode("utf-8")).hexdigest()[:8]  # a page may hold several figures
     named = " ".join(f"{tag}-{digest}" for tag in words)
     elements = "".join(
         f'\n <{tag} id="{tag}-{digest}">{escape(said, quote=False)}</{tag}>' for tag, said in words.items()

@@ -1,4 +1,4 @@
-"""Preference pairs in files.
+"""Preference pairs in files. Fitted models in files are in the module ``models``.
 
     load_pairs    a file of any supported format → PreferencePairs
     save_pairs    PreferencePairs → an NPZ file
@@ -8,7 +8,7 @@ Each format has its own module:
 
     jsonl         texts or chat messages, one pair on each line
     csv_table     features of both answers, or names of the two items, one pair on each row
-    npz, npy      arrays, which are mapped into memory instead of read; ``arrays`` holds what the two share
+    npz, npy      arrays, which are mapped into memory instead of read; what both need is in ``arrays``
 
 The other modules serve all formats:
 
@@ -16,7 +16,7 @@ The other modules serve all formats:
     lines         turns a file into lines of text
     messages      says what is wrong with a file
 
-A file is read completely or refused: then one sentence names the file, the line, what was expected and what was found.
+A file is either read completely or refused. The error names the file, the line, what was expected and what was found.
 
 To add a format, write a module with ``read_pairs(path)`` and add a line to ``FORMATS``. Import what only one format
 needs (csv, gzip, json, zipfile) in the function that needs it, so that importing the package stays fast.
@@ -55,7 +55,7 @@ __all__ = [
 
 
 class Format(NamedTuple):
-    """How the names of such files end, and the function that reads one."""
+    """The endings of the names of such files, and the function that reads a file."""
 
     endings: tuple[str, ...]
     read_pairs: Callable[[Path], PreferencePairs]
@@ -85,15 +85,15 @@ def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePair
         number, and an empty prompt is different from every other.
 
         CSV holds features, in columns ``name_chosen`` and ``name_rejected`` for each feature, or items, whose names
-        are in ``chosen`` and ``rejected``. Items are numbered in sorted order, and ``tie`` true stands for label 0.5.
-        ``prompt``, ``weight``, ``label`` and ``target_margin`` are optional columns. Items without a prompt column
-        get the name of their matchup as a prompt, "Anna vs Bob".
+        are in ``chosen`` and ``rejected``. Items are numbered in sorted order, and a true ``tie`` means label 0.5.
+        ``prompt``, ``weight``, ``label`` and ``target_margin`` are optional columns. Without a prompt column, the
+        prompt of two items is the name of their matchup, "Anna vs Bob".
 
         NPZ holds the fields of ``PreferencePairs`` as arrays, which are mapped unless they are compressed. NPY is a
-        folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields; or one array of [chosen, rejected],
+        folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields, or one array of [chosen, rejected]:
         (n_pairs, 2, n_features) real or (n_pairs, 2) integer. Mapped pairs may be larger than the memory.
 
-        If a file has no prompts, each pair is a prompt of its own. Up to a million pairs these prompts are numbered.
+        If a file has no prompts, each pair is a prompt of its own. Up to a million such prompts are numbered.
 
     Raises
     ------
@@ -104,8 +104,8 @@ def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePair
 
     Notes
     -----
-    An NPZ file is read once from end to end to compare its checksums. NPY files have no checksum, so only their
-    length is compared. ``PreferencePairs`` says what happens if a mapped file changes later.
+    An NPZ file is read once from end to end to check its checksums. NPY files have no checksum, so only their
+    length is checked. ``PreferencePairs`` says what happens if a mapped file changes later.
     """
     path = Path(path)
     return FORMATS[_format_of(path, format)].read_pairs(path)

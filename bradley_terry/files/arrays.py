@@ -1,6 +1,6 @@
 """What NPZ and NPY files share: an array in a file is mapped into memory, and named arrays become pairs.
 
-Mapping leaves the numbers in the file. The operating system loads the pages that are looked at and can drop them again,
+Mapping leaves the numbers in the file. The operating system loads the pages that are read and can drop them again,
 so the pairs may be larger than the memory.
 """
 
@@ -17,11 +17,11 @@ from ..pairs import PreferencePairs
 from .messages import fail, listed, make_pairs
 
 FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names")
-MOST_NAMES = 1_000_000  # beyond this, items and prompts get no names: one huge item number would fill the memory
+MOST_NAMES = 1_000_000  # more items or prompts get no names, since one huge item number would fill the memory
 
 
 def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
-    """Map the array that begins here in a file, provided that it ends exactly at the byte ``end``.
+    """Map the array that begins at the current position of a file, and check that it ends exactly at byte ``end``.
 
     The check matters: a map that reaches beyond the end of its file can be made, but reading there kills the process.
     """
@@ -39,7 +39,7 @@ def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
 
 
 def pairs_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> PreferencePairs:
-    """Make pairs of named arrays; number the features, items and prompts that have no names."""
+    """Make pairs from named arrays, and number the features, items and prompts that have no names."""
     for name in arrays:
         if name not in FIELDS:
             fail(path, f"expected the fields {', '.join(FIELDS)}, found {name}")

@@ -4,8 +4,8 @@
     2.5,3.0,7,4                                                     Anna,Bob,no
     4.0,1.0,9,2                                                     Bob,Cleo,yes
 
-Items have no prompt of their own. Without a ``prompt`` column, each pair's prompt names its matchup, "Anna vs Bob", the
-same whichever of the two won.
+Items have no prompt of their own. Without a ``prompt`` column, each pair's prompt names its matchup, "Anna vs Bob", and
+does not depend on which of the two won.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..pairs import PreferencePairs
 from .lines import numbered_lines
 from .messages import NUMBERS, fail, finite_number, listed, make_pairs, show
 
-LONGEST_NAME = 200  # characters; a longer cell is a text and not the name of an item
+LONGEST_NAME = 200  # characters; a longer cell is taken for a text instead of the name of an item
 
 Rows = list[tuple[int, dict[str, str]]]  # (line, column name -> cell)
 
@@ -46,7 +46,7 @@ def read_pairs(path: Path) -> PreferencePairs:
 
 
 def matchups_of(chosen: Sequence[int], rejected: Sequence[int], names: Sequence[str]) -> list[str]:
-    """Name the matchup of each pair of items, "Anna vs Bob", the same whichever of the two won."""
+    """Name the matchup of each pair of items, "Anna vs Bob", independent of which of the two won."""
     return [f"{names[min(a, b)]} vs {names[max(a, b)]}" for a, b in zip(chosen, rejected, strict=True)]
 
 

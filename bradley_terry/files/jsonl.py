@@ -1,7 +1,7 @@
 """JSONL: one pair on each line, a JSON object with ``chosen``, ``rejected`` and perhaps ``prompt``.
 
-Each of the three is a text or a list of chat messages. These three lines are read as the same pair, where ask stands
-for {"role": "user", "content": "Hi?"}, and hello and no are messages of the role "assistant":
+Each of the three is a text or a list of chat messages. These three lines are read as the same pair. Here ask stands for
+{"role": "user", "content": "Hi?"}, and hello and no stand for messages with the role "assistant":
 
     {"prompt": "Hi?", "chosen": "Hello!", "rejected": "No"}
     {"prompt": [ask], "chosen": [hello], "rejected": [no]}
@@ -24,14 +24,14 @@ Messages = list[tuple[str, str]]  # (role, content)
 
 @dataclass(frozen=True)
 class Texts:
-    """Pairs of answers in words, as ``read_texts`` finds them in a file.
+    """Pairs of answers as texts, as ``read_texts`` finds them in a file.
 
     Attributes
     ----------
     path : Path
         The file.
     prompts, chosen, rejected : lists of str, of the same length
-        A prompt is empty where the file gives none.
+        A prompt is empty if the file gives none.
     labels, weights, target_margins : lists of float, or None
         None if no line of the file has one.
     """
@@ -84,7 +84,7 @@ def read_texts(path: str | Path) -> Texts:
     Returns
     -------
     Texts
-        Messages with which both answers begin become the prompt, or are added to its end. If there is no prompt and
+        Messages that both answers begin with become the prompt, or are added to its end. If no prompt is given and
         both answers are transcripts "\n\nHuman: …\n\nAssistant: …" (HH-RLHF), the prompt is what they share, up to
         the last "\n\nAssistant:" that both have.
 
@@ -132,7 +132,7 @@ def _json_object(path: Path, line: int, text: str) -> dict[str, object]:
         record: object = json.loads(text)
     except json.JSONDecodeError as error:
         fail(path, f"expected a JSON object, found text that is not JSON ({error.msg}, column {error.colno})", line)
-    except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of lists in one another
+    except (ValueError, RecursionError):  # a number with thousands of digits, or thousands of nested lists
         fail(path, "expected a JSON object, found JSON that is too large or too deeply nested to read", line)
     if not isinstance(record, dict):
         fail(path, f"expected a JSON object, found {show(record)}", line)
@@ -159,7 +159,7 @@ def _text_or_messages(path: Path, line: int, key: str, value: object) -> str | M
 
 
 def _split_prompt(given: str | Messages, chosen: str | Messages, rejected: str | Messages) -> tuple[str, str, str]:
-    """Return prompt, chosen and rejected as texts; what both answers begin with moves into the prompt."""
+    """Return prompt, chosen and rejected as texts; the beginning that both answers share moves into the prompt."""
     prompt = _as_text(given)
     if isinstance(chosen, list) and isinstance(rejected, list):
         n = 0
@@ -171,7 +171,7 @@ def _split_prompt(given: str | Messages, chosen: str | Messages, rejected: str |
     good, bad = _as_text(chosen), _as_text(rejected)
     if not prompt:
         turn = "\n\nAssistant:"
-        both = os.path.commonprefix([good, bad])  # noqa: RUF071  # we want to compare letter by letter
+        both = os.path.commonprefix([good, bad])  # noqa: RUF071  # comparing letter by letter is intended
         if turn in both:
             prompt = both[: both.rindex(turn) + len(turn)]
     elif not prompt.rstrip().endswith("Assistant:"):
@@ -182,7 +182,7 @@ def _split_prompt(given: str | Messages, chosen: str | Messages, rejected: str |
 
 
 def _as_text(value: str | Messages) -> str:
-    """Write one message as its content, several with their roles."""
+    """Write one message as its content, and several messages with their roles."""
     if isinstance(value, str):
         return value
     if len(value) == 1:

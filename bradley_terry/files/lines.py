@@ -1,4 +1,4 @@
-"""From a file to its lines of text: gzip unpacked, UTF-8 decoded, byte order mark and line ends removed."""
+"""Read the lines of a file: unpack gzip, decode UTF-8, and remove the byte order mark and the line ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _contents(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if gzip compressed them, whatever its name says."""
+    """Return the bytes of a file, unpacked if it begins as a gzip file does. Its name does not matter."""
     with open_file(path) as file:
         data = file.read()
     if data.startswith(b"\x1f\x8b"):

@@ -1,4 +1,4 @@
-"""One sentence says what is wrong with a file: its path, the line, what was expected and what was found."""
+"""Errors in files: one sentence gives the path, the line, what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NUMBERS = {"label": "labels", "weight": "weights", "target_margin": "target_marg
 
 
 def fail(path: Path, sentence: str, line: int | None = None) -> NoReturn:
-    """Raise a ValueError: "path: line N: sentence"."""
+    """Raise a ValueError with the message "path: line N: sentence"."""
     place = f"{path}: " if line is None else f"{path}: line {line}: "
     raise ValueError(place + " ".join(sentence.splitlines())) from None  # names in a file may hold line breaks
 
 
 def show(value: object) -> str:
-    """Write a value as JSON does, cut to a readable length."""
+    """Write a value as JSON, and cut it to a readable length."""
     import json  # noqa: PLC0415
 
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -31,7 +31,7 @@ def show(value: object) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names with commas between them, cut to a readable length."""
+    """Join names with commas, and cut the result to a readable length."""
     text = ", ".join(names) or "none"
     return text if len(text) <= 200 else f"{text[:197]}..."
 
@@ -63,7 +63,7 @@ def make_pairs(
     weights: ArrayLike | None = None,
     target_margins: ArrayLike | None = None,
 ) -> PreferencePairs:
-    """Make the pairs; if ``PreferencePairs`` refuses them, its sentence begins with the path."""
+    """Make the pairs; if ``PreferencePairs`` refuses them, put the path in front of its message."""
     try:
         return PreferencePairs(
             chosen,

@@ -1,4 +1,4 @@
-"""Reward models in files: an NPZ archive of arrays and one JSON text, without pickle."""
+"""Save and load reward models: each is an NPZ file of arrays and one JSON text, without pickle."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def save_model(model: RewardModel, path: str | Path) -> None:
 
 
 def load_model(path: str | Path) -> RewardModel:
-    """Read a model that ``save_model`` wrote; raise FileNotFoundError, or ValueError if it is anything else."""
+    """Read a model that ``save_model`` wrote; raise FileNotFoundError, or ValueError for any other file."""
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -83,7 +83,7 @@ def load_model(path: str | Path) -> RewardModel:
 
 
 def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:
-    """Return an array from a file, read-only, after checking that it is one that ``save`` could have written."""
+    """Check that ``save_model`` could have written this array, and return it as a read-only array."""
     if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
         raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     return read_only(array, array.dtype.type)

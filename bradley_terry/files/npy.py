@@ -15,7 +15,7 @@ from .messages import fail, show
 
 
 def read_pairs(path: Path) -> PreferencePairs:
-    """Map a folder of NPY files, or one file of [chosen, rejected]: (n_pairs, 2, n_features) or (n_pairs, 2) items."""
+    """Map a folder of NPY files, or one file of [chosen, rejected], (n_pairs, 2, n_features) or (n_pairs, 2)."""
     if path.is_dir():
         return pairs_of_arrays(path, {file.stem: _array(file) for file in sorted(path.glob("*.npy"))})
     both = _array(path)

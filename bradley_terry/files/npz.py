@@ -1,4 +1,4 @@
-"""NPZ: the fields of ``PreferencePairs`` as arrays in one file, the format in which ``save_pairs`` writes."""
+"""NPZ: the fields of ``PreferencePairs`` as arrays in one file; ``save_pairs`` writes this format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read_pairs(path: Path) -> PreferencePairs:
-    """Read an NPZ file: map its arrays if they are stored as they are, read them if they are compressed."""
+    """Map the arrays of an NPZ file that are stored uncompressed, and read those that are compressed."""
     import zipfile  # noqa: PLC0415
 
     with open_file(path) as file:
@@ -32,7 +32,7 @@ def read_pairs(path: Path) -> PreferencePairs:
                 arrays = {
                     info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
                 }
-        except Exception as error:  # noqa: BLE001  # zip, zlib, struct, tokenize, …: damaged bytes fail in any of them
+        except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, struct, tokenize, …
             fail(path, f"expected an NPZ file of plain arrays, found one that cannot be read ({show(str(error))})")
     return pairs_of_arrays(path, arrays)
 
@@ -40,7 +40,7 @@ def read_pairs(path: Path) -> PreferencePairs:
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     """Write pairs to an NPZ file that ``load_pairs`` reads; the same pairs give the same bytes.
 
-    An existing file is replaced rather than written into, so pairs that are mapped from it, perhaps these very ones,
+    An existing file is replaced, not overwritten in place. So pairs that are mapped from it, perhaps these very pairs,
     do not change.
     """
     if not isinstance(pairs, PreferencePairs):
@@ -52,7 +52,7 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     is_new = not path.exists()
     written = path.with_name(f"{path.name}.{os.getpid()}.partial") if is_new or path.is_file() else path
     try:
-        with written.open("wb" if written == path else "xb") as file:  # given a name, NumPy would add an ending to it
+        with written.open("wb" if written == path else "xb") as file:  # if given a name, NumPy would add an ending
             np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
         if written != path:
             if not is_new:
@@ -65,12 +65,12 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
 
 
 def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
-    """Return one array of the archive, after comparing its checksum."""
-    if info.compress_type != 0:  # 0 is zipfile.ZIP_STORED: the bytes lie in the archive as they are
+    """Return one array of the archive, after checking its checksum."""
+    if info.compress_type != 0:  # 0 is zipfile.ZIP_STORED: the bytes are stored uncompressed
         return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
     with archive.open(info) as member:
         while member.read(1 << 20):
-            pass  # zipfile compares the checksum at the end of a member; np.load stops before and so never compares it
-    file.seek(info.header_offset + 26)  # the last four of 30 bytes: the lengths of the name and of the extra field
+            pass  # zipfile checks the checksum at the end of a member; np.load stops before the end and never does
+    file.seek(info.header_offset + 26)  # bytes 26 to 29 of the header: the lengths of the name and of the extra field
     file.seek(sum(struct.unpack("<2H", file.read(4))), os.SEEK_CUR)
     return map_array(file, file.tell() + info.file_size)

@@ -2,20 +2,20 @@
 
 The features of an answer depend only on its text and its prompt; nothing is learnt from the data. There are two kinds:
 
-    style       length, lists, digits, questions, …: each has a name, so its weight reads as "longer answers win"
+    style       length, lists, digits, questions, …: each has a name, so its weight can say "longer answers win"
     word bins   which words and pairs of adjacent words occur, sorted into a few bins by a hash
 
 Why a hash? A vocabulary would have to be collected from the training texts, saved with the model, and extended for
-every new word. A hash is a fixed rule that sends any word to a bin, the same one on every machine, today and in ten
-years:
+every new word. A hash is a fixed rule that sends any word to a bin. The bin is the same on every machine, today and in
+ten years:
 
     "thank you"  ->  its bytes  ->  CRC-32, a number of 32 bits  ->  bin = number mod n_bins, sign = the highest bit
 
-Different words share a bin. The sign makes that harmless on average: half of the words count +1 and half count -1, so
-two words in one bin are as likely to cancel as to add up, and the product of two texts' bins is on average what the
-words themselves would give (Weinberger et al. 2009, arXiv:0902.2206). The price is that a bin means nothing to a
-reader, which is why there are style features with names. Python's own hash() would not do, because it changes each
-time Python starts. CRC-32 spreads ordinary words well, but it was made to find transmission errors: similar words, such
+Different words share a bin. The sign makes that harmless on average. Half of the words count +1 and half count -1, so
+two words in one bin are as likely to cancel as to add up, and the inner product of two texts' bins is on average what
+the words themselves would give (Weinberger et al. 2009, arXiv:0902.2206). The price is that a bin means nothing to a
+reader, which is why there are style features with names. Python's own hash() would not work, because it changes each
+time Python starts. CRC-32 spreads ordinary words well, but it was made to find transmission errors. Similar words, such
 as "w1", "w2" and "w3", do not fall into bins at random.
 
 Counts enter as log(1 + count), other style features as shares or as 0 and 1, and the bins of one answer form a vector
@@ -97,7 +97,7 @@ def hash_bin(ngram: str, n_bins: int = DEFAULT_BINS) -> tuple[int, int]:
 
     Examples
     --------
-    CRC-32 of "123456789" is 0xCBF43926 = 3421780262, which descriptions of CRC-32 print as a check.
+    CRC-32 of "123456789" is 0xCBF43926 = 3421780262, the check value that descriptions of CRC-32 give.
 
     >>> hash_bin("123456789", 1000)
     (262, 1)

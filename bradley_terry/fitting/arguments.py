@@ -1,4 +1,4 @@
-"""The arguments of ``fit``: checked before any work is done, and refused in one sentence."""
+"""Check the arguments of ``fit`` before any work is done. Each error is one sentence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..scorers import Scorer, TableScorer, check_size
 
 __all__ = ["STEPS", "check_standardise", "checked_arguments", "generator", "split", "start"]
 
-STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # methods, and their largest number of steps
+STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> default limit of steps
 
 
 def checked_arguments(
@@ -22,13 +22,13 @@ def checked_arguments(
     tolerance: float,
     learning_rate: float | None,
 ) -> tuple[str, int]:
-    """Return the method and the largest number of steps, or raise in one sentence."""
+    """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
-        raise TypeError(f"scorer: expected one that is linear in phi to have the method hessian, got {scorer}")
+        raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
     if method is None:
         method = "newton" if scorer.linear_in_phi else "adam"
     if method not in STEPS:
@@ -51,7 +51,7 @@ def check_standardise(scorer: Scorer, standardise: bool) -> None:
 
 
 def generator(seed: int) -> np.random.Generator:
-    """Return the generator of this seed."""
+    """Return a random generator with this seed."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
     return np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def generator(seed: int) -> np.random.Generator:
 def split(
     scorer: Scorer, pairs: PreferencePairs, validation: float | PreferencePairs | None, seed: int
 ) -> tuple[PreferencePairs, PreferencePairs | None]:
-    """Return training and validation pairs."""
+    """Return the training pairs, and the validation pairs or None."""
     if validation is None:
         return pairs, None
     if isinstance(validation, PreferencePairs):
@@ -72,7 +72,7 @@ def split(
 
 
 def start(scorer: Scorer, initial: ArrayLike) -> Array:
-    """Return φ to start from."""
+    """Return the initial φ as a new array."""
     try:
         phi = np.array(initial, dtype=np.float64)
     except (TypeError, ValueError):

@@ -11,9 +11,9 @@ __all__ = ["batches"]
 
 
 def batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield rows of whole prompts in random order, at least ``batch_size`` at a time; a short rest joins the last."""
+    """Yield batches of whole prompts in random order, ``batch_size`` rows or more; the last may have half of that."""
     n_prompts = int(prompt_index.max()) + 1
-    place = rng.permutation(n_prompts)[prompt_index]  # of each row's prompt in the random order
+    place = rng.permutation(n_prompts)[prompt_index]  # position of each row's prompt in the random order
     rows = np.argsort(place, kind="stable")
     ends = np.cumsum(np.bincount(place))  # where each prompt ends
     start = 0

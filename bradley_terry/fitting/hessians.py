@@ -1,4 +1,4 @@
-"""Hessians that are used again for as long as they serve, since computing one costs far more than a step with it."""
+"""Reuse a Hessian while its steps work well, since computing one costs far more than a step with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WELL = 0.1  # Keep the old Hessian only while each step shrinks the gradient to 
 
 
 class Hessians:
-    """The Hessian at each point, or an older one for as long as its steps shrink the gradient well."""
+    """The Hessian at each point, or an older one while its steps still shrink the gradient well."""
 
     def __init__(self, objective: Objective, old: Array | None = None) -> None:
         self.objective, self.matrix, self.is_exact = objective, old, False

@@ -1,4 +1,4 @@
-"""The history of a fit, and who hears of each record: the callback and the progress bar."""
+"""The history of a fit. Each record also goes to the callback and to the progress bar."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Recorder:
 
     @property
     def last_validation_loss(self) -> float:
-        """The validation loss of the latest record, or NaN."""
+        """The validation loss of the latest record, or NaN if there are no validation pairs."""
         return self.rows[-1][HISTORY.index("validation_loss")]
 
     def record(self, step: int, point: Point) -> bool:
-        """Add a row; return True if the callback asks to stop."""
+        """Add a record; return True if the callback asks to stop."""
         phi, loss = point.phi, point.loss
         accuracy = mean_accuracy(point.margins, self.pairs.labels, self.pairs.weights)
         validation_loss = np.nan if self.validation is None else self.validation(phi)[0]
@@ -47,7 +47,7 @@ class Recorder:
         return isinstance(answer, bool | np.bool_) and bool(answer)
 
     def history(self) -> dict[str, Array]:
-        """Return the records by name, each a read-only array."""
+        """Return the history by name, each quantity as a read-only array."""
         columns = np.array(self.rows, dtype=np.float64).reshape(-1, len(HISTORY)).T
         history = {name: read_only(column) for name, column in zip(HISTORY, columns, strict=True)}
         history["step"] = read_only(columns[0], np.int64)
@@ -55,7 +55,7 @@ class Recorder:
 
 
 class Bar:
-    """A tqdm progress bar, or nothing."""
+    """A tqdm progress bar, or nothing if ``shown`` is false."""
 
     def __init__(self, shown: bool, name: str, total: int) -> None:
         self.bar = None

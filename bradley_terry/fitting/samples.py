@@ -1,4 +1,4 @@
-"""Start Newton's method from the minimum of a sample, where there are many pairs for each parameter."""
+"""Start Newton's method at the minimum of a sample if there are many pairs for each parameter."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..objective import Objective, Point
 
 __all__ = ["sampled_start"]
 
-SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a sample is drawn from 8 times as many
+SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a sample needs 8 times as many pairs
 
 
 def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array] | None:
-    """Return the point fitted to a sample of the pairs and the sample's Hessian, or None if that does not help.
+    """Return the point fitted to a sample of the pairs and the sample's Hessian, or None if a sample does not help.
 
-    A sample of n pairs determines H to about 2·√(parameters / n): a fifth with 100 pairs for each parameter. With its
-    H, each step leaves about that share of the error, for the price of one pass over the data.
+    The H of n pairs has a relative error of about 2·√(parameters / n), a fifth with 100 pairs for each parameter. Each
+    step with this H leaves about that share of the error, and costs only one pass over the data.
     """
     pairs, size = objective.pairs, SAMPLE_FOR_A_PARAMETER * point.phi.size
     if len(pairs) < WORTH_SAMPLING * size:

@@ -11,10 +11,10 @@ __all__ = ["tallied"]
 
 
 def tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
-    """Return, for a table, the comparisons counted: one row for each two items that met, weighted by how often.
+    """Return one row for each two items that met, weighted by how often; pairs for another scorer are not changed.
 
-    Δ is the same for all comparisons of two items, so Σ w·[t·softplus(-Δ) + (1 - t)·softplus(Δ)] needs only their Σ w·t
-    and Σ w·(1 - t). Loss, gradient and Hessian stay the same, and the work no longer grows with the number of pairs.
+    Δ is the same for all comparisons of two items, so Σ w·[t·softplus(-Δ) + (1 - t)·softplus(Δ)] needs only Σ w·t and
+    Σ w·(1 - t). Loss, gradient and Hessian stay the same, and the work no longer grows with the number of pairs.
     """
     if not isinstance(scorer, TableScorer) or pairs.target_margins is not None or scorer.n_items**2 > len(pairs):
         return pairs

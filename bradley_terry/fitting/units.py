@@ -22,9 +22,9 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, pairs: PreferencePairs) -> Units:
-        """Return the units of these pairs, over both answers. A constant feature keeps its own.
+        """Return the units of these pairs, computed over both answers. The scale of a constant feature is 1.
 
-        The computed spread of a constant is not quite zero because its mean is rounded; below that noise it counts as
+        Because the mean is rounded, the computed spread of a constant is not quite zero. A spread this small counts as
         zero.
         """
         both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
@@ -37,13 +37,13 @@ class Units(NamedTuple):
         return replace(pairs, chosen=chosen, rejected=rejected)
 
     def parameters_for_standardised(self, scorer: Scorer, phi: Array) -> Array:
-        """Return φ for features in these units: the inverse change, x = (u - (-shift/scale)) / (1/scale)."""
+        """Return φ for features in these units, by the inverse change x = (u - (-shift/scale)) / (1/scale)."""
         return scorer.rescaled(phi, -self.shift / self.scale, 1 / self.scale)  # type: ignore[attr-defined]  # checked
 
     def undone(self, scorer: Scorer, phi: Array, information: Array | None) -> tuple[Array, Array | None]:
         """Return φ and information for the original features.
 
-        Weights become w/scale, so that d/dw becomes scale·d/dw, and the information has two such derivatives.
+        Weights become w/scale. So d/dw becomes scale·d/dw, and the information contains two such derivatives.
         """
         phi = scorer.rescaled(phi, self.shift, self.scale)  # type: ignore[attr-defined]  # checked
         return phi, None if information is None else information * np.outer(self.scale, self.scale)

@@ -1,4 +1,4 @@
-"""Graphs of who has beaten whom, in time that grows in proportion to items and wins."""
+"""Groups in the graph of wins, found in time nearly proportional to the number of items and wins."""
 
 from .components import components, count_connected
 

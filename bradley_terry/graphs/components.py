@@ -1,4 +1,4 @@
-"""Groups in a graph whose edges lead from winners to losers: strongly connected ones, and connected ones."""
+"""Strongly connected groups and connected groups in a graph whose edges lead from winners to losers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Items = NDArray[np.int64]
 
 
 def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
-    """Return the strongly connected groups of items 0 … n - 1, those that have beaten others before these.
+    """Return the strongly connected groups of items 0 … n - 1; a group comes before all groups that it has beaten.
 
-    Within a group every item has beaten every other, directly or through a chain of wins. Wherever the order leaves a
-    choice, the group with the smallest item comes first. Each win is given once.
+    Within a group every item has beaten every other, directly or through a chain of wins. Where several
+    orders are possible, the group with the smallest item comes first. Each (winner, loser) is needed only once.
 
-    Tarjan's algorithm (1972, SIAM Journal on Computing 1(2), 146-160) finds the groups, each after all groups below it.
-    The reverse of that order is one of many that run from strong to weak; Kahn's algorithm finds the one described.
+    Tarjan's algorithm (1972, SIAM Journal on Computing 1(2), 146-160) finds each group after all groups below it.
+    The reverse of that order is one of many that run from strong to weak. Kahn's algorithm finds the one described.
     """
     group = _group_of_each_item(n, winners, losers)
     smallest = np.unique(group, return_index=True)[1]
@@ -33,20 +33,20 @@ def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
 
 
 def count_connected(n: int, winners: Items, losers: Items) -> int:
-    """Count the groups of items that have met one another, directly or through others, whoever won."""
+    """Count the groups of items that have met, directly or through other items. It does not matter who won."""
     group = np.arange(n)
-    while True:  # each item takes the smallest group number among those it met, until nothing changes
+    while True:  # each item takes the smallest group number of itself and those it met, until nothing changes
         new = group.copy()
         np.minimum.at(new, winners, group[losers])
         np.minimum.at(new, losers, group[winners])
-        new = new[new]  # and then that number's own number, so that the distance covered doubles in each round
+        new = new[new]  # then the group number of that group, so that the distance covered doubles in each round
         if np.array_equal(new, group):
             return len(np.unique(group))
         group = new
 
 
 def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:
-    """Return for each of n winners the list of those it has beaten."""
+    """Return, for each of n items, the list of the items it has beaten."""
     order = np.argsort(winners, kind="stable")
     starts, losers_in_order = np.searchsorted(winners[order], np.arange(n + 1)).tolist(), losers[order].tolist()
     return [losers_in_order[start:stop] for start, stop in pairwise(starts)]
@@ -55,10 +55,10 @@ def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:
 def _group_of_each_item(n: int, winners: Items, losers: Items) -> Items:
     """Return the number of each item's group, (n_items,), by Tarjan's algorithm, without recursion.
 
-    A depth-first walk numbers the items as it finds them, and ``low`` is the smallest number an item is known to lead
-    back to. Where that is its own number, it closes a group: itself and all items found since that have no group yet.
+    A depth-first search numbers the items as it finds them. ``low`` is the smallest number that an item is known to
+    lead back to. If it is the item's own number, the item and all later ones that have no group yet form a group.
     """
-    beaten = [iter(items) for items in _beaten(n, winners, losers)]  # an iterator knows where the walk must resume
+    beaten = [iter(items) for items in _beaten(n, winners, losers)]  # an iterator knows where the search must resume
     number, low, group = [0] * n, [0] * n, [0] * n  # a low of 0 means "not found yet", n + 1 "already in a group"
     waiting: list[int] = []  # found, but not yet in a group
     n_found, n_groups = 0, 0
@@ -88,7 +88,7 @@ def _group_of_each_item(n: int, winners: Items, losers: Items) -> Items:
 
 
 def _strongest_first(n: int, winners: Items, losers: Items) -> list[int]:
-    """Order 0 … n - 1 so that winners come before losers, always taking the smallest number that is free (Kahn)."""
+    """Order 0 … n - 1 so that winners come before losers, taking the smallest free number each time (Kahn)."""
     beaten = _beaten(n, winners, losers)
     n_above = np.bincount(losers, minlength=n).tolist()
     free = [group for group in range(n) if not n_above[group]]  # sorted, and therefore a heap

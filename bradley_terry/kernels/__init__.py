@@ -1,11 +1,11 @@
-"""The compiled twin of the loss and its gradients, as fast as the machine allows.
+"""The loss and its gradients in compiled form, as fast as the machine allows.
 
     compiled    every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
     passes      whole arrays: checks, blocks for the threads, sums in the order of the data
-    backends    the same four questions that ``backend.NumpyBackend`` answers, answered by these passes
+    backends    the methods of ``backend.NumpyBackend``, computed by these passes
 
-Numba is imported when this package is; the rest of ``bradley_terry`` imports it on first use. The compiled functions
-themselves can be reached here by name, each with its plain Python form as ``py_func``.
+Importing this package imports Numba; the rest of ``bradley_terry`` does so on first use. Every compiled function is
+also an attribute of this package, and its own attribute ``py_func`` is its plain Python form.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Compiled backends: what ``backend.NumpyBackend`` computes, by passes that read the data once.
+"""Compiled backends: they compute what ``backend.NumpyBackend`` computes, in passes that read the data once.
 
 LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
-MlpBackend      both answers of a block of pairs forward and back through the layers, while they are in the cache
-LossBackend     any other scorer: the scorer goes forward and back, and the loss in between is compiled
+MlpBackend      an MLP: both answers of a block of pairs go forward and back while they are in the cache
+LossBackend     any other scorer: its own code runs forward and back, and the loss in between is compiled
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from .passes import (
 
 __all__ = ["LinearBackend", "LossBackend", "MlpBackend", "compiled_backend"]
 
-LARGE = 2**23  # numbers, 64 MB of differences; for mapped files beyond this size, each pass forms them anew
+LARGE = 2**23  # numbers, 64 MB; the differences of a larger mapped file are not kept but formed in each pass
 
 
 def compiled_backend(scorer: Scorer, pairs: PreferencePairs) -> Backend:
-    """Return the compiled backend for this scorer. A class derived from ours may compute something else."""
+    """Return the compiled backend for this scorer. A derived class may differ, so only its loss is compiled."""
     if type(scorer) is LinearScorer:
         return LinearBackend(scorer, pairs)
     return MlpBackend(scorer, pairs) if type(scorer) is MLPScorer else LossBackend(scorer, pairs)
 
 
 class LossBackend(NumpyBackend):
-    """The scorer goes forward and back; the pair loss in between is compiled."""
+    """The scorer's own code runs forward and back; the pair loss in between is compiled."""
 
     def __init__(self, scorer: Scorer, pairs: PreferencePairs) -> None:
         super().__init__(scorer, pairs, BradleyTerryLoss())
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
-        """Return the mean loss and its derivative with respect to each margin, 1/n included."""
+        """Return the mean loss and its derivative with respect to each margin, including the factor 1/n."""
         loss, d_margins = mean_loss_and_gradients(margins, **_options(self.pairs))
         return loss, d_margins
 
@@ -54,7 +54,7 @@ class LossBackend(NumpyBackend):
 
 
 class LinearBackend(LossBackend):
-    """One pass over the differences. Those of a large mapped file are formed on the way, as chosen minus rejected."""
+    """One pass over the differences chosen - rejected; those of a large mapped file are formed during the pass."""
 
     def __init__(self, scorer: LinearScorer, pairs: PreferencePairs) -> None:
         self.scorer, self.pairs = scorer, pairs
@@ -85,8 +85,8 @@ class LinearBackend(LossBackend):
 class MlpBackend(LossBackend):
     """Forward and back through the layers in one pass over blocks of pairs.
 
-    Margins come from the base class, where each side is one matrix product. In a product of matrices the last bit of a
-    row can depend on its place, and the margin of two equal answers must be exactly 0.
+    Margins come from the base class, which computes each side as one matrix product. In a matrix product the last bit
+    of a row can depend on its position, and the margin of two equal answers must be exactly 0.
     """
 
     scorer: MLPScorer
@@ -94,7 +94,7 @@ class MlpBackend(LossBackend):
     def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
         """Return the mean loss and its gradient, without margins."""
         pairs, scorer = self.pairs, self.scorer
-        # The largest matrix product is an eighth of this size or more, and a BLAS shares it only if it is large.
+        # A BLAS uses several threads only for large products of matrices, so an eighth of their size is counted.
         with blas_on_one_thread(len(pairs) * phi.size // 8):
             return mlp_loss_and_gradient(
                 pairs.chosen, pairs.rejected, phi, scorer.n_hidden, activation=scorer.activation, **_options(pairs)

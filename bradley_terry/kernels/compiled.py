@@ -1,19 +1,19 @@
 """Every compiled function of the package: scalar formulas for one pair, and loops over blocks of pairs.
 
 The formulas of ``losses.py`` are written here a second time, in plain scalar code, and compiled by Numba. Because the
-two forms were written separately, their agreement is evidence for both. All compiled functions stay in this one file:
-Numba's cache does not notice when a function in another file changes.
+two forms were written separately, their agreement is evidence for both. All compiled functions stay in this one file,
+because Numba's cache does not notice when a function in another file changes.
 
     scalar functions   the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e); tanh
     run functions      the same for a few hundred pairs, in short loops that the compiler turns into vector code
-    block functions    loop over the runs of a block of some thousand pairs and store the sums of the block
+    block functions    loop over the runs of a block of a few thousand pairs and store the sums of the block
 
-A linear scorer reads its features once: 16 rows at a time (a tile) give their margins, then their losses and then,
-while they are still in the fastest cache, their share of the gradient. An MLP has two matrix products, which the BLAS
-computes; everything between them, from the activation to the loss and back, is one function (``mlp_middle``).
+A linear scorer reads its features once. It takes 16 rows (a tile) at a time, computes their margins and losses, and,
+while the rows are still in the fastest cache, their share of the gradient. The BLAS computes the two matrix products of
+an MLP; everything between them, from the activation to the loss and back, is one function (``mlp_middle``).
 
-Calls to exp and log would handle one number at a time, while a core can add and multiply four or eight numbers at once
-in code without calls and branches. So exp and log are polynomials here:
+A call to exp or log handles one number at a time. In code without calls and branches, a core can add and multiply four
+or eight numbers at once, so exp and log are polynomials here:
 
     exp(x), x <= 0    x = k·log 2 + r with k an integer and |r| <= (log 2)/2, so that exp(x) = 2^k · exp(r). Adding and
                       subtracting 1.5·2^52 rounds to an integer, because doubles near that number are integers; the
@@ -22,7 +22,7 @@ in code without calls and branches. So exp and log are polynomials here:
                       computed as e - s·(e - s²·Q(s²)), a small correction to e, so that its rounding hardly matters.
     sigma(-|z|)       e / (1 + e) = e - e·(e / (1 + e)), again a small correction to e; sigma(|z|) is 1 minus that.
 
-P and Q are the polynomials that come closest over the whole interval, found by Chebyshev interpolation with 300 bits;
+P and Q were found by Chebyshev interpolation with 300 bits, which keeps the error small over the whole interval.
 ``tests/test_kernels.py`` recomputes every coefficient. Losses and gradients are correct to 2 units in the last place,
 tanh to 3.
 """
@@ -41,7 +41,7 @@ import numba
 import numpy as np
 from numba.core import event
 
-BLOCK = 4096  # pairs in a block: its margins and gradients, 64 kB in float64, fit the fast caches of a core
+BLOCK = 4096  # pairs in a block: its margins and gradients, 64 kB in float64, fit into the fast caches of a core
 RUN = 256  # pairs whose losses are summed together, as eight sums of 32 terms, which keeps rounding small
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
@@ -72,7 +72,7 @@ Q = _hex(
     0x1.3b18b294bebf9p-3 0x1.10ac75dc602b1p-3 0x1.eb905e8575054p-4 0x1.687a6e7c95176p-4 0x1.4b0a26c5f2aefp-3"""
 )
 
-# The same for float32, which needs fewer terms: 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers go at a time.
+# The same for float32, which needs fewer terms. Adding 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers run at once.
 PER_LOG_2_32 = np.float32(PER_LOG_2)
 LOG_2_HIGH_32 = np.float32(float.fromhex("0x1.62e4000000000p-1"))
 LOG_2_LOW_32 = np.float32(float.fromhex("0x1.7f7d1c0000000p-20"))
@@ -84,7 +84,7 @@ P_32 = tuple(  # error 1.4e-9
 )
 Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
 
-# Compiled code is kept outside the package: files left in its folder would stand in the way of the next install.
+# Compiled code is kept outside the package: files left in its folder would get in the way of the next install.
 CACHE_FOLDER = str(
     numba.config.CACHE_DIR  # type: ignore[attr-defined]  # NUMBA_CACHE_DIR
     or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bradley_terry"
@@ -100,7 +100,7 @@ def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no
         numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
         try:
             return numba.njit(**options, cache=True)(function)
-        except RuntimeError:  # neither this folder nor any other that Numba tries can be written
+        except RuntimeError:  # neither this folder nor any other that Numba tries is writable
             _warn_once()
             return numba.njit(**options)(function)
         finally:
@@ -112,14 +112,14 @@ def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no
 @lru_cache(maxsize=1)
 def _warn_once() -> None:
     warnings.warn(
-        f"compiled kernels cannot be kept in {CACHE_FOLDER}, so each start of Python compiles them again; "
-        "set NUMBA_CACHE_DIR to a folder that can be written",
+        f"compiled kernels cannot be saved in {CACHE_FOLDER}, so they are compiled again each time Python starts; "
+        "set NUMBA_CACHE_DIR to a writable folder",
         stacklevel=2,
     )
 
 
 class _FirstCompilation(event.Listener):
-    """Say in one line that kernels are being compiled, the first time that one is not found in the cache."""
+    """Print one line the first time that a kernel is not found in the cache and must be compiled."""
 
     def __init__(self) -> None:
         self.was_told = False
@@ -129,7 +129,7 @@ class _FirstCompilation(event.Listener):
         if not self.was_told and getattr(function, "__module__", "") == __name__:
             self.was_told = True
             print(
-                "bradley_terry: compiling its kernels, which takes about 15 seconds once; "
+                "bradley_terry: compiling its kernels, which takes about 15 seconds the first time; "
                 f"the compiled code is kept in {CACHE_FOLDER}",
                 file=sys.stderr,
                 flush=True,
@@ -143,10 +143,10 @@ event.register("numba:compile", _FirstCompilation())  # type: ignore[no-untyped-
 
 # error_model="numpy": 0/0 is NaN, as IEEE 754 says, and not a Python exception. nogil: other threads may run while a
 # kernel runs. "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they
-# would delete checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may
-# add its products side by side, in an order that is fixed when it is compiled. "forceinline" copies the body of an
-# innermost loop into its callers before they are optimised. Without it a call can remain which, depending on what the
-# cache held, runs half as fast.
+# would delete checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add
+# its products in another order, which is fixed when it is compiled. "forceinline" copies the body of an innermost loop
+# into its callers before they are optimised. Without it, calls can remain in the compiled code. Depending on what the
+# cache held, it then runs half as fast.
 _jit = _compiled({"contract"})
 _jit_part = _compiled({"contract"}, forceinline=True)
 _jit_dot = _compiled({"contract", "reassoc", "nsz"}, forceinline=True)
@@ -154,7 +154,7 @@ _jit_dot = _compiled({"contract", "reassoc", "nsz"}, forceinline=True)
 
 @_jit_part
 def exp_parts(x):  # type: ignore[no-untyped-def]
-    """Return k and exp(r) - 1 with exp(x) = 2^k·exp(r), for SMALLEST <= x <= 0; NaN comes back in the second."""
+    """Return k and exp(r) - 1 with exp(x) = 2^k·exp(r), for SMALLEST <= x <= 0. If x is NaN, the second is NaN."""
     shifted = np.float64(x * PER_LOG_2 + ROUNDER)
     k = shifted - ROUNDER
     r = (x - k * LOG_2_HIGH) - k * LOG_2_LOW
@@ -175,7 +175,7 @@ def decay(z):  # type: ignore[no-untyped-def]
     """Return e = exp(-|z|), in [0, 1], from which everything else is computed."""
     x = -abs(z)
     k, less_one = exp_parts(SMALLEST if x < SMALLEST else x)  # this form lets NaN through
-    half = k >> 1  # 2^k in two factors, since 2^-1076 is no double
+    half = k >> 1  # 2^k in two factors, since 2^-1076 is not a double
     return (1.0 + less_one) * power_of_two(half) * power_of_two(k - half)
 
 
@@ -240,7 +240,7 @@ def total(values, n):  # type: ignore[no-untyped-def]
 def plain_run(z, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
     """Compute l', l and l - log 2, each divided by n, for a run of pairs.
 
-    There are two short loops instead of a long one: a core works on several iterations of a short loop at once, while
+    There are two short loops instead of one long one: a core works on several iterations of a short loop at once, while
     within one iteration each step waits for the one before. For the same reason polynomials are split into halves and
     quarters (Estrin 1960).
     """
@@ -291,7 +291,7 @@ def plain_blocks_32(margins, share, out, sums, first, last):  # type: ignore[no-
 
 @_jit
 def fill_run(weights, labels, targets, total_weight, start, size, z, t, share):  # type: ignore[no-untyped-def]
-    """Copy weights, labels and target margins of one run; an empty array stands for ones, ones and zeros."""
+    """Subtract the target margins of one run from z; copy its labels and w / Σ w. An empty array changes nothing."""
     if targets.size:
         for i in range(size):
             z[i] -= targets[start + i]
@@ -312,7 +312,7 @@ def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore
     pair without weight, costs nothing even at an infinite z: 0·inf counts as 0. Each step is a loop of its own because
     the compiler turns loops over few arrays into vector code.
     """
-    log_s, small = losses, excesses  # these arrays hold other values during the first step
+    log_s, small = losses, excesses  # these two arrays hold log(1 + e) and sigma(-|z|) until the last loop
     for i in range(size):
         log_s[i] = decay(z[i])
     for i in range(size):
@@ -348,7 +348,7 @@ def general_blocks(margins, weights, labels, targets, total_weight, out, sums, f
 
 @_jit_dot
 def dots(rows, phi, start, size, z):  # type: ignore[no-untyped-def]
-    """Fill z with the products of phi and ``size`` rows; the sum over features has one fixed order of its own."""
+    """Fill z with the products of phi and ``size`` rows; the order of each sum is fixed by the compiler."""
     for i in range(size):
         product = 0.0
         for j in range(phi.size):
@@ -380,7 +380,7 @@ def linear_blocks(  # type: ignore[no-untyped-def]
     """Compute margins, losses and gradient of a linear scorer in one pass, with one row of ``gradients`` per block.
 
     The rows of a tile are read for their margins and, while they are still in the fastest cache, a second time for
-    their share of the gradient Σ l'(Δ_i)·d_i. The data thus come from memory only once, and memory is the bottleneck.
+    their share of the gradient Σ l'(Δ_i)·d_i. Memory is the bottleneck, and so the data come from it only once.
     """
     n = differences.shape[0]
     one = 1.0 / total_weight

@@ -1,9 +1,9 @@
-"""Passes over whole arrays: check the arrays, hand blocks of pairs to the compiled functions, add up their sums.
+"""Passes over whole arrays: check the arrays, give blocks of pairs to the compiled functions, and add up their sums.
 
-Blocks have the same size whatever the number of threads, threads take them in at most 16 parts (``in_parts``), and the
-sums of the parts are added in the order of the data. So the result does not depend on the number of threads, bit for
-bit. Features in a mapped file may be larger than the memory: their differences are then formed a few blocks at a time
-(the argument ``minus``).
+Blocks have the same size for any number of threads. Threads take them in at most 16 parts (``in_parts``), and the sums
+of the parts are added in the order of the data. So no bit of the result depends on the number of threads. Features in a
+mapped file may be larger than the memory. Their differences are then formed a few blocks at a time (the argument
+``minus``).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ FLOAT64 = np.dtype(np.float64)
 NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
 NOTHING.flags.writeable = False
 
-CHUNK = 4  # blocks of features whose differences or weighted copies are held at a time
-MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit the second-level cache of a core
+CHUNK = 4  # blocks of features whose differences or weighted copies are in memory at a time
+MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit into the second-level cache
 # Waking a thread can take 50 µs, so each thread gets work for about half a millisecond.
 BLOCKS_FOR_A_THREAD = 16  # of margins
 ENTRIES_FOR_A_THREAD = 500_000  # of the features of a linear scorer
@@ -70,9 +70,9 @@ def mean_loss_and_gradients(
     Parameters
     ----------
     margins : array, (n_pairs,), log-odds
-        float32 and float64 are read as they are, other real numbers are converted to float64 first.
+        float32 and float64 are read as they are; other real numbers are converted to float64 first.
     out : array, (n_pairs,), optional
-        Receives the gradients; of the dtype of the margins.
+        Receives the gradients; it must have the dtype of the margins.
     weights, labels, target_margins : arrays, (n_pairs,), optional
         As in ``losses.mean_loss``.
 
@@ -81,12 +81,12 @@ def mean_loss_and_gradients(
     mean : float, nats
         Σ w·l(z) / Σ w with z = Δ - m; exactly log 2 where every z is 0.
     d_margins : array, (n_pairs,)
-        w·l'(z) / Σ w: the 1/n is in it.
+        w·l'(z) / Σ w, which includes the factor 1/n.
 
     Raises
     ------
     ValueError
-        For a wrong shape, no pairs, negative weights, labels outside [0, 1], an unsuitable ``out``.
+        For a wrong shape, no pairs, negative weights, labels outside [0, 1], or an unsuitable ``out``.
 
     Examples
     --------
@@ -127,11 +127,11 @@ def linear_loss_and_gradient(
         x_chosen - x_rejected of each pair; or x_chosen alone, if x_rejected is given as ``minus``.
     phi : array, (n_features,)
     minus : array, (n_pairs, n_features), optional
-        Subtracted from ``differences`` a few thousand rows at a time, for data that may not fit the memory.
+        Subtracted from ``differences`` a few thousand rows at a time, for data that may not fit into memory.
     weights, labels, target_margins : arrays, (n_pairs,), optional
         As in ``mean_loss_and_gradients``.
     margins : array, (n_pairs,), optional
-        Receives φ·d, without the target margins.
+        Receives φ·d; target margins are not subtracted.
 
     Returns
     -------
@@ -170,8 +170,8 @@ def linear_margins(differences: Features, phi: Array, *, minus: Features | None 
 def weighted_gram(differences: Features, weights: Array, *, minus: Features | None = None) -> Array:
     """Compute Σ_i weights[i] · d_i d_iᵀ, (n_features, n_features), block by block on several threads.
 
-    The BLAS computes the product of a block, and the caller keeps the BLAS on one thread. Written as AᵀA with A = √w·d
-    the product needs half the work of a general one.
+    The BLAS computes the product of each block, and the caller must keep the BLAS on one thread. As AᵀA with A = √w·d
+    the product is symmetric, which needs half the work of a general one.
     """
     rows = _Rows(differences, minus, np.empty(differences.shape[1]))
     if weights.shape != (rows.n,):
@@ -201,12 +201,12 @@ def differences_of(chosen: Features, rejected: Features) -> Array:
 
 
 class _Rows:
-    """Rows of differences, given as they are or still to be formed, in blocks of ROWS rows."""
+    """Rows of differences in blocks of ROWS rows, either given or formed when they are needed."""
 
     def __init__(self, differences: Features, minus: Features | None, phi: Array) -> None:
         shape = differences.shape
         if len(shape) != 2 or 0 in shape or phi.shape != shape[1:] or (minus is not None and minus.shape != shape):
-            raise ValueError(f"differences: expected (n_pairs, n_features) to go with phi {phi.shape}, got {shape}")
+            raise ValueError(f"differences: expected (n_pairs, n_features) to match phi {phi.shape}, got {shape}")
         self.n, self.n_blocks = shape[0], -(-shape[0] // ROWS)
         self.phi = _read_only(np.ascontiguousarray(phi, dtype=np.float64))
         self.minus = minus
@@ -245,14 +245,14 @@ def mlp_loss_and_gradient(
 
     Both answers of a block of pairs go through the layers as one matrix, forward and back, while it is in the cache. A
     bias is the weight of a feature that is always 1: with such a column in x, (W, b) is one matrix, and so is its
-    gradient. The BLAS computes the two products with x, and the caller keeps the BLAS on one thread; everything between
-    the products is ``mlp_middle``.
+    gradient. The BLAS computes the two products with x, and the caller must keep the BLAS on one thread. Everything
+    between the products is ``mlp_middle``.
 
     Parameters
     ----------
     chosen, rejected : arrays, (n_pairs, n_features)
     phi : array, (n_features · n_hidden + 2 · n_hidden,)
-        W, b and v, flat, in this order.
+        W, b and v in this order, flattened.
     n_hidden : int
     activation : "tanh" or "relu"
     weights, labels, target_margins : arrays, (n_pairs,), optional
@@ -361,7 +361,7 @@ def _exact_sum(values: Array) -> float:
 
 
 def _vector(values: object, name: str, n: int | None) -> Floats:
-    """Return ``values`` as a contiguous vector in native byte order, float32 kept, all else in float64."""
+    """Return ``values`` as a contiguous vector in native byte order; float32 stays, all else becomes float64."""
     array = np.asarray(values)
     if (
         array.dtype is FLOAT64
@@ -378,12 +378,12 @@ def _vector(values: object, name: str, n: int | None) -> Floats:
         wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
     keep = n is None and array.dtype.newbyteorder("=") == np.float32
-    # "A": a column of an NPZ file may begin at any byte
+    # "A" (aligned): an array in an NPZ file may begin at any byte
     return _read_only(np.require(array, np.float32 if keep else np.float64, ["C", "A"]))
 
 
 def _read_only(array: Floats) -> Floats:
-    """Return a read-only view. To Numba it has a type of its own; using one type throughout saves compilations."""
+    """Return a read-only view. Numba compiles separately for read-only arrays, so using no others saves time."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -399,7 +399,7 @@ def _options(
     labels: Array | None,
     target_margins: Array | None,
 ) -> tuple[Floats, float, Floats, Floats]:
-    """Return weights, their sum, labels and target margins, checked; empty arrays for those not given."""
+    """Return weights, their sum, labels and target margins, checked, with an empty array for each that is not given."""
     if weights is None and labels is None and target_margins is None:
         return NOTHING, float(n), NOTHING, NOTHING
     w, total_weight = _weights(weights, n)

@@ -1,4 +1,4 @@
-"""Where the modules of earlier versions are now: their old import paths keep working."""
+"""Keep the import paths of earlier versions working: a table says where their modules are now."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MODULES = {
 
 
 class _Moved:
-    """Answer the import of an old name with the module that has the new one."""
+    """An import hook: importing an old name gives the module that has the new name."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         package, _, old = name.rpartition(".")
@@ -42,7 +42,7 @@ class _Moved:
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.own_spec  # the import system has just written that of the old name over it
+        module.__spec__ = self.own_spec  # the import system has just replaced it by that of the old name
 
 
 sys.meta_path.append(_Moved())

@@ -1,4 +1,4 @@
-"""Threads, used so that no result depends on their number, not even in the last bit.
+"""Run work on several threads. No result depends on their number, not even in the last bit.
 
 pool    shares blocks of work among threads and returns the answers in the order of the data
 blas    keeps the matrix products of the BLAS on one thread

@@ -1,4 +1,4 @@
-"""Keep the BLAS on one thread: it may split its sums differently for another number of threads."""
+"""Keep the BLAS on one thread, because on another number of threads it may split its sums differently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["blas_on_one_thread"]
 
 
 def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
-    """Let matrix products use one thread in this context; products this small use one thread anyway."""
+    """Keep the BLAS on one thread in this context, unless the work is so small that it uses only one anyway."""
     return nullcontext() if n_products <= 8_000 else _one_thread()
 
 
@@ -23,8 +23,8 @@ def blas_on_one_thread(n_products: int) -> AbstractContextManager[None]:
 def _one_thread() -> Iterator[None]:
     """Set the number of threads of the BLAS to one, and restore it afterwards.
 
-    The setting belongs to the whole process. Where several of our threads are in this context at once, the first to
-    enter changes the setting and the last to leave restores it.
+    The setting belongs to the whole process. If several of our threads are in this context at once, the first to
+    enter changes the setting, and the last to leave restores it.
     """
     with _blas.lock:
         _blas.depth += 1
@@ -45,7 +45,7 @@ def _one_thread() -> Iterator[None]:
 
 
 class _Blas:
-    """How many contexts are open now, and the settings to restore."""
+    """The number of open contexts, and the settings to restore."""
 
     def __init__(self) -> None:
         self.lock, self.depth = Lock(), 0

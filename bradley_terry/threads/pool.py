@@ -1,7 +1,7 @@
 """Share blocks of work among threads; the answers come back in the order of the data.
 
-Work is cut into the same ranges of blocks on any number of threads. Compiled kernels and the BLAS let other Python
-threads run while they work, so plain threads are enough.
+The ranges of blocks are the same for any number of threads. Compiled kernels and the BLAS release Python's global lock
+(the GIL) while they work, so plain threads are enough.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["get_threads", "in_parts", "set_threads"]
 
 T = TypeVar("T")
-PARTS = 16  # ranges of blocks, on any number of threads
+PARTS = 16  # the largest number of ranges of blocks, for any number of threads
 
 
 def set_threads(n_threads: int) -> None:
@@ -65,13 +65,13 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
         Works on blocks first to last - 1.
     n_blocks : int
     blocks_for_a_thread : int
-        Fewest blocks that are worth waking another thread for.
+        There are at most n_blocks / blocks_for_a_thread threads, since waking one takes time.
     least : int
         There are at most n_blocks / least ranges, rounded up.
 
     Notes
     -----
-    The calling thread works on ranges itself and does not wait for a helper that has not begun.
+    The calling thread works on ranges too, and does not wait for a helper that has not started.
     """
     if n_blocks == 1:
         return [one_part(0, 1)]
@@ -103,5 +103,5 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
         wait([helper for helper in helpers if not helper.cancel()])
     for helper in helpers:
         if not helper.cancelled():
-            helper.result()  # raises here what was raised in the helper
+            helper.result()  # raises an error of the helper here
     return [answers[part] for part in range(n_parts)]
