@@ -198,7 +198,7 @@ def test_import_is_light(run_python) -> None:
 
 @pytest.mark.full
 def test_star_import_brings_every_public_name(run_python) -> None:
-    """``from bradley_terry import *`` gives every name of ``__all__``, and loads Numba, which the import alone does not."""
+    """``from bradley_terry import *`` gives every name of ``__all__``, and loads Numba, unlike the plain import."""
     script = (
         "import sys, bradley_terry\n"
         "print('numba' in sys.modules)\n"
