@@ -76,7 +76,7 @@ def set_state(page, hash_):
 
 
 def address_of(page, wanted):
-    """Return the address as a dict, once it contains what is wanted: it is written only after a slider has stopped."""
+    """Return the address as a dict, once it contains the wanted value. It is written after a slider has stopped."""
     page.wait_for_function("wanted => location.hash.includes(wanted)", arg=wanted)
     return {name: values[0] for name, values in parse_qs(page.evaluate("location.hash.slice(1)")).items()}
 
@@ -140,7 +140,7 @@ def _scramble(h):
 
 
 def test_random_numbers_are_those_of_the_seed_and_uniform(open_page):
-    """They depend only on seed and counter, as written here a second time, and are uniform up to chance."""
+    """They depend only on seed and counter, agree with a second version here, and are uniform up to chance."""
     page, n = open_page(), 16_000
     first = page.evaluate("[0, 1, 9999].flatMap(seed => [0, 1, 2, 77].map(k => formulas.uniform(seed, k)))")
     twin = [
@@ -162,7 +162,7 @@ def test_random_numbers_are_those_of_the_seed_and_uniform(open_page):
 
 
 def test_loss_scene_shows_known_numbers(open_page):
-    """At Δ = 1.5 and Δ = -2 it shows the published digits."""
+    """At Δ = 1.5 and Δ = -2, the page shows the published digits."""
     page = open_page("scene=loss&delta=1.5")
     names = [f"loss-{name}" for name in ("probability", "loss", "slope", "pull")]
     assert [said(page, name) for name in names] == [0.8176, 0.2014, -0.1824, 0.1824]
@@ -173,7 +173,7 @@ def test_loss_scene_shows_known_numbers(open_page):
 
 
 def test_shift_moves_marks_but_no_number_and_scale_moves_both(open_page):
-    """Shifts change the rewards but no margin, probability, loss or accuracy; a factor changes all but the accuracy."""
+    """Shifts change the rewards but no margin, probability, loss or accuracy. A factor changes all but the accuracy."""
     margins = np.array([2.2, 1.7, 1.5, -1.2])
 
     def look(hash_):
@@ -204,7 +204,7 @@ def test_shift_moves_marks_but_no_number_and_scale_moves_both(open_page):
 
 
 def test_confidence_keeps_accuracy_and_moves_the_loss(open_page):
-    """For every α five of six pairs are right, the losses are the package's, and the wrong pair stays in view."""
+    """For every α, five of six pairs are right, the losses are the package's, and the wrong pair stays in view."""
     page, steps = open_page("scene=confidence"), np.round(np.arange(1, 61) / 10, 1)
     seen = page.evaluate(
         """steps => steps.map(sure => {
@@ -222,13 +222,13 @@ def test_confidence_keeps_accuracy_and_moves_the_loss(open_page):
     np.testing.assert_allclose(loss, [bt.mean_loss(sure * SIX) for sure in steps], atol=5.1e-5)  # four digits are shown
     np.testing.assert_allclose(wrong, bt.pair_losses(-steps), atol=5.1e-5)
     assert room.min() > 0
-    assert "worse than a coin flip" in page.inner_text("#confidence-sentence")
+    assert "worse than that of a coin flip" in page.inner_text("#confidence-sentence")
     set_state(page, "scene=confidence&sure=1.5")
     assert "mean loss has its minimum" in page.inner_text("#confidence-sentence")
 
 
 def test_expected_loss_is_never_below_the_floor(open_page):
-    """A model that is too cautious or too confident lies above the floor; the true margins give the floor itself."""
+    """A model that is too cautious or too confident is above the floor; the true margins give the floor itself."""
     page = open_page("scene=expected")
     for model in (0, 0.3, 0.9, 1, 1.1, 2, 3):
         set_state(page, f"scene=expected&model={model}")
@@ -550,7 +550,7 @@ def test_nothing_moves_by_itself(open_page):
 
 
 def test_print_is_white_and_has_one_scene_a_page(open_page):
-    """A print has four pages, black on white even in the dark theme, with every number but without the controls."""
+    """A printout has four pages, black on white even in the dark theme, with every number but no controls."""
     page = open_page("scene=confidence&theme=dark&sure=4&pairs=900&seed=12")
     numbers = page.evaluate("[...document.querySelectorAll('dd output')].map(o => o.textContent)")
     assert len(numbers) >= 16

@@ -1,4 +1,4 @@
-"""Files of pairs: read completely, or refused in one sentence."""
+"""Files of pairs are read completely, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_plain_answers_that_begin_alike_stay_complete(tmp_path) -> None:
 
 
 def test_labels_and_weights_are_read_from_texts(tmp_path) -> None:
-    """A line without label, weight or target margin gets 1, 1 and 0; if no line has one, the pairs have none."""
+    """A line without label, weight or target margin gets 1, 1 and 0. If no line has one, the pairs have none."""
     row = {"chosen": "a", "rejected": "b"}
     pairs = load_pairs(write(tmp_path / "a.jsonl", row, {**row, "label": 0.5, "weight": 3, "target_margin": -1.5}))
     np.testing.assert_array_equal(pairs.labels, [1, 0.5])
@@ -183,7 +183,7 @@ def test_csv_of_features_pairs_its_columns_by_name(tmp_path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_csv_may_have_the_line_ends_of_any_system(end, tmp_path) -> None:
-    """Unix, Windows and old Macintosh line ends give the same pairs, and numbers of lines count from the header."""
+    """Unix, Windows and old Macintosh line ends give the same pairs, and line numbers count from the header."""
     (tmp_path / "a.csv").write_bytes(end.join(["x_chosen,x_rejected", "1,2", "3,4", ""]).encode())
     assert load_pairs(tmp_path / "a.csv").chosen.tolist() == [[1], [3]]
     (tmp_path / "b.csv").write_bytes(end.join(["x_chosen,x_rejected", "1,2", "3,four"]).encode())
@@ -243,7 +243,7 @@ def test_npz_without_prompts_and_names_gets_them(tmp_path) -> None:
 
 
 def is_mapped(array: np.ndarray) -> bool:
-    """Tell whether an array lies in a mapped file, that is, whether its last base is a map."""
+    """Return whether an array lies in a mapped file, that is, whether its last base is a map."""
     owner: object = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
@@ -343,7 +343,7 @@ def test_mapped_pairs_are_the_files_own_pages(tmp_path, rng, run_python) -> None
 
 
 def test_pairs_beyond_a_million_are_not_numbered(tmp_path) -> None:
-    """Without numbers each pair is a prompt of its own too; numbers would fill the memory that mapping saves."""
+    """Without numbers, each pair is still its own prompt; numbers would fill the memory that mapping saves."""
     np.save(tmp_path / "a.npy", np.tile(np.array([[0, 1]], dtype=np.int64), (1_000_001, 1)))
     pairs = load_pairs(tmp_path / "a.npy")
     assert pairs.prompts is None
@@ -518,7 +518,7 @@ def test_bad_file_gets_one_sentence_that_begins_with_its_path(case, tmp_path) ->
     ],
 )
 def test_bad_arrays_get_one_sentence(fields, sentence, tmp_path) -> None:
-    """Unknown, missing and wrong fields of an NPZ file are named; pickled objects are never opened."""
+    """Unknown, missing and wrong fields of an NPZ file are named. Pickled objects are never opened."""
     np.savez(tmp_path / "a.npz", **fields)
     with pytest.raises(ValueError, match=sentence) as caught:
         load_pairs(tmp_path / "a.npz")
@@ -571,7 +571,7 @@ def test_cut_or_lengthened_npy_is_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize(("bits", "at_least"), [([4], 100), pytest.param(range(8), 500, marks=pytest.mark.full)])
 def test_altered_header_of_npy_is_refused_or_means_as_many_bytes(bits, at_least, tmp_path) -> None:
-    """Without a checksum a changed header may still be valid; then there are pairs, and otherwise one sentence."""
+    """Without a checksum, a changed header may still be valid and give pairs. Otherwise there is one sentence."""
     np.save(tmp_path / "a.npy", np.ones((4, 2, 3)))
     whole = (tmp_path / "a.npy").read_bytes()
     refused = 0
@@ -645,13 +645,13 @@ def test_wrong_folder_gets_one_sentence(fields, sentence: str, tmp_path) -> None
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.npz", "a.npy", "a", "a.jsonl.gz"])
 def test_missing_file_is_not_found(name, tmp_path) -> None:
-    """A missing file of any format ends in a FileNotFoundError that names it."""
+    """A missing file of any format raises a FileNotFoundError that names it."""
     with pytest.raises(FileNotFoundError, match=f"{name}: there is no such file"):
         load_pairs(tmp_path / name)
 
 
 def test_folder_named_like_a_file_is_refused(tmp_path) -> None:
-    """A folder whose name ends like that of a file ends in one sentence."""
+    """A folder whose name ends like that of a file is refused in one sentence."""
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(ValueError, match=r"a\.jsonl: expected a file, found a folder"):
         load_pairs(tmp_path / "a.jsonl")
@@ -693,7 +693,7 @@ def test_saving_keeps_permissions_and_leaves_no_partial_file(tmp_path, monkeypat
     ],
 )
 def test_what_cannot_be_saved_gets_one_sentence(pairs, name, error, sentence, tmp_path) -> None:
-    """Something that is not pairs, and a folder that does not exist, are named."""
+    """The sentence names an object that is not pairs, or a folder that does not exist."""
     with pytest.raises(error, match=sentence):
         save_pairs(pairs, tmp_path / name)
 
