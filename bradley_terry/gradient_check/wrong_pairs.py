@@ -25,7 +25,7 @@ def pairs_that_disagree(tested: FunctionUnderTest, phi: Array, got: Array, expec
     """Return the few pairs whose share of the gradient is wrong, or none if they cannot be found.
 
     A scorer whose ``backward`` is wrong can be checked pair by pair. For the caller's own function, only the sum over
-    pairs is known: got - expected = Σ c_i · ∂Δ_i/∂φ. Then the few pairs are returned whose wrong d_margins explain this
+    pairs is known: got - expected = Σ c_i · ∂Δ_i/∂φ. The pairs returned are the few whose wrong d_margins explain this
     difference.
     """
     objective = tested.objective
