@@ -188,3 +188,46 @@ def run_python(tmp_path: Path) -> Callable[..., str]:
         return done.stdout.strip()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start Chromium without a window, or skip."""
+    from headless import chromium
+
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def offline(browser):
+    """Return a browser context without a network."""
+    return browser.new_context(offline=True)
+
+
+@pytest.fixture
+def open_page(offline):
+    """Open the projector page offline; afterwards check that it reported no error and requested nothing else."""
+    from bradley_terry.course import projector
+
+    pages, complaints, requests, opened = [], [], set(), set()
+
+    def open_at(hash_="", *, size=(1280, 720), address=None, **media):
+        address = address or (Path(projector.__file__).parent / "projector.html").as_uri()
+        page = offline.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.emulate_media(**{"color_scheme": "light", **media})
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.add(request.url.partition("#")[0]))
+        opened.add(address)
+        page.goto(f"{address}#{hash_}" if hash_ else address)
+        return page
+
+    yield open_at
+    for page in pages:
+        page.close()
+    assert complaints == []
+    assert requests - {"data:,"} == opened  # the icon is empty

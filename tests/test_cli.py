@@ -35,7 +35,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Leave out the figures, which take longer than everything else, and record what they would have been drawn of."""
+    """Do not draw figures, which takes longer than everything else, but record what they would show."""
     drawn = []
     monkeypatch.setattr("bradley_terry.figures.model_figures", lambda *args, **rest: drawn.append((args, rest)) or [])
     return drawn
@@ -67,7 +67,7 @@ def first_run(tmp_path_factory):
 
 
 def test_train_without_data_fits_the_travel_modes(first_run):
-    """One command prints loss beside log 2, accuracy with its interval, weights by name, and writes all its files."""
+    """One command prints the loss beside log 2, the accuracy with its interval and named weights, and saves it all."""
     folder, said = first_run
     for part in ("0.6931 = log 2", "pairwise accuracy", "630 pairs", "210 prompts", "standard error", "converged"):
         assert part in said
@@ -97,7 +97,7 @@ def test_train_again_takes_the_next_free_name(here, undrawn):
 
 
 def test_train_with_all_the_data_gives_the_published_coefficients(here, undrawn, capsys):
-    """Without held-out pairs the travel modes come out as published: mean loss .471083, accuracy .7984."""
+    """Without held-out pairs, the fit to the travel modes is as published: mean loss .471083, accuracy .7984."""
     assert main(["train", "--validation", "0", "--json", "--out", "all"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["training"]["mean_loss"] == pytest.approx(0.471083, abs=5e-7)  # half a unit of the last digit
@@ -173,7 +173,7 @@ def test_options_reach_the_fit(here, undrawn, options, arguments):
 
 
 def test_separable_items_are_reported_not_hidden(here, undrawn, capsys):
-    """An item that never won has no finite reward: the command says so, and with --l2 it has one."""
+    """An item that never won has no finite reward, and the command says so. With --l2 its reward is finite."""
     (here / "chain.csv").write_text("chosen,rejected\na,b\nb,c\n", encoding="utf-8")
     assert main(["train", "chain.csv"]) == 0
     said = capsys.readouterr()
@@ -184,7 +184,7 @@ def test_separable_items_are_reported_not_hidden(here, undrawn, capsys):
 
 
 def test_out_is_never_overwritten_without_force(here, undrawn, capsys):
-    """An existing folder stays as it is unless --force is given, and then other files in it stay."""
+    """An existing folder is left as it is without --force, and other files in it stay even with --force."""
     (here / "out").mkdir()
     (here / "out" / "mine.txt").write_text("keep", encoding="utf-8")
     assert main(["train", "citations", "--out", "out"]) == 2
@@ -198,7 +198,7 @@ def test_out_is_never_overwritten_without_force(here, undrawn, capsys):
 
 
 def test_evaluate_reads_a_saved_model(here, undrawn, capsys):
-    """A folder or a model.npz will do, and the numbers are those of the model's own ``evaluate``."""
+    """A folder and a model.npz are both accepted, and the numbers are those of the model's own ``evaluate``."""
     assert main(["train", "citations", "--out", "out", "--json"]) == 0
     capsys.readouterr()
     assert main(["evaluate", "out", "citations", "--json"]) == 0
@@ -207,7 +207,7 @@ def test_evaluate_reads_a_saved_model(here, undrawn, capsys):
     assert found["mean_loss"] == truth.mean_loss
     assert main(["evaluate", "out/model.npz", "citations"]) == 0
     said = capsys.readouterr().out
-    assert "3,727 contests (6 matchups)" in said
+    assert "3,727 comparisons (6 matchups)" in said
     assert f"{truth.mean_loss:.4f}" in said
 
 
@@ -264,7 +264,7 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "named"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
 def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, named):
-    """There is no traceback but one line on stderr that names what is wrong, and nothing is written."""
+    """Instead of a traceback, one line on stderr names what is wrong, and nothing is written."""
     (here / "empty.jsonl").write_text("", encoding="utf-8")
     good, bad = '{"chosen": "a", "rejected": "b"}', '{"chosen": true, "rejected": "b"}'
     (here / "bad.jsonl").write_text(f"{good}\n{bad}\n", encoding="utf-8")
@@ -284,12 +284,12 @@ def test_bad_input_ends_in_one_sentence_and_status_2(here, capsys, arguments, na
     [
         (["train", "--hidden", "64"], "--hidden: expected only with the scorer mlp"),
         (["train", "--activation", "relu"], "--activation: expected only with the scorer mlp"),
-        (["train", "far.npy"], "found 2 of them and numbers up to 1000000000"),
+        (["train", "far.npy"], "found 2 items with numbers up to 1000000000"),
         (["bench", "--figure", "times.pdf"], "--figure: expected a file name that ends in .svg"),
     ],
 )
 def test_what_would_be_lost_or_too_much_is_refused_at_once(arguments, words, here, capsys):
-    """An option that would do nothing, item numbers that would fill the memory, a name that would be changed."""
+    """Options without effect, item numbers that would fill the memory and unsuitable file names are refused."""
     np.save("far.npy", np.array([[0, 10**9]]))
     assert main(arguments) == 2
     assert words in capsys.readouterr().err
@@ -311,7 +311,7 @@ def test_what_would_be_lost_or_too_much_is_refused_at_once(arguments, words, her
     ],
 )
 def test_mistyped_words_get_the_usage_of_their_verb(arguments, usage, words, capsys):
-    """The status is 2; the usage is that of the verb; the nearest right word is suggested, if one is near."""
+    """The status is 2, the usage is that of the verb, and the closest known word is suggested if one is close."""
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
@@ -332,7 +332,7 @@ def test_no_words_at_all_are_answered_with_the_help(capsys):
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb, capsys):
-    """--help shows an example, whose words the parser accepts."""
+    """--help shows an example that the parser accepts."""
     with pytest.raises(SystemExit):
         main([verb, "--help"])
     said = " ".join(capsys.readouterr().out.split())
@@ -371,7 +371,7 @@ def test_parser_imports_nothing_heavy(run_python):
     ],
 )
 def test_what_stops_the_work_is_one_line(monkeypatch, capsys, error, status, words):
-    """Ctrl-C, a full memory or disk, and an error whose text has line breaks."""
+    """Ctrl-C, a full memory, a full disk and an error message with line breaks each give one line."""
 
     def stop(*_, **__):
         raise error
@@ -382,7 +382,7 @@ def test_what_stops_the_work_is_one_line(monkeypatch, capsys, error, status, wor
 
 
 def test_a_closed_pipe_ends_the_work_quietly(tmp_path):
-    """As in ``bradley-terry demo --out page.html | head -0``: the status is 1 and stderr stays empty."""
+    """With ``bradley-terry demo --out page.html | head -0``, the status is 1 and stderr stays empty."""
     command = [sys.executable, "-m", "bradley_terry", "demo", "--out", str(tmp_path / "page.html")]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
@@ -396,7 +396,7 @@ def test_a_closed_pipe_ends_the_work_quietly(tmp_path):
 
 @pytest.mark.full
 def test_doctor_finds_all_well(capsys):
-    """It lists versions, finds the compiled kernels, and passes its own checks."""
+    """``doctor`` lists versions, finds the compiled kernels, and passes its own checks."""
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert "All checks passed" in said
@@ -414,7 +414,7 @@ def test_doctor_finds_a_broken_formula(capsys, monkeypatch):
     monkeypatch.setattr("bradley_terry.commands.doctor.pair_losses", lambda margins: np.zeros(len(margins)))
     assert main(["doctor"]) == 1
     said = capsys.readouterr().out
-    assert "WRONG the loss at the margins 0 and 1.5" in said
+    assert "WRONG the losses at the margins 0 and 1.5" in said
     assert said.count("WRONG") == 1
 
 
@@ -422,7 +422,7 @@ def test_doctor_finds_a_broken_formula(capsys, monkeypatch):
 
 
 def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
-    """It measures the compiled kernels, so there is nothing to measure."""
+    """``bench`` measures the compiled kernels, so without numba it has nothing to measure."""
     monkeypatch.setattr("bradley_terry.commands.bench.find_spec", lambda _: None)
     assert main(["bench", "--small"]) == 2
     assert "needs numba" in capsys.readouterr().err
@@ -432,7 +432,7 @@ def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
 
 
 def test_check_shows_the_packages_own_gradients(capsys):
-    """It checks all four scorers with finite differences, and one with a library."""
+    """``check`` checks all four scorers with finite differences, and one of them with a library."""
     assert main(["check"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("gradient: every entry agrees") == 4
@@ -445,7 +445,7 @@ def test_check_shows_the_packages_own_gradients(capsys):
 
 
 def test_check_reads_a_gradient_from_a_file(here, capsys):
-    """A right one passes, a wrong one is described, and a file that cannot be used is explained."""
+    """A right gradient passes, a wrong one gets a diagnosis, and a file that cannot be used gets an explanation."""
     file = here / "mine.py"
     file.write_text(
         "import numpy as np\n"
@@ -463,14 +463,14 @@ def test_check_reads_a_gradient_from_a_file(here, capsys):
         "nothing.py:f": "there is no such file",
         f"{file}": "expected FILE:FUNCTION",
         f"{file}:": "expected FILE:FUNCTION",
-        f"{file}:other": "there is no other in this file, but right, climbs",
+        f"{file}:other": "this file has no function other; it has right, climbs",
     }.items():
         assert main(["check", target]) == 2
         assert words in capsys.readouterr().err
     for extra, words in {
         "--against autograd": "no --against",
         "--scorer table": "linear or mlp",
-        "--museum": "--museum: expected alone",
+        "--museum": "--museum: expected no other options",
         "--activation relu": "--activation: expected only together with FILE:FUNCTION and --scorer mlp",
     }.items():
         assert main(["check", f"{file}:right", *extra.split()]) == 2

@@ -33,7 +33,7 @@ def mlp(parameters, chosen, rejected, slip=None):
 
 
 def test_right_gradients_pass():
-    """As an array or a list, of a linear scorer or an MLP."""
+    """They pass as an array or a list, for a linear scorer and for an MLP."""
     assert check.gradient(linear).passed
     assert check.gradient(lambda w, c, r: linear(w, c, r).tolist()).passed
     assert check.gradient(mlp, scorer="mlp").passed
@@ -43,7 +43,7 @@ def test_right_gradients_pass():
 
 
 def test_prints_of_a_student_are_not_shown(capsys):
-    """A print in a loop would bury the report."""
+    """If they were shown, a print in a loop would bury the report."""
 
     def talking(weights, chosen, rejected):
         print("here")
@@ -93,12 +93,12 @@ def todo(weights, chosen, rejected):
         (
             lambda w, c, r: -((c - r) / (1 + np.exp((c - r) @ w))[:, None]).mean(axis=0),
             "failed",
-            "right at ordinary sizes; with rewards of size 10,000: a NumPy warning",
+            "right with ordinary rewards; with rewards of size 10,000: a NumPy warning",
         ),
     ],
 )
 def test_every_mistake_is_a_report_with_its_own_sentence(function, status, words):
-    """Status, and words that tell the learner what to look for."""
+    """The report has the right status, and words that tell the learner what to look for."""
     report = check.gradient(function)
     assert report.status == status
     assert words in repr(report)
@@ -110,7 +110,7 @@ def test_every_mistake_is_a_report_with_its_own_sentence(function, status, words
 
 
 def test_mlp_mistakes_are_named_by_block():
-    """Missing names, transposed blocks, and a missing derivative in the blocks it touches."""
+    """Missing names, transposed blocks and a missing derivative are reported for the blocks that they affect."""
     report = check.gradient(lambda p, c, r: mlp(p, c, r, "no derivative"), scorer="mlp")
     assert [problem.parameter for problem in report.problems] == ["hidden_weights", "hidden_bias"]
     assert all("derivative of the activation is missing" in problem.diagnosis for problem in report.problems)
@@ -122,7 +122,7 @@ def test_mlp_mistakes_are_named_by_block():
 
 
 def test_a_loop_without_end_is_stopped():
-    """The limit can be set, and an except clause in the student's code does not catch it."""
+    """The time limit can be set, and an except clause in the student's code does not catch the interruption."""
 
     def endless(weights, chosen, rejected):
         while True:
@@ -136,7 +136,7 @@ def test_a_loop_without_end_is_stopped():
 
 
 def test_unknown_scorers_are_refused():
-    """With a ValueError, since the mistake is not in the student's function."""
+    """The check raises a ValueError, since the mistake is not in the student's function."""
     with pytest.raises(ValueError, match=r"^scorer: expected 'linear' or 'mlp'"):
         check.gradient(linear, scorer="table")
 
@@ -167,7 +167,7 @@ def changed(parameters, chosen, rejected, *, relu=False, change=lambda name, g, 
     ],
 )
 def test_a_mistake_is_named_in_every_block_of_an_mlp(relu, change, words):
-    """Also in the hidden bias of a ReLU network, whose units must be on for some answers and off for others."""
+    """Even in the bias of a ReLU network it is named, since each unit is on for some answers and off for others."""
     activation = "relu" if relu else "tanh"
     assert check.gradient(lambda p, c, r: changed(p, c, r, relu=relu), scorer="mlp", activation=activation).passed
     report = check.gradient(
@@ -180,7 +180,7 @@ def test_a_mistake_is_named_in_every_block_of_an_mlp(relu, change, words):
 
 
 def test_a_report_counts_the_entries_and_knows_float32():
-    """How many entries differ, out of how many, and that the numbers have only seven digits."""
+    """It says how many entries differ, out of how many, and that the numbers have only seven digits."""
     report = check.gradient(lambda w, c, r: np.ones_like(w))
     assert "(3 of 3 entries differ)" in repr(report)
     assert (report.problems[0].n_wrong, report.problems[0].n_entries) == (3, 3)

@@ -23,13 +23,13 @@ def test_there_is_an_answer_to_every_exercise() -> None:
 
 
 def test_students_do_not_call_the_package() -> None:
-    """Otherwise an error in the package could hide itself."""
+    """If they did, an error in the package could hide itself."""
     assert "bradley_terry" not in Path(students.__file__).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "function"), [*RIGHT.items(), *ALSO_RIGHT])
 def test_a_right_answer_passes(name, function) -> None:
-    """In more than one form where people would write more than one."""
+    """If people would write an answer in several forms, each of these forms passes."""
     report = getattr(check, name)(function)
     report.require()
     assert repr(report).endswith(": passed")
@@ -47,7 +47,7 @@ def test_a_right_kernel_passes() -> None:
 
 @pytest.mark.full  # compiling takes five seconds
 def test_a_right_compiled_kernel_passes() -> None:
-    """Loss and gradients in one loop, compiled."""
+    """The kernel computes loss and gradients in one loop and is compiled."""
     numba = pytest.importorskip("numba")
     check.kernel(numba.njit(slow_kernel)).require()
 
@@ -79,7 +79,7 @@ def test_every_sentence_is_tried() -> None:
 
 @pytest.mark.parametrize(("name", "words", "function"), list(rows()))
 def test_a_common_mistake_gets_its_own_sentence_and_no_other(name, words, function) -> None:
-    """The whole sentence, once, at the only number or array that is wrong."""
+    """The report quotes the whole sentence once, at the only number or array that is wrong."""
     (sentence,) = [s for s in sentences.of_checks()[name] if words in s]
     report = getattr(check, name)(function)
     assert report.status == "failed"
@@ -105,7 +105,7 @@ def test_an_unusual_mistake_gets_no_diagnosis(name, function) -> None:
 @pytest.mark.parametrize("name", [name for name in RIGHT if name != "shift_invariance_test"])
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_gets_no_diagnosis(name, seed) -> None:
-    """Right answers with noise, and random numbers."""
+    """Right answers with added noise, and random numbers, fail without a diagnosis."""
     rng = np.random.default_rng(seed)
 
     def shaken(*arguments):
@@ -154,7 +154,7 @@ def each_case() -> Iterator[object]:
 
 @pytest.mark.parametrize(("name", "k", "note"), list(each_case()))
 def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
-    """An answer that is wrong in the k-th case only fails there, and the report says which case it is."""
+    """An answer that is wrong only in the k-th case fails there, and the report says which case it is."""
     turn = itertools.count()
     right = RIGHT.get(name, slow_kernel)
 
@@ -165,7 +165,7 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
     report = getattr(check, name)(wrong_once)
     assert report.status == "failed"
     assert re.match(
-        re.escape(note) + r"(the number is wrong|these entries are wrong, the worst of each):", report.message
+        re.escape(note) + r"(the number is wrong|some entries are wrong; the worst one in each array):", report.message
     )
     assert next(turn) == k + 1
 
@@ -173,7 +173,7 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tolerances_are_what_the_docstrings_say(name, sign) -> None:
-    """A relative error of 1e-6, unless the exercise says 1 % or 0.1 %."""
+    """The allowed relative error is 1e-6, unless the exercise says 1 % or 0.1 %."""
     allowed = {"best_temperature": 0.01, "overflow_limit": 1e-3}.get(name, 1e-6)
     turn = itertools.count()
 

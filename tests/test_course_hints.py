@@ -1,4 +1,4 @@
-"""Hints with words of their own: for the exercise on shift-invariance, and for a kernel that is almost right."""
+"""Special hints: for the exercise on shift invariance, and for a kernel that is almost right."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def misjudging(*wrongly):
 
 @pytest.mark.parametrize("k", range(9))
 def test_a_misjudged_loss_is_named_with_the_reason(k) -> None:
-    """The other eight are not mentioned."""
+    """The report does not mention the other eight losses."""
     name, invariant, why = REASONS[k]
     report = check.shift_invariance_test(misjudging(k))
     hint, misjudged = report.message.split("misjudged:\n")
@@ -79,7 +79,7 @@ TRUE, FALSE, ONE = "True for every loss", "False for every loss", "it adds the s
     ],
 )
 def test_a_test_of_losses_that_tests_nothing_is_told_why(function, words) -> None:
-    """The losses that it misjudges show what it does wrong."""
+    """The losses that a test misjudges show what is wrong with the test."""
     report = check.shift_invariance_test(function)
     assert words in repr(report)
     assert sum(hint in repr(report) for hint in (TRUE, FALSE, ONE)) == (words in {TRUE, FALSE, ONE})
@@ -88,7 +88,7 @@ def test_a_test_of_losses_that_tests_nothing_is_told_why(function, words) -> Non
 
 @pytest.mark.parametrize("wrongly", [(0, 2), (1, 4, 8), (2, 7), (0, 7), (5, 6)])
 def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
-    """They are only listed."""
+    """Such losses are only listed."""
     report = check.shift_invariance_test(misjudging(*wrongly))
     assert report.message.startswith("misjudged:\n")
     assert len(report.message.splitlines()) == 1 + len(wrongly)
@@ -115,7 +115,7 @@ def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
     ],
 )
 def test_a_kernel_that_is_almost_right_is_told_what_is_missing(function, words) -> None:
-    """It must be compiled, keep a NaN, return two answers, and not overflow."""
+    """A kernel must be compiled, keep a NaN, return two answers, and not overflow."""
     report = check.kernel(function)
     assert words in repr(report)
     assert "looks like" not in repr(report)

@@ -47,7 +47,7 @@ def leaving(*_):
 @three
 @pytest.mark.parametrize(("function", "error"), [(raising, "KeyError"), (leaving, "SystemExit")])
 def test_an_error_is_reported_with_the_line_of_the_student(name, function, error) -> None:
-    """With its number and text and the shapes of the arguments, but without our frames."""
+    """The report gives the number and text of the line and the shapes of the arguments, but none of our frames."""
     lines, first = inspect.getsourcelines(function)
     report = getattr(check, name)(function)
     assert report.status == "error"
@@ -69,7 +69,7 @@ def test_an_error_is_reported_with_the_line_of_the_student(name, function, error
     ],
 )
 def test_a_function_with_other_arguments_is_told_how_it_is_called(name, function, words) -> None:
-    """Nothing is computed before that."""
+    """The report says so before anything is computed."""
     report = getattr(check, name)(function)
     assert report.status == "error"
     assert f"expected a function of ({MANNERS[name][0]})" in report.message
@@ -144,7 +144,7 @@ def test_an_input_changed_in_place_is_noticed_even_if_the_answer_is_right(name, 
 
 @three
 def test_prints_are_hidden_and_the_report_is_not(name, capsys) -> None:
-    """A print in a loop would bury the report. What is printed before and after the check stays."""
+    """A print in a loop would bury the report. Prints before and after the check are still shown."""
 
     def talking(*arguments):
         print("here")

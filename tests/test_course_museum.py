@@ -11,7 +11,7 @@ NAMES = {exhibit.name: exhibit for exhibit in museum.EXHIBITS}
 
 
 def test_there_are_at_least_twelve_and_no_two_alike():
-    """Names differ, and each exhibit says what is wrong, why it is overlooked, and what catches it."""
+    """All names differ, and each exhibit says what is wrong, why it is overlooked, and what catches it."""
     assert len(NAMES) == len(museum.EXHIBITS) >= 12
     for exhibit in museum.EXHIBITS:
         assert all((exhibit.what, exhibit.hidden_by, exhibit.caught_by))
@@ -35,7 +35,7 @@ LOOKS = {  # the evidence of those exhibits that do not make a loss fall
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_should_look_right_looks_right(name):
-    """A loss that is said to fall does; a check that is said to pass does."""
+    """A loss that is said to fall does fall, and a check that is said to pass does pass."""
     evidence = NAMES[name].hides()
     if evidence.startswith("the loss falls"):
         first, last = (float(word) for word in evidence.split() if word.startswith(("0.", "1.", "2.")))
@@ -66,12 +66,12 @@ CAUSES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_exhibit_is_caught_and_its_cause_named(name):
-    """In words, wherever the check can tell the cause."""
+    """The check names the cause in words, wherever it can find it."""
     assert CAUSES[name] in NAMES[name].caught()
 
 
 def test_numbers_in_the_descriptions_are_true():
-    """0.0051 at a bias of 5.27; 18.4 with 1e-8 added; 36.7, where 1 - p is 0; 13.8, where gradients are below 1e-6."""
+    """A bias of 5.27 gives 0.0051; 1e-8 caps the loss at 18.4; 1 - p is 0 at 36.7; gradients are below 1e-6 at 13.8."""
     loss, accuracy = museum.bias_in_the_margin()
     assert (round(loss, 4), accuracy) == (0.0051, 1.0)
     assert museum.with_a_grain(np.array([-1000.0]))[0] == pytest.approx(18.4207, abs=1e-4)
@@ -84,7 +84,7 @@ def test_numbers_in_the_descriptions_are_true():
 
 
 def test_the_command_line_shows_every_exhibit(capsys):
-    """``bradley-terry check --museum``."""
+    """``bradley-terry check --museum`` prints all of them."""
     assert main(["check", "--museum"]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in NAMES)

@@ -41,7 +41,7 @@ def parsed(text_of_notebook):
 def shelf(tmp_path, monkeypatch):
     """Return a folder of two small notebooks, which stand in for the lessons.
 
-    Jupyter seems to be missing, since importing nbformat takes seconds: copying works without it.
+    Jupyter is hidden, since importing nbformat takes seconds and copying works without it.
     """
 
     def missing(name):
@@ -98,7 +98,7 @@ def test_the_readme_is_copied_but_never_over_another_one(shelf, tmp_path):
 
 @needs_jupyter
 def test_copies_are_trusted_until_they_are_edited(shelf, tmp_path):
-    """Jupyter shows the stored figures of a trusted notebook only; an edited one loses the signature."""
+    """Jupyter shows the stored figures of trusted notebooks only. A copy that is edited loses its signature."""
     notary = pytest.importorskip("nbformat.sign").NotebookNotary
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
@@ -127,7 +127,7 @@ def test_a_newer_version_is_saved_next_to_an_edited_copy_and_replaces_an_unedite
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(shelf, tmp_path, capsys):
-    """The command line shows no traceback for it, nor for a damaged record."""
+    """The command line shows no traceback for such a folder, nor for a damaged record."""
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")
     assert main(["course", "--folder", str(file)]) == 2
@@ -189,7 +189,7 @@ def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsy
 
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(shelf, tmp_path, monkeypatch, capsys):
-    """It prints one sentence with the command."""
+    """It prints one sentence, with the command that installs JupyterLab."""
     monkeypatch.setattr(notebooks, "find_spec", lambda _: None)
     assert main(["course", "--folder", str(tmp_path / "mine")]) == 2
     assert 'python -m pip install "bradley_terry[course]"' in capsys.readouterr().err
@@ -218,7 +218,7 @@ def test_ctrl_c_is_left_to_the_server_and_sigterm_ends_it():
 
 @needs_jupyter
 def test_progress_finds_the_copies_in_the_present_folder(shelf, tmp_path, monkeypatch, capsys):
-    """Within the folder of copies, no --folder is needed."""
+    """In the folder of the copies, no --folder is needed."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     monkeypatch.chdir(mine)
@@ -228,7 +228,7 @@ def test_progress_finds_the_copies_in_the_present_folder(shelf, tmp_path, monkey
 
 @needs_jupyter
 def test_a_damaged_copy_does_not_hide_the_others(shelf, tmp_path, capsys):
-    """It is named, with what to do, and the others are listed as usual."""
+    """The damaged copy is named with advice, and the others are listed as usual."""
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
     (mine / "01_first.ipynb").write_text('{"cells": [', encoding="utf-8")
@@ -266,7 +266,7 @@ def test_solutions_replace_stubs():
 
 @needs_jupyter
 def test_check_and_write_say_what_is_wrong(shelf, capsys):
-    """A cell may fail, or an output may be out of date, which --write corrects."""
+    """A cell may fail, or an output may be out of date; --write then updates it."""
     first, second = sorted(shelf.iterdir())
     first.write_text(notebook(code("print('new')", says="old")), encoding="utf-8")
     second.write_text(notebook(code("1 / 0")), encoding="utf-8")

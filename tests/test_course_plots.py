@@ -29,20 +29,20 @@ def test_scaling_marks_the_model_without_scaling() -> None:
 
 
 def test_scaling_names_no_minimum_where_there_is_none() -> None:
-    """Where every pair is on the right side, the loss falls for ever and no α is best."""
+    """If every pair is ranked correctly, the loss never stops falling, and there is no best α."""
     assert "minimum at α = 2.0: 0.4701" in words(drawn("plot_scaling").ax)
     assert "minimum" not in words(plots.plot_scaling([1, 2], [0, 0], np.linspace(0, 6, 61)))
 
 
 def test_samples_in_the_funnel_are_counted() -> None:
-    """All nine samples lie within 2·0.9/sqrt(n) of the expected loss; with a hundredth of the spread only two do."""
+    """All nine samples lie within 2·0.9/sqrt(n) of the expected loss. With a hundredth of the spread, only two do."""
     assert "holds 100%" in words(drawn("plot_empirical_and_expected").ax)
     few = plots.plot_empirical_and_expected(SIZES, LOSSES, 0.6, 0.5, spread=0.009)
     assert "holds 22%" in words(few)
 
 
 def test_confidence_is_minus_log_p() -> None:
-    """The curve is -log p; logit and sigma in between cost a few roundings, magnified where -log p is small."""
+    """The curve is -log p. Computing logit and sigma costs a few roundings, which are larger where -log p is small."""
     p, loss = drawn("plot_confidence").ax.lines[0].get_xydata().T
     np.testing.assert_allclose(loss, -np.log(p), rtol=1e-12)
 
@@ -82,7 +82,7 @@ def test_shift_leaves_the_loss_flat_and_scaling_does_not() -> None:
 
 
 def test_samples_are_drawn_at_their_sizes() -> None:
-    """Every empirical loss is a green point above its sample size, with black expected loss and quiet floor."""
+    """Every empirical loss is a green point above its sample size; the expected loss is black, the floor grey."""
     ax = drawn("plot_empirical_and_expected").ax
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.stack([np.repeat(SIZES, 3), LOSSES.ravel()], axis=1))
     assert set(ax.lines[1].get_ydata()) == {0.6}
@@ -99,7 +99,7 @@ def test_funnel_narrows_like_one_over_root_n() -> None:
 
 
 def test_without_the_spread_there_is_no_funnel_and_all_three_are_in_sight() -> None:
-    """Samples, expected loss and floor, no band; the axes hold all of them, even few samples far from the floor."""
+    """The axes hold samples, expected loss and floor, even if few samples lie far from the floor."""
     ax = plots.plot_empirical_and_expected(SIZES, np.full((3, 2), 0.6), 0.7, 0.3)
     assert len(ax.collections) == 0
     assert len(ax.lines) == 3
@@ -109,7 +109,7 @@ def test_without_the_spread_there_is_no_funnel_and_all_three_are_in_sight() -> N
 
 
 def test_step_sweep_draws_the_errors_between_two_slopes() -> None:
-    """The curve is the data, an exact hit at 1e-17; the guides have the slopes 2 and -1; the mark lies on the curve."""
+    """The curve shows the data, and an error of 0 at 1e-17. The guides have slopes 2 and -1, and the mark is on it."""
     steps = np.logspace(-12, 0, 49)
     errors = 1e-16 / steps + 0.1 * steps**2
     errors[20] = 0.0
@@ -122,7 +122,7 @@ def test_step_sweep_draws_the_errors_between_two_slopes() -> None:
 
 
 def test_preference_probability_and_pulls_are_drawn_as_computed():
-    """Curves and points carry σ(Δ) and 1 - σ(Δ)."""
+    """Curves and points show σ(Δ) and 1 - σ(Δ)."""
     ax = plots.plot_preference_probability([2.2, -1.0])
     x, y = ax.lines[0].get_xydata().T
     np.testing.assert_allclose(y, 1 / (1 + np.exp(-x)), rtol=1e-12)
@@ -136,7 +136,7 @@ def test_preference_probability_and_pulls_are_drawn_as_computed():
 
 
 def test_temperature_curve_is_the_mean_loss():
-    """At each T the mean of log(1 + exp(-Δ/T))."""
+    """At each T, the curve is the mean of log(1 + exp(-Δ/T))."""
     z = np.array([1.0, -2.0, 3.0])
     t, losses = plots.plot_temperature(z, 2.0).lines[0].get_xydata().T
     np.testing.assert_allclose(losses, [np.mean(np.log1p(np.exp(-z / each))) for each in t], rtol=1e-9)
@@ -156,12 +156,12 @@ def test_temperature_curve_is_the_mean_loss():
     ],
 )
 def test_naive_forms_fail_where_they_are_said_to(form, dtype, margin, what):
-    """Overflow at 709.78, 88.72 and 11.09; σ is 1 from 16.6 in float32."""
+    """They overflow at 709.78, 88.72 and 11.09. In float32, σ is 1 from 16.6."""
     assert what(plots.naive_losses(form, [margin], dtype)[0])
 
 
 def test_naive_form_plot_hatches_what_failed():
-    """One band per kind of failure; the stable form has none; unknown forms are refused."""
+    """There is one band per kind of failure, and none for the stable form. Unknown forms are refused."""
     assert len(plots.plot_naive_form("log(1 + exp(-z))", np.float32).patches) >= 1
     assert len(plots.plot_naive_form("max(-z, 0) + log1p(exp(-|z|))", np.float32).patches) == 0
     with pytest.raises(ValueError, match=r"^form: expected one of"):
@@ -169,7 +169,7 @@ def test_naive_form_plot_hatches_what_failed():
 
 
 def test_reward_map_is_centred_and_draws_pairs():
-    """A shift means nothing, so it is taken out; 15 pairs at most, two points each."""
+    """A shift has no meaning, so it is removed. At most 15 pairs are drawn, each with two points."""
     pairs, _ = sliders.curved_world()
     ax = plots.plot_reward_map(lambda x: 100 + x[:, 0], pairs)
     assert len(ax.lines) == 30

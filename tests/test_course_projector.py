@@ -15,7 +15,7 @@ ADDRESS = (Path(projector.__file__).parent / "projector.html").as_uri()
 
 
 def test_page_is_one_small_file_that_asks_for_nothing():
-    """It is below 60 kB and contains no address of anything else."""
+    """The page is smaller than 60 kB and contains no address of anything else."""
     text = projector.page()
     assert len(text.encode()) < 60_000
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script[^>]*src|<link[^>]*stylesheet|fetch\(|eval\(", text)
@@ -42,7 +42,7 @@ def test_demo_without_a_browser_prints_the_address(monkeypatch, capsys, how):
 
     monkeypatch.setattr(webbrowser, "open", refuse)
     assert main(["demo"]) == 0
-    assert capsys.readouterr().out == f"No browser could be opened here; open this page in one: {ADDRESS}\n"
+    assert capsys.readouterr().out == f"No browser could be opened. Open this page in your browser: {ADDRESS}\n"
 
 
 def test_demo_writes_a_copy_and_opens_nothing(monkeypatch, tmp_path, capsys):

@@ -42,7 +42,7 @@ def test_every_drawing_has_axes_and_a_sentence(name):
 
 @pytest.mark.full
 def test_every_slider_moves_picture_and_sentence():
-    """In plain Python: a widget's value is set, its observers run."""
+    """The test runs in plain Python: it sets the value of a widget, and the widget's observers run."""
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     for name in START:
         box = getattr(sliders, name.removeprefix("draw_"))()
@@ -62,7 +62,7 @@ def test_every_slider_moves_picture_and_sentence():
 
 
 def test_more_pairs_counts_and_starts_again():
-    """100 more pairs at each press, and back to 100."""
+    """Each press adds 100 pairs, and the other button goes back to 100."""
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
     box = sliders.more_pairs()
     more, again = box.children[0].children
@@ -73,7 +73,7 @@ def test_more_pairs_counts_and_starts_again():
 
 
 def test_a_shift_changes_nothing_and_a_scale_does():
-    """The sentence of lesson 3's slider."""
+    """The sentence below the slider of lesson 3 says so."""
     still = {sliders.draw_shift_and_scale(c, 1.0)[1].partition("mean loss")[2] for c in (-10.0, 0.0, 7.5)}
     assert still == {" 0.5187"}
     assert "0.6931" in sliders.draw_shift_and_scale(0.0, 0.0)[1]
@@ -88,7 +88,7 @@ def test_the_temperature_that_undoes_the_world_is_three():
 
 @pytest.mark.full
 def test_a_curved_reward_needs_two_hidden_units():
-    """One unit does no better than a straight line; two learn that too long is as bad as too short."""
+    """One unit is no better than a straight line. Two units learn that too long is as bad as too short."""
     training, fresh = sliders.curved_world()
     line = bt.fit(bt.LinearScorer(2), training, backend="numpy").evaluate(fresh)
     accuracies = [float(sliders.draw_hidden_width(width)[1].split()[4].rstrip(",")) for width in (1, 2)]

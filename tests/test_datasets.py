@@ -16,7 +16,7 @@ from bradley_terry.datasets import synthetic, synthetic_phi
 
 
 def test_travel_modes_are_630_choices_of_210_travellers() -> None:
-    """Each traveller gives three pairs; traveller 1 chose the car over plane, train and bus, in this order."""
+    """Each traveller gives three pairs. Traveller 1 chose the car over plane, train and bus, in this order."""
     pairs = datasets.travel_modes()
     assert (len(pairs), pairs.n_prompts, pairs.n_identical) == (630, 210, 0)
     np.testing.assert_array_equal(pairs.prompts, np.repeat(np.arange(1, 211), 3))
@@ -30,7 +30,7 @@ def test_travel_modes_are_630_choices_of_210_travellers() -> None:
 
 
 def test_citations_are_the_published_counts() -> None:
-    """Twelve rows hold the 3,727 citations off the diagonal; Comm Statist cited Biometrika 730 times."""
+    """Twelve rows hold the 3,727 citations off the diagonal. Comm Statist cited Biometrika 730 times."""
     pairs = datasets.citations()
     assert pairs.feature_names == ("Biometrika", "Comm Statist", "JASA", "JRSS-B")
     assert (len(pairs), pairs.n_prompts, pairs.total_weight) == (12, 6, 3727)
@@ -99,7 +99,7 @@ def test_answers_to_one_prompt_share_an_offset() -> None:
 
 
 def test_default_truth_of_a_scorer_can_be_asked_for() -> None:
-    """``synthetic`` without phi uses ``synthetic_phi``, which is never zero, so the preferences are no coin flips."""
+    """``synthetic`` without phi uses ``synthetic_phi``, which is never zero, so preferences are not coin flips."""
     for scorer in SCORERS:
         truth = synthetic_phi(scorer, 9)
         assert truth.shape == (scorer.n_parameters,)
@@ -174,7 +174,7 @@ class Foreign:
     ],
 )
 def test_impossible_arguments_of_synthetic_are_refused(arguments, sentence) -> None:
-    """The sentence names the argument, what was expected and what was got."""
+    """The message names the argument and says what was expected and what was found."""
     with pytest.raises(ValueError, match=sentence):
         synthetic(**arguments)
 

@@ -54,7 +54,7 @@ def test_a_margin_of_zero_counts_half_and_a_label_mixes_the_outcomes() -> None:
 
 
 def test_a_model_that_knows_nothing_is_a_coin() -> None:
-    """If all rewards are zero, loss is log 2, accuracy ½, Brier ¼ and ECE 0, for any labels."""
+    """If all rewards are zero, the loss is log 2, the accuracy ½, the Brier score ¼ and the ECE 0, for any labels."""
     for labels in (None, [1, 0.5, 0, 1], [0.25, 0.75, 1, 0.125]):
         scorer, _, pairs = margins_as_pairs([1, 2, 3, -4], labels=labels)
         found = evaluate(scorer, [0.0], pairs)
@@ -84,7 +84,7 @@ def test_certain_and_even_predictions_have_their_bins() -> None:
 
 
 def test_wilson_intervals_are_the_published_ones() -> None:
-    """Newcombe 1998, Statistics in Medicine 17, table I, method 3, to its four digits; and 8 of 10."""
+    """They agree with Newcombe 1998, Statistics in Medicine 17, table I, method 3, to four digits; and for 8 of 10."""
     successes, trials = np.array([81, 15, 0, 1, 8]), np.array([263, 148, 20, 29, 10])
     published = [[0.2553, 0.3662], [0.0624, 0.1605], [0, 0.1611], [0.0061, 0.1718], [0.4902, 0.9433]]
     np.testing.assert_allclose(wilson_intervals(successes / trials, trials), published, atol=5e-5)
@@ -150,7 +150,7 @@ def test_margins_are_those_of_the_objective_and_of_the_model(random_pairs, rng) 
 
 
 def test_counting_gives_the_same_accuracy_as_the_mean(rng) -> None:
-    """Without labels and weights ``mean_accuracy`` counts, which gives the mean of the pairs' accuracies."""
+    """Without labels and weights, ``mean_accuracy`` counts pairs. This gives the mean of the pairs' accuracies."""
     z = rng.integers(-2, 3, 64).astype(float)  # 64 pairs: every mean is exact
     assert mean_accuracy(z) == pairwise_accuracies(z).mean() == mean_accuracy(z, weights=np.ones(64))
 
@@ -200,7 +200,7 @@ def test_quantiles_of_the_margins_honour_the_weights() -> None:
 
 
 def test_target_margins_shift_the_probability_but_not_who_is_ahead(rng) -> None:
-    """Loss, Brier and calibration read Δ - m; accuracy and the summaries read Δ."""
+    """Loss, Brier score and calibration use Δ - m; accuracy and the summaries use Δ."""
     z, m = rng.normal(0, 2, (2, 50))
     scorer, phi, pairs = margins_as_pairs(z, target_margins=m)
     found = evaluate(scorer, phi, pairs)
@@ -221,7 +221,7 @@ def test_a_pair_turned_round_gives_the_same_numbers(rng) -> None:
 
 
 def test_mean_loss_is_the_objective_without_l2(random_pairs, rng) -> None:
-    """What ``evaluate`` calls mean_loss is what was trained on, weights, labels and target margins included."""
+    """The mean_loss of ``evaluate`` is the training loss, with weights, labels and target margins."""
     for scorer in (bt.LinearScorer(3), bt.MLPScorer(3, 4), bt.TableScorer(5)):
         pairs = random_pairs(scorer, 100)
         phi = rng.normal(size=scorer.n_parameters)
@@ -242,7 +242,7 @@ def test_bootstrap_interval_respects_prompts(rng) -> None:
 
 @pytest.mark.full
 def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(rng) -> None:
-    """Prompts of 5 pairs have a difficulty each: 95 % intervals contain the mean in about 95 % of 200 worlds."""
+    """Each prompt has 5 pairs and its own difficulty. 95 % intervals contain the mean in about 95 % of 200 trials."""
     hits, naive_hits, worlds = 0, 0, 200
     for _ in range(worlds):
         difficulty = rng.choice([0.2, 0.8, 1.0], size=60)  # mean 2/3
@@ -258,7 +258,7 @@ def test_bootstrap_interval_covers_the_truth_about_as_often_as_it_says(rng) -> N
 
 @pytest.mark.full
 def test_reliability_intervals_cover_the_truth_about_as_often_as_they_say(rng) -> None:
-    """Prompts of 1 to 9 pairs whose outcomes all agree: 95 % intervals hold the true share in at least 93 % of 1000."""
+    """Prompts have 1 to 9 pairs with equal outcomes. 95 % intervals hold the true share in at least 93 % of 1000."""
     hits = naive_hits = 0
     for _ in range(1000):
         prompts = np.repeat(np.arange(40), rng.integers(1, 10, 40))
@@ -272,7 +272,7 @@ def test_reliability_intervals_cover_the_truth_about_as_often_as_they_say(rng) -
 
 
 def test_metrics_of_the_true_model_approach_their_floors(rng) -> None:
-    """Loss, Brier and accuracy of the truth are within 4 standard errors of floor and ceiling; its ECE is small."""
+    """Loss, Brier score and accuracy are within 4 standard errors of floor and ceiling, and the ECE is small."""
     n = 50_000
     true = rng.normal(0, 1.5, n)
     z = np.where(bt.sample_preferences(true, 0.0, rng), true, -true)
@@ -289,7 +289,7 @@ def test_metrics_of_the_true_model_approach_their_floors(rng) -> None:
 
 
 def test_evaluation_is_reproducible_and_ready_for_json(random_pairs) -> None:
-    """The same seed gives the same interval; ``to_dict`` survives JSON, NaN as null, and leaves the margins out."""
+    """The same seed gives the same interval. ``to_dict`` survives JSON, with NaN as null and without the margins."""
     scorer = bt.LinearScorer(2)
     pairs = random_pairs(scorer, 30)
     a, b, other = (evaluate(scorer, [1.0, 2.0], pairs, seed=s, n_bins=20, n_bootstrap=100) for s in (1, 1, 2))
@@ -316,7 +316,7 @@ def test_margins_are_neither_shown_nor_compared(random_pairs) -> None:
 
 
 def test_printed_evaluation_reads_like_a_report(random_pairs) -> None:
-    """Six aligned lines name every number, with log 2 beside the loss; ``one_line`` gives the same numbers in one."""
+    """Six aligned lines name every number, with log 2 beside the loss; ``one_line`` gives the same numbers."""
     pairs = bt.PreferencePairs(
         [[1.0], [2], [0], [0]], [[0.0], [0], [1], [0]], prompts=[1, 1, 2, 3], weights=[1, 1, 1, 2]
     )
@@ -368,7 +368,7 @@ def test_identical_answers_are_kept_and_counted() -> None:
 
 
 def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
-    """Bins, and scorers, parameters and pairs that do not fit together, are named."""
+    """The message names wrong bins, and scorers, parameters and pairs that do not fit together."""
     scorer, pairs = bt.LinearScorer(2), random_pairs(bt.LinearScorer(2))
     model = bt.fit(scorer, pairs)
     with pytest.raises(ValueError, match=r"^n_bins: expected a whole number of at least 1, got 0"):
@@ -380,7 +380,7 @@ def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
 
 
 def test_mixtures_of_the_two_forms_are_refused_by_naming_both(random_pairs) -> None:
-    """A scorer without φ, a model with another φ, and something else in place of the pairs."""
+    """Refused are a scorer without φ, a model with another φ, and something else in place of the pairs."""
     scorer, pairs = bt.LinearScorer(2), random_pairs(bt.LinearScorer(2))
     model = bt.fit(scorer, pairs)
     for call in (lambda: evaluate(scorer, pairs), lambda: evaluate(scorer, pairs=pairs), lambda: evaluate(scorer)):
@@ -398,6 +398,6 @@ def test_mixtures_of_the_two_forms_are_refused_by_naming_both(random_pairs) -> N
 
 
 def test_too_few_resamples_are_refused(random_pairs) -> None:
-    """An interval of no resamples is refused by name."""
+    """An interval from no resamples is refused, and the message names the argument."""
     with pytest.raises(ValueError, match=r"^n_bootstrap: "):
         evaluate(bt.LinearScorer(2), [1.0, 2.0], random_pairs(bt.LinearScorer(2)), n_bootstrap=0)

@@ -65,7 +65,7 @@ def test_rewards_to_probability_marks_what_its_caption_says() -> None:
 
 
 def test_pulls_fall_from_full_force_to_nearly_none() -> None:
-    """σ(6) = .9975 and σ(3) = .9526: twice as wrong pulls a twentieth harder; at 0 it is ½, at 4 below .02."""
+    """σ(6) = .9975 is only a twentieth more than σ(3) = .9526. The pull is ½ at 0, and below .02 at 4."""
     margins, pulls = figures.pulls_figure().axes[0].lines[1].get_xydata().T
     assert margins.tolist() == list(figures.PULLING)
     np.testing.assert_allclose(pulls[:4], [0.997527, 0.952574, 0.731059, 0.5], atol=5e-7)
@@ -73,7 +73,7 @@ def test_pulls_fall_from_full_force_to_nearly_none() -> None:
 
 
 def test_the_step_sweep_is_a_v_with_its_bend_near_a_hundred_thousandth() -> None:
-    """A hundred times longer costs about 100² as much, and at the shortest steps the error is near eps/h."""
+    """A step a hundred times longer has about 100² times the error. The shortest steps have an error near eps/h."""
     sweep = sliders.lesson_sweep()
     assert 1e-6 < sweep.best_step < 1e-4
     long, longer = (float(np.interp(np.log(h), np.log(sweep.steps), np.log(sweep.errors))) for h in (1e-3, 1e-1))
@@ -83,7 +83,7 @@ def test_the_step_sweep_is_a_v_with_its_bend_near_a_hundred_thousandth() -> None
 
 @pytest.mark.full
 def test_two_hidden_units_learn_what_a_line_cannot() -> None:
-    """Of three answers that differ in length only, the MLP prefers the middle one to both; no linear reward can."""
+    """Of three answers that differ only in length, the MLP prefers the middle one to both. No linear reward can."""
     linear, bent, _ = sliders.curved_models()
     lengths = np.array([[-1.5, 0.0], [0.0, 0.0], [1.5, 0.0]])
     short, middle, long = bent.reward(lengths)
@@ -100,7 +100,7 @@ def test_naive_form_is_infinite_from_where_its_caption_says() -> None:
 
 
 def test_training_curve_says_what_its_caption_says() -> None:
-    """Newton stops after 3 steps, gradient descent after 255, at the same loss, both from log 2, on 168 travellers."""
+    """On 168 travellers, Newton stops after 3 steps, gradient descent after 255, both from log 2, at the same loss."""
     models = figures.training_curve_data()
     newton, descent = models["newton"], models["gradient_descent"]
     assert newton.converged
@@ -136,7 +136,7 @@ def test_expected_loss_lies_above_the_floor(samples) -> None:
 
 
 def test_loss_curve_of_a_fit_shows_loss_and_gradient_side_by_side(model) -> None:
-    """Left the loss without the penalty, on training and held-out pairs; right the length of the gradient."""
+    """On the left is the loss without the penalty, training and held-out; on the right the length of the gradient."""
     left, right = loss_curve_figure(model).axes
     assert left.lines[0].get_ydata()[0] == np.log(2)
     np.testing.assert_array_equal(left.lines[1].get_ydata(), model.history["validation_loss"])
@@ -145,7 +145,7 @@ def test_loss_curve_of_a_fit_shows_loss_and_gradient_side_by_side(model) -> None
 
 
 def test_captions_say_what_is_in_the_figures(model, pairs) -> None:
-    """Held-out pairs, early stopping and Newton's method are mentioned where the figure shows them, only there."""
+    """Held-out pairs, early stopping and Newton's method are mentioned where the figure shows them, and only there."""
     said = captions(model)
     assert list(said) == list(model_figures_module.TITLES) == ["loss_curve", "margins", "reliability"]
     assert "held-out pairs" in said["loss_curve"]
@@ -165,7 +165,7 @@ def test_captions_say_what_is_in_the_figures(model, pairs) -> None:
 
 @pytest.mark.parametrize(("held_out", "easier"), [(0.4, True), (0.6, False)])
 def test_caption_explains_a_held_out_loss_below_the_training_loss(model, held_out, easier) -> None:
-    """The caption calls it chance if, and only if, it happened."""
+    """The caption calls this chance if, and only if, it happened."""
     history = {**model.history, "loss": np.array([np.log(2), 0.5]), "validation_loss": np.array([np.log(2), held_out])}
     history = {name: values[:2] for name, values in history.items()}
     changed = dataclasses.replace(model, l2=0.0, history=history)
@@ -196,7 +196,7 @@ def test_spread_is_the_standard_deviation_of_one_loss() -> None:
 
 
 def test_another_seed_draws_other_samples_of_the_same_kind() -> None:
-    """The seed decides the samples: the same again for the same seed, others for another."""
+    """The same seed gives the same samples, and another seed gives other samples."""
     one, again, other = (figures.empirical_and_expected_data(n_samples=2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.empirical_losses, again.empirical_losses)
     assert not np.array_equal(one.empirical_losses, other.empirical_losses)
@@ -206,7 +206,7 @@ def test_another_seed_draws_other_samples_of_the_same_kind() -> None:
 
 
 def test_committed_figures_have_their_titles_and_captions() -> None:
-    """After a change of a caption, the figures in the folder were drawn again, and the README too."""
+    """The figures in the folder and their README have the present captions."""
     if not COMMITTED.exists():
         pytest.skip("the figures are not beside an installed package")
     readme = (COMMITTED / "README.md").read_text(encoding="utf-8")
@@ -231,7 +231,7 @@ def test_committed_readme_is_the_one_that_the_code_writes(built) -> None:
 
 @pytest.mark.full
 def test_figures_are_the_same_bytes_on_two_builds_and_leave_settings_alone(built, tmp_path) -> None:
-    """Every SVG, every PNG and the README come out the same under unusual settings, which nothing changes."""
+    """Every SVG, every PNG and the README are the same under unusual settings, and the settings stay as they are."""
     with mpl.rc_context({"font.family": "serif", "svg.hashsalt": "other", "savefig.dpi": 30}):
         before = settings_now()
         again = figures.build_figures(tmp_path)
@@ -278,14 +278,14 @@ def test_every_word_in_a_figure_stands_clear(name) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("method", ["newton", "gradient_descent", "adam"])
 def test_every_word_in_the_loss_curve_of_a_fit_stands_clear(method) -> None:
-    """With few steps and with many, on the data that ``train`` uses unless told otherwise."""
+    """The texts are clear with few steps and with many, on the data that ``train`` uses by default."""
     scorer = bt.MLPScorer(6, 8) if method == "adam" else bt.LinearScorer(6)
     pairs = bt.datasets.travel_modes()
     clear(loss_curve_figure(bt.fit(scorer, pairs, method=method, validation=0.2, standardise=True)))
 
 
 def test_model_figures_draw_what_was_evaluated(model, pairs, tmp_path, monkeypatch) -> None:
-    """Without margins of its own the histogram shows those of the evaluation; each figure has title and caption."""
+    """If no margins are given, the histogram shows those of the evaluation. Each figure has a title and a caption."""
     saved = {}
 
     def save(figure, path, **words):

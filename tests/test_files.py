@@ -1,13 +1,10 @@
-"""Files of pairs: read completely, or refused in one sentence."""
+"""Files of pairs are read completely, or refused in one sentence."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
-import sys
-import tracemalloc
-from mmap import mmap
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +122,7 @@ def test_plain_answers_that_begin_alike_stay_complete(tmp_path) -> None:
 
 
 def test_labels_and_weights_are_read_from_texts(tmp_path) -> None:
-    """A line without label, weight or target margin gets 1, 1 and 0; if no line has one, the pairs have none."""
+    """A line without label, weight or target margin gets 1, 1 and 0. If no line has one, the pairs have none."""
     row = {"chosen": "a", "rejected": "b"}
     pairs = load_pairs(write(tmp_path / "a.jsonl", row, {**row, "label": 0.5, "weight": 3, "target_margin": -1.5}))
     np.testing.assert_array_equal(pairs.labels, [1, 0.5])
@@ -183,7 +180,7 @@ def test_csv_of_features_pairs_its_columns_by_name(tmp_path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_csv_may_have_the_line_ends_of_any_system(end, tmp_path) -> None:
-    """Unix, Windows and old Macintosh line ends give the same pairs, and numbers of lines count from the header."""
+    """Unix, Windows and old Macintosh line ends give the same pairs, and line numbers count from the header."""
     (tmp_path / "a.csv").write_bytes(end.join(["x_chosen,x_rejected", "1,2", "3,4", ""]).encode())
     assert load_pairs(tmp_path / "a.csv").chosen.tolist() == [[1], [3]]
     (tmp_path / "b.csv").write_bytes(end.join(["x_chosen,x_rejected", "1,2", "3,four"]).encode())
@@ -242,14 +239,6 @@ def test_npz_without_prompts_and_names_gets_them(tmp_path) -> None:
 # ---------------------------------------------------------------------------------------------------- files: arrays
 
 
-def is_mapped(array: np.ndarray) -> bool:
-    """Tell whether an array lies in a mapped file, that is, whether its last base is a map."""
-    owner: object = array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    return isinstance(owner, mmap)
-
-
 @pytest.fixture
 def arrays(rng) -> dict[str, np.ndarray]:
     """Return all fields of twenty pairs of three features."""
@@ -263,128 +252,6 @@ def arrays(rng) -> dict[str, np.ndarray]:
         "target_margins": rng.normal(size=20),
         "feature_names": np.array(["a", "b", "c"]),
     }
-
-
-def write_folder(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
-    return folder
-
-
-def test_npz_and_npy_are_mapped_not_read(arrays, tmp_path) -> None:
-    """A folder of NPY files and an NPZ file are mapped, a compressed NPZ file is read, and all give the same pairs."""
-    expected = bt.PreferencePairs(**arrays)
-    np.savez(tmp_path / "a.npz", **arrays)
-    np.savez_compressed(tmp_path / "b.npz", **arrays)
-    write_folder(tmp_path / "c", arrays)
-    (tmp_path / "c" / "README.md").write_text("ignored")
-    for name, mapped in (("a.npz", True), ("b.npz", False), ("c", True)):
-        pairs = load_pairs(tmp_path / name)
-        same_pairs(pairs, expected)
-        for field in FIELDS[:-1]:
-            assert is_mapped(getattr(pairs, field)) == mapped, (name, field)
-    same_pairs(load_pairs(tmp_path / "c", format="npy"), expected)
-
-
-def test_one_npy_file_holds_both_answers(arrays, tmp_path) -> None:
-    """[chosen, rejected] is mapped: shape (n_pairs, 2, n_features) holds features, (n_pairs, 2) integers hold items."""
-    np.save(tmp_path / "a.npy", np.stack([arrays["chosen"], arrays["rejected"]], axis=1))
-    pairs = load_pairs(tmp_path / "a.npy")
-    same_pairs(
-        pairs,
-        bt.PreferencePairs(
-            arrays["chosen"], arrays["rejected"], prompts=np.arange(20), feature_names=["x1", "x2", "x3"]
-        ),
-    )
-    np.save(tmp_path / "b.npy", np.array([[0, 2], [1, 0]]))
-    items = load_pairs(tmp_path / "b.npy")
-    same_pairs(items, bt.PreferencePairs([0, 1], [2, 0], prompts=[0, 1], feature_names=["item 0", "item 1", "item 2"]))
-    for array in (pairs.chosen, pairs.rejected, items.chosen, items.rejected):
-        assert is_mapped(array)
-
-
-def test_mapping_takes_no_memory(tmp_path, rng) -> None:
-    """12 MB of features are neither read nor copied: loading allocates less than a third of that."""
-    both = rng.normal(size=(25_000, 2, 30))
-    np.save(tmp_path / "a.npy", both)
-    np.savez(tmp_path / "b.npz", chosen=both[:, 0], rejected=both[:, 1])
-    write_folder(tmp_path / "c", {"chosen": both[:, 0], "rejected": both[:, 1]})
-    for name in ("a.npy", "b.npz", "c"):
-        tracemalloc.start()
-        try:
-            pairs = load_pairs(tmp_path / name)
-            held, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        np.testing.assert_array_equal(pairs.rejected, both[:, 1])
-        assert held < 0.3e6  # bytes: the numbers of the prompts, 8 for each pair
-        assert peak < 4e6  # the largest is a block of a million truth values, or of a megabyte for the checksum
-
-
-@pytest.mark.full
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_mapped_pairs_are_the_files_own_pages(tmp_path, rng, run_python) -> None:
-    """The system counts 48 MB of mapped features as pages of the file, which it can drop, and not as our memory."""
-    np.save(tmp_path / "a.npy", rng.normal(size=(100_000, 2, 30)))
-    script = (
-        "import pathlib, bradley_terry as bt\n"
-        "bt.datasets\n"
-        "def memory(kind):\n"
-        "    lines = pathlib.Path('/proc/self/smaps_rollup').read_text().splitlines()\n"
-        "    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(kind))\n"
-        "before = memory('Anonymous:'), memory('Rss:')\n"
-        "pairs = bt.datasets.load_pairs('a.npy')\n"
-        "print(memory('Anonymous:') - before[0], memory('Rss:') - before[1])\n"
-    )
-    anonymous, resident = map(int, run_python(script).split())
-    assert resident > 40e6  # the check for finite numbers has looked at all of it
-    assert anonymous < 8e6
-
-
-def test_pairs_beyond_a_million_are_not_numbered(tmp_path) -> None:
-    """Without numbers each pair is a prompt of its own too; numbers would fill the memory that mapping saves."""
-    np.save(tmp_path / "a.npy", np.tile(np.array([[0, 1]], dtype=np.int64), (1_000_001, 1)))
-    pairs = load_pairs(tmp_path / "a.npy")
-    assert pairs.prompts is None
-    assert pairs.n_prompts == len(pairs) == 1_000_001
-
-
-FORMS = {
-    "Fortran-ordered": np.asfortranarray,
-    "float16": lambda a: a.astype(np.float16),
-    "float32": lambda a: a.astype(np.float32),
-    "integers": lambda a: a.astype(np.int16),
-    "byte-swapped": lambda a: a.astype(np.dtype(np.float64).newbyteorder()),
-    "byte-swapped integers": lambda a: a.astype(np.dtype(np.int32).newbyteorder()),
-}
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_arrays_of_any_form_are_read_correctly(form: str, tmp_path, rng) -> None:
-    """Whether Fortran-ordered, byte-swapped or of another real type, an array gives the numbers of the plain one."""
-    chosen, rejected = rng.integers(-9, 9, size=(2, 20, 3)).astype(np.float64)
-    expected = bt.PreferencePairs(chosen, rejected, prompts=np.arange(20), feature_names=["x1", "x2", "x3"])
-    fields = {"chosen": FORMS[form](chosen), "rejected": FORMS[form](rejected)}
-    np.savez(tmp_path / "a.npz", **fields)
-    write_folder(tmp_path / "b", fields)
-    np.save(tmp_path / "c.npy", FORMS[form](np.stack([chosen, rejected], axis=1)))
-    for name in ("a.npz", "b", "c.npy"):
-        pairs = load_pairs(tmp_path / name)
-        same_pairs(pairs, expected)
-        assert pairs.chosen.dtype == (np.float32 if form == "float32" else np.float64)
-        assert is_mapped(pairs.chosen) == (form in {"Fortran-ordered", "float32"})
-
-
-def test_pairs_can_be_saved_over_the_file_they_are_mapped_from(arrays, tmp_path) -> None:
-    """The file is replaced and not written into, so the mapped pairs do not change, and no other file is left."""
-    np.savez(tmp_path / "a.npz", **arrays)
-    pairs = load_pairs(tmp_path / "a.npz")
-    save_pairs(pairs.subset([0]), tmp_path / "a.npz")
-    same_pairs(pairs, bt.PreferencePairs(**arrays))
-    save_pairs(pairs, tmp_path / "a.npz")
-    same_pairs(load_pairs(tmp_path / "a.npz"), pairs)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
 # ---------------------------------------------------------------------------------------------------- manners
@@ -501,157 +368,15 @@ def test_bad_file_gets_one_sentence_that_begins_with_its_path(case, tmp_path) ->
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"chosen": [[1.0]]}, "expected the fields chosen and rejected, found chosen"),
-        ({"chosen": [[1.0]], "rejected": [[2.0]], "score": [1.0]}, "expected the fields chosen, .*, found score"),
-        ({"chosen": [[1.0]], "rejected": [[2.0]], "feature_names": [1.0]}, "feature_names: expected a list of texts"),
-        ({"chosen": [[1.0]], "rejected": [[2.0], [3.0]]}, "rejected: expected the shape of chosen"),
-        ({"chosen": [[1.0]], "rejected": [[np.nan]]}, "rejected: expected finite numbers, got nan"),
-        ({"chosen": 1.0, "rejected": 2.0}, "chosen: expected shape"),
-        ({"chosen": [["a"]], "rejected": [["b"]]}, "chosen: expected an array of real numbers"),
-        (
-            {"chosen": np.array([{}]), "rejected": [1]},
-            "expected an NPZ file of plain arrays, found one that cannot be read",
-        ),
-    ],
-)
-def test_bad_arrays_get_one_sentence(fields, sentence, tmp_path) -> None:
-    """Unknown, missing and wrong fields of an NPZ file are named; pickled objects are never opened."""
-    np.savez(tmp_path / "a.npz", **fields)
-    with pytest.raises(ValueError, match=sentence) as caught:
-        load_pairs(tmp_path / "a.npz")
-    assert str(caught.value).startswith(f"{tmp_path / 'a.npz'}: ")
-
-
-def test_cut_or_altered_npz_is_refused(tmp_path) -> None:
-    """An NPZ file that is cut anywhere, or has a changed byte in its first header, is refused in one sentence."""
-    save_pairs(bt.PreferencePairs([[1.0, 2.0]], [[3.0, 4.0]]), tmp_path / "a.npz")
-    whole = (tmp_path / "a.npz").read_bytes()
-    for stop in range(0, len(whole) - 1, 7):
-        (tmp_path / "b.npz").write_bytes(whole[:stop])
-        with pytest.raises(ValueError, match=r"b\.npz: expected"):
-            load_pairs(tmp_path / "b.npz")
-    start = whole.index(b"descr")
-    for place in range(start, start + 60):
-        (tmp_path / "b.npz").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        with pytest.raises(ValueError, match=r"b\.npz: expected"):  # by the checksum if by nothing else
-            load_pairs(tmp_path / "b.npz")
-
-
-@pytest.mark.parametrize("field", ["chosen", "weights", "prompts"])
-def test_altered_array_in_npz_is_found_by_its_checksum(field: str, arrays, tmp_path) -> None:
-    """Mapped arrays are compared with their checksums too, so one changed bit of one number is found."""
-    np.savez(tmp_path / "a.npz", **arrays)
-    whole = bytearray((tmp_path / "a.npz").read_bytes())
-    whole[whole.index(arrays[field].tobytes()) + 100] ^= 1
-    (tmp_path / "b.npz").write_bytes(whole)
-    with pytest.raises(ValueError, match=rf"b\.npz: expected .* \(\"Bad CRC-32 for file '{field}\.npy'\"\)$"):
-        load_pairs(tmp_path / "b.npz")
-
-
-def test_cut_or_lengthened_npy_is_refused(tmp_path) -> None:
-    """A file that is cut anywhere is refused in one sentence, and never mapped beyond its end."""
-    np.save(tmp_path / "a.npy", np.ones((600, 2, 3)))
-    whole = (tmp_path / "a.npy").read_bytes()
-    for stop in (*range(0, 200, 7), 4096, len(whole) - 1):
-        (tmp_path / "b.npy").write_bytes(whole[:stop])
-        with pytest.raises(ValueError, match=r"b\.npy: expected") as caught:
-            load_pairs(tmp_path / "b.npy")
-        assert "\n" not in str(caught.value)
-    (tmp_path / "c.npy").write_bytes(whole + b"0")
-    with pytest.raises(ValueError, match=r"c\.npy: .*its header announces 28800 bytes, but 28801 follow"):
-        load_pairs(tmp_path / "c.npy")
-    write_folder(tmp_path / "d", {"chosen": np.ones((600, 3))})
-    (tmp_path / "d" / "rejected.npy").write_bytes(whole[:4096])
-    with pytest.raises(ValueError, match=r"rejected\.npy: .*its header announces 28800 bytes, but 3968 follow"):
-        load_pairs(tmp_path / "d")
-
-
-@pytest.mark.parametrize(("bits", "at_least"), [([4], 100), pytest.param(range(8), 500, marks=pytest.mark.full)])
-def test_altered_header_of_npy_is_refused_or_means_as_many_bytes(bits, at_least, tmp_path) -> None:
-    """Without a checksum a changed header may still be valid; then there are pairs, and otherwise one sentence."""
-    np.save(tmp_path / "a.npy", np.ones((4, 2, 3)))
-    whole = (tmp_path / "a.npy").read_bytes()
-    refused = 0
-    for place in range(128):
-        for bit in bits:
-            altered = bytearray(whole)
-            altered[place] ^= 1 << bit
-            (tmp_path / "b.npy").write_bytes(altered)
-            try:
-                assert load_pairs(tmp_path / "b.npy").chosen.size == 12
-            except ValueError as error:
-                refused += 1
-                assert str(error).startswith(f"{tmp_path / 'b.npy'}: ")  # noqa: PT017
-                assert "\n" not in str(error)  # noqa: PT017
-            (tmp_path / "b.npy").unlink()  # a file that may be mapped must not be written into
-    assert refused > at_least
-
-
-@pytest.mark.parametrize(
-    ("array", "sentence"),
-    [
-        (
-            np.ones((4, 3, 2)),
-            r"expected an array of \[chosen, rejected\], .*, found shape \(4, 3, 2\) and dtype float64",
-        ),
-        (np.ones((4, 2)), r"\(n_pairs, 2\) whole numbers, found shape \(4, 2\) and dtype float64"),
-        (np.ones(4), r"found shape \(4,\) and dtype float64"),
-        (np.array(1), r"found shape \(\) and dtype int64"),
-        (np.ones((2, 2, 2, 2)), r"found shape \(2, 2, 2, 2\)"),
-        (np.ones((0, 2, 3)), "chosen: expected at least one pair, got none"),
-        (np.ones((0, 2), dtype=np.int64), "chosen: expected at least one pair, got none"),
-        (np.ones((4, 2, 0)), r"chosen: expected shape \(n_pairs, n_features\)"),
-        (np.full((4, 2, 3), "a"), "chosen: expected an array of real numbers, got dtype <U1"),
-        (np.full((4, 2, 3), np.nan), "chosen: expected finite numbers, got nan in row 0, column 0"),
-        (np.array([[0, 1], [-1, 0]]), "chosen: expected item numbers of at least 0, got -1"),
-        (np.array([[{}, 1]]), "expected an NPY file of a plain array, .*Python objects, which are never unpickled"),
-    ],
-)
-def test_wrong_array_in_npy_gets_one_sentence(array, sentence: str, tmp_path) -> None:
-    """A wrong shape, type or number, or a Python object, is named as in the other formats."""
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(ValueError, match=sentence) as caught:
-        load_pairs(tmp_path / "a.npy")
-    assert str(caught.value).startswith(f"{tmp_path / 'a.npy'}: ")
-    assert caught.value.__cause__ is None
-
-
-@pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({}, "expected the fields chosen and rejected, found none"),
-        ({"chosen": np.ones((2, 1))}, "expected the fields chosen and rejected, found chosen"),
-        (
-            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "weight": np.ones(2)},
-            "expected the fields chosen, .*, found weight",
-        ),
-        ({"chosen": np.ones((2, 1)), "rejected": np.ones((3, 1))}, "rejected: expected the shape of chosen"),
-        (
-            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "labels": np.array([1.0, 1.5])},
-            r"labels: expected P\(chosen preferred\) in \[0, 1\], got 1.5",
-        ),
-    ],
-)
-def test_wrong_folder_gets_one_sentence(fields, sentence: str, tmp_path) -> None:
-    """A missing, misspelt or wrong array is named together with its folder."""
-    write_folder(tmp_path / "a", fields)
-    with pytest.raises(ValueError, match=sentence) as caught:
-        load_pairs(tmp_path / "a")
-    assert str(caught.value).startswith(f"{tmp_path / 'a'}: ")
-
-
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.npz", "a.npy", "a", "a.jsonl.gz"])
 def test_missing_file_is_not_found(name, tmp_path) -> None:
-    """A missing file of any format ends in a FileNotFoundError that names it."""
+    """A missing file of any format raises a FileNotFoundError that names it."""
     with pytest.raises(FileNotFoundError, match=f"{name}: there is no such file"):
         load_pairs(tmp_path / name)
 
 
 def test_folder_named_like_a_file_is_refused(tmp_path) -> None:
-    """A folder whose name ends like that of a file ends in one sentence."""
+    """A folder whose name ends like that of a file is refused in one sentence."""
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(ValueError, match=r"a\.jsonl: expected a file, found a folder"):
         load_pairs(tmp_path / "a.jsonl")
@@ -693,7 +418,7 @@ def test_saving_keeps_permissions_and_leaves_no_partial_file(tmp_path, monkeypat
     ],
 )
 def test_what_cannot_be_saved_gets_one_sentence(pairs, name, error, sentence, tmp_path) -> None:
-    """Something that is not pairs, and a folder that does not exist, are named."""
+    """The sentence names an object that is not pairs, or a folder that does not exist."""
     with pytest.raises(error, match=sentence):
         save_pairs(pairs, tmp_path / name)
 

@@ -12,7 +12,7 @@ needs_autograd = pytest.mark.skipif(find_spec("autograd") is None, reason="the l
 
 
 def problem(scorer, rng, n=23):
-    """Return an objective with weights, labels, target margins and L2 in play, and a non-zero phi."""
+    """Return an objective with weights, labels, target margins and an L2 penalty, and a non-zero phi."""
     if isinstance(scorer, bt.TableScorer):
         chosen = rng.integers(scorer.n_items, size=n)
         rejected = (chosen + rng.integers(1, scorer.n_items, size=n)) % scorer.n_items
@@ -44,7 +44,7 @@ def test_numerical_gradient_is_exact_for_a_known_function():
 
 
 def test_the_error_of_a_step_is_a_v():
-    """A step of 1e-3 shows truncation, a₂h² with a₂ = f‴/6; one of 1e-12 rounding; the best lies near eps^(1/3)."""
+    """The error at 1e-3 is truncation, f‴h²/6; at 1e-12 it is rounding; the best step is near eps^(1/3)."""
     sweep = step_sweep(lambda v: (float(np.exp(v[0])), np.exp(v)), [0.5])
     assert sweep.exact == np.exp(0.5)
     far, near = step_sweep(lambda v: (float(np.exp(v[0])), np.exp(v)), [0.5], steps=[1e-3, 1e-12]).errors
@@ -168,7 +168,7 @@ def test_check_counts_nan_as_wrong():
 
 
 def test_one_wrong_entry_of_a_large_phi_is_found():
-    """Random directions show that one of 2,240 entries is off by 1e-5, and halving finds which."""
+    """Random directions show that one of 2,240 entries is off by 1e-5, and halving finds this entry."""
     rng = np.random.default_rng(0)
     scorer = bt.MLPScorer(30, 70)
     objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 20, 30))))
@@ -215,7 +215,7 @@ def test_one_wrong_entry_among_five_thousand_is_found(activation):
 
 @pytest.mark.full
 def test_two_errors_do_not_cancel_along_all_directions():
-    """In a large phi, two entries that were exchanged are found for every choice of the two."""
+    """In a large gradient, an exchange of two entries is found for every two that are tried."""
     rng = np.random.default_rng(0)
     scorer = bt.MLPScorer(30, 80)
     objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 40, 30))))
@@ -244,7 +244,7 @@ def test_a_large_wrong_gradient_gets_its_name(rng):
 
 @pytest.mark.parametrize("wrong_pairs", [[4], [2, 9]])
 def test_pairs_that_disagree_are_named_with_their_pull(wrong_pairs):
-    """If only a few pairs have a wrong d_margin, the report names them, with what was got and expected."""
+    """If only a few pairs have a wrong d_margin, the report names them, with this d_margin and the expected one."""
     rng = np.random.default_rng(3)
     chosen, rejected = rng.normal(size=(2, 12, 5))
     objective = bt.Objective(bt.LinearScorer(5), bt.PreferencePairs(chosen, rejected))
@@ -287,7 +287,7 @@ def test_pairs_with_a_wrong_slope_are_named_for_a_scorer_of_ones_own():
 
 
 def test_check_refuses_bad_input_in_one_sentence():
-    """For an unknown reference, none at all, or a missing loss, the message names the argument."""
+    """For an unknown reference, no reference at all, or a missing loss, the message names the argument."""
     with pytest.raises(ValueError, match=r"^against: expected one of"):
         bt.check_gradient(square, [1.0], against="oracle")
     with pytest.raises(ValueError, match=r"^against: expected at least one of"):
@@ -297,7 +297,7 @@ def test_check_refuses_bad_input_in_one_sentence():
 
 
 def test_check_wants_shapes_that_fill_phi():
-    """Names that leave a part of φ unchecked are refused, and so are a block without entries and an empty φ."""
+    """Names that leave a part of φ unchecked are refused, as are a block without entries and an empty φ."""
     with pytest.raises(ValueError, match=r"^names: expected shapes that fill phi"):
         bt.check_gradient(lambda phi: (0.0, np.zeros(2)), [1.0, 2.0], names={"a": (1,)})
     with pytest.raises(ValueError, match=r"^names: expected shapes that fill phi"):
@@ -340,7 +340,7 @@ def test_a_wrong_scorer_fails_at_the_random_phi():
 
 
 def test_a_phi_that_does_not_fit_is_named():
-    """The message is about phi, with the scorer and both shapes, or says what to pass instead."""
+    """The message is about phi. It gives the scorer and both shapes, or says what to pass instead."""
     pairs = bt.PreferencePairs(*np.random.default_rng(1).normal(size=(2, 30, 3)))
     objective = bt.Objective(bt.LinearScorer(3), pairs)
     expected = r"^phi: expected shape \(3,\) for LinearScorer\(n_features=3\), got \(2,\)$"

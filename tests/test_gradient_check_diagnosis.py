@@ -62,7 +62,7 @@ def row(scorer, phi, x, slip=None):
 
 
 def together(scorer, phi, x, y, slip):
-    """Return dΔ/dφ of a pair whose two answers were wrongly taken as one."""
+    """Return dΔ/dφ of a pair whose two answers were wrongly treated as one."""
     if slip == "through":
         return row(scorer, phi, np.asarray(x) - np.asarray(y))
     weights, bias, head = phi[:12].reshape(3, 4), phi[12:16], phi[16:]
@@ -205,7 +205,7 @@ def of_the_report(objective, phi, wrong):
 
 
 def of_the_blocks(objective, phi, wrong):
-    """Return the same without differences: a block is wrong if it is not the objective's own."""
+    """Return the diagnoses without differences: a block is wrong if it differs from the objective's own."""
     shapes, right, parts = objective.scorer.shapes, objective(phi)[1], objective.scorer.unpack
     differs = {name: not np.allclose(parts(wrong)[name], parts(right)[name], rtol=1e-8) for name in shapes}
     found = diagnose(wrong, right, shapes, differs, objective, phi)
@@ -239,7 +239,7 @@ def test_every_wrong_gradient_gets_the_right_diagnosis_and_none_a_wrong_one(diag
 
 @pytest.mark.parametrize("kind", SCORERS)
 def test_the_gradient_computed_here_passes_without_a_slip(kind):
-    """The sums over pairs above are right, so that each slip alone makes them wrong."""
+    """The sums over pairs above are right, so it is the slip alone that makes them wrong."""
     for extras in EXTRAS:
         objective, phi = problem(kind, extras, 0)
         right = gradient(objective, phi, None)
@@ -276,7 +276,7 @@ def test_a_gradient_that_fits_no_mistake_gets_no_diagnosis(rng):
     ],
 )
 def test_without_an_objective_arithmetic_is_tried(change, words):
-    """The function is of unknown origin: only its loss and its gradient are known."""
+    """Here the origin of the function is unknown; only its loss and its gradient are given."""
     phi = np.array([0.3, -1.0, 2.0, 0.7, -0.2, 1.1])
 
     def function(at):

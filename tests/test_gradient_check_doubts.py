@@ -44,7 +44,7 @@ def test_wrong_gradients_of_an_mlp_pass_at_zero_which_is_why_not_to_check_there(
 
 
 def test_a_constant_is_noticed():
-    """Its gradient of 0 is right, but probably not intended, and the report says so."""
+    """The gradient 0 of a constant loss is right, but probably not intended, and the report says so."""
     report = bt.check_gradient(lambda phi: (3.0, np.zeros(2)), [1.0, 2.0])
     assert report.passed
     assert "the loss is the same number at every phi that was tried" in repr(report)
@@ -92,7 +92,7 @@ def test_noise_is_a_note_not_a_verdict():
 
 
 def test_the_last_digit_may_differ_from_call_to_call(rng):
-    """It may, for instance, if threads add in another order. The gradient still passes."""
+    """The last digit may differ, for instance if threads add in another order. The gradient still passes."""
 
     def last_digit(phi):
         return float(phi @ phi), 2 * phi * (1 + 2.3e-16 * rng.integers(0, 2, phi.size))
@@ -101,7 +101,7 @@ def test_the_last_digit_may_differ_from_call_to_call(rng):
 
 
 def test_a_gradient_that_depends_on_earlier_calls_cannot_be_checked(rng):
-    """It returns the same loss but two gradients at one phi: a sum was not reset, or random numbers were drawn."""
+    """The loss is the same but the gradients differ at one phi: a sum was not reset, or random numbers were drawn."""
     kept = [np.zeros(2)]
 
     def accumulating(phi):
@@ -139,7 +139,7 @@ def test_a_large_loss_is_no_excuse(size):
 @pytest.mark.parametrize("factor", [-1.0, 0.0, 1.5])
 @pytest.mark.parametrize("size", [2e4, 1e6, 1e8])
 def test_a_steep_loss_is_no_excuse(factor, size):
-    """With large features at phi = 0 the loss bends within the step. That is not mistaken for a kink."""
+    """With large features at phi = 0, the loss bends within the step. This is not mistaken for a kink."""
     rng = np.random.default_rng(0)
     objective = bt.Objective(bt.LinearScorer(3), bt.PreferencePairs(*size * rng.normal(size=(2, 30, 3))))
     assert bt.check_gradient(objective, np.zeros(3)).passed

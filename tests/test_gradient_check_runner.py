@@ -89,7 +89,7 @@ def test_an_answer_that_cannot_become_an_array_is_a_line_in_the_report():
 
 
 def test_prints_are_suppressed_and_numpy_warnings_are_notes(capsys):
-    """A function that prints is called a hundred times, and its prints would bury the report."""
+    """A function that prints is called a hundred times, and what it prints would bury the report."""
 
     def talking(phi):
         print("here")
@@ -124,7 +124,7 @@ def test_the_line_named_is_in_the_users_code():
 
 
 def test_extreme_numbers_cause_no_warnings_or_notes():
-    """The check raises nothing under np.errstate(all="raise"), and has nothing to say of a huge or a constant loss."""
+    """The check raises nothing under np.errstate(all="raise"), and adds no note for a huge or a constant loss."""
     with np.errstate(all="raise"):
         assert bt.check_gradient(lambda w: (float(np.exp(-w @ w)), -2 * w * np.exp(-w @ w)), [8.5, -8.5]).passed
     assert "NumPy warned" not in repr(bt.check_gradient(lambda w: (1e50 * float(w @ w), 2e50 * w), [1.0, 2.0]))
@@ -134,7 +134,7 @@ def test_extreme_numbers_cause_no_warnings_or_notes():
 @pytest.mark.full
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system cannot interrupt")
 def test_a_call_that_catches_the_alarm_is_stopped_and_other_alarms_continue():
-    """A bare except in an endless loop does not help the function; an alarm that was set before is still set."""
+    """An endless loop with a bare except is still stopped, and an alarm that was set before is still set."""
 
     def stubborn(phi):
         while True:

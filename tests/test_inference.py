@@ -14,7 +14,7 @@ from bradley_terry.inference import connected_groups, covariance, strong_compone
 
 
 def reachable(n: int, pairs: bt.PreferencePairs) -> np.ndarray:
-    """Return who reaches whom through wins, (n, n), by Warshall's algorithm. Every item reaches itself."""
+    """Return which item reaches which through wins, (n, n), by Warshall's algorithm. Every item reaches itself."""
     reaches = np.eye(n, dtype=bool)
     t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
     w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
@@ -30,7 +30,7 @@ def reachable(n: int, pairs: bt.PreferencePairs) -> np.ndarray:
 
 
 def test_citations_have_the_published_estimates_and_errors_in_three_identifications() -> None:
-    """Stigler's citation table (Agresti 2002, p. 448): MLE, standard errors, and deviances to the printed digits."""
+    """Estimates, errors and deviances of the citations are those of Agresti 2002, p. 448, to the printed digits."""
     counts = np.reshape(
         [714, 33, 320, 284, 730, 425, 813, 276, 498, 68, 1072, 325, 221, 17, 142, 188], (4, 4), order="F"
     )
@@ -73,7 +73,7 @@ def test_covariance_of_one_item_is_zero() -> None:
 
 
 def test_components_of_small_tournaments_by_hand() -> None:
-    """A cycle is one group; a ladder has one group for each item, strongest first; a tie joins; islands stay apart."""
+    """A cycle is one group. A ladder has one group per item, strongest first. A tie joins, and islands stay apart."""
     pairs = bt.PreferencePairs
     assert strong_components(pairs([0, 1, 2], [1, 2, 0])) == [[0, 1, 2]]
     assert strong_components(pairs([2, 1], [1, 0])) == [[2], [1], [0]]
@@ -84,13 +84,13 @@ def test_components_of_small_tournaments_by_hand() -> None:
 
 
 def test_components_that_cannot_be_compared_are_ordered_by_their_smallest_item() -> None:
-    """4 beats 0 and 1 beats 2; 3 met nobody. Of the groups that nobody left can beat, the smallest item comes first."""
+    """4 beats 0, 1 beats 2, and 3 met nobody. Of the groups that no remaining one beats, the smallest item is first."""
     pairs = bt.PreferencePairs([4, 1], [0, 2], feature_names=list("abcde"))
     assert strong_components(pairs) == [[1], [2], [3], [4], [0]]
 
 
 def test_connected_groups_of_small_tournaments_by_hand() -> None:
-    """Who won plays no part; a pair without weight connects nothing; an item that met nobody is a group."""
+    """It does not matter who won. A pair of weight 0 connects nothing, and an item that met nobody is a group."""
     pairs = bt.PreferencePairs
     assert connected_groups(pairs([2, 1], [1, 0])) == 1
     assert connected_groups(pairs([0, 2], [1, 3])) == 2
@@ -103,7 +103,7 @@ def test_connected_groups_of_small_tournaments_by_hand() -> None:
 
 
 def test_integer_weights_are_repeated_rows_in_standard_errors(rng) -> None:
-    """Standard errors read weights as counts."""
+    """Standard errors treat weights as counts."""
     c, r = rng.normal(size=(2, 80, 3))
     w = rng.integers(1, 5, 80)
     rows = np.repeat(np.arange(80), w)
@@ -159,7 +159,7 @@ def test_components_and_their_order_are_those_of_the_transitive_closure(games) -
 
 
 def test_components_and_connections_honour_labels_and_weights(rng) -> None:
-    """On 60 random tournaments with ties, lost pairs and pairs without weight, as by the transitive closure."""
+    """On 60 random tournaments with ties, losses and pairs without weight, they agree with the transitive closure."""
     for _ in range(60):
         n, m = int(rng.integers(2, 9)), int(rng.integers(1, 14))
         weights = rng.integers(0, 2, m)
@@ -224,7 +224,7 @@ def test_components_of_two_thousand_separated_players_take_no_time(rng) -> None:
 
 @pytest.mark.full
 def test_components_of_a_million_pairs_take_seconds(rng) -> None:
-    """200,000 items and 1,000,000 pairs: linear time, whether all items are separated or most form one group."""
+    """With 200,000 items and 1,000,000 pairs, time is linear, whether or not most items form one group."""
     a, b = rng.integers(200_000, size=(2, 1_000_000))
     before = time.process_time()
     assert len(strong_components(bt.PreferencePairs(np.minimum(a, b), np.maximum(a, b) + 1))) == 200_001
@@ -247,7 +247,7 @@ def test_directions_that_the_data_leave_open_have_no_standard_error() -> None:
 
 
 def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
-    """References, levels, and scorers and pairs of the wrong kind are named."""
+    """The message names wrong references and levels, and scorers and pairs of the wrong kind."""
     table = bt.fit(bt.TableScorer(3), bt.PreferencePairs([0, 1, 2], [1, 2, 0], feature_names=["a", "b", "c"]))
     linear = bt.fit(bt.LinearScorer(2), random_pairs(bt.LinearScorer(2)))
     for call in (table.standard_errors, table.estimates, table.covariance):
@@ -270,7 +270,7 @@ def test_bad_requests_are_refused_in_one_sentence(random_pairs) -> None:
 
 
 def test_names_are_still_offered_by_evaluation() -> None:
-    """Code that imports them from where they used to be keeps working."""
+    """Code that imports them from their old module keeps working."""
     from bradley_terry import evaluation
 
     assert evaluation.strong_components is strong_components

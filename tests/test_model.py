@@ -1,4 +1,4 @@
-"""The reward model: its rewards, margins and summary, and that its file is safe, stable and complete."""
+"""The reward model: its rewards, margins and summary, and a file that is safe, stable and complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model(request, random_pairs) -> bt.RewardModel:
 
 
 def test_model_says_what_its_parameters_say() -> None:
-    """Rewards, their difference as a probability, and named parameters, by hand."""
+    """Rewards, their difference as a probability, and named parameters agree with a calculation by hand."""
     pairs = bt.PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0], feature_names=["strong", "weak"])
     model = bt.fit(bt.TableScorer(2), pairs)
     # 3 wins of 4: the margin is log 3, shared evenly
@@ -39,7 +39,7 @@ def test_model_says_what_its_parameters_say() -> None:
 
 
 def test_history_has_its_named_columns(model) -> None:
-    """All columns have one length, the steps start at 0, and without validation its loss is NaN."""
+    """All columns have the same length, the steps start at 0, and without validation its loss is NaN."""
     assert tuple(model.history) == HISTORY
     assert len({len(column) for column in model.history.values()}) == 1
     assert model.history["step"][0] == 0
@@ -74,7 +74,7 @@ def bare_model(**options) -> bt.RewardModel:
 
 
 def test_outcome_follows_from_converged_unless_given_and_never_contradicts_it() -> None:
-    """Old code says only ``converged``; a member or its phrase is taken; a contradiction is refused."""
+    """Old code gives only ``converged``. A member or its phrase is accepted, and a contradiction is refused."""
     assert bare_model(converged=True).outcome is Outcome.CONVERGED
     assert bare_model(converged=False).outcome is Outcome.STEP_LIMIT
     assert bare_model(converged=True, outcome=Outcome.STOPPED_EARLY).outcome is Outcome.STOPPED_EARLY
@@ -89,7 +89,7 @@ def test_outcome_follows_from_converged_unless_given_and_never_contradicts_it() 
 
 
 def test_every_outcome_comes_back_from_a_file_and_old_files_have_none(tmp_path) -> None:
-    """A file from before there were outcomes is read, and its outcome follows from ``converged``."""
+    """A file from before outcomes existed is read, and its outcome follows from ``converged``."""
     path = tmp_path / "m"
     for outcome in Outcome:
         bare_model(converged=outcome.is_success, outcome=outcome).save(path)
@@ -103,7 +103,7 @@ def test_every_outcome_comes_back_from_a_file_and_old_files_have_none(tmp_path) 
 
 
 def test_summary_shows_what_was_fitted_how_it_ended_and_the_estimates() -> None:
-    """A table in words and numbers, strongest item first; the same from a file."""
+    """The summary has words and a table, strongest item first. It is the same for a model from a file."""
     pairs = bt.PreferencePairs([1, 1, 1, 0], [0, 0, 0, 1], feature_names=["weak", "strong"])
     model = bt.fit(bt.TableScorer(2), pairs)
     lines = model.summary().splitlines()
@@ -136,7 +136,7 @@ def test_summary_works_for_every_scorer_and_from_a_file(model, tmp_path) -> None
 
 
 def test_summary_shows_at_most_twenty_rows_largest_z_first(random_pairs) -> None:
-    """Of 23 weights the three that are the least standard errors from zero are only counted."""
+    """Of 23 weights, the three that are closest to zero in standard errors are only counted."""
     model = bt.fit(bt.LinearScorer(23), random_pairs(bt.LinearScorer(23), 200), l2=0.1)
     rows = [line for line in model.summary().splitlines() if line.startswith("feature ")][1:]
     z = np.abs(model.phi / model.standard_errors())
@@ -322,7 +322,7 @@ def test_truncated_and_flipped_files_are_refused_or_read_correctly(tmp_path, eve
 
 
 def test_features_of_a_wrong_shape_are_refused() -> None:
-    """The error names the shape that the scorer expects."""
+    """The message names the shape that the scorer expects."""
     model = bt.fit(bt.LinearScorer(2), bt.PreferencePairs([[1.0, 2]], [[0.0, 1]]), l2=1)
     with pytest.raises(ValueError, match=r"^features: expected shape \(n, 2\)"):
         model.reward([1.0, 2.0])

@@ -1,4 +1,4 @@
-"""The lessons stay up to date: they run, their solutions pass, their outputs are current, and they keep the template.
+"""The lessons stay up to date: they run, their solutions pass, their outputs are current, and they follow the template.
 
 The tests that run a lesson are in the full tier. The others only read the files, as JSON: importing nbformat takes
 seconds.
@@ -63,7 +63,7 @@ def fresh(name: str):
 
 @pytest.fixture(scope="session")
 def jupyter() -> None:
-    """Skip where a lesson cannot be run. Compile the kernels first: a lesson would report that on stderr."""
+    """Skip a test if lessons cannot be run. Compile the kernels first, since a lesson would report that on stderr."""
     for module in ("nbformat", "nbclient", "ipykernel", "ipywidgets"):
         pytest.importorskip(module, reason=f"{module} is not installed")
     bt.warmup()

@@ -34,7 +34,7 @@ def evaluation(model, pairs) -> bt.Evaluation:
 
 
 def test_margins_give_the_shares_of_both_sides() -> None:
-    """Two of eight margins are on the wrong side, five on the right, one is exactly 0."""
+    """Of eight margins, two are on the wrong side, five on the right side, and one is exactly 0."""
     said = words(drawn("plot_margins").ax)
     assert "wrong side: 25.0%" in said
     assert "right side: 62.5%" in said
@@ -42,7 +42,7 @@ def test_margins_give_the_shares_of_both_sides() -> None:
 
 
 def test_gradient_norm_writes_each_number_where_there_are_few_steps() -> None:
-    """Two digits down to a hundredth, then one digit and the power of ten."""
+    """Norms down to a hundredth have two digits. Smaller ones have one digit and a power of ten."""
     assert words(drawn("plot_gradient_norm").ax).split() == ["8.6", "0.25", "1e−3", "2e−10"]
     many = {"step": np.arange(50), "gradient_norm": 0.5 ** np.arange(50)}
     assert words(plots.plot_gradient_norm(many)) == ""
@@ -62,7 +62,7 @@ def test_loss_and_gradient_are_the_formulas() -> None:
 
 
 def test_tangent_touches_the_loss_with_its_slope() -> None:
-    """The tangent at Δ = 1.5 passes through (1.5, .201413) with slope -.182426; None draws none."""
+    """The tangent at Δ = 1.5 passes through (1.5, .201413) with slope -.182426. With None there is no tangent."""
     with_it = plots.plot_loss_and_gradient(tangent_at=1.5)
     (tangent,) = [line for line in with_it.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 2]
     (x0, y0), (x1, y1) = tangent.get_xydata()
@@ -73,7 +73,7 @@ def test_tangent_touches_the_loss_with_its_slope() -> None:
 
 
 def test_loss_curve_shows_training_held_out_and_log_two() -> None:
-    """Training is solid green, held-out dashed black, and the line of knowing nothing is at log 2."""
+    """Training is solid green, held-out is dashed black, and a line at log 2 is the loss of knowing nothing."""
     ax = drawn("plot_loss_curve").ax
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), np.stack([HISTORY["step"], HISTORY["loss"]], axis=1))
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), HISTORY["validation_loss"])
@@ -107,7 +107,7 @@ def test_loss_curve_leaves_out_a_validation_that_is_not_there(validation) -> Non
 
 
 def test_loss_curve_marks_the_lowest_held_out_loss_if_it_is_not_the_last() -> None:
-    """A held-out loss that rises again is overfitting: a square at step 1, where it was .62, and its number."""
+    """If the held-out loss rises again (overfitting), a square and a number mark the lowest one, .62 at step 1."""
     ax = plots.plot_loss_curve({**HISTORY, "validation_loss": [np.log(2), 0.62, 0.64, 0.7]})
     assert "lowest 0.620" in words(ax)
     assert "held-out 0.700" in words(ax)
@@ -134,7 +134,7 @@ def test_end_labels_do_not_overlap() -> None:
 
 
 def test_gradient_norm_is_drawn_on_a_logarithmic_axis(model) -> None:
-    """Of a history and of a model alike; a gradient of exactly 0 is left out and breaks nothing."""
+    """Both a history and a model can be drawn. A gradient of exactly 0 is left out without an error."""
     ax = drawn("plot_gradient_norm").ax
     np.testing.assert_array_equal(ax.lines[0].get_xydata().T, [HISTORY["step"], HISTORY["gradient_norm"]])
     assert ax.get_yscale() == "log"
@@ -187,7 +187,7 @@ def test_margins_of_an_evaluation_are_those_that_were_evaluated(evaluation, mode
     ],
 )
 def test_margins_of_any_size_have_an_edge_at_zero(margins) -> None:
-    """A single pair, equal pairs, tiny and huge margins: few bars, one edge at 0, nothing lost."""
+    """For one pair, equal pairs, and tiny or huge margins, there are few bars, one edge at 0, and no pair is lost."""
     bars = plots.plot_margins(margins).patches
     assert sum(bar.get_height() for bar in bars) == len(margins)
     assert sum(bar.get_x() == 0 for bar in bars) == 1
@@ -196,7 +196,7 @@ def test_margins_of_any_size_have_an_edge_at_zero(margins) -> None:
 
 
 def test_reliability_points_are_the_bins_that_hold_pairs() -> None:
-    """Each bin with pairs is a point at (predicted, observed), its area growing with its share."""
+    """Each bin with pairs is a point at (predicted, observed), whose area grows with its share."""
     ax = drawn("plot_reliability").ax
     full = BINS.weight > 0
     np.testing.assert_array_equal(
@@ -207,7 +207,7 @@ def test_reliability_points_are_the_bins_that_hold_pairs() -> None:
 
 
 def test_reliability_draws_the_interval_of_each_bin(evaluation) -> None:
-    """A vertical line from low to high end at the predicted probability, all of it inside the axes."""
+    """A vertical line at the predicted probability shows the whole interval, inside the axes."""
     ax = plots.plot_reliability(evaluation)
     table = evaluation.reliability
     full = table.weight > 0
@@ -221,13 +221,13 @@ def test_reliability_draws_the_interval_of_each_bin(evaluation) -> None:
 
 
 def test_reliability_keeps_a_hopeless_bin_in_sight() -> None:
-    """A favourite that always lost is at 0, far below 1/2, and still inside the axes."""
+    """A bin whose favourites always lost is at 0, far below 1/2, and still inside the axes."""
     ax = plots.plot_reliability(reliability([-1.0, -1.0, 2.0]))
     assert ax.get_ylim()[0] < 0
 
 
 def test_weights_with_an_interval_around_zero_are_hollow() -> None:
-    """Of two weights the first is surely negative and filled, the second may be 0 and is hollow."""
+    """The first of two weights is surely negative, and filled. The second may be 0, and is hollow."""
     ax = drawn("plot_weights").ax
     points = [line for line in ax.lines if line.get_marker() == "o"]
     assert [point.get_markerfacecolor() for point in points] == [plots.EMPIRICAL, "white"]
@@ -238,7 +238,7 @@ def test_weights_with_an_interval_around_zero_are_hollow() -> None:
 
 
 def test_weights_without_intervals_are_points() -> None:
-    """Intervals may be left out."""
+    """The intervals may be left out."""
     assert len(plots.plot_weights(["a"], [1.0]).lines) == 2
 
 
@@ -255,12 +255,12 @@ def test_weights_without_intervals_are_points() -> None:
     ],
 )  # fmt: skip
 def test_moved_plots_are_still_offered(name, module) -> None:
-    """Pictures of the lessons and of the benchmark moved, and ``plots`` still has them."""
+    """The plots of the lessons and of the benchmark have moved, but ``plots`` still offers them."""
     assert getattr(plots, name) is getattr(importlib.import_module(f"bradley_terry.{module}"), name)
 
 
 def test_unknown_names_are_attribute_errors() -> None:
-    """So that hasattr and import say what they should."""
+    """An AttributeError lets hasattr and import work as usual."""
     with pytest.raises(AttributeError, match="has no attribute 'plot_nothing'"):
         _ = plots.plot_nothing
 

@@ -1,4 +1,4 @@
-"""What the report says is true, and said in the words that fit the data."""
+"""What the report says is true, in words that suit the data."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ def test_strength_is_weight_times_typical_difference(travellers):
 
 
 def test_table_is_listed_strongest_first(journals):
-    """Items by reward, with standard errors of rewards that sum to zero."""
+    """Items are listed by reward, with standard errors of rewards that sum to zero."""
     weights = weights_by_strength(*journals)
     assert [w.name for w in weights] == ["JRSS-B", "Biometrika", "JASA", "Comm Statist"]
     assert weights[0].standard_error == pytest.approx(0.05304699, abs=5e-9)  # expected.csv of the citations
     p = bt.preference_probability(weights[0].estimate, weights[-1].estimate)
-    assert f"gives JRSS-B a probability of {p:.0%} to be chosen over Comm Statist." in report_on(*journals)
+    assert f"gives JRSS-B a probability of {p:.0%} of being chosen over Comm Statist." in report_on(*journals)
 
 
 def test_training_loss_of_the_report_has_no_penalty_in_it():
-    """With l2 the last line of the fit's table is the mean loss of the pairs, comparable with log 2."""
+    """With l2, the last line of the table of the fit is the mean loss of the pairs, comparable with log 2."""
     pairs = bt.datasets.travel_modes()
     model = bt.fit(bt.LinearScorer(6), pairs, l2=0.05)
     mean_loss = model.evaluate(pairs, n_bootstrap=1).mean_loss
@@ -67,7 +67,7 @@ def test_training_loss_of_the_report_has_no_penalty_in_it():
     said = report_on(model, pairs)
     assert f"{mean_loss:.6f}" in said
     assert "L2 penalty of 0.05" in said
-    assert "the penalty is left out of the loss" in said
+    assert "The loss does not include the penalty" in said
 
 
 # ----------------------------------------------------------------------------------------------------------- example
@@ -90,15 +90,15 @@ def test_example_knows_whom_the_person_preferred(label: float, sentence: str):
 @pytest.mark.parametrize(
     ("label", "sentences"),
     [
-        (1.0, ["In this contest, a was chosen over b.", "agrees with the result."]),
-        (0.2, ["In this contest, b was chosen over a.", "disagrees with the result."]),
-        (0.5, ["In this contest, a met b.", "The contest was a tie."]),
+        (1.0, ["In this comparison, a was chosen over b.", "agrees with the result."]),
+        (0.2, ["In this comparison, b was chosen over a.", "disagrees with the result."]),
+        (0.5, ["In this comparison, a met b.", "The comparison was a tie."]),
     ],
 )
-def test_example_of_a_contest_names_its_items(label: float, sentences: list[str]):
-    """It says who was chosen over whom, and never calls the result a person's."""
-    contests = bt.PreferencePairs([0, 0, 1], [1, 1, 0], feature_names=["a", "b"])
-    model = bt.fit(bt.TableScorer(2), contests)
+def test_example_of_a_comparison_names_its_items(label: float, sentences: list[str]):
+    """The example says which item was chosen over which, and does not mention a person."""
+    comparisons = bt.PreferencePairs([0, 0, 1], [1, 1, 0], feature_names=["a", "b"])
+    model = bt.fit(bt.TableScorer(2), comparisons)
     said = example_in_words(model, bt.PreferencePairs([0], [1], labels=[label], feature_names=["a", "b"]))
     assert all(sentence in said for sentence in sentences)
     assert "person" not in said
@@ -106,13 +106,13 @@ def test_example_of_a_contest_names_its_items(label: float, sentences: list[str]
 
 
 def test_example_that_cannot_be_told_apart_says_so():
-    """With a margin of exactly zero the model neither agrees nor disagrees."""
+    """With a margin of exactly zero, the model neither agrees nor disagrees."""
     model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.8, 0.4]))
     assert "cannot tell the two apart" in example_in_words(model, bt.PreferencePairs([[1.0]], [[1.0]]))
 
 
 def test_example_takes_the_target_margin_into_account():
-    """Probability and loss are those of Δ - m, and both margins are named."""
+    """The probability and the loss are those of Δ - m, and both margins are named."""
     model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.9, 0.1]))
     said = example_in_words(model, bt.PreferencePairs([[1.0]], [[0.0]], target_margins=[2.0]))
     z = np.log(9) - 2
@@ -122,7 +122,7 @@ def test_example_takes_the_target_margin_into_account():
 
 
 def test_example_has_the_margin_that_is_evaluated():
-    """What both answers share cancels before it is weighted: the two rewards, rounded at 1e16, would not do."""
+    """What both answers share cancels before it is weighted. Rewards of 1e16, rounded, would lose the margin."""
     shared, own = np.full((1, 3), 1e16), np.array([[2.0, 0.0, -2.0]])
     pair = bt.PreferencePairs(shared + own, shared)
     both = bt.PreferencePairs(
@@ -137,8 +137,8 @@ def test_example_has_the_margin_that_is_evaluated():
 # ------------------------------------------------------------------------------------------------------------- words
 
 
-def test_contests_are_not_called_prompts(journals):
-    """Citations are contests between items in matchups: there is no prompt, no answer and no person."""
+def test_comparisons_are_not_called_prompts(journals):
+    """Citations are comparisons of items in matchups; there is no prompt, no answer and no person."""
     captions = {
         name: (name, "Of all pairs, an answer to a prompt agrees with the person.")
         for name in ("loss_curve", "margins")
@@ -146,39 +146,39 @@ def test_contests_are_not_called_prompts(journals):
     said = report_on(*journals, figures=captions) + judgement(
         journals[0].evaluate(journals[1], n_bootstrap=50), journals[1]
     )
-    assert "3,727 contests between 4 items in 6 matchups of two items, stored in 12 rows with weights." in said
+    assert "3,727 comparisons between 4 items in 6 matchups of two items, stored in 12 rows with weights." in said
     assert said.count("an item to a matchup agrees with the result.") == 2
     assert not re.search("prompt|answer|person|pairs", said)
     counts = [int(n.replace(",", "")) for n in re.findall(r"^\| 0\.\d\d–\d\.\d\d \| +([\d,]+) \|", said, re.MULTILINE)]
     assert sum(counts) == 2 * 3727
 
 
-def test_contests_with_prompts_of_their_own_keep_them(rng):
-    """Two models that answer the same prompts are items, and the prompts are real ones."""
+def test_comparisons_with_prompts_of_their_own_keep_them(rng):
+    """If the items are models that answer the same prompts, the report speaks of prompts."""
     a = rng.integers(3, size=40)
     b = (a + rng.integers(1, 3, size=40)) % 3
     pairs = bt.PreferencePairs(a, b, prompts=np.arange(40) // 2)
     said = report_on(bt.fit(bt.TableScorer(3), pairs, l2=0.1), pairs)
-    assert "resamples whole prompts" in said
-    assert "40 contests between 3 items." in said
+    assert "resampling whole prompts" in said
+    assert "40 comparisons between 3 items." in said
     assert "matchup" not in said
     alone = bt.PreferencePairs(a, b)
-    assert "resamples whole contests" in report_on(bt.fit(bt.TableScorer(3), alone, l2=0.1), alone)
+    assert "resampling whole comparisons" in report_on(bt.fit(bt.TableScorer(3), alone, l2=0.1), alone)
 
 
 def test_held_out_is_one_word_everywhere():
-    """The history's column is called validation_loss, but the report says held out."""
+    """The column of the history is called validation_loss, but the report says held out."""
     training, held_out = bt.datasets.travel_modes().split(seed=1)
     model = bt.fit(bt.LinearScorer(6), training, validation=held_out, method="gradient_descent", max_steps=3)
     said = report_on(model, training, held_out)
-    assert "504 pairs (168 prompts). The other 126 pairs (42 prompts) were held out" in said
+    assert "504 pairs (168 prompts). The remaining 126 pairs (42 prompts) were held out" in said
     assert "held-out loss" in said
     assert "validation" not in said
     assert "held out pairs" not in said
 
 
 def test_report_shows_the_figures_it_is_given(travellers):
-    """Each figure stands in its own section, with its title and caption."""
+    """Each figure is in its own section, with its title and caption."""
     figures = {name: (f"Title of {name}", f"Caption of {name}.") for name in ("loss_curve", "margins", "reliability")}
     sections = report_on(*travellers, figures=figures).split("\n## ")
     for name, section in (("loss_curve", "Fit"), ("margins", "How good"), ("reliability", "Is its confidence")):
@@ -188,43 +188,44 @@ def test_report_shows_the_figures_it_is_given(travellers):
 
 
 def test_report_says_what_is_not_certain():
-    """Few prompts, features that never differ, a fit without a minimum: each gets its sentence."""
+    """Few prompts, features that never differ and a fit without a minimum each get a sentence."""
     pairs = bt.PreferencePairs([[1.0, 5.0], [2.0, 5.0]], [[0.0, 5.0], [0.0, 5.0]], feature_names=["a", "b"])
     with pytest.warns(bt.ConvergenceWarning, match="no finite minimum"):
         model = bt.fit(bt.LinearScorer(2), pairs)
     said = report_on(model, pairs)
     assert "**The fit did not converge**" in said
     assert "these are not estimates" in said
-    assert "rests on only 2 prompts" in said
+    assert "is based on only 2 prompts" in said
     assert "1 feature is left out, since the answers of a pair never differ in it." in said
     assert "The fit of this model did not converge" in judgement(model.evaluate(pairs), pairs, model=model)
 
 
 def test_report_says_that_early_stopping_is_optimistic():
-    """The held-out pairs chose the step that was kept, which is marked, so they are not quite a fair test of it."""
+    """The kept step is marked. The held-out pairs chose it, so they do not test it quite fairly."""
     training, held_out = bt.datasets.travel_modes().split(seed=1)
     model = bt.fit(bt.MLPScorer(6, 4), training, validation=held_out, standardise=True, patience=3, learning_rate=0.1)
     said = report_on(model, training, held_out)
     best = int(np.argmin(model.history["validation_loss"]))
     assert "The fit stopped early" in said
-    assert f"was no lower in the {len(model.history['step']) - 1 - best} passes over the data after it" in said
+    assert f"was no lower in the {len(model.history['step']) - 1 - best} passes over the data that followed" in said
     assert f"| {model.history['step'][best]} (kept)" in said
     assert "slightly optimistic" in said
 
 
 def test_report_on_an_mlp_says_where_to_look_instead():
-    """An MLP has no weights that could be read one by one."""
+    """The weights of an MLP have no meaning one by one."""
     pairs = bt.datasets.travel_modes().subset(np.arange(12))
     model = bt.fit(bt.MLPScorer(6, 2), pairs, max_steps=1)
     assert "--scorer linear" in report_on(model, pairs)
 
 
 def test_report_stays_a_table_whatever_the_names():
-    """A bar in a name does not end its cell, and items without names go by their numbers."""
+    """A bar in a name does not end its cell, and items without names are called by their numbers."""
     pairs = bt.PreferencePairs([[1.0], [0.0]], [[0.0], [1.0]], labels=[0.8, 0.4], feature_names=["a|b"])
     assert "\n| a\\|b" in report_on(bt.fit(bt.LinearScorer(1), pairs), pairs)
-    contests = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
-    assert "In this contest, item 0 was chosen over item 1." in report_on(bt.fit(bt.TableScorer(3), contests), contests)
+    comparisons = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
+    model = bt.fit(bt.TableScorer(3), comparisons)
+    assert "In this comparison, item 0 was chosen over item 1." in report_on(model, comparisons)
 
 
 def test_long_lists_are_cut_and_counted(rng):
@@ -239,7 +240,7 @@ def test_long_lists_are_cut_and_counted(rng):
 
 
 def test_judgement_shows_quality_and_calibration(travellers):
-    """``evaluate`` prints loss beside log 2 and the bins of the reliability diagram."""
+    """``evaluate`` prints the loss beside log 2, and the bins of the reliability diagram."""
     model, pairs = travellers
     said = judgement(model.evaluate(pairs))
     assert "0.6931 = log 2" in said

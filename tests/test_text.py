@@ -1,4 +1,4 @@
-"""Text features can be counted by hand, are the same on every machine, of order one, and fast."""
+"""Text features can be counted by hand, are the same on every machine, are of order one, and are fast."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_names_and_columns_agree() -> None:
 
 
 def test_features_of_an_answer_do_not_depend_on_other_answers() -> None:
-    """An answer among others has the same features as alone, so nothing is learnt from the data."""
+    """An answer has the same features among others as alone, so nothing is learnt from the data."""
     prompts, answers = ["a b", "c", ""], ["A b c.", "", "Sorry!\n- x"]
     together = text_features(prompts, answers)
     for row, prompt, answer in zip(together, prompts, answers, strict=True):

@@ -1,4 +1,4 @@
-"""``train`` as a Python function, and what the other verbs offer to Python."""
+"""``train`` as a Python function, and the functions behind the other verbs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run() -> TrainingRun:
 
 @pytest.fixture
 def undrawn(monkeypatch):
-    """Leave out the figures, and record what they would have been drawn of."""
+    """Do not draw figures, but record what they would show."""
     drawn = []
     monkeypatch.setattr("bradley_terry.figures.model_figures", lambda *args, **rest: drawn.append((args, rest)) or [])
     return drawn
@@ -38,7 +38,7 @@ def test_train_is_offered_at_the_top():
 
 
 def test_train_fits_splits_and_evaluates(run):
-    """The run holds what one would get step by step: split, fit, evaluate."""
+    """The run holds the same results as splitting, fitting and evaluating step by step."""
     training, held_out = bt.datasets.travel_modes().split(0.2)
     model = bt.fit(bt.LinearScorer(6), training, validation=held_out)
     assert run.name == "travel-modes"
@@ -100,7 +100,7 @@ def test_drawn_margins_are_the_evaluated_ones(data, undrawn, tmp_path):
 
 
 def test_train_takes_paths_names_and_pairs(tmp_path):
-    """The same pairs give the same model, however they are given; a scorer object is as good as its name."""
+    """The same pairs give the same model however they are given, and so do a scorer and its name."""
     pairs = bt.datasets.citations()
     bt.datasets.save_pairs(pairs, tmp_path / "journals.npz")
     by_path, by_text, given = train(tmp_path / "journals.npz"), train(str(tmp_path / "journals.npz")), train(pairs)
@@ -121,7 +121,7 @@ def test_mlp_is_standardised_unless_told_otherwise(standardise):
 
 
 def test_example_can_be_left_out(run):
-    """Then neither the report nor the dict has it, and all the rest is the same."""
+    """Without the example, the report and the dict lack it, and everything else is the same."""
     without = train(example=False)
     assert without.example == ""
     assert without.to_dict()["example"] is None
@@ -134,9 +134,9 @@ def test_example_can_be_left_out(run):
         ({"scorer": "forest"}, r"^scorer: expected 'linear', 'mlp', 'table' or a scorer, got 'forest'"),
         ({"data": "citations", "scorer": "mlp"}, r"^scorer: expected data with features for the scorer mlp, but cit"),
         ({"scorer": "table"}, r"^scorer: expected data with item numbers for the scorer table, but travel-modes holds"),
-        ({"hidden": 3}, r"^hidden: expected only with the scorer mlp, got it with the scorer linear"),
+        ({"hidden": 3}, r"^hidden: expected only with the scorer mlp, got the scorer linear"),
         ({"scorer": "mlp", "hidden": 2.5}, r"^hidden: expected a whole number of at least 1, got 2.5"),
-        ({"data": "citations", "standardise": True}, r"^standardise: expected only for features"),
+        ({"data": "citations", "standardise": True}, r"^standardise: expected data with features"),
         ({"seed": "3"}, r"^seed: expected a whole number of at least 0, got '3'"),
         ({"method": "lbfgs"}, r"^method: expected one of newton, gradient_descent, adam, got 'lbfgs'"),
         ({"backend": "cuda"}, r"^backend: expected"),
@@ -145,7 +145,7 @@ def test_example_can_be_left_out(run):
     ],
 )
 def test_train_refuses_in_one_sentence(arguments, words):
-    """The argument is named as it is called in Python."""
+    """The message names the argument as it is called in Python."""
     with pytest.raises((ValueError, FileNotFoundError), match=words) as refused:
         train(**arguments)
     assert "\n" not in str(refused.value)
@@ -165,7 +165,7 @@ def test_train_refuses_an_existing_folder_before_the_work(tmp_path, monkeypatch)
 
 
 def test_data_that_ship_are_found_by_name_unless_a_file_has_it(tmp_path, monkeypatch):
-    """A file called citations is the file; a folder of that name is not in the way."""
+    """A file called citations takes precedence over the data set, but a folder of that name does not."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "citations").mkdir()
     assert find_data("citations").pairs.n_items == 4
@@ -198,7 +198,7 @@ def test_items_are_matched_by_name():
 
 
 def test_pairs_that_do_not_match_are_refused():
-    """Another kind of scorer, an unknown item, other features or another order of them."""
+    """Pairs for another kind of scorer, with an unknown item, or with other or reordered features are refused."""
     table = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1, 0], [1, 0, 1], feature_names=["a", "b"]))
     linear = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(np.eye(2), np.eye(2)[::-1], feature_names=["x", "y"]))
     features = bt.PreferencePairs([[1.0, 2.0]], [[0.0, 1.0]], feature_names=["y", "x"])

@@ -1,8 +1,8 @@
 """The command line: ``bradley-terry VERB``.
 
 Each verb is a module of this folder: train, evaluate, check, demo, course, figures, bench and doctor. A Python function
-such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints. ``report``
-writes what was found in words, and ``parser`` puts the arguments of all verbs together.
+such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints the result.
+``report`` describes a result in words, and ``parser`` collects the arguments of all verbs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 if all went well. 1 if a check failed, or if the output was closed while we were writing to it. 2 if the verb
-        could not do its job; then one sentence on stderr says why. 130 after Ctrl-C.
+        could not do its job; one sentence on stderr then says why. 130 after Ctrl-C.
     """
     from .parser import make_parser
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bradley-terry: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has closed it, as ``head`` does
+    except BrokenPipeError:  # the program that reads our output has closed it, as ``head`` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _sentence(error: Exception, options: Sequence[str]) -> str:
-    """Return what went wrong in one line; an argument that is an option of this verb is called as the user wrote it."""
+    """Describe the error in one line. An argument that is also an option of this verb is named with its two dashes."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     sentence = " ".join(str(error).split())

@@ -18,19 +18,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--only",
         nargs="+",
         metavar="GROUP",
-        help="any of pair-loss, growth, linear, linear-fit, table-fit, mlp, cold-start (default: all)",
+        help="what to measure: any of pair-loss, growth, linear, linear-fit, table-fit, mlp, cold-start (default: all)",
     )
     parser.add_argument(
-        "--small", action="store_true", help="use small sizes: takes seconds, and shows only that everything runs"
+        "--small", action="store_true", help="use small sizes; this takes seconds and only shows that everything runs"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the times of the pair loss, as SVG and PNG")
+    parser.add_argument(
+        "--figure", type=Path, metavar="PATH", help="draw a figure of the pair-loss times, as SVG and PNG"
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
     if find_spec("numba") is None:
-        raise ModuleNotFoundError("bench measures the compiled kernels and needs numba: python -m pip install numba")
+        raise ModuleNotFoundError("bench measures the compiled kernels, so it needs numba: python -m pip install numba")
     if arguments.figure is not None:  # refused now, not after minutes of measuring
         if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
             raise ValueError(f"figure: expected a file name that ends in .svg or .png, got {arguments.figure}")

@@ -1,4 +1,4 @@
-"""``bradley-terry check``: check the gradients of the package, or your own from a file."""
+"""``bradley-terry check``: check the gradients of the package, or your own gradient from a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_own_gradients", "load_function"]
 
-SUMMARY = "check gradients: those of the package, or your own from a file"
+SUMMARY = "check the gradients of the package, or your own gradient from a file"
 EXAMPLE = "bradley-terry check my_file.py:my_gradient --scorer linear"
 
 
@@ -32,17 +32,20 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         metavar="FILE:FUNCTION",
         help="your own function: f(weights, chosen, rejected) returns the gradient; with --scorer mlp, f(parameters, "
-        "chosen, rejected) returns a dict of arrays like parameters",
+        "chosen, rejected) returns a dict of arrays with the names and shapes of parameters",
     )
     parser.add_argument(
-        "--scorer", choices=["linear", "mlp", "table"], help="default: all; for your own function, linear"
+        "--scorer",
+        choices=["linear", "mlp", "table"],
+        help="scorer whose gradient is checked (default: all of them, or linear for your own function)",
     )
     parser.add_argument(
         "--against",
         nargs="+",
         action="extend",
         choices=["numerical", "autograd", "jax", "torch"],
-        help="what to compare the package's gradients with: finite differences or a library (default: numerical)",
+        help="what to compare the package's gradients with: finite differences (numerical) or a library "
+        "(default: numerical)",
     )
     parser.add_argument(
         "--activation", choices=["tanh", "relu"], help="with --scorer mlp: activation of your own MLP (default: tanh)"
@@ -53,18 +56,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Check gradients and print a report on each; the status is 1 if one is wrong."""
     if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
-        raise ValueError("museum: expected alone, since it checks neither your gradients nor ours")
+        raise ValueError("museum: expected no other options, since it checks neither your gradients nor ours")
     if arguments.activation and (arguments.target is None or arguments.scorer != "mlp"):
         raise ValueError("activation: expected only together with FILE:FUNCTION and --scorer mlp")
     if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
         raise ValueError(
-            "FILE:FUNCTION: expected with --scorer linear or mlp and no --against; the checks of the course are used"
+            "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since the course's checks are used for it"
         )
     if arguments.museum:
         from ..course.museum import EXHIBITS
 
         for exhibit in EXHIBITS:
-            print(f"{exhibit}\n\n  looks well: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
+            print(f"{exhibit}\n\n  looks right: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
         return 0
     if arguments.target is not None:
         from ..course.check import gradient
@@ -88,7 +91,7 @@ def check_own_gradients(
     Parameters
     ----------
     scorer : "linear", "mlp", "table", optional
-        All of them unless given; the MLP with each of its activations.
+        By default all of them, the MLP with each of its activations.
     against : str or sequence of str
         What to compare with, as in ``check_gradient``.
 
@@ -104,7 +107,7 @@ def check_own_gradients(
     items = rng.integers(6, size=23)
     w, t, m = rng.uniform(0.5, 3, 23), rng.uniform(size=23), rng.normal(size=23)
     features = PreferencePairs(chosen, rejected, weights=w, labels=t, target_margins=m)
-    contests = PreferencePairs(items, (items + 1) % 6, weights=w, labels=t, target_margins=m)
+    comparisons = PreferencePairs(items, (items + 1) % 6, weights=w, labels=t, target_margins=m)
     scorers: dict[str, list[Scorer]] = {
         "linear": [LinearScorer(4)],
         "mlp": [MLPScorer(4, 5, "tanh"), MLPScorer(4, 5, "relu")],
@@ -115,18 +118,18 @@ def check_own_gradients(
     found: dict[Scorer, GradientReport] = {}
     for kind in scorers if scorer is None else [scorer]:
         for one in scorers[kind]:
-            objective = Objective(one, contests if kind == "table" else features, l2=0.3)
+            objective = Objective(one, comparisons if kind == "table" else features, l2=0.3)
             found[one] = check_gradient(objective, rng.normal(size=one.n_parameters), against=against)
     return found
 
 
 def load_function(target: str) -> Callable[..., object]:
-    """Return the function that FILE:FUNCTION names. The file is executed, as ``import`` would do.
+    """Return the function that FILE:FUNCTION names. The file is executed, as by ``import``.
 
     Raises
     ------
     ValueError
-        If there is no such file or function, or if the file raises an error; then its line is named.
+        If there is no such file or function, or if the file raises an error; the message then names the line.
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
@@ -137,10 +140,11 @@ def load_function(target: str) -> Callable[..., object]:
         raise ValueError(f"{file}: there is no such file")
     spec = spec_from_file_location("learners_file", file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{target}: expected a Python file, whose name ends in .py")
+        raise ValueError(f"{target}: expected a Python file with a name that ends in .py")
     module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # as import does: dataclasses look there
-    sys.path.insert(0, str(Path(file).resolve().parent))  # the file may import others from its folder, also later
+    sys.modules[spec.name] = module  # as import does; dataclasses look the module up there
+    # The file may import others from its folder, even later, when the function is called.
+    sys.path.insert(0, str(Path(file).resolve().parent))
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a learner's file may raise anything
@@ -150,6 +154,8 @@ def load_function(target: str) -> Callable[..., object]:
         raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise ValueError(f"{target}: there is no {name} in this file, but {', '.join(there) or 'no function at all'}")
+        raise ValueError(
+            f"{target}: this file has no function {name}; it has {', '.join(there) or 'no functions at all'}"
+        )
     function: Callable[..., object] = getattr(module, name)
     return function

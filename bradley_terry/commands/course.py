@@ -15,14 +15,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--folder", type=Path, metavar="FOLDER", help="folder for your working copies (default: bradley_terry_course)"
     )
     parser.add_argument("--lesson", type=int, metavar="N", help="lesson to open (default: the first)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address, and open no browser")
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     parser.add_argument(
-        "--port", type=int, metavar="N", help="port for JupyterLab (default: 8888, or the next one that is free)"
+        "--port", type=int, metavar="N", help="port for JupyterLab (default: 8888, or the next free one)"
     )
     parser.add_argument(
-        "--progress", action="store_true", help="list which of your exercises pass, and do not start JupyterLab"
+        "--progress", action="store_true", help="list which of your exercises pass, without starting JupyterLab"
     )
-    parser.add_argument("--check", action="store_true", help="run the original lessons and report what is wrong")
+    parser.add_argument("--check", action="store_true", help="run the original lessons and report any problems")
     parser.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
 
 
@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
     if folder is None:  # inside a folder of lessons, use that folder
         folder = Path() if (Path() / notebooks.RECORD).exists() else Path("bradley_terry_course")
     if arguments.progress:
-        print("The results of your exercises, as you last ran and saved them:")
+        print("The results of your exercises when you last ran and saved them:")
         for name, verdicts in notebooks.progress(folder).items():
             n_passed = sum(status == "passed" for _, status in verdicts)
             print(f"{name}: {n_passed} of {len(verdicts)} passed")

@@ -1,4 +1,4 @@
-"""What the argument DATA of ``train`` and ``evaluate`` stands for: a file, a data set that ships, or pairs."""
+"""Find the data that ``train`` and ``evaluate`` are given: a file, a data set of the package, or pairs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SHIPPED = ("travel-modes", "citations", "baseball")
 """The data sets that ship with the package: the functions of ``datasets``, with a dash for the underscore."""
 
 DATA_HELP = (
-    "a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, or one of "
+    "a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, or one of the data sets "
     f"{', '.join(SHIPPED)}"
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Preference pairs with a name, and the texts they were made from, if they were made from texts."""
+    """Preference pairs with a name and, if they were made from texts, with these texts."""
 
     name: str
     pairs: PreferencePairs
@@ -45,7 +45,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     FileNotFoundError
         If there is no such file and no data set of that name.
     ValueError
-        If the file cannot be read as preference pairs; the sentence names the line.
+        If the file cannot be read as preference pairs; the message names the line.
     """
     from .. import datasets
 
@@ -55,7 +55,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
-        raise FileNotFoundError(f"{data}: there is no such file; the data sets that ship are {', '.join(SHIPPED)}")
+        raise FileNotFoundError(f"{data}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}")
     if path.name.lower().removesuffix(".gz").endswith(".jsonl"):
         texts = datasets.read_texts(path)
         return Data(name_of(data), texts.to_pairs(), texts)
@@ -63,12 +63,12 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
 
 
 def name_of(data: str | Path | PreferencePairs) -> str:
-    """Return a short name for the data: that of the file without its endings, or "pairs"."""
+    """Return a short name for the data: the name of the file without its endings, or "pairs"."""
     return "pairs" if isinstance(data, PreferencePairs) else Path(data).name.split(".")[0] or "run"
 
 
 def check_writable(folder: Path) -> None:
-    """Raise PermissionError if this folder cannot be made or written to, before any work is done for it."""
+    """Raise PermissionError, before any work is done, if this folder cannot be created or written to."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise PermissionError(f"{there}: cannot be written to; choose another folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-SUMMARY = "show the loss on a projector: one page with four scenes, in a browser"
+SUMMARY = "show the loss on a projector: a page with four scenes, in a browser"
 EXAMPLE = "bradley-terry demo --scene shift"
 SCENES = ("loss", "shift", "confidence", "expected")
 
@@ -14,7 +14,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``demo``."""
     parser.add_argument("--scene", choices=SCENES, help="scene to begin with (default: loss)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="save the page as an .html file, say on a USB stick, and open nothing"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="save the page as an .html file, for example on a USB stick, and do not open it",
     )
 
 
@@ -26,5 +29,5 @@ def run(arguments: Namespace) -> int:
         print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene)}")
         return 0
     address, opened = projector.show(arguments.scene)
-    print(f"Opened {address}" if opened else f"No browser could be opened here; open this page in one: {address}")
+    print(f"Opened {address}" if opened else f"No browser could be opened. Open this page in your browser: {address}")
     return 0

@@ -1,4 +1,4 @@
-"""``bradley-terry doctor``: say what is installed, and check in about a second that it works."""
+"""``bradley-terry doctor``: list what is installed, and check in about a second that it works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..scorers import MLPScorer
 
 __all__ = ["examine"]
 
-SUMMARY = "say what is installed, and check that it works"
+SUMMARY = "list what is installed, and check that it works"
 EXAMPLE = "bradley-terry doctor"
 
 NEEDED = ("numpy", "numba", "matplotlib", "tqdm", "threadpoolctl")
@@ -47,8 +47,10 @@ def examine() -> tuple[str, bool]:
         threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
         lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER}")
     else:
-        lines.append("compiled kernels: none, since numba is not installed; all but bench works, more slowly")
-    checks = {"the loss at the margins 0 and 1.5 is 0.693147 and 0.201413": _known_values}
+        lines.append(
+            "compiled kernels: none, since numba is not installed; everything except bench works, but more slowly"
+        )
+    checks = {"the losses at the margins 0 and 1.5 are 0.693147 and 0.201413": _known_values}
     if has_kernels:
         checks["the compiled kernels and NumPy give the same loss and gradient"] = _backends_agree
     checks["the gradient of an MLP agrees with finite differences"] = _gradient_is_right

@@ -59,21 +59,21 @@ def load_model(path: str | Path) -> RewardModel:
 def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") -> PreferencePairs:
     """Return these pairs with their items numbered as the model numbers them.
 
-    A file of contests numbers its items in the order of their names. If it does not hold all the items that the model
-    was trained on, its numbers differ from those of the model; the names tell which item is which. Features must have
-    the names and the order of the model's.
+    A file of comparisons numbers its items in the order of their names. If it does not hold all the items that the
+    model was trained on, its numbers differ from those of the model, so the items are matched by name. Features must
+    have the same names as those of the model, in the same order.
 
     Parameters
     ----------
     model : RewardModel
     pairs : PreferencePairs
     name : str
-        What the pairs are called in an error.
+        Name of the pairs in error messages.
 
     Raises
     ------
     ValueError
-        If the pairs are not for this kind of scorer, have other features, or hold an item that the model has not seen.
+        If the pairs do not suit this kind of scorer, have other features, or hold an item that the model has not seen.
     """
     if pairs.is_items != isinstance(model.scorer, TableScorer):
         raise ValueError(f"{name}: expected pairs for {model.scorer}, got {pairs}")

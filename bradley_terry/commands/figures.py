@@ -1,4 +1,4 @@
-"""``bradley-terry figures``: draw the figures of the course."""
+"""``bradley-terry figures``: draw the figures of the course again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ EXAMPLE = "bradley-terry figures --out figures"
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``figures``."""
     parser.add_argument(
-        "--out", type=Path, default=Path("figures"), metavar="FOLDER", help="folder to write them to (default: figures)"
+        "--out",
+        type=Path,
+        default=Path("figures"),
+        metavar="FOLDER",
+        help="folder to write the figures to (default: figures)",
     )
 
 

@@ -29,21 +29,21 @@ class Weight:
 
     @property
     def z(self) -> float | None:
-        """The estimate divided by its standard error, or None if that is unknown or zero."""
+        """The estimate divided by its standard error, or None if the standard error is unknown or zero."""
         if self.standard_error is None or self.standard_error == 0:
             return None
         return self.estimate / self.standard_error
 
     def to_dict(self) -> dict[str, object]:
-        """Return name and numbers, ready for JSON."""
+        """Return the name and the numbers, ready for JSON."""
         return asdict(self)
 
 
 def weights_by_strength(model: RewardModel, pairs: PreferencePairs) -> list[Weight]:
-    """Return what the model learned, by name, the strongest first; an empty list for an MLP.
+    """Return the named weights of a model, strongest first, or an empty list for an MLP.
 
     A weight alone says little, since it depends on the units of its feature. Its strength is |weight| times the root
-    mean square of the difference between the two answers: how far this feature typically moves the margin.
+    mean square of the difference between the two answers. It tells how far this feature typically moves the margin.
     """
     if not isinstance(model.scorer, LinearScorer | TableScorer):
         return []
@@ -74,7 +74,7 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     model : RewardModel
     pair : PreferencePairs of length 1
     texts : (prompt, chosen, rejected), optional
-        Quoted, shortened, if the answers are texts.
+        If the answers are texts, they are quoted, and shortened if they are long.
     """
     margins = model.margins(pair)
     margin = float(margins[0])
@@ -91,14 +91,14 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
         lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
     elif pair.is_items:
         first, second = (chosen, rejected) if t >= 0.5 else (rejected, chosen)
-        head = f"In this contest, {first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
+        head = f"In this comparison, {first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
     elif pair.prompts is not None:
         head = f"For prompt {pair.prompts[0]}, the model"
     shifted = "" if z == margin else f", or {z:+.2f} after subtracting the target margin"
     lines.append(
         f"{head} gives {chosen} the reward {r_chosen:.2f} and {rejected} {r_rejected:.2f}. The margin is "
         f"{margin:+.2f}{shifted}, which gives {chosen} a probability of {percent(float(sigmoid(z)))}. "
-        f"{_verdict(margin, t, pair)} The loss of this {'contest' if pair.is_items else 'pair'} is "
+        f"{_verdict(margin, t, pair)} The loss of this {'comparison' if pair.is_items else 'pair'} is "
         f"{loss:{'.3f' if loss >= 0.001 else '.1e'}} nats; a coin flip would cost {math.log(2):.3f}."
     )
     if isinstance(model.scorer, LinearScorer):
@@ -117,9 +117,9 @@ def _item(model: RewardModel, number: int) -> str:
 
 
 def _verdict(margin: float, t: float, pair: PreferencePairs) -> str:
-    """Say whether the model ranks the two as the person, or the result of the contest, did."""
+    """Say whether the model agrees with the person or, for items, with the result of the comparison."""
     if t == 0.5:
-        return "The contest was a tie." if pair.is_items else "The person called it a tie."
+        return "The comparison was a tie." if pair.is_items else "The person called it a tie."
     if margin == 0:
         return "The model cannot tell the two apart."
     agrees = "agrees" if (margin > 0) == (t > 0.5) else "disagrees"
@@ -127,7 +127,7 @@ def _verdict(margin: float, t: float, pair: PreferencePairs) -> str:
 
 
 def percent(p: float) -> str:
-    """Return a probability in words that never claim certainty.
+    """Write a probability in percent, without ever claiming certainty.
 
     Examples
     --------

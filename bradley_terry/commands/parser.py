@@ -1,4 +1,4 @@
-"""The arguments of all verbs, and what is said about one that is wrong.
+"""The arguments of all verbs, and the messages about wrong ones.
 
 A verb is a module with four names: ``SUMMARY`` and ``EXAMPLE`` for its help, ``add_arguments(parser)``, and
 ``run(arguments)``, which does the work and returns the exit status. Importing this module imports neither Matplotlib
@@ -30,12 +30,12 @@ class _HelpFormatter(HelpFormatter):
 
 
 class Parser(ArgumentParser):
-    """An argument parser whose verbs report their own mistakes, with their own usage and the nearest right word."""
+    """An argument parser that answers a mistake with the usage of the verb and suggests the closest known word."""
 
     def parse_known_args(  # type: ignore[override]  # argparse has overloads for other kinds of namespaces
         self, args: Sequence[str] | None = None, namespace: Namespace | None = None
     ) -> tuple[Namespace, list[str]]:
-        """Parse as usual, but refuse what is unknown here, instead of leaving that to the top-level parser."""
+        """Parse as usual, but refuse unknown arguments here instead of leaving them to the top-level parser."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self._refuse(unknown)
@@ -60,7 +60,7 @@ class Parser(ArgumentParser):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean …?" with the known word that is nearest to this one, or nothing if none is near.
+    """Return "; did you mean …?" with the known word that is closest to this one, or "" if none is close.
 
     Examples
     --------

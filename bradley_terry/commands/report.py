@@ -22,22 +22,22 @@ from .learned import Weight, example_in_words, percent, weights_by_strength
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
-FEW_PROMPTS = 30  # a share found on 30 prompts is known only to about ± 0.15
+FEW_PROMPTS = 30  # a share estimated from 30 prompts is known only to about ± 0.15
 MOST_WEIGHTS = 20  # rows of the table of weights
 
 
 @dataclass(frozen=True)
 class _Nouns:
-    """What the data are called: pairs of answers to prompts, or contests between items."""
+    """What to call the data: pairs of answers to prompts, or comparisons of items."""
 
     pair: str = "pair"
     prompt: str = "prompt"
     answer: str = "answer"
     outcome: str = "choice"
-    counted: bool = False  # the weight of a row is its number of contests
+    counted: bool = False  # the weight of a row is its number of comparisons
 
     def n(self, evaluation: Evaluation) -> int:
-        """Return the number of pairs or contests."""
+        """Return the number of pairs or comparisons."""
         return int(evaluation.total_weight) if self.counted else evaluation.n_pairs
 
     def size(self, evaluation: Evaluation) -> str:
@@ -46,15 +46,15 @@ class _Nouns:
         return size if self.prompt == self.pair else f"{size} ({_count(evaluation.n_prompts, self.prompt)})"
 
     def reworded(self, caption: str) -> str:
-        """Return the caption of a figure, which speaks of pairs of answers to prompts, in these nouns."""
+        """Return the caption of a figure with "pair", "prompt" and "answer" replaced by these nouns."""
         nouns = {"pair": self.pair, "prompt": self.prompt, "answer": self.answer}
-        if self.pair == "contest":
+        if self.pair == "comparison":
             nouns["the person"] = "the result"
         return re.sub(rf"\b({'|'.join(nouns)})(?=s?\b)", lambda found: nouns[found[0]], caption)
 
 
 def _nouns(pairs: PreferencePairs | None) -> _Nouns:
-    """Return what to call these pairs. The prompt of a contest is usually just the names of its two items."""
+    """Return what to call these pairs. The prompt of a comparison is usually just the names of its two items."""
     if pairs is None or not pairs.is_items:
         return _Nouns()
     low, high = np.minimum(pairs.chosen, pairs.rejected), np.maximum(pairs.chosen, pairs.rejected)
@@ -63,9 +63,9 @@ def _nouns(pairs: PreferencePairs | None) -> _Nouns:
     if len(names) == n_prompts == len(np.unique(matchup * n_prompts + pairs.prompt_index)):
         prompt = "matchup"
     else:
-        prompt = "contest" if n_prompts == n_rows else "prompt"
+        prompt = "comparison" if n_prompts == n_rows else "prompt"
     counted = pairs.weights is not None and bool((pairs.weights == np.floor(pairs.weights)).all())
-    return _Nouns("contest", prompt, "item", "outcome", counted)
+    return _Nouns("comparison", prompt, "item", "outcome", counted)
 
 
 def markdown(
@@ -85,14 +85,14 @@ def markdown(
     ----------
     model : RewardModel
     name : str
-        Of the data.
+        Name of the data.
     training : PreferencePairs
     training_evaluation, held_out_evaluation : Evaluation
         The latter is None if no pairs were held out.
     weights : sequence of Weight
         See ``weights_by_strength``.
     example : str
-        See ``example_in_words``; left out if empty.
+        See ``example_in_words``. If it is empty, this section is left out.
     figures : mapping from name to (title, caption), optional
         Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
     """
@@ -148,7 +148,7 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
     n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
     total = sum(e.total_weight for e in both)
     if training.is_items:
-        text = f"{_count(n, 'contest')} between {_count(training.n_items, 'item')}"
+        text = f"{_count(n, 'comparison')} between {_count(training.n_items, 'item')}"
         text += f" in {_count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
         text += f", stored in {_count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
     else:
@@ -158,7 +158,8 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
         text += f". The model was fitted to all of these {nouns.pair}s; none were held out."
     else:
         text += f". The model was fitted to {nouns.size(fitted)}. "
-        text += f"The other {nouns.size(held_out)} were held out to test it."
+        verb = "was" if nouns.n(held_out) == 1 else "were"
+        text += f"The remaining {nouns.size(held_out)} {verb} held out to test it."
     n_identical = sum(e.n_identical for e in both)
     if n_identical:
         row = "row" if nouns.counted else nouns.pair
@@ -172,7 +173,7 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
 def _fit(model: RewardModel, nouns: _Nouns) -> str:
     history = model.history
     n = len(history["step"])
-    # The recorded loss has the penalty in it; without, it can be compared with the held-out loss and with log 2.
+    # The recorded loss includes the penalty. Without it, the loss can be compared with the held-out loss and log 2.
     losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
     held_out = not np.isnan(history["validation_loss"]).any()
     keeps_best = held_out and model.method != "newton" and model.outcome is not Outcome.DIVERGED
@@ -189,15 +190,15 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
         since = "passes over the data" if model.method == "adam" else "steps"
         text += (
             f". The fit stopped early: the held-out loss was lowest at step {history['step'][kept]:.0f} and was no "
-            f"lower in the {n - 1 - kept} {since} after it, so the parameters of that step were kept."
+            f"lower in the {n - 1 - kept} {since} that followed, so the parameters of that step were kept."
         )
     elif model.converged:
         text += f". The fit converged: {_message(model)}."
     else:
         text += f". **The fit did not converge**: {_message(model)}."
-    note = f"Loss and accuracy are averages over the training {nouns.pair}s"
-    note += f", the held-out loss over the held-out {nouns.pair}s" if held_out else ""
-    note += "; the penalty is left out of the loss" if model.l2 else ""
+    note = f"The loss and the accuracy are averages over the training {nouns.pair}s"
+    note += f"; the held-out loss is an average over the held-out {nouns.pair}s" if held_out else ""
+    note += ". The loss does not include the penalty" if model.l2 else ""
     note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}. At the minimum of the loss, the gradient is zero."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
 
@@ -224,13 +225,13 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
         f"accuracy is the share of {nouns.pair}s in which the chosen {nouns.answer} has the higher reward"
     )
     if any(evaluation.accuracy_interval for evaluation in columns.values()):
-        note += f"; in brackets is its 95 % bootstrap interval, which resamples whole {nouns.prompt}s"
+        note += f"; the brackets show its 95 % bootstrap interval, found by resampling whole {nouns.prompt}s"
     note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score is "
     note += "better."
     fewest = min(columns, key=lambda column: columns[column].n_prompts)
     if columns[fewest].n_prompts < FEW_PROMPTS:
         rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
-        note += f" The column “{fewest}” rests on only {rest_on}, so its numbers are uncertain."
+        note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
@@ -267,10 +268,11 @@ def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
     return (
         f"## Is its confidence justified?\n\n{grid}\n\n"
         f"In each {nouns.pair}, the {nouns.answer} with the higher reward is the model's favourite. The table sorts "
-        f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite; “observed” is the "
-        "share in which the favourite was chosen, with its 95 % interval. If the confidence is justified, “observed” "
-        "is close to “mean predicted”, and the interval contains it in most rows. The mean difference of the two over "
-        f"all {nouns.pair}s is the calibration error, {evaluation.ece:.3f}."
+        f"the {where} {nouns.pair}s by the probability that the model predicted for its favourite. The "
+        "column “observed” gives the share in which the favourite was chosen, with its 95 % interval. If the "
+        "confidence is justified, “observed” is close to “mean predicted”, and the interval contains “mean predicted” "
+        f"in most rows. The calibration error, {evaluation.ece:.3f}, is the mean distance between the two columns "
+        f"over all {nouns.pair}s."
     )
 
 
@@ -278,7 +280,7 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
     head = "## What did it learn?"
     if not weights:
         return (
-            f"{head}\n\nThe weights of a hidden layer cannot be read one by one. To see which features matter, fit a "
+            f"{head}\n\nThe weights of a hidden layer have no meaning one by one. To see which features matter, fit a "
             "linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
@@ -286,25 +288,25 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
     return f"{head}\n\n{_weights(weights, model.converged, shared_prompts=shared_prompts)}"
 
 
-STOPPED = " The fit did not converge, so these are not estimates, but the values at which it stopped."
+STOPPED = " The fit did not converge, so these are not estimates, only the values at which it stopped."
 
 
 def _rewards(weights: Sequence[Weight], converged: bool) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
     known = weights[0].standard_error is not None
     rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
-    note = "Rewards are in log-odds. Only their differences are determined by the data; here they sum to zero."
+    note = "Rewards are in log-odds. The data determine only their differences; here the rewards sum to zero."
     if known:
-        note += " The standard error and z = reward / standard error are those of the distance from the average item."
+        note += " The standard error is that of the difference from the average item. z is reward / standard error."
     else:
-        note += " There are no standard errors, since these contests leave some difference of rewards undetermined."
+        note += " There are no standard errors, since these comparisons leave some difference of rewards undetermined."
     if len(weights) > MOST_WEIGHTS:
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
     note += "" if converged else STOPPED
     if known and converged and len(weights) > 1:
         first, last = weights[0], weights[-1]
         p = percent(float(sigmoid(first.estimate - last.estimate)))
-        note += f"\n\nIn words: the model gives {first.name} a probability of {p} to be chosen over {last.name}."
+        note += f"\n\nIn words: the model gives {first.name} a probability of {p} of being chosen over {last.name}."
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 
 
@@ -314,16 +316,16 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
     shown = active[:MOST_WEIGHTS]
     rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w), f"{w.strength:.3f}"] for w in shown]
     note = (
-        "One unit more of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
-        "square) difference between the two answers: how far the feature usually moves the margin."
+        "One more unit of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
+        "square) difference between the two answers. It tells how far the feature usually moves the margin."
     )
     if weights[0].standard_error is None:
         note += " There are no standard errors, since these pairs leave some direction of the parameters undetermined."
     else:
-        note += " z is weight / standard error; if it is between −2 and 2, the true weight may well be zero."
+        note += " z is weight / standard error. If it is between −2 and 2, the true weight may well be zero."
         if shared_prompts:
-            note += " The standard errors treat pairs as independent; pairs of the same prompt are not, so the true "
-            note += "uncertainty is somewhat larger."
+            note += " The standard errors treat all pairs as independent, but pairs of the same prompt are not, so the "
+            note += "true uncertainty is somewhat larger."
     if len(active) > len(shown):
         note += f" {_are(len(active) - len(shown), 'weaker feature')} not shown, but saved in model.npz."
     if len(weights) > len(active):
@@ -335,7 +337,7 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
     sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
     if sure is not None and converged:
         often = "more" if sure.estimate > 0 else "less"
-        note += f"\n\nIn words: with all else equal, the answer with more “{sure.name}” is chosen {often} often."
+        note += f"\n\nIn words: all else being equal, the answer with more “{sure.name}” is chosen {often} often."
     return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
 
 
@@ -354,7 +356,7 @@ def _are(n: int, noun: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table with aligned columns, the first to the left and numbers to the right."""
+    """Return a Markdown table with aligned columns: the first to the left, the others to the right."""
     rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     columns = list(zip(head, *rows, strict=True))
     widths = [max(3, *(len(cell) for cell in column)) for column in columns]

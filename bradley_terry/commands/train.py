@@ -42,7 +42,7 @@ class TrainingRun:
     Attributes
     ----------
     name : str
-        Of the data.
+        Name of the data.
     model : RewardModel
     training, held_out : PreferencePairs
         ``held_out`` is None if all pairs were used for the fit.
@@ -50,7 +50,7 @@ class TrainingRun:
     weights : list of Weight
         What the model learned, the strongest first; empty for an MLP, whose weights have no names.
     example : str
-        One pair, explained in words; empty if it was not asked for.
+        One pair, explained in words; empty if no example was asked for.
     seed : int
     folder : Path, optional
         Where the run was saved.
@@ -109,7 +109,7 @@ class TrainingRun:
         Raises
         ------
         ValueError
-            If the folder exists, unless ``force`` allows to overwrite these files in it.
+            If the folder exists and ``force`` is False. With ``force``, these files in it are overwritten.
         OSError
             If the folder cannot be written to.
         """
@@ -169,7 +169,7 @@ def train(
     out: str | Path | None = None,
     force: bool = False,
 ) -> TrainingRun:
-    """Fit a reward model to preference pairs, evaluate it on pairs that were held out, and explain what it learned.
+    """Fit a reward model to preference pairs, evaluate it on held-out pairs, and explain what it learned.
 
     ``print(train())`` shows the report that ``bradley-terry train`` prints.
 
@@ -178,19 +178,19 @@ def train(
     data : str, Path or PreferencePairs
         A file that ``load_pairs`` reads, one of "travel-modes", "citations" and "baseball", or the pairs themselves.
     scorer : "linear", "mlp", "table" or a scorer, optional
-        "table" for item numbers and "linear" for features, unless given.
+        By default "table" for item numbers and "linear" for features.
     hidden, activation : int and "tanh" or "relu", optional
-        Of the MLP: 32 and "tanh" unless given.
+        Hidden units and activation of the MLP; by default 32 and "tanh".
     method : "newton", "gradient_descent", "adam", optional
         As in ``fit``.
     standardise : bool, optional
-        Fit on features of mean 0 and variance 1. True for the MLP and False for others, unless given.
+        Scale the features to mean 0 and variance 1 for the fit. By default True for the MLP and False for the others.
     l2 : float, optional
-        Adds l2/2·|φ|² to the loss: 0 unless given, or 0.03 for texts.
+        Adds l2/2·|φ|² to the loss. By default 0, or 0.03 for texts.
     seed : int
-        Of the split, the initial φ and the mini-batches.
+        Seed of the split, the initial φ and the mini-batches.
     validation : float, optional
-        Share of the prompts to hold out, or 0 for none: 0.2 unless given, or 0 for items.
+        Share of the prompts to hold out; 0 holds out none. By default 0.2, or 0 for items.
     example : bool
         Explain one pair in words. The report then quotes its texts.
     progress : bool
@@ -198,7 +198,7 @@ def train(
     backend : str
         As in ``Objective``.
     out : str or Path, optional
-        Folder to save the run in; not saved unless given.
+        Folder to save the run in. By default the run is not saved.
     force : bool
         Overwrite the files of an earlier run in ``out``.
 
@@ -209,7 +209,7 @@ def train(
     Raises
     ------
     ValueError, TypeError, OSError
-        One sentence that names the argument, what was expected and what was got.
+        The message names the argument and says what was expected and what was found.
 
     Warns
     -----
@@ -226,7 +226,7 @@ def train(
     pairs, texts = found.pairs, found.texts
     scorer = _scorer(found.name if data is pairs else str(data), pairs, scorer, hidden, activation)
     if standardise and pairs.is_items:
-        raise ValueError("standardise: expected only for features, got it for item numbers")
+        raise ValueError("standardise: expected data with features, got item numbers")
     is_held_out = _held_out(pairs, validation, seed)
     training = pairs.subset(~is_held_out) if is_held_out.any() else pairs
     held_out = pairs.subset(is_held_out) if is_held_out.any() else None
@@ -269,7 +269,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "data", nargs="?", default="travel-modes", metavar="DATA", help=f"{DATA_HELP} (default: travel-modes)"
     )
     parser.add_argument(
-        "--scorer", choices=["linear", "mlp", "table"], help="default: table for contests of items, otherwise linear"
+        "--scorer",
+        choices=["linear", "mlp", "table"],
+        help="scorer to fit (default: table for comparisons of items, otherwise linear)",
     )
     parser.add_argument("--hidden", type=int, metavar="N", help="number of hidden units of the MLP (default: 32)")
     parser.add_argument("--activation", choices=["tanh", "relu"], help="activation of the MLP (default: tanh)")
@@ -281,7 +283,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--standardise",
         action=BooleanOptionalAction,
-        help="fit on features of mean 0 and variance 1 (default: only for the MLP)",
+        help="scale the features to mean 0 and variance 1 for the fit (default: only for the MLP)",
     )
     parser.add_argument(
         "--l2", type=float, metavar="L2", help="add the penalty L2/2·|phi|² to the loss (default: 0, or 0.03 for texts)"
@@ -291,25 +293,25 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="seed of the split, the start and the mini-batches (default: 0)",
+        help="seed of the split, the initial parameters and the mini-batches (default: 0)",
     )
     parser.add_argument(
         "--validation",
         type=float,
         metavar="SHARE",
-        help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for contests of items)",
+        help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for comparisons of items)",
     )
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
         default=BACKENDS[0],
-        help="what computes the loss: NumPy, the compiled kernels, or whichever is faster (default: auto)",
+        help="what computes the loss: numpy, the compiled kernels of numba, or the faster of the two (default: auto)",
     )
     parser.add_argument(
         "--no-example",
         dest="example",
         action="store_false",
-        help="leave out the example; use this if your texts must not be quoted in the report",
+        help="leave the example out of the report; use this if your texts must not be quoted",
     )
     parser.add_argument(
         "--out",
@@ -324,7 +326,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report."""
     out = arguments.out or _free_folder(name_of(arguments.data))
-    with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the place in our code
+    with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the line of our code
         warnings.simplefilter("always", ConvergenceWarning)
         result = train(
             arguments.data,
@@ -347,7 +349,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:
-        print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and its figures loss_curve,")
+        print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
         print("margins and reliability, each as SVG and PNG.")
     return 0
 
@@ -364,8 +366,8 @@ def _free_folder(name: str) -> Path:
 def _check_new(argument: str, folder: Path, force: bool) -> None:
     if folder.exists() and not force:
         raise ValueError(
-            f"{argument}: expected a new folder, got {folder}, which exists; choose another, or overwrite the files "
-            "in it (--force, or force=True in Python)"
+            f"{argument}: expected a new folder, got {folder}, which already exists; choose another one, or overwrite "
+            "its files with --force (force=True in Python)"
         )
 
 
@@ -379,11 +381,11 @@ def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray
 def _scorer(
     name: str, pairs: PreferencePairs, scorer: str | Scorer | None, hidden: int | None, activation: str | None
 ) -> Scorer:
-    """Return the scorer that was asked for, or refuse one that does not fit the pairs."""
+    """Return the scorer that was asked for, or refuse it if it does not suit the pairs."""
     kind = scorer or ("table" if pairs.is_items else "linear")
     for option, value in {"hidden": hidden, "activation": activation}.items():
         if kind != "mlp" and value is not None:
-            raise ValueError(f"{option}: expected only with the scorer mlp, got it with the scorer {kind}")
+            raise ValueError(f"{option}: expected only with the scorer mlp, got the scorer {kind}")
     if not isinstance(kind, str):
         return kind
     if kind not in {"linear", "mlp", "table"}:
@@ -395,7 +397,7 @@ def _scorer(
         used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
         if pairs.n_items > max(1000, 10 * used):
             raise ValueError(
-                f"{name}: expected items numbered from 0 on, found {used} of them and numbers up to {pairs.n_items - 1}"
+                f"{name}: expected items numbered from 0, found {used} items with numbers up to {pairs.n_items - 1}"
             )
         return TableScorer(pairs.n_items)
     if kind == "mlp":

@@ -66,7 +66,7 @@ mind_the_order()
 
 
 def prediction(question: str, answer: object) -> Report:
-    """Say whether a guess is right, and why. Nothing is recorded.
+    """Say whether a guess is right, and why. The guess is not recorded.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What all checks share: the report, and the comparison of numbers that recognises common mistakes.
+"""The parts that all checks share: the report, and the comparison of numbers that recognises common mistakes.
 
-The exercises import from here what they need to call a student's function as well.
+The exercises also import from here the functions that call a student's function.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ __all__ = [
 ]
 
 Student = Callable[..., object]
-Wrong = Iterable[tuple[str, ArrayLike]]  # common mistakes: a sentence, and the answer that this mistake gives
+Wrong = Iterable[tuple[str, ArrayLike]]  # common mistakes: a sentence, and the answer that the mistake gives
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
 LIMIT = 10.0  # seconds for one call
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
-RELATIVE = 1e-6  # allowed error: this share of the expected entry, plus a thousandth of it of the largest entry
+RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def check_values(
     time_limit: float,
     tolerance: float = RELATIVE,
 ) -> Report:
-    """Compare a function with the right one, case by case; ``wrong`` yields what the common mistakes would give."""
+    """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give."""
 
     def stages() -> None:
         can_be_called_with(function, cases[0][0], names)
@@ -171,7 +171,7 @@ def check_values(
                 answer = call(function, arguments, names, time_limit, note=note)
             except Stop as stop:
                 if k and stop.status == NOT_ATTEMPTED:  # it returned something in an earlier case
-                    raise Stop(FAILED, f"{note or 'on other data: '}it returns nothing") from None
+                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
                 raise
             want = np.asarray(right(*arguments), dtype=np.float64)
             got = real_numbers(answer, what, want.shape, note=note)
@@ -182,7 +182,7 @@ def check_values(
                 for words, value in wrong(*arguments):
                     other = np.asarray(value, dtype=np.float64)
                     if other.shape != got.shape or np.allclose(want, other, rtol=2 * close, atol=1e-9):
-                        continue  # on these data the mistake does not show
+                        continue  # on these data, the mistake does not show
                     if np.allclose(got, other, rtol=close, atol=1e-9):
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
@@ -225,5 +225,6 @@ def compare(
     if problems:
         words = names_of_mistakes(failed)
         named = [replace(problem, diagnosis=words.get(problem.parameter, problem.diagnosis)) for problem in problems]
-        what = "these entries are wrong, the worst of each:" if any(shapes.values()) else "the number is wrong:"
+        many = any(shapes.values())
+        what = "some entries are wrong; the worst one in each array:" if many else "the number is wrong:"
         raise WrongNumbers(f"{note}{what}", named)

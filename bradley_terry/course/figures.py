@@ -1,4 +1,4 @@
-"""The figures in the folder ``figures/``: for each its data, its drawing, and a caption that says what to see.
+"""The figures in the folder ``figures/``, each with its data, its drawing, and a caption that says what to see.
 
 The data come from the public functions of the package, the drawings from ``plots``. Everything random has a seed, so
 that ``build_figures`` writes the same bytes on every run.
@@ -65,13 +65,13 @@ CAPTIONS = {
     ),
     "02_loss_and_gradient": (
         "The loss of one pair falls as its margin Δ grows. Its slope −σ(−Δ) says how hard the pair pulls on its "
-        "rewards: with almost full force, −1, where the model is surely wrong, with half of it at Δ = 0, and hardly at "
-        "all where the model is surely right."
+        "rewards. The pull has almost its full force, −1, where the model is surely wrong. It has half of this force "
+        "at Δ = 0, and almost none where the model is surely right."
     ),
     "03_shift_invariance": (
-        "Left: adding the same number c to every reward does not change the loss, because only differences of rewards "
-        "enter. Right: multiplying every reward by α keeps the order of all answers, but changes the loss. At α = 0 "
-        "the model knows nothing; if α is too large, the model is too sure."
+        "Left: adding the same number c to every reward does not change the loss, because the loss depends only on "
+        "differences of rewards. Right: multiplying every reward by α keeps the order of all answers, but changes the "
+        "loss. At α = 0 the model knows nothing. If α is too large, the model is overconfident."
     ),
     "04_confidence_and_loss": (
         "Left: a choice costs the model little where it was confident and right, more where it was unsure, and most "
@@ -89,9 +89,10 @@ CAPTIONS = {
         "full force, and where the model is right and sure it is almost zero."
     ),
     "07_step_of_a_difference": (
-        "The error of a central difference against its step h. Right of the bend the step is too long, and the "
-        "truncation error grows like h². Left of it the step is too short: the rounding error of the function, about "
-        "1e-16, is divided by an ever smaller number. The best step lies between the two, near 1e-5."
+        "The error of a central difference against its step h. To the right of the bend, the step is too long, and "
+        "the truncation error grows like h². To the left of it, the step is too short: the rounding error of the "
+        "function, about 1e-16, is divided by a smaller and smaller number. The best step lies between the two, near "
+        "1e-5."
     ),
     "08_linear_and_mlp": (
         "Two models trained on the same 600 choices. Lines join answers of equal reward, in log-odds, dashed where the "
@@ -104,14 +105,14 @@ CAPTIONS = {
         "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
         "Δ = −88.7; for large Δ it loses digit after digit and in the end returns 0. Right: "
         "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. Beyond Δ = 88 the loss is smaller "
-        "than any float32 number of full precision, so 0 is not counted as an error there."
+        "than any float32 number with full precision, so 0 is not counted as an error there."
     ),
     "10_training_curve": (
-        "A linear scorer learns from the travel choices. It starts at log 2, the loss of knowing nothing. Both methods "
-        "stop when the largest entry of the gradient is below 0.001: Newton's method after 3 steps, gradient descent "
-        "after 255. The loss on held-out travellers falls together with the training loss, since six weights cannot "
-        "memorise the choices of 168 people. It ends below the training loss by chance: another split of the "
-        "travellers may give the opposite."
+        "A linear scorer learns from the travel choices. It starts at log 2, the loss of a model that knows nothing. "
+        "Both methods stop when the largest entry of the gradient is below 0.001: Newton's method after 3 steps, "
+        "gradient descent after 255. The loss on held-out travellers falls together with the training loss, since six "
+        "weights cannot memorise the choices of 168 people. It ends below the training loss by chance: another split "
+        "of the travellers may give the opposite."
     ),
 }
 
@@ -120,7 +121,7 @@ TITLES = {name: name[3:].replace("_", " ").capitalize().replace("mlp", "MLP") fo
 
 @dataclass(frozen=True)
 class EmpiricalAndExpected:
-    """Losses of a model that is too sure, on samples of growing size.
+    """Losses of an overconfident model on samples of growing size.
 
     Attributes
     ----------
@@ -175,7 +176,7 @@ def confidence_and_loss_figure() -> Figure:
 
 
 def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> EmpiricalAndExpected:
-    """Draw samples of preferences from known true margins, and compute the loss of a model that is too sure on each.
+    """Draw samples of preferences from known true margins, and compute the loss of an overconfident model on each.
 
     Parameters
     ----------
@@ -185,9 +186,9 @@ def empirical_and_expected_data(*, n_samples: int = 40, seed: int = 5) -> Empiri
 
     Notes
     -----
-    There are 500 pairs with true margins Δ* ~ N(0, 1.5²). The model says 2Δ*: the right order, but too sure. A sample
-    draws n pairs with replacement and one choice for each. The variance of one such loss l is E l² - (E l)², where the
-    expectation is over pairs and choices.
+    There are 500 pairs with true margins Δ* ~ N(0, 1.5²). The model predicts 2Δ*, which is the right order, but
+    overconfident. A sample draws n pairs with replacement and one choice for each. The variance of one such loss l is
+    E l² - (E l)², where the expectation is over pairs and choices.
     """
     rng = np.random.default_rng(seed)
     true_margins = rng.normal(0.0, 1.5, size=500)
@@ -226,7 +227,7 @@ def pulls_figure() -> Figure:
 
 
 def step_of_a_difference_figure() -> Figure:
-    """Draw the V of truncation and rounding error for one entry of an MLP's gradient."""
+    """Draw the V-shaped error of a central difference for one entry of an MLP's gradient."""
     sweep = lesson_sweep()
     return figure_of(plot_step_sweep(sweep.steps, sweep.errors, mark=sweep.best_step))
 

@@ -1,12 +1,12 @@
-"""The bug museum: mistakes found in published code, each with the wrong function, how it hides, and what catches it.
+"""The bug museum: mistakes from published code, each with the wrong function, how it hides, and what catches it.
 
     for exhibit in EXHIBITS:
         print(exhibit)             what the mistake is, why it is overlooked, what catches it
         print(exhibit.hides())     numbers that make the wrong code look right
         print(exhibit.caught())    the report of the check that finds it
 
-None of these mistakes crashes a program. With most of them the loss still falls, which is why nobody noticed: a
-gradient whose length or a few of whose entries are wrong still points downhill.
+None of these mistakes crashes a program. With most of them the loss still falls, which is why nobody noticed. A
+gradient still points downhill if its length is wrong, or a few of its entries.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def divided_inside(phi: Array) -> Array:
 
 
 def assigned(phi: Array, objective: Objective = TABLE) -> Array:
-    """Write = instead of +=: of an item's comparisons only the last one is kept."""
+    """Write = instead of +=, so that only the last of an item's comparisons is kept."""
     d = np.asarray(pair_loss_gradients(objective.margins(phi))) / len(objective.pairs)
     gradient, other = np.zeros(phi.size), np.zeros(phi.size)
     gradient[objective.pairs.chosen] = d
@@ -136,7 +136,7 @@ def assigned(phi: Array, objective: Objective = TABLE) -> Array:
 
 
 def penalty_backwards(phi: Array) -> Array:
-    """Subtract the gradient of the penalty."""
+    """Subtract the gradient of the penalty instead of adding it."""
     return LINEAR(phi)[1] - RIDGE.l2 * phi
 
 
@@ -181,7 +181,7 @@ def with_a_grain(margins: Array) -> Array:
 
 
 def zero_times_infinity(margins: Array) -> Array:
-    """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: from Δ = 36.7 on 1 - p is 0, and 0·(-inf) is NaN."""
+    """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: above Δ = 36.7, 1 - p is 0, and 0·(-inf) is NaN."""
     p = np.asarray(sigmoid(margins))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(-(1.0 * np.log(p) + 0.0 * np.log(1 - p)))
@@ -202,7 +202,7 @@ def never_fails(value: float, expected: float) -> bool:
 
 
 def bias_in_the_margin(n: int = 2000) -> tuple[float, float]:
-    """Add a bias to Δ, with the chosen answer always stored first: (mean loss, accuracy) on coin flips."""
+    """Add a bias to Δ while the chosen answer is always first; return mean loss and accuracy on coin flips."""
     margins = np.full(n, 5.27)  # the size to which training grows the bias
     return mean_loss(margins), mean_accuracy(margins)
 
@@ -213,7 +213,7 @@ def cut_too_short(pairs: PreferencePairs) -> PreferencePairs:
 
 
 def brier_floor(p: float) -> float:
-    """Return min(p, 1 - p)² as the smallest expected Brier score of an outcome of probability p; it is p(1 - p)."""
+    """Return min(p, 1 - p)² as the smallest expected Brier score at probability p. The right one is p(1 - p)."""
     return min(p, 1 - p) ** 2
 
 
@@ -263,7 +263,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     _of_gradient(
         "= instead of +=", TABLE, assigned,
-        "of an item's several comparisons only the last one is kept",
+        "only the last of an item's comparisons is kept",
         "it is right where each item occurs once, as in many unit tests",
         lambda: _passes(ONCE, lambda phi: assigned(phi, ONCE), "where each item occurs once", HERE[4]),
     ),
@@ -285,17 +285,17 @@ EXHIBITS: tuple[Exhibit, ...] = (
     _of_gradient(
         "σ(2x) instead of σ(x)", LINEAR, sigmoid_of_twice,
         "(1 + tanh x)/2 is used as σ(x), but it is σ(2x)",
-        "it lies in [0, 1] and is ½ at zero, and training makes up for it by halving the weights",
+        "it lies in [0, 1] and is ½ at zero, and training compensates for it by halving the weights",
     ),
     Exhibit(
         "checked at zero", checked_at_zero,
         "tanh' is missing in the gradient of an MLP, and the gradient is checked at phi = 0",
-        "there the hidden layer and its gradient are 0, and ten of ten wrong gradients pass",
+        "at phi = 0 the hidden layer and its gradient are 0, and ten of ten wrong gradients pass",
         "check_gradient at a random phi", _at_zero, _away_from_zero,
     ),
     Exhibit(
         "the textbook formula", overflows,
-        "log(1 + exp(-Δ)) overflows: in float64 from Δ = -709.8 on, in float32 from -88.7 on",
+        "log(1 + exp(-Δ)) overflows below Δ = -709.8 in float64, and below -88.7 in float32",
         "rewards are small at the start of training", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(overflows), lambda: repr(check.loss(overflows)),
     ),
@@ -314,8 +314,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit(
         "the check that passes everything", loose_check,
-        "a gradient is accepted if it is within 1e-6 of the right one, however small that is",
-        "from Δ = 13.8 on every gradient is below 1e-6", "check_gradient, whose tolerance scales with the gradient",
+        "a gradient is accepted if it is within 1e-6 of the right one, however small the right one is",
+        "beyond Δ = 13.8 every gradient is below 1e-6", "check_gradient, whose tolerance scales with the gradient",
         _saturated, _saturated_caught,
     ),
     Exhibit(

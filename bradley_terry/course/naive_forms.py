@@ -1,4 +1,4 @@
-"""Four ways to write the loss, the margins at which each fails in floating point, and a picture of it: lesson 9."""
+"""Four ways to write the loss, and a plot of the margins at which each fails in floating point, for lesson 9."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAIVE_FORMS: dict[str, str] = {
 
 
 def naive_losses(form: str, margins: ArrayLike, dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
-    """Compute the pair loss by one of ``NAIVE_FORMS``, each step in the given precision, and return even inf and NaN.
+    """Compute the pair loss by one of ``NAIVE_FORMS``, with each step in this precision; keep inf and NaN.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def plot_naive_form(form: str, dtype: type[np.floating] = np.float64, *, ax: Axe
     Returns
     -------
     Axes
-        ``lines[0]`` is the relative error, where there is a number.
+        ``lines[0]`` is the relative error, where it is a number.
     """
     ax = given_or_new(ax)
     reach = {np.float16: 16.0, np.float32: 120.0}.get(dtype, 800.0)

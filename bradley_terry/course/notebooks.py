@@ -59,7 +59,7 @@ def originals() -> Path:
 
 
 def lessons(folder: Path) -> list[Path]:
-    """Return the notebooks of a folder whose names begin with a number, in order, without any ``NAME.new.ipynb``."""
+    """Return the notebooks of a folder whose names begin with a number, in order, but no ``NAME.new.ipynb``."""
     return sorted(path for path in folder.glob("[0-9][0-9]_*.ipynb") if ".new." not in path.name)
 
 
@@ -112,7 +112,7 @@ def execute(notebook: Notebook) -> Notebook:
             timeout=TIME_LIMIT,
             kernel_name="python3",
             record_timing=False,
-            coalesce_streams=True,  # else timing decides whether two prints become one output
+            coalesce_streams=True,  # otherwise timing decides whether two prints become one output
             allow_errors=False,
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
@@ -144,7 +144,7 @@ def write(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
     ValueError
         If a cell fails; nothing is written for that notebook.
     """
-    warmup()  # compile the kernels here, not in a lesson, where the line that announces it would count as a warning
+    warmup()  # compile the kernels here; in a lesson, the line that announces it would count as a warning
     for path in paths:
         fresh = execute(read(path))
         wrong = errors(fresh)
@@ -225,9 +225,9 @@ def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
 def copy_to(folder: Path) -> list[str]:
     """Copy the lessons and their README into a folder; return a sentence for each file that needs a remark.
 
-    A copy that is already there is kept, so that learners go on where they stopped. If the original has changed since
-    the copy was made, an unedited copy is replaced. An edited copy is kept, and the newer version is saved next to it
-    as ``NAME.new.ipynb``.
+    A copy that is already there is kept, so that learners continue where they stopped. If the original has changed
+    since the copy was made, an unedited copy is replaced. An edited copy is kept, and the newer version is saved next
+    to it as ``NAME.new.ipynb``.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def copy_to(folder: Path) -> list[str]:
                 said.append(f"{name}: your edited copy is kept; the newer version is next to it, in {beside.name}")
         for page in originals().glob("README.md"):
             mine = folder / page.name
-            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # never over another README
+            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # never over a learner's
                 mine.write_bytes(page.read_bytes())
                 record[page.name] = _digest(page.read_bytes())
         record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -291,13 +291,13 @@ def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """
     mine = lessons(folder)
     if not mine:
-        raise FileNotFoundError(f"{folder}: there are no lessons here; bradley-terry course copies them")
+        raise FileNotFoundError(f"{folder}: there are no lessons here; run bradley-terry course to copy them")
     found = {}
     for path in mine:
         try:
             found[path.name] = verdicts(read(path))
         except ValueError:
-            found[path.name] = [("cannot be read; delete it, and bradley-terry course makes a new copy", "not run")]
+            found[path.name] = [("cannot be read; delete it and run bradley-terry course to get a new copy", "not run")]
     return found
 
 
@@ -345,7 +345,8 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
 def _wait_for(server: subprocess.Popen[bytes]) -> int:
     """Wait until the server has ended.
 
-    Ctrl-C reaches the server too, and it asks for confirmation, so we ignore it here. A SIGTERM is passed on to it.
+    Ctrl-C also reaches the server, which asks for confirmation, so we ignore it here. A SIGTERM is passed on to the
+    server.
     """
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
         return server.wait()

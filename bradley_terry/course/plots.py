@@ -113,7 +113,7 @@ def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = 
 def plot_shift_invariance(
     rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, shifts: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
-    """Draw the mean loss after adding c to every reward: flat, since only differences of rewards enter.
+    """Draw the mean loss after adding c to every reward. It is flat, since only differences of rewards matter.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def plot_shift_invariance(
 def plot_scaling(
     rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, factors: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
-    """Draw the mean loss after multiplying every reward by α: the order of the answers stays, the loss changes.
+    """Draw the mean loss after multiplying every reward by α. The order of the answers stays, but the loss changes.
 
     Parameters
     ----------
@@ -167,9 +167,9 @@ def plot_scaling(
     ax.plot(alpha, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here, lowest = mean_loss(r_chosen - r_rejected), int(losses.argmin())
     points(ax, [1.0], [here], EMPIRICAL)
-    if abs(float(alpha[lowest]) - 1) > 0.5:  # else the note at the minimum says as much
+    if abs(float(alpha[lowest]) - 1) > 0.5:  # otherwise the note at the minimum says it already
         note(ax, (1.1, here + 0.025), f"no scaling: {here:.4f}", EMPIRICAL, va="bottom")
-    if 0 < lowest < len(alpha) - 1:  # else every pair is on the right side, and the loss falls for ever
+    if 0 < lowest < len(alpha) - 1:  # otherwise all pairs are ranked correctly, and the loss never stops falling
         x, y = float(alpha[lowest]), float(losses[lowest])
         points(ax, [x], [y], EMPIRICAL, hollow=True)
         below = y > 0.12
@@ -200,7 +200,7 @@ def plot_confidence(
     Parameters
     ----------
     probabilities : array_like, (n,), optional, in (0, 1)
-        Where to draw, in increasing order; .005 to .999 unless given.
+        Where to draw, in increasing order; by default from .005 to .999.
     marks : sequence of float, in (0, 1)
         Points to mark and name: confident and right, unsure, confident and wrong.
     ax : Axes, optional
@@ -221,7 +221,7 @@ def plot_confidence(
         if mark < 0.25:
             note(ax, (mark + 0.035, y), words, color, va="bottom")
             continue
-        height = max(0.7 + 3.2 * (0.9 - mark), y + 0.35)  # the labels climb to the left, clear of curve and each other
+        height = max(0.7 + 3.2 * (0.9 - mark), y + 0.35)  # higher to the left, clear of the curve and each other
         ax.plot([mark, mark], [y, height - 0.05], color=QUIET, linewidth=1, linestyle=":")
         if mark > 0.65:  # words that start here would not end inside the axes
             note(ax, (1.0, height), words, color, ha="right", va="bottom")
@@ -235,12 +235,12 @@ def plot_confidence(
 def plot_loss_tail(
     margins: ArrayLike | None = None, *, marks: Sequence[float] = (0.9, 0.6, 0.1), ax: Axes | None = None
 ) -> Axes:
-    """Draw -log sigma(Δ) far out on the wrong side, where it approaches the straight line -Δ and has no upper limit.
+    """Draw -log sigma(Δ) down to very negative Δ, where it approaches the straight line -Δ and has no upper limit.
 
     Parameters
     ----------
     margins : array_like, (n,), optional, log-odds
-        Where to draw, in increasing order; -10 to 5 unless given.
+        Where to draw, in increasing order; by default from -10 to 5.
     marks : sequence of float, in (0, 1)
         Probabilities to mark, each at Δ = logit(p).
     ax : Axes, optional
@@ -287,7 +287,7 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
     Parameters
     ----------
     margins : array_like, (n_pairs,), log-odds
-        Margins of the answers that people chose, measured.
+        Measured margins of the answers that people chose.
     temperature : float, optional
 
     Returns
@@ -327,7 +327,7 @@ def plot_empirical_and_expected(
     empirical_losses : array_like, (n_sizes, n_samples), nats
         Mean losses of independent samples of each size.
     expected, floor : float, nats
-        The model's loss on endless data, and the lowest loss that any model can reach, the entropy.
+        The model's loss on unlimited data, and the lowest loss that any model can reach, the entropy.
     spread : float, optional, nats
         Standard deviation of the loss of one pair; draws the funnel expected ± 2 · spread / sqrt(n), which holds
         about 95 % of the samples.
@@ -371,7 +371,7 @@ def plot_empirical_and_expected(
 
 @style()
 def plot_pulls(margins: ArrayLike, *, ax: Axes | None = None) -> Axes:
-    """Draw how hard each pair pulls its margin up, 1 − σ(Δ), over the curve of all possible pulls.
+    """Draw how hard each pair pulls its margin up, 1 − σ(Δ), as points on the curve of all possible pulls.
 
     Parameters
     ----------
@@ -408,7 +408,7 @@ def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None =
     steps, errors : array_like, (n_steps,)
         As ``gradient_check.step_sweep`` returns them. An error of exactly 0 is drawn at 1e-17, below all others.
     mark : float, optional
-        A step to point at.
+        A step to mark.
     ax : Axes, optional
 
     Returns
@@ -425,7 +425,7 @@ def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None =
     far, near = int(np.argmax(h)), int(np.argmin(h))
     middle = float(np.sqrt(h[far] * h[near]))
     right, left = h[h >= middle], h[h <= middle]
-    # through the point a hundred times below the longest step, and through the typical error of the shortest
+    # The guides pass through the point at a hundredth of the longest step, and the typical error of the shortest steps.
     anchor = int(np.argmin(np.abs(np.log(h / (h[far] / 100)))))
     rounding = float(np.median(error[h <= 10 * h[near]] * h[h <= 10 * h[near]]))
     truncation = error[anchor] * (right / h[anchor]) ** 2
@@ -442,7 +442,7 @@ def plot_step_sweep(steps: ArrayLike, errors: ArrayLike, *, mark: float | None =
     if mark is not None:
         at_mark = float(np.exp(np.interp(np.log(mark), np.log(h), np.log(error))))
         ax.plot([mark], [at_mark], color=REJECTED, marker="s", markersize=MARKER_SIZE, linestyle="none", zorder=4)
-        side, ha = (16, "left") if mark < 1e-3 * middle else (-16, "right")  # away from the edge that is near
+        side, ha = (16, "left") if mark < 1e-3 * middle else (-16, "right")  # away from the nearer edge
         beside((mark, at_mark), (side, -22), f"h = {mark:.0e}: {at_mark:.0e}", REJECTED, ha)
         ax.set_ylim(bottom=min(ax.get_ylim()[0], at_mark / 100))  # space for these words
     return finish(ax, "step h", "error of the central difference")
@@ -459,9 +459,9 @@ def plot_reward_map(
     ----------
     reward : callable, (n, 2) -> (n,)
     pairs : PreferencePairs, optional
-        The first 15 whose answers lie close together, at most ¾ of the reach apart, are drawn.
+        Of these, the first 15 whose answers are close together, at most ¾ of ``reach`` apart, are drawn.
     reach : float
-        Features from -reach to reach.
+        The features go from -reach to reach.
     names : two str
 
     Returns

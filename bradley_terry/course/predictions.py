@@ -1,6 +1,6 @@
 """The questions that each lesson asks before it gives the answer, each with three options and a reply to each option.
 
-Intuition tends to get these questions wrong. ``check.prediction("03.1", "b")`` returns the reply. Tests compute every
+Intuition often gives the wrong answer to them. ``check.prediction("03.1", "b")`` returns the reply. Tests compute every
 number in a reply.
 """
 
@@ -104,7 +104,7 @@ PREDICTIONS: dict[str, Prediction] = {
            "Yes. A pair pulls as hard as it surprises the model. For each weight, the pulls up and down cancel."),
     ),
     "07.1": _asked(
-        "You check a gradient by differences with a step of 1e-12 instead of 1e-5. What happens to the error?",
+        "You check a gradient by finite differences with a step of 1e-12 instead of 1e-5. What happens to the error?",
         "c",
         a=("It shrinks: a derivative is a limit, and the step is closer to 0.",
            "No. That needs infinitely many digits. In f(x + h) − f(x − h) almost no correct digit is left here."),

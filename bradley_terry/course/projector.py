@@ -1,4 +1,4 @@
-"""The projector page ``projector.html``: four scenes of the loss in one file, for a browser without a network.
+"""The projector page ``projector.html``: four scenes about the loss in one file, for a browser without a network.
 
 The page carries its own copy of the formulas; the tests compare them with those of this package.
 """
@@ -17,7 +17,7 @@ _FILE = "projector.html"
 
 
 def page(scene: str | None = None) -> str:
-    """Return the page as text; in a browser it opens at this scene, or at the first.
+    """Return the page as text. In a browser it opens at this scene, or at the first one.
 
     Raises
     ------

@@ -71,7 +71,7 @@ __all__ = [
 
 Drawing = tuple[Axes, str]
 
-NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # else JupyterLab makes it wider than a screen is high
+NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise JupyterLab makes it taller than a screen
 
 
 def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, float] | Mapping[str, object]) -> VBox:
@@ -128,7 +128,7 @@ def _widgets() -> Any:
         import ipywidgets  # noqa: PLC0415
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            'sliders need ipywidgets: python -m pip install "bradley_terry[course]"; the figures beside them do not'
+            'sliders need ipywidgets: python -m pip install "bradley_terry[course]"; the figures work without it'
         ) from None
     return ipywidgets
 
@@ -136,7 +136,7 @@ def _widgets() -> Any:
 def _png(ax: Axes, places: list[Bbox]) -> bytes:
     """Return the picture as PNG, with its panels where the first picture had them.
 
-    This halves the time, and nothing jumps. ``places`` is empty before the first picture, which fills it.
+    This halves the time, and the panels do not jump. ``places`` is empty before the first picture, which fills it.
     """
     figure, buffer = figure_of(ax), io.BytesIO()
     with style():
@@ -153,19 +153,19 @@ def _png(ax: Axes, places: list[Bbox]) -> bytes:
 
 
 def draw_probability(reward_a: float, reward_b: float) -> Drawing:
-    """Draw lesson 1: two rewards, one probability."""
+    """Draw the picture of lesson 1: two rewards, one probability."""
     delta = reward_a - reward_b
     p = float(sigmoid(delta))
     return plot_probability_bar(reward_a, reward_b), f"margin {delta:+.2f}: a is preferred with probability {p:.4f}"
 
 
 def probability() -> VBox:
-    """Move two rewards, and see what changes the probability and what does not."""
+    """Move two rewards, and see when the probability changes and when it does not."""
     return play(draw_probability, reward_a=(-5.0, 5.0, 0.1, 2.0), reward_b=(-5.0, 5.0, 0.1, 1.0))
 
 
 def draw_loss(margin: float) -> Drawing:
-    """Draw lesson 2: the loss at one margin, with its tangent."""
+    """Draw the picture of lesson 2: the loss at one margin, with its tangent."""
     value, slope = float(pair_losses(margin)), float(pair_loss_gradients(margin))
     ax = plot_loss_and_gradient(np.linspace(-6, 6, 241), tangent_at=margin)
     return ax, f"Δ = {margin:+.1f}: probability {float(sigmoid(margin)):.4f}, loss {value:.4f}, slope {slope:+.4f}"
@@ -180,7 +180,7 @@ _CHOSEN, _REJECTED = np.array([2.0, 1.5, 3.0, 0.5]), np.array([1.0, 1.0, 2.0, 1.
 
 
 def draw_shift_and_scale(shift: float, scale: float) -> Drawing:
-    """Draw lesson 3: add c to every reward, multiply every reward by α."""
+    """Draw the picture of lesson 3: add c to every reward, multiply every reward by α."""
     left, right = new_axes(2, size=(11.0, 4.2), share_y=True)
     plot_shift_invariance(_CHOSEN * scale, _REJECTED * scale, np.linspace(-10, 10, 41), ax=left)
     plot_scaling(_CHOSEN + shift, _REJECTED + shift, np.linspace(0, 6, 61), ax=right)
@@ -193,13 +193,13 @@ def draw_shift_and_scale(shift: float, scale: float) -> Drawing:
 
 
 def shift_and_scale() -> VBox:
-    """Change a shift, which leaves the loss alone, and a scale, which does not."""
+    """Change a shift, which does not change the loss, and a scale, which does."""
     return play(draw_shift_and_scale, shift=(-10.0, 10.0, 0.5, 0.0), scale=(0.0, 6.0, 0.1, 1.0))
 
 
 @lru_cache(maxsize=1)
 def confidence_world() -> Array:
-    """Return 2,000 margins, Δ = 3Δ*, of the answers that people chose: the model is three times too sure."""
+    """Return 2,000 margins, Δ = 3Δ*, of the answers that people chose: the model is overconfident by a factor of 3."""
     rng = np.random.default_rng(4)
     true = rng.normal(0.0, 1.2, 2000)
     a_wins = sample_preferences(true, 0.0, rng)
@@ -209,7 +209,7 @@ def confidence_world() -> Array:
 
 
 def draw_temperature(temperature: float) -> Drawing:
-    """Draw lesson 4: the calibration and the loss of margins divided by T."""
+    """Draw the picture of lesson 4: the calibration and the loss of margins divided by T."""
     z = confidence_world() / temperature
     left, right = new_axes(2, size=(11.0, 4.6))
     plot_reliability(reliability(z), ax=left)
@@ -235,7 +235,7 @@ def _sample(n: int = 20_000) -> tuple[Array, Array, float, float, float]:
 
 
 def draw_more_pairs(hundreds: int) -> Drawing:
-    """Draw lesson 5: twenty samples of n pairs each, around the expected loss."""
+    """Draw the picture of lesson 5: twenty samples of n pairs each, around the expected loss."""
     means, _, expected, floor, spread = _sample()
     sizes = np.unique(np.round(np.logspace(1, np.log10(100 * hundreds), 12)).astype(int))
     ax = plot_empirical_and_expected(sizes, means[sizes - 1], expected, floor, spread=spread)
@@ -271,7 +271,7 @@ def more_pairs() -> VBox:
 
 
 def draw_pull(margin: float) -> Drawing:
-    """Draw lesson 6: how hard a pair pulls."""
+    """Draw the picture of lesson 6: how hard a pair pulls."""
     gradient = float(pair_loss_gradients(margin))
     words = f"Δ = {margin:+.1f}: loss {float(pair_losses(margin)):.4f}, slope {gradient:+.4f}, pull {-gradient:.4f}"
     return plot_pulls([margin]), words
@@ -284,7 +284,7 @@ def pull() -> VBox:
 
 @lru_cache(maxsize=1)
 def lesson_sweep() -> StepSweep:
-    """Return the V of lesson 7: the error of a central difference of one MLP parameter, for steps of many sizes."""
+    """Return the data of lesson 7: the error of a central difference of one MLP parameter for steps of many sizes."""
     rng = np.random.default_rng(7)
     scorer = MLPScorer(3, 4)
     chosen, rejected = rng.normal(size=(2, 30, 3))
@@ -293,7 +293,7 @@ def lesson_sweep() -> StepSweep:
 
 
 def draw_step(exponent: float) -> Drawing:
-    """Draw lesson 7: the error of a central difference with the step 10^exponent."""
+    """Draw the picture of lesson 7: the error of a central difference with the step 10^exponent."""
     sweep, h = lesson_sweep(), 10.0**exponent
     error = float(np.exp(np.interp(np.log(h), np.log(sweep.steps), np.log(np.maximum(sweep.errors, 1e-17)))))
     side = "rounding" if h < sweep.best_step else "truncation"
@@ -337,7 +337,7 @@ def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
 
 
 def draw_hidden_width(n_hidden: int) -> Drawing:
-    """Draw lesson 8: the reward that an MLP with so many hidden units has learned."""
+    """Draw the picture of lesson 8: the reward that an MLP with ``n_hidden`` units has learned."""
     model, found = _fitted(n_hidden), _evaluated(n_hidden)
     ax = plot_reward_map(model.reward, curved_world()[0], names=("length", "politeness"))
     return (
@@ -356,7 +356,7 @@ DTYPES: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.flo
 
 
 def draw_forms(form: str, dtype: str) -> Drawing:
-    """Draw lesson 9: where one form of the loss fails in one floating-point type."""
+    """Draw the picture of lesson 9: where one form of the loss fails in one floating-point type."""
     return plot_naive_form(form, DTYPES[dtype]), f"{form} in {dtype}: {NAIVE_FORMS[form]}"
 
 

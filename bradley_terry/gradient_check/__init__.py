@@ -1,8 +1,10 @@
-"""Is this gradient right? References that know nothing of its derivation, and a report that says where it is off.
+"""Is this gradient right? It is compared with references that share nothing with its derivation.
+
+The report says where the gradient differs from them, and which known mistake it looks like.
 
 Read the modules in this order; each imports only from those before it:
 
-    blocks         how the flat φ is cut into named blocks
+    blocks         how the flat φ is divided into named blocks
     differences    finite differences, extrapolated to h = 0; random directions; the error of many steps
     autodiff       autograd, jax or torch differentiate the same loss, written in plain formulas
     runner         call somebody else's function and turn every failure into a sentence

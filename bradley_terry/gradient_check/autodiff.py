@@ -1,7 +1,7 @@
 """Gradients by automatic differentiation: autograd, jax or torch differentiate a loss written in plain formulas.
 
 ``reference_loss`` writes L(φ) a second time for these libraries. It shares only shapes and data with the scorers and
-losses of the package, so that agreement with it is evidence.
+losses of the package, so agreement with it is evidence.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     Parameters
     ----------
     objective : Objective
-        With the Bradley-Terry loss and one of the package's scorers.
+        It must have the Bradley-Terry loss and one of the package's scorers.
     library : "autograd", "jax" or "torch"
 
     Returns
@@ -79,14 +79,14 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     ModuleNotFoundError
         If the library is not installed.
     ValueError
-        If the objective has a loss or a scorer of your own, for which no formula is known here.
+        If the loss or the scorer of the objective is your own, since no formula for it is known here.
     """
     scorer, pairs = objective.scorer, objective.pairs
     _library(library)
     if not isinstance(objective.loss, BradleyTerryLoss):
-        raise ValueError(f"reference: expected your loss written for {library}, since the objective has its own loss")
+        raise ValueError(f"reference: expected your loss written for {library}, since the objective's loss is your own")
     if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):
-        raise ValueError(f"reference: expected your loss written for {library}, for a scorer of your own, {scorer}")
+        raise ValueError(f"reference: expected your loss written for {library}, since the scorer is your own, {scorer}")
     xp = import_module({"autograd": "autograd.numpy", "jax": "jax.numpy", "torch": "torch"}[library])
 
     def constant(values: NDArray[np.generic]) -> Any:

@@ -1,4 +1,4 @@
-"""How the flat vector φ is cut into named blocks, such as the weights and the bias of a layer."""
+"""How the flat vector φ is divided into named blocks, such as the weights and the bias of a layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Blocks = Mapping[str, tuple[int, ...]]
 
 
 def slices_of(blocks: Blocks) -> dict[str, slice]:
-    """Return the part of φ that each block takes."""
+    """Return the slice of φ that belongs to each block."""
     slices, start = {}, 0
     for name, shape in blocks.items():
         stop = start + int(np.prod(shape))

@@ -1,8 +1,8 @@
 """Which mistake does a wrong gradient look like? It is compared with gradients that are wrong in known ways.
 
 Given the problem (an ``Objective``), ``wrong_gradients`` makes the known mistakes of the backward pass on purpose, one
-at a time, and yields a sentence and the numbers for each. Without the problem only arithmetic can be tried: a constant
-factor, a transposed matrix, the right numbers in the wrong places. A block that fits no mistake gets no diagnosis,
+at a time, and yields a sentence and the numbers for each. Without the problem, only arithmetic can be tried: a constant
+factor, a transposed matrix, or the right numbers in the wrong places. A block that fits no mistake gets no diagnosis,
 because a wrong diagnosis is worse than none.
 
     Δ = r_chosen - r_rejected        z = Δ - m        d_margins = w·((1 - t)·sigma(z) - t·sigma(-z)) / Σ w
@@ -25,9 +25,9 @@ from .blocks import Blocks, slices_of
 
 __all__ = ["diagnose", "wrong_gradients"]
 
-# Both as a share of a block's largest entry.
-SAME = 1e-6  # two blocks that differ by no more count as the same
-DIFFERENT = 1e-4  # a mistake shows if it changes a block by more
+# Both are shares of a block's largest entry.
+SAME = 1e-6  # two blocks that differ by no more than this count as the same
+DIFFERENT = 1e-4  # a mistake is visible if it changes a block by more than this
 
 
 def diagnose(
@@ -41,7 +41,7 @@ def diagnose(
     shapes : mapping of block name to shape, in the order of φ
     wrong : mapping of block name to whether it failed
     objective : Objective, optional
-        The problem whose gradient this should be. Without it only arithmetic is tried.
+        The problem whose gradient this should be. Without it, only arithmetic is tried.
     phi : array, (n_parameters,)
     """
     parts = slices_of(shapes)
@@ -50,12 +50,12 @@ def diagnose(
     if not bad or not np.isfinite(got).all():
         return {}
     fits: dict[str, list[str]] = {name: [] for name in bad}
-    whole = []  # mistakes that explain all blocks at once, the right ones included
+    whole = []  # mistakes that explain all blocks at once, including those that are right
     for sentence, gradient in [] if objective is None else wrong_gradients(objective, phi):
         explained = {name: _same(got[part], gradient[part]) for name, part in parts.items()}
         spoils = {name: _differ(gradient[part], expected[part]) for name, part in parts.items()}
         if any(spoils[name] and not wrong[name] for name in parts):
-            continue  # it would have spoilt a block that is right
+            continue  # this mistake would have spoilt a block that is right
         shows = [name for name in bad if explained[name] and spoils[name]]
         for name in shows:
             fits[name].append(sentence)
@@ -68,7 +68,7 @@ def diagnose(
         few = objective is not None and len(objective.pairs) <= 3
         if not sentences or (plain and (few or plain in MERE)):
             sentences += [plain] if plain and not any(s.startswith(plain) for s in sentences) else []
-        if 0 < len(sentences) <= 2:  # more would be guessing
+        if 0 < len(sentences) <= 2:  # a longer list would be guessing
             found[name] = "looks like: " + "; or: ".join(sentences)
     return found
 
@@ -76,8 +76,8 @@ def diagnose(
 def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Array]]:
     """Yield (what is wrong, the gradient that results) for every known mistake that is possible in this problem.
 
-    They come in the order of the backward pass: at the margin, between margin and answers, inside the scorer, in the
-    penalty.
+    They come in the order of the backward pass: at the margin, between the margin and the answers, inside the scorer,
+    and in the penalty.
     """
     pairs, scorer, penalty = objective.pairs, objective.scorer, objective.l2 * phi
 
@@ -87,19 +87,19 @@ def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Arr
 
     d, mistakes = _d_margins(objective, np.asarray(objective.margins(phi)))
     right, zero = back(d, -d), 0 * d
-    yield "the sign is flipped: a step against it would raise the loss", -right
+    yield "the sign is flipped: gradient descent would raise the loss", -right
     for sentence, wrong in mistakes:
         yield sentence, back(wrong, -wrong)
     yield "only the chosen answer was differentiated", back(d, zero)
     yield "only the rejected answer was differentiated", back(zero, -d)
-    yield "the two answers are added: the rejected one counts with a minus", back(d, d)
+    yield "the gradients of the two answers are added: that of the rejected one needs a minus sign", back(d, d)
     if isinstance(scorer, TableScorer):
         sentence = "an item that occurs again overwrites its earlier gradient instead of adding to it"
         yield sentence, _overwritten(objective, d) + penalty
     if isinstance(scorer, MLPScorer):
         for sentence in MLP_SLIPS:
             if scorer.activation == "relu" and sentence in MLP_SLIPS[1:3]:
-                continue  # they are mistakes for tanh only
+                continue  # these are mistakes for tanh only
             one, other = ((pairs.chosen, d), (pairs.rejected, -d))
             yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
         for sentence, gradient in _mlp_slips_of_pairs(scorer, objective, phi, d, right - penalty):
@@ -130,7 +130,7 @@ def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tupl
         yield f"the division by {total} is missing: a sum over the pairs instead of the mean", d * w.sum()
         yield f"divided by {total} twice", d / w.sum()
         yield "divided by the number of answers, 2n: the mean is over pairs", d / 2
-        yield "σ(Δ) instead of σ(−Δ): pairs that are right pull, wrong ones hardly do", pull(-z)
+        yield "σ(Δ) instead of σ(−Δ): correctly ranked pairs pull, and wrongly ranked ones hardly do", pull(-z)
         yield "σ(2Δ) instead of σ(Δ): (1 + tanh x)/2 is σ(2x)", pull(2 * z)
         flat = w * (1 - 2 * t) / w.sum()
         yield "the factor σ(−Δ) is missing: every pair pulls with full force", flat
@@ -157,7 +157,7 @@ def _mixed_up(d: Array, total_weight: float, total: str) -> Iterator[tuple[str, 
     n = len(d)
     if n > 1:
         yield "every pair has the mean pull: a mean of products is not a product of means", np.full(n, d.mean())
-        rows = {"only the last pair counts: add up over the pairs": n - 1, "only the first pair counts": 0}
+        rows = {"only the last pair counts: sum over the pairs": n - 1, "only the first pair counts": 0}
         for sentence, row in rows.items():
             alone = np.where(np.arange(n) == row, d, 0.0)
             yield sentence, alone
@@ -200,7 +200,7 @@ def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: 
 def _mlp_slips_of_pairs(
     scorer: MLPScorer, objective: Objective, phi: Array, d: Array, right: Array
 ) -> Iterator[tuple[str, Array]]:
-    """Yield the mistakes of taking the two answers of a pair together."""
+    """Yield the mistakes that come from treating the two answers of a pair as one."""
     n = len(d)
     chosen, rejected = (np.asarray(x, dtype=np.float64) for x in (objective.pairs.chosen, objective.pairs.rejected))
     blocks, mean_bias = scorer.unpack(phi), right.copy()
@@ -214,11 +214,11 @@ def _mlp_slips_of_pairs(
     parts = [np.ravel((chosen - rejected).T @ d_a), d_a.sum(axis=0), d @ h]
     yield "act′ is taken at the difference of the two h: each answer has its own slope", np.concatenate(parts)
     through = scorer.backward(phi, chosen - rejected, d)
-    yield "the difference of the answers went through the network: each answer must go through by itself", through
+    yield "the difference of the answers went through the network: each answer must go through separately", through
 
 
 def _overwritten(objective: Objective, d_margins: Array) -> Array:
-    """Assign instead of adding: of the pairs in which an item occurs, only the last counts."""
+    """Assign instead of adding, so that only the last pair in which an item occurs counts."""
     gradient = np.zeros(objective.scorer.n_parameters)
     for items, d_rewards in ((objective.pairs.chosen, d_margins), (objective.pairs.rejected, -d_margins)):
         part = np.zeros_like(gradient)
@@ -231,11 +231,11 @@ def _overwritten(objective: Objective, d_margins: Array) -> Array:
 
 
 MERE = ("zero everywhere: never filled in", "twice what it should be", "half of what it should be")
-"""Many mistakes look like this, so a more specific diagnosis is given only together with it."""
+"""Many mistakes look like these, so they are named even beside a more specific diagnosis."""
 
 
 def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
-    """Return in words how a wrong block is related to the right one, or "" if it is not obvious."""
+    """Say how a wrong block is related to the right one, or return "" if that is not obvious."""
     if not got.any():
         return MERE[0]
     if not _differ(got, expected):
@@ -251,7 +251,7 @@ def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
 
 
 def _displaced(got: Array, expected: Array, width: int) -> str:
-    """Return in words how the right numbers got to the wrong places, or "" if they did not. Rows have this width."""
+    """Say how the right numbers were displaced, or return "" if the numbers differ. A row has ``width`` entries."""
     if not _same(np.sort(got), np.sort(expected)):
         return ""
     shifts = [k for far in range(1, min(got.size // 2, 50) + 1) for k in (far, -far)]

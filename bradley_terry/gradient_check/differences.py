@@ -48,7 +48,7 @@ def numerical_gradient(
     entries: NDArray[np.int64] | None = None,
     noise: float | None = None,
 ) -> tuple[Array, Array]:
-    """Differentiate numerically, one entry at a time, with an estimate of the error of each.
+    """Differentiate numerically, one entry at a time, and estimate the error of each entry.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def numerical_gradient(
         The largest step, in units of |φ_j| or of the typical size of φ, whichever is larger, but at most 1. It is
         halved until the estimates stop improving.
     entries : array of int, optional
-        Which entries to differentiate; the others are NaN. All of them unless given.
+        Which entries to differentiate, by default all of them. The others are NaN.
     noise : float, optional
-        How far two values of the loss may differ by chance; the rounding of the loss in float64 unless given.
+        How far two values of the loss may differ by chance. By default, the rounding of the loss in float64.
 
     Returns
     -------
     gradient, spread : arrays, (n_parameters,)
-        The spread is how much the last two estimates of the extrapolation differ.
+        The spread is the difference between the last two estimates of the extrapolation.
     """
     phi = np.array(phi, dtype=np.float64)
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
@@ -93,7 +93,8 @@ def extrapolated(
     """Extrapolate central differences to h = 0; return the best estimate and how well its neighbours agree with it.
 
     ``noise`` is how far rounding may move the loss, so the error is never taken to be less than noise/h. If a kink (a
-    ReLU at 0) lies within h, the estimates jump from step to step, and settle once h is shorter than its distance.
+    ReLU at 0) lies within h, the estimates jump from step to step. They settle once h is shorter than the distance to
+    the kink.
     """
     row = [central(h)]
     best, error = row[0], np.inf
@@ -117,7 +118,7 @@ def extrapolated(
 def short_difference(loss: Loss, phi: Array, j: int, noise: float) -> tuple[float, float, float]:
     """Return a central difference, how much it changes at half the step, and its rounding error.
 
-    The step is as short as rounding allows, so that kinks near φ are seldom within it.
+    The step is as short as rounding allows, so it seldom reaches a kink near φ.
     """
     central = partial(central_difference, loss, phi, j)
     unit = _unit(phi, j, typical_size(phi))
@@ -154,10 +155,10 @@ def _unit(phi: Array, j: int, typical: float) -> float:
 def by_directions(
     loss: Loss, phi: Array, got: Array, blocks: Blocks, noise: float
 ) -> tuple[Array, Array, dict[str, int]]:
-    """Differentiate a large φ along random directions of each block, and entry by entry for some entries only.
+    """Check a large gradient along random directions of each block, and only some of its entries one by one.
 
     The derivative along v is v·g, so a single wrong entry shows in every direction. Halving the direction again and
-    again then finds that entry. For entries that are not looked at, ``expected`` repeats ``got``.
+    again then finds that entry. For entries that are not checked, ``expected`` is a copy of ``got``.
 
     Returns
     -------
@@ -187,7 +188,7 @@ def by_directions(
         entries = {*largest.tolist(), *rng.choice(block, min(N_RANDOM, block.size), replace=False).tolist()}
         for _ in range(N_DIRECTIONS):
             direction = np.zeros_like(phi)
-            # Every entry moves by another distance. With equal distances, two errors could cancel.
+            # Every entry moves by a different distance. With equal distances, two errors could cancel.
             direction[block] = rng.choice([-1.0, 1.0], block.size) * rng.uniform(0.5, 1.5, block.size)
             suspects = block if disagrees(direction) else block[:0]
             while suspects.size > 1:
@@ -204,7 +205,7 @@ def by_directions(
 
 @dataclass(frozen=True)
 class StepSweep:
-    """The error of the central difference for many steps: truncation where they are long, rounding where short.
+    """The error of the central difference for many steps: truncation at long steps, rounding at short ones.
 
     Attributes
     ----------
@@ -213,7 +214,7 @@ class StepSweep:
     exact : float
         The derivative that the function itself returns.
     entry : int
-        Which entry of φ was moved.
+        The entry of φ that was moved.
     """
 
     steps: Array
@@ -234,7 +235,7 @@ def step_sweep(
     entry: int = 0,
     steps: ArrayLike | None = None,
 ) -> StepSweep:
-    """Measure how far the central difference is from the gradient for many steps; the plot is a V.
+    """Measure how far the central difference is from the gradient for many steps. Plotted, the errors form a V.
 
     Parameters
     ----------
@@ -243,7 +244,7 @@ def step_sweep(
     entry : int
         Which entry of φ to move.
     steps : array_like, optional
-        From 1e-13 to 1, eight in each decade, unless given.
+        By default from 1e-13 to 1, with eight steps per decade.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """What weakens a verdict: a φ of zeros, saturated pairs, float32, random numbers, a loss that never changes.
 
-Each is a note in the report. Rounding and noise also limit how closely the numbers can be compared.
+Each becomes a note in the report. Rounding and noise also limit how closely the numbers can be compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SATURATED = 13.8  # |Δ| beyond which σ(−|Δ|) is below 1e-6
 
 @dataclass
 class Doubts:
-    """Notes for the report, and how much the loss and the gradient vary for no reason."""
+    """Notes for the report, and how much the loss and the gradient vary by rounding or chance."""
 
     notes: list[str] = field(default_factory=list)
     noise_of_loss: float = 0.0
@@ -30,7 +30,7 @@ class Doubts:
 
 
 def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Array) -> Doubts:
-    """Call the function at φ again, and near φ, to learn how far its loss and gradient at φ can be trusted."""
+    """Call the function again at φ and near φ, to learn how far its loss and gradient at φ can be trusted."""
     doubts = Doubts()
     if not phi.any():
         doubts.notes.append(
@@ -59,8 +59,8 @@ def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
     if not n_saturated:
         return []
     return [
-        f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. Where such a pair is right, its gradient "
-        "is below 1e-6, and a mistake in it hardly shows. Check at a smaller phi, too"
+        f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. If such a pair is ranked correctly, its "
+        "gradient is below 1e-6, and a mistake in it hardly shows. Check at a smaller phi, too"
     ]
 
 
@@ -72,15 +72,16 @@ def _call_again(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Ar
     if doubts.noise_of_gradient > 400 * tested.eps * float(np.abs(gradient).max()) and not difference:
         raise Stop(
             ERROR,
-            "two calls at the same phi return the same loss but two gradients: does one call change something that "
-            "the next one uses?",
+            "two calls at the same phi return the same loss but different gradients: does one call change something "
+            "that the next one uses?",
         )
     tested.is_noisy = difference > 0
     if difference:
         third = tested(phi)[0]
         doubts.noise_of_loss += 3 * max(difference, abs(third - loss))
         doubts.notes.append(
-            f"two calls at the same phi differ, the loss by {difference:.1e}: does the function draw random numbers? "
+            f"two calls at the same phi differ; the loss changes by {difference:.1e}. Does the function draw random "
+            "numbers? "
             "Entries are compared only as closely as this noise allows"
         )
 
@@ -92,14 +93,14 @@ def _rounding(tested: FunctionUnderTest, phi: Array, loss: float) -> float:
         step = phi * EPS * rng.integers(-8, 9, phi.size)
         try:
             bends.append(abs(tested.loss(phi + step) + tested.loss(phi - step) - 2 * loss) / 2)
-        except Stop:  # the next call near phi will report it
+        except Stop:  # the next call near phi will report this failure
             break
     tested.where = ""
     return max(bends)
 
 
 def _probe(tested: FunctionUnderTest, phi: Array, loss: float) -> bool:
-    """Call at three points near φ, notice numbers that were computed in float32, and say if the loss never changes."""
+    """Call the function at three points near φ; notice float32, and return whether the loss never changes."""
     rng, typical = np.random.default_rng(0), typical_size(phi)
     losses, numbers = [], []
     tested.where = "near phi: "
@@ -111,7 +112,7 @@ def _probe(tested: FunctionUnderTest, phi: Array, loss: float) -> bool:
         losses.append(value)
         numbers.append(np.append(gradient, value))
     tested.where = ""
-    with np.errstate(all="ignore"):  # a number out of float32's range becomes infinite or 0, and so differs
+    with np.errstate(all="ignore"):  # a number outside the range of float32 becomes infinite or 0, so it differs
         is_float32 = np.array_equal(numbers, np.array(numbers).astype(np.float32))
     if len(set(losses)) > 1 and is_float32 and np.any(np.array(numbers)[:, :-1]):
         tested.eps = max(tested.eps, float(np.finfo(np.float32).eps))

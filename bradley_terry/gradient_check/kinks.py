@@ -1,7 +1,7 @@
-"""Kinks of the loss, as at the corner of a ReLU or a hinge: a wrong difference there may hide a right gradient.
+"""Kinks of the loss, as at the corner of a ReLU or a hinge, where finite differences mislead.
 
-At a kink the slopes on its two sides differ. Either is a correct gradient, and so is any number between them. A central
-difference across the kink reports their mean.
+At a kink, the slopes on the two sides differ. Either slope is a correct gradient, and so is any number between them. A
+central difference across the kink reports their mean, so a correct gradient may seem wrong.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def allow_for_kinks(
     share: float,
     noise: float,
 ) -> Array:
-    """Look again at the entries that differ, and return by how much more each may differ because of a kink.
+    """Look again at the entries that differ, and return how much more each may differ because of a kink.
 
     Three cases:
 
-    - If a kink lies near φ, a very short step does not reach it. Its estimate replaces the first one, in ``expected``
-      and in ``uncertainty``.
-    - If a kink lies at φ, the central difference is the mean of the two slopes, so half their distance is allowed.
-    - If kinks lie nearer to φ than any step is short, the distance of the entry from the estimate is allowed.
+    - If a kink lies near φ, a very short step does not reach it. The estimate with this step replaces the first one, in
+      ``expected`` and in ``uncertainty``.
+    - If a kink lies at φ, the central difference is the mean of the two slopes, so half of their difference is allowed.
+    - If kinks lie so close to φ that every step reaches them, the entry may differ from the estimate by any amount.
 
     All this holds only if the function's own gradient is right at points near φ. A wrong gradient is wrong there, too.
     """
@@ -55,21 +55,22 @@ def allow_for_kinks(
             expected[j], uncertainty[j] = short, doubt
         for h in (1e-3 * typical, 1e-5 * typical, 1e-7 * typical):
             wide, narrow = jump(j, h), jump(j, h / 4)
-            # At a quarter of the step, the two slopes of a smooth curve differ by a quarter; those at a kink as before.
+            # With a quarter of the step, the two slopes of a smooth curve differ by a quarter as much. At a kink they
+            # differ as much as before.
             if wide > 40 * noise / h and narrow > 0.7 * wide:
                 measured[j] = max(measured[j], max(wide, (4 * narrow - wide) / 3) / 2 + 4 * noise / h)
-        # Where kinks are nearer than any step, only the function's own gradient is left to go by. It is believed if it
+        # If kinks are closer than any step, only the function's own gradient is left as evidence. It is accepted if it
         # is right at points near φ.
         jumps[j] = abs(got[j] - expected[j]) if misled else measured[j]
     suspects = np.flatnonzero(jumps).tolist()
     if suspects:
         right = _right_near_phi(tested, phi, suspects[:MOST_SUSPECTS], noise)
         for j in suspects:
-            if j not in right:  # too many to check them all: the others must lie between their two slopes
+            if j not in right:  # not all can be checked; the others must lie between their two slopes
                 jumps[j] = measured[j] if all(right.values()) else 0.0
             elif not right[j]:
                 jumps[j] = 0.0
-            elif got[j] == 0.0:  # where many kinks meet, 0 is the usual choice, and not always between the slopes
+            elif got[j] == 0.0:  # where many kinks meet, 0 is the usual choice, but it may lie outside the slopes
                 jumps[j] = max(jumps[j], abs(expected[j]))
     tested.where = ""
     return jumps
@@ -87,9 +88,9 @@ def notes_on_kinks(jumps: Array, blocks: Blocks) -> list[str]:
 
 
 def _right_near_phi(tested: FunctionUnderTest, phi: Array, entries: list[int], noise: float) -> dict[int, bool]:
-    """Say for each entry whether the function's gradient agrees with short differences at two of eight near points.
+    """Say for each entry whether the function's gradient agrees with short differences at two of eight points near φ.
 
-    At the other points a kink may be in the way, as at φ.
+    At the other points, a kink may disturb the differences, as at φ.
     """
     rng, typical = np.random.default_rng(0), min(typical_size(phi), 1.0)
     n_right = dict.fromkeys(entries, 0)

@@ -16,8 +16,8 @@ __all__ = ["BlockReport", "GradientReport", "PairReport"]
 class BlockReport:
     """One named block of φ, compared with one reference: its worst entry and the verdict.
 
-    ``against`` names the reference. ``n_checked`` is how many entries of a large block were checked one by one, besides
-    the random directions; it is 0 where all of them were.
+    ``against`` names the reference. In a large block only some entries are checked one by one, besides the random
+    directions; ``n_checked`` is their number. It is 0 if all entries were checked.
     """
 
     name: str
@@ -47,7 +47,7 @@ class BlockReport:
 
 @dataclass(frozen=True)
 class PairReport:
-    """One pair that disagrees: its margin, and the number that the gradient implies beside the expected one.
+    """One pair that disagrees: its margin, the number that the gradient implies, and the expected number.
 
     ``kind`` says which number: "d_margin" is dL/dΔ of the pair; "slope" is the derivative of its loss along a random
     direction.
@@ -67,8 +67,8 @@ class PairReport:
 class GradientReport:
     """The verdict: ``passed``, and one ``BlockReport`` for each block of φ and each reference.
 
-    ``message`` says why a function could not be checked at all, ``warnings`` what weakens the verdict, and ``pairs``
-    which pairs disagree, where that can be told.
+    ``message`` says why a function could not be checked at all, and ``warnings`` what weakens the verdict. ``pairs``
+    lists the pairs that disagree, if they can be found.
     """
 
     passed: bool
@@ -89,7 +89,7 @@ class GradientReport:
         return asdict(self)
 
     def _repr_html_(self) -> str:
-        """Return the same as a table for notebooks."""
+        """Return the report as a table for notebooks."""
         heads = ("reference", "block", "worst entry", "got", "expected", "off by", "verdict")
         rows = [
             (

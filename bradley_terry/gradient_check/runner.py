@@ -81,7 +81,7 @@ def call(
     note: str = "",
     quiet: bool = True,
 ) -> object:
-    """Call a function with copies of the arguments, suppress what it prints, and return what it returned.
+    """Call a function with copies of the arguments, suppress what it prints, and return its result.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def call(
     Raises
     ------
     Stop
-        With status "not attempted" for None or NotImplementedError, else "error" or "failed" and a sentence.
+        With status "not attempted" for None or NotImplementedError, otherwise with "error" or "failed" and a sentence.
     """
     if not isinstance(time_limit, Watch):
         with Watch(time_limit) as watch:
@@ -118,7 +118,7 @@ def call(
         kind = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__
         message = f"{note}{kind} in {_place(function, error)}: {_words(error)}\n  it was given {shapes}"
         if "overflow encountered in exp" in _words(error) or isinstance(error, OverflowError):
-            message += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and build both signs from it"
+            message += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
@@ -144,7 +144,7 @@ def real_numbers(
         array = np.asarray(answer)
     except ValueError:
         raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different lengths") from None
-    except Exception as error:  # noqa: BLE001  # for instance a tensor that requires its gradient
+    except Exception as error:  # noqa: BLE001  # for instance a tensor that requires a gradient
         kind = type(answer).__name__
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {_words(error)}") from None
     if array.dtype.kind not in "fiub":
@@ -191,11 +191,11 @@ class _TimeIsUp(BaseException):
 
 
 class Watch:
-    """Interrupts a call that takes longer than this many seconds, where the system can: in the main thread, on POSIX.
+    """Interrupts a call that takes longer than this many seconds. This works only in the main thread and on POSIX.
 
     One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
     ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
-    ``except`` around it catches this one as well, the call cannot be stopped.
+    ``except`` around it catches the second one as well, the call cannot be stopped.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -231,7 +231,7 @@ class Watch:
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         outer = getattr(self.before, "__self__", None)
-        if isinstance(outer, Watch):  # for a check within a check, the time of both runs
+        if isinstance(outer, Watch):  # in a check within a check, both watches run
             outer._look(number, frame)
         if self.since is None or time.monotonic() - self.since < self.seconds:
             return

@@ -36,7 +36,7 @@ class FunctionUnderTest:
     is_noisy : bool
         Whether two calls at the same φ gave two losses.
     where : str
-        The beginning of every message, for instance "near phi: "; empty at φ itself.
+        The beginning of every message, for instance "near phi: ". It is empty at φ itself.
     """
 
     def __init__(self, function: Function, objective: Objective | None, watch: Watch) -> None:
@@ -67,6 +67,6 @@ class FunctionUnderTest:
         return float(loss), gradient
 
     def loss(self, phi: Array) -> float:
-        """Return the loss alone; from here on, messages say that they are about a point near φ."""
+        """Return the loss alone. From now on, messages say that they are about a point near φ."""
         self.where = "near phi: "
         return self(phi)[0]

@@ -79,20 +79,20 @@ def check_gradient(
     function : callable, phi -> (loss, gradient)
         An ``Objective`` or your own function. A scorer and its pairs stand for ``Objective(scorer, pairs)``.
     phi : array_like, (n_parameters,), optional
-        Where to check. Not at zero, where a wrong gradient of an MLP is zero like the right one. With an objective it
-        can be left out: φ is then standard normal, drawn with ``np.random.default_rng(0)``, and halved until every
+        Where to check. Do not use zero, where a wrong gradient of an MLP is zero like the right one. With an objective,
+        phi can be left out. Then φ is standard normal, drawn with ``np.random.default_rng(0)``, and halved until every
         margin is within ±13.8. After a scorer, pass ``PreferencePairs`` here.
     against : "numerical", "autograd", "jax", "torch", or several of them
         The references: finite differences, or a library that differentiates the loss.
     names : mapping of block name to shape, optional
-        How φ is laid out. Unless given, this is taken from the objective's scorer, or φ is one block called "phi".
+        The layout of φ. By default, that of the objective's scorer, or without one a single block called "phi".
     tolerance : float, optional
-        Allowed error as a share of the expected entry; 1e-8 for numerical and 1e-12 for the others unless given. The
-        rounding error is allowed on top, so that a true zero passes. So is the jump of the slope at a kink.
+        Allowed error as a share of the expected entry; by default 1e-8 for numerical and 1e-12 for the others. The
+        rounding error is allowed in addition, so that a true zero passes. So is the jump of the slope at a kink.
     reference : callable, phi -> loss, optional
-        Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective brings its own.
+        Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective provides its own.
     objective : Objective, optional
-        What your own function should compute. It brings the names and a reference, and the diagnosis then compares a
+        What your own function should compute. It provides the names and a reference. The diagnosis then compares a
         wrong gradient with those that the usual mistakes would give on these data.
     time_limit : float, seconds
         Longest time for one call of your own function, where the system can interrupt it.
@@ -105,8 +105,8 @@ def check_gradient(
     Notes
     -----
     If φ has more than 2,000 entries, the numerical reference checks 8 random directions, the 20 largest entries and 40
-    others in each block, and halves a direction that disagrees until the wrong entry is found. An error in your own
-    function is a line in the report, with the number of the line in your code.
+    others in each block. A direction that disagrees is halved until the wrong entry is found. An error in your own
+    function appears as a line of the report, with the line number in your code.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def _verdict(
     reports: list[BlockReport] = []
     found = got
     for name in references:
-        # A loss is known to a few eps of itself, so its gradient no better than this per unit of phi.
+        # A loss is known only to within a few eps of its size, so its gradient no better than that per unit of phi.
         coarse = tested.eps / EPS
         uncertainty = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
         uncertainty = coarse * uncertainty + doubts.noise_of_gradient
@@ -227,7 +227,7 @@ def _verdict(
 
 
 def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertainty: Array) -> None:
-    """Stop if coarse or noisy numbers leave so much open that a wrong gradient would pass."""
+    """Stop if the numbers are so coarse or noisy that a wrong gradient would pass."""
     largest, doubt = float(np.abs(expected).max()), float(uncertainty.max())
     if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
         raise Stop(
@@ -240,7 +240,7 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
 def _compare(
     reference: str, blocks: Blocks, got: Array, expected: Array, uncertainty: Array, share: float
 ) -> list[BlockReport]:
-    """Compare entry by entry. Each may be off by ``share`` of itself, its uncertainty and the rounding in its block."""
+    """Compare each entry. It may be off by ``share`` of itself plus its uncertainty plus the rounding in its block."""
     reports = []
     for name, part in slices_of(blocks).items():
         shape = blocks[name]

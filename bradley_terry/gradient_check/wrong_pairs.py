@@ -17,15 +17,16 @@ from .under_test import FunctionUnderTest
 __all__ = ["pairs_that_disagree"]
 
 MOST_PAIRS = 1_000  # checked one by one
-MOST_COUPLES = 60  # pairs of which every couple is tried
+MOST_COUPLES = 60  # up to this number of pairs, every two are tried
 SHOWN_PAIRS = 5  # named in the report
 
 
 def pairs_that_disagree(tested: FunctionUnderTest, phi: Array, got: Array, expected: Array) -> tuple[PairReport, ...]:
-    """Return the few pairs whose share of the gradient is wrong, or none where that cannot be told.
+    """Return the few pairs whose share of the gradient is wrong, or none if they cannot be found.
 
-    A scorer whose ``backward`` is wrong can be checked pair by pair. Of a function of the caller's own, only the sum is
-    known: got - expected = Σ c_i · ∂Δ_i/∂φ. The pairs are those few whose wrong d_margins explain this difference.
+    A scorer whose ``backward`` is wrong can be checked pair by pair. For the caller's own function, only the sum over
+    pairs is known: got - expected = Σ c_i · ∂Δ_i/∂φ. The pairs returned are the few whose wrong d_margins explain this
+    difference.
     """
     objective = tested.objective
     if objective is None or not np.isfinite(got).all():
@@ -56,14 +57,14 @@ def pairs_that_disagree(tested: FunctionUnderTest, phi: Array, got: Array, expec
 def _few_rows(rows: Array, target: Array) -> Iterator[list[int]]:
     """Yield small sets of rows that may add up to the target: one row, every two rows, then more and more, greedily.
 
-    A set has fewer rows than the target has entries, since otherwise any rows would do.
+    A set has fewer rows than the target has entries, since otherwise any rows would fit.
     """
     lengths = np.sqrt((rows**2).sum(axis=1))
     usable = np.flatnonzero(lengths > 0)
     if target.size < 2 or not usable.size:
         return
     yield [int(usable[np.argmax(np.abs(rows[usable] @ target) / lengths[usable])])]
-    if target.size > 3 and usable.size <= MOST_COUPLES:  # with fewer entries some couple fits by chance
+    if target.size > 3 and usable.size <= MOST_COUPLES:  # with fewer entries, some two rows fit by chance
         yield from (list(couple) for couple in combinations(usable.tolist(), 2))
     few: list[int] = []
     left: Array = target

@@ -10,7 +10,7 @@
     networks          lesson 8    reward
     numerics          lesson 9    overflow_limit, kernel
 
-Each check gives the student's function some arguments, compares its answers with the right ones, and has a list of
-common mistakes: a sentence, and the numbers that this mistake would give. If the student's numbers match one of them,
-the report quotes the sentence. The same sentences are listed in the lesson under "Common mistakes".
+Each check gives the student's function some arguments and compares its answers with the right ones. It has a list of
+common mistakes, each with a sentence and the numbers that the mistake would give. If the student's numbers match one of
+them, the report quotes the sentence. The lesson lists the same sentences under "Common mistakes".
 """

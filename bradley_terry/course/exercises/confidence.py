@@ -1,4 +1,4 @@
-"""Exercises of lesson 4: pairwise accuracy, and the temperature that makes a model's confidence honest."""
+"""Exercises of lesson 4: pairwise accuracy, and the temperature that calibrates a model's confidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["accuracy", "best_temperature"]
 
 
 def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check the pairwise accuracy, f(margins) -> share of margins above 0, a margin of 0 counted half."""
+    """Check the pairwise accuracy, f(margins) -> share of margins above 0. A margin of 0 counts half."""
     z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0])
 
     def wrong(z: Array) -> Wrong:
@@ -35,7 +35,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def _temperature(margins: Array) -> float:
-    """Minimise the mean loss of Δ/T by bisection: its derivative in s = 1/T, −mean(Δ·σ(−sΔ)), grows with s."""
+    """Minimise the mean loss of Δ/T by bisection. Its derivative in s = 1/T, −mean(Δ·σ(−sΔ)), grows with s."""
     low, high = 0.0, 1.0
     while np.mean(margins * sigmoid(-high * margins)) > 0:
         high *= 2

@@ -14,9 +14,9 @@ __all__ = ["ceiling", "expected_loss"]
 
 
 def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(true_margins, margins) -> one number, the mean loss over endless fresh choices.
+    """Check f(true_margins, margins) -> one number, the mean loss over unlimited fresh choices.
 
-    The choices are those of people whose rewards differ by the true margins.
+    The choices come from people whose rewards differ by the true margins.
     """
     true, model = np.array([2.0, -1.0, 0.5, 0.25]), np.array([1.0, 0.5, 0.5, -3.0])
     cases: list[Case] = [((true, model), ""), ((true, true), "where the model is the truth: ")]

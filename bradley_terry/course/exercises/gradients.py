@@ -65,16 +65,17 @@ def gradient(
             phi[-model.shapes["output_weights"][0] :] *= 1e4
         else:
             x, y = 1e4 * x, 1e4 * y
-        far = np.array([np.concatenate([x, y]), np.concatenate([y, x])])  # each pair both ways: margins of both signs
+        # Each pair occurs in both orders, so that there are margins of both signs.
+        far = np.array([np.concatenate([x, y]), np.concatenate([y, x])])
         _check_gradient(
-            function, model, phi, far, time_limit, note="right at ordinary sizes; with rewards of size 10,000: "
+            function, model, phi, far, time_limit, note="right with ordinary rewards; with rewards of size 10,000: "
         )
 
     return judged("gradient", stages)
 
 
 def _all_units_matter(model: Scorer, phi: Array, x: Array) -> bool:
-    """Return whether each hidden unit is positive for some answers and negative for others, so that a ReLU shows."""
+    """Return whether each hidden unit is positive for some answers and negative for others, so a ReLU has an effect."""
     blocks = model.unpack(phi)
     a = x.reshape(-1, x.shape[-1]) @ blocks["hidden_weights"] + blocks["hidden_bias"]
     return bool(((a > 0).any(axis=0) & (a < 0).any(axis=0)).all())

@@ -52,8 +52,8 @@ def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:
 def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
     """Check a compiled kernel, f(margins) -> (mean loss, gradients).
 
-    The gradients are those of the mean, −σ(−Δ)/n. The numbers must be right, also at extreme margins, a NaN must stay
-    a NaN, and the function must be compiled. The time limit covers the first call, which compiles.
+    The gradients are those of the mean, −σ(−Δ)/n. The numbers must be right, even at extreme margins. A NaN must stay a
+    NaN. The function must be compiled. The time limit covers the first call, which compiles.
     """
     rng = np.random.default_rng(9)
     cases = [

@@ -40,7 +40,7 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
      lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
 )  # fmt: skip
-"""Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt changes nothing, why, the loss."""
+"""Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt leaves it alone, why, the loss."""
 
 
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
