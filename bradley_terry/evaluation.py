@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .backend import shifted
 from .inference import connected_groups, covariance, strong_components
 from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
@@ -211,7 +212,7 @@ def evaluate(
     with blas_on_one_thread(len(pairs) * scorer.n_parameters):
         r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
     weights, labels = pairs.weights, pairs.labels
-    z = margins if pairs.target_margins is None else margins - pairs.target_margins
+    z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels
     accuracies = pairwise_accuracies(margins, labels)

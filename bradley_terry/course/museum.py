@@ -112,13 +112,13 @@ def _of_gradient(
 def rejected_forgotten(phi: Array) -> Array:
     """Differentiate only the chosen answer."""
     d = pair_loss_gradients(LINEAR.margins(phi)) / len(LINEAR.pairs)
-    return np.asarray(d @ LINEAR.pairs.chosen)
+    return d @ LINEAR.pairs.chosen
 
 
 def one_off(phi: Array) -> Array:
     """Give each pair the pull of the pair before it."""
     d = np.roll(pair_loss_gradients(LINEAR.margins(phi)), 1) / len(LINEAR.pairs)
-    return np.asarray(d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected))
+    return d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected)
 
 
 def divided_inside(phi: Array) -> Array:
@@ -149,7 +149,7 @@ def sigmoid_of_twice(phi: Array) -> Array:
     """Build the sigmoid from tanh(x) instead of tanh(x/2): (1 + tanh x)/2 is σ(2x)."""
     z = LINEAR.margins(phi)
     d = -(1 + np.tanh(-z)) / 2 / z.size
-    return np.asarray(d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected))
+    return d @ (LINEAR.pairs.chosen - LINEAR.pairs.rejected)
 
 
 NETWORK = Objective(MLPScorer(3, 4), _pairs())
@@ -172,19 +172,19 @@ def checked_at_zero(phi: Array) -> Array:
 def overflows(margins: Array) -> Array:
     """Compute log(1 + exp(-Δ)) exactly as the formula is written."""
     with np.errstate(over="ignore"):
-        return np.asarray(np.log(1 + np.exp(-margins)))
+        return np.log(1 + np.exp(-margins))
 
 
 def with_a_grain(margins: Array) -> Array:
     """Add 1e-8 so that the logarithm never sees a zero: -log(σ(Δ) + 1e-8)."""
-    return np.asarray(-np.log(np.asarray(sigmoid(margins)) + 1e-8))
+    return -np.log(sigmoid(margins) + 1e-8)
 
 
 def zero_times_infinity(margins: Array) -> Array:
     """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: above Δ = 36.7, 1 - p is 0, and 0·(-inf) is NaN."""
-    p = np.asarray(sigmoid(margins))
+    p = sigmoid(margins)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(-(1.0 * np.log(p) + 0.0 * np.log(1 - p)))
+        return -(1.0 * np.log(p) + 0.0 * np.log(1 - p))
 
 
 # ------------------------------------------------------------------------------------------------ wrong checks and data

@@ -121,7 +121,7 @@ def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tupl
     z = delta - m
 
     def pull(z: Array, t: Array = t, w: Array = w) -> Array:
-        return np.asarray(w * ((1 - t) * np.asarray(sigmoid(z)) - t * np.asarray(sigmoid(-z))) / w.sum())
+        return w * ((1 - t) * sigmoid(z) - t * sigmoid(-z)) / w.sum()
 
     d = pull(z)
 
@@ -134,10 +134,10 @@ def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tupl
         yield "σ(2Δ) instead of σ(Δ): (1 + tanh x)/2 is σ(2x)", pull(2 * z)
         flat = w * (1 - 2 * t) / w.sum()
         yield "the factor σ(−Δ) is missing: every pair pulls with full force", flat
-        bell = flat * np.asarray(sigmoid(z)) * np.asarray(sigmoid(-z))
+        bell = flat * sigmoid(z) * sigmoid(-z)
         yield "σ′(Δ) instead of σ(−Δ): the derivative of σ, not of −log σ", bell
         if pairs.labels is None:
-            yield "the loss instead of its slope σ(−Δ)", flat * np.asarray(pair_losses(z))
+            yield "the loss instead of its slope σ(−Δ)", flat * pair_losses(z)
         else:
             yield "the labels are ignored: every pair counts as certain", pull(z, t=ones)
             yield "labels are read as P(rejected preferred)", pull(z, t=1 - t)

@@ -109,7 +109,7 @@ def _check_gradient(function: Student, scorer: Scorer, phi: Array, x: Array, tim
 
 def _linear(w: Array, chosen: Array, rejected: Array) -> Array:
     d = chosen - rejected
-    return np.asarray(pair_loss_gradients(d @ w) @ d / len(d))
+    return pair_loss_gradients(d @ w) @ d / len(d)
 
 
 def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:

@@ -26,7 +26,7 @@ def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     def right(parameters: Mapping[str, Array], x: Array) -> Array:
         w, b, v = (parameters[name] for name in ("hidden_weights", "hidden_bias", "output_weights"))
-        return np.asarray(np.tanh(x @ w + b) @ v)
+        return np.tanh(x @ w + b) @ v
 
     def wrong(parameters: Mapping[str, Array], x: Array) -> Wrong:
         w, b, v = (parameters[name] for name in ("hidden_weights", "hidden_bias", "output_weights"))
