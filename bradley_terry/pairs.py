@@ -84,7 +84,7 @@ class PreferencePairs:
                 f"rejected: expected the shape of chosen, {x_chosen.shape}, one row for each pair, "
                 f"got {x_rejected.shape}"
             )
-        if x_chosen.ndim != x_rejected.ndim or (x_chosen.dtype.kind == "i") != (x_rejected.dtype.kind == "i"):
+        if (x_chosen.dtype.kind == "i") != (x_rejected.dtype.kind == "i"):
             raise ValueError("rejected: expected item numbers like chosen, or features like chosen, not one of each")
         n = x_chosen.shape[0]
         if n == 0:
@@ -173,9 +173,7 @@ class PreferencePairs:
 
     @cached_property
     def _index_of_prompts(self) -> NDArray[np.int64]:  # computed on first use; many fits never need it
-        if self.prompts is None:
-            return np.arange(len(self))
-        return locked(_index_by_first_appearance(self.prompts))
+        return locked(_index_by_first_appearance(np.asarray(self.prompts)))
 
     @property
     def n_prompts(self) -> int:
