@@ -234,7 +234,7 @@ def test_a_damaged_copy_does_not_hide_the_others(shelf, tmp_path, capsys):
     (mine / "01_first.ipynb").write_text('{"cells": [', encoding="utf-8")
     assert main(["course", "--progress", "--folder", str(mine)]) == 0
     printed = capsys.readouterr().out
-    assert "cannot be read; delete it, and bradley-terry course makes a new copy" in printed
+    assert "cannot be read; delete it and run bradley-terry course to get a new copy" in printed
     assert "02_second.ipynb" in printed
 
 
