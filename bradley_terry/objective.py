@@ -87,17 +87,16 @@ class Objective:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         scorer.check_features(pairs.chosen, "chosen")
         scorer.check_features(pairs.rejected, "rejected")
-        self.scorer, self.pairs, self.l2 = scorer, pairs, float(l2)
+        self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
         work = pairs.chosen.size * getattr(scorer, "n_hidden", 1)
         self.backend = chosen_backend(backend, work) if loss is None else REFERENCE
-        self._backend: Backend
-        if self.backend == REFERENCE:
-            self._backend = NumpyBackend(scorer, pairs, self.loss)
-        else:
+        if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
-            self._backend = compiled_backend(scorer, pairs)
+            self._backend: Backend = compiled_backend(scorer, pairs)
+        else:
+            self._backend = NumpyBackend(scorer, pairs, self.loss)
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
@@ -149,7 +148,8 @@ class Objective:
 
     def _checked(self, phi: ArrayLike) -> Array:
         array = np.asarray(phi, dtype=np.float64)
-        self.scorer.unpack(array)  # raises if the shape is wrong
+        if array.shape != self._shape:
+            self.scorer.unpack(array)  # raises, and says what is wrong
         return array
 
 
