@@ -248,7 +248,7 @@ def _parts(
     scorer: Scorer | RewardModel, phi: ArrayLike | PreferencePairs | None, pairs: PreferencePairs | None
 ) -> tuple[Scorer, Array, PreferencePairs]:
     """Return scorer, φ and pairs from the arguments of either form of ``evaluate``."""
-    if hasattr(scorer, "scorer"):  # a RewardModel; its module imports this one
+    if hasattr(scorer, "scorer") and hasattr(scorer, "phi"):  # a RewardModel; its module imports this one
         if phi is not None and pairs is not None:
             raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi besides its own")
         model = cast("RewardModel", scorer)

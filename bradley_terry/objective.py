@@ -20,7 +20,7 @@ from .backend import Backend, NumpyBackend, shifted
 from .logistic import Array
 from .losses import BradleyTerryLoss, PairLoss
 from .pairs import PreferencePairs
-from .scorers import Scorer
+from .scorers import MLPScorer, Scorer
 from .threads import blas_on_one_thread
 
 __all__ = ["BACKENDS", "COMPILED", "REFERENCE", "Objective", "Point", "blas_on_one_thread", "chosen_backend", "warmup"]
@@ -89,7 +89,7 @@ class Objective:
         scorer.check_features(pairs.rejected, "rejected")
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        work = pairs.chosen.size * getattr(scorer, "n_hidden", 1)
+        work = pairs.chosen.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1)
         self.backend = chosen_backend(backend, work) if loss is None else REFERENCE
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
@@ -110,7 +110,7 @@ class Objective:
         """Return loss, gradient and margins at φ together, so that nothing is computed twice."""
         phi = self._checked(phi)
         loss, gradient, margins = self._backend.all_at(phi)
-        return Point(phi, *self._penalised(phi, loss, gradient), margins)
+        return Point(phi.copy(), *self._penalised(phi, loss, gradient), margins)
 
     def _penalised(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
         if not self.l2:

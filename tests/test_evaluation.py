@@ -401,3 +401,24 @@ def test_too_few_resamples_are_refused(random_pairs) -> None:
     """An interval from no resamples is refused, and the message names the argument."""
     with pytest.raises(ValueError, match=r"^n_bootstrap: "):
         evaluate(bt.LinearScorer(2), [1.0, 2.0], random_pairs(bt.LinearScorer(2)), n_bootstrap=0)
+
+
+def test_a_scorer_that_wraps_another_is_no_model(rng) -> None:
+    """A scorer may have an attribute called scorer; only with phi beside it is it a fitted model."""
+
+    class Wrapped:
+        linear_in_phi = False
+
+        def __init__(self) -> None:
+            self.scorer = bt.LinearScorer(2)
+
+        def __getattr__(self, name: str):
+            if name == "phi":
+                raise AttributeError(name)
+            return getattr(self.scorer, name)
+
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 20, 2)))
+    phi = np.array([1.0, -0.5])
+    assert bt.evaluate(Wrapped(), phi, pairs).mean_loss == pytest.approx(
+        bt.Objective(bt.LinearScorer(2), pairs)(phi)[0]
+    )
