@@ -14,18 +14,22 @@ These formulas work for every scorer and loss. The compiled backends in ``kernel
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Protocol, cast
 
 import numpy as np
 
+from .arrays.frozen import locked
 from .logistic import Array
 from .losses import PairLoss, weighted_mean
 from .pairs import PreferencePairs
 from .scorers import Features, LinearScorer, Scorer, forward
 from .threads import blas_on_one_thread
 
-__all__ = ["Backend", "NumpyBackend"]
+__all__ = ["Backend", "NumpyBackend", "shifted", "sides_of"]
+
+
+Sides = tuple[tuple[Features, int], ...]
 
 
 class Backend(Protocol):
@@ -52,9 +56,11 @@ class NumpyBackend:
 
     def __init__(self, scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> None:
         self.scorer, self.pairs, self.loss = scorer, pairs, loss
-        self.sides: tuple[tuple[Features, int], ...] = ((pairs.chosen, +1), (pairs.rejected, -1))
-        if type(scorer) is LinearScorer:  # a class derived from it may compute something else
-            self.sides = ((np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64, order="C"), +1),)
+
+    @cached_property
+    def sides(self) -> Sides:
+        """Features and sign of each side, computed on first use."""
+        return sides_of(self.scorer, self.pairs.chosen, self.pairs.rejected)
 
     def margins(self, phi: Array) -> Array:
         """Return Δ = Σ sign · r_φ(side), (n_pairs,)."""
@@ -68,10 +74,14 @@ class NumpyBackend:
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins, with one forward and one backward pass for each side."""
         with self._one_blas_thread():
-            ways = [(forward(self.scorer, phi, features), sign) for features, sign in self.sides]
-            margins = _sum([sign * rewards for (rewards, _), sign in ways])
+            contributions, ways_back = [], []
+            for features, sign in self.sides:
+                rewards, backward = forward(self.scorer, phi, features)
+                contributions.append(sign * rewards)
+                ways_back.append((backward, sign))
+            margins = _sum(contributions)
             loss, d_margins = self.loss_and_d_margins(margins)
-            return loss, _sum([backward(sign * d_margins) for (_, backward), sign in ways]), margins
+            return loss, _sum([backward(sign * d_margins) for backward, sign in ways_back]), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and dL/dΔ = w·l'(Δ - m, t) / Σ w for each pair."""
@@ -93,9 +103,16 @@ class NumpyBackend:
         return blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters)
 
 
+def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:
+    """Return features and sign of each side. A linear scorer has only one side, the difference of the features."""
+    if type(scorer) is LinearScorer:  # a class derived from it may compute something else
+        return ((np.subtract(chosen, rejected, dtype=np.float64, order="C"), +1),)
+    return (chosen, +1), (rejected, -1)
+
+
 def shifted(margins: Array, pairs: PreferencePairs) -> Array:
-    """Return z = Δ - m, (n_pairs,): the margins minus the target margins of the pairs."""
-    return margins if pairs.target_margins is None else margins - pairs.target_margins
+    """Return z = Δ - m, (n_pairs,), read-only: the margins minus the target margins of the pairs."""
+    return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
 
 
 def _sum(arrays: list[Array]) -> Array:

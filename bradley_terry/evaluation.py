@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .backend import shifted
+from .arrays.frozen import blocks_of, locked
+from .backend import shifted, sides_of
 from .inference import connected_groups, covariance, strong_components
 from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
-from .objective import Objective
-from .pairs import PreferencePairs
+from .pairs import PreferencePairs, check_fit
 from .scorers import Scorer, check_size
 from .threads import blas_on_one_thread
 
@@ -98,7 +98,7 @@ class Evaluation:
 
     Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
     these. ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. ``margins``,
-    (n_pairs,), are the Δ from which the other numbers were computed.
+    (n_pairs,), are the Δ from which the other numbers were computed, and ``weights`` the weights of the pairs or None.
     """
 
     n_pairs: int
@@ -118,12 +118,13 @@ class Evaluation:
     margin_sd: float
     margin_quantiles: tuple[float, float, float, float, float]
     reliability: Reliability
-    margins: Array = dataclasses.field(repr=False, compare=False)
+    margins: Array = dataclasses.field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    weights: Array | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return everything but the margins as plain numbers, lists and dictionaries for JSON; NaN becomes None."""
+        """Return plain numbers, lists and dictionaries for JSON, without margins and weights; NaN becomes None."""
         result = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del result["margins"]
+        del result["margins"], result["weights"]
         result["reliability"] = {name: _plain(values.tolist()) for name, values in vars(self.reliability).items()}
         return result
 
@@ -143,17 +144,6 @@ class Evaluation:
             f"calibration error  {self.ece:.3f} (ECE)\n"
             f"margins            mean {self.margin_mean:.2f}, standard deviation {self.margin_sd:.2f}, "
             f"median {median:.2f}, from {smallest:.2f} to {largest:.2f}"
-        )
-
-    def one_line(self) -> str:
-        """Return the most important numbers in one line."""
-        interval = ""
-        if self.accuracy_interval is not None:
-            interval = " [{:.3f}, {:.3f}]".format(*self.accuracy_interval)
-        return (
-            f"{self.n_pairs} pairs of {self.n_prompts} prompts: loss {self.mean_loss:.4f} nats "
-            f"(a coin flip: {self.coin_flip_loss:.4f}), accuracy {self.accuracy:.3f}{interval}, "
-            f"Brier {self.brier:.4f}, ECE {self.ece:.3f}"
         )
 
 
@@ -208,9 +198,7 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
-    margins = Objective(scorer, pairs).margins(phi)
-    with blas_on_one_thread(len(pairs) * scorer.n_parameters):
-        r_chosen, r_rejected = scorer.reward(phi, pairs.chosen), scorer.reward(phi, pairs.rejected)
+    r_chosen, r_rejected, margins = rewards_and_margins(scorer, phi, pairs)
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -240,14 +228,36 @@ def evaluate(
         margin_sd=math.sqrt(weighted_mean((margins - margin_mean) ** 2, weights)),
         margin_quantiles=_quantiles(margins, weights),
         reliability=table,
-        margins=margins,
+        margins=locked(margins),
+        weights=weights,
     )
+
+
+def rewards_and_margins(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> tuple[Array, Array, Array]:
+    """Return the rewards of both answers and the margins, (n_pairs,) each: the same margins as in training.
+
+    The differences of a linear scorer's features are formed block by block, so that a large file stays out of memory.
+    """
+    phi = np.asarray(phi, dtype=np.float64)
+    check_fit(scorer, pairs)
+    with blas_on_one_thread(len(pairs) * scorer.n_parameters):
+        chosen = np.array(scorer.reward(phi, pairs.chosen))  # a copy, in case the scorer uses its array again
+        rejected = scorer.reward(phi, pairs.rejected)
+    if len(sides_of(scorer, pairs.chosen[:1], pairs.rejected[:1])) == 2:
+        return chosen, rejected, chosen - rejected
+    margins = np.empty(len(pairs))
+    for rows in blocks_of(pairs.chosen):
+        ((difference, _),) = sides_of(scorer, pairs.chosen[rows], pairs.rejected[rows])
+        margins[rows] = scorer.reward(phi, difference)
+    return chosen, rejected, margins
 
 
 def _parts(
     scorer: Scorer | RewardModel, phi: ArrayLike | PreferencePairs | None, pairs: PreferencePairs | None
 ) -> tuple[Scorer, Array, PreferencePairs]:
     """Return scorer, φ and pairs from the arguments of either form of ``evaluate``."""
+    if isinstance(scorer, PreferencePairs):
+        raise TypeError("scorer: expected evaluate(scorer, phi, pairs) or evaluate(model, pairs), got pairs first")
     if hasattr(scorer, "scorer") and hasattr(scorer, "phi"):  # a RewardModel; its module imports this one
         if phi is not None and pairs is not None:
             raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi besides its own")
@@ -255,7 +265,7 @@ def _parts(
         return model.scorer, model.phi, cast("PreferencePairs", phi if pairs is None else pairs)
     if phi is None or isinstance(phi, PreferencePairs):
         raise TypeError(f"phi: expected evaluate(scorer, phi, pairs) or evaluate(model, pairs), got only {scorer}")
-    return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # Objective checks the pairs
+    return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # check_fit checks them
 
 
 def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, float, float, float]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate, rewards_and_margins
 from .inference import covariance
 from .logistic import Array
-from .objective import Objective
 from .pairs import PreferencePairs, Text
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -68,12 +67,7 @@ class RewardModel:
     information : array, (n_parameters, n_parameters), or None
         Σ w · d²L/dφ² at φ, for scorers linear in φ.
     outcome : Outcome
-        How the fit ended. By default CONVERGED or STEP_LIMIT, according to ``converged``.
-
-    Raises
-    ------
-    ValueError
-        If ``converged`` and ``outcome`` contradict each other.
+        How the fit ended. If it is not given, or contradicts ``converged``, it is CONVERGED or STEP_LIMIT.
     """
 
     scorer: Scorer
@@ -88,10 +82,10 @@ class RewardModel:
     outcome: Outcome = None  # type: ignore[assignment]  # __post_init__ puts an Outcome here
 
     def __post_init__(self) -> None:
-        unless_given = Outcome.CONVERGED if self.converged else Outcome.STEP_LIMIT
-        object.__setattr__(self, "outcome", unless_given if self.outcome is None else Outcome(self.outcome))
-        if self.outcome.is_success != self.converged:
-            raise ValueError(f"outcome: expected one that fits converged={self.converged}, got {self.outcome}")
+        outcome = None if self.outcome is None else Outcome(self.outcome)
+        if outcome is None or outcome.is_success != self.converged:  # as in dataclasses.replace(model, converged=False)
+            outcome = Outcome.CONVERGED if self.converged else Outcome.STEP_LIMIT
+        object.__setattr__(self, "outcome", outcome)
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"
@@ -111,7 +105,7 @@ class RewardModel:
 
     def margins(self, pairs: PreferencePairs) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""
-        return Objective(self.scorer, pairs).margins(self.phi)
+        return rewards_and_margins(self.scorer, self.phi, pairs)[2]
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
         """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""
@@ -170,7 +164,7 @@ class RewardModel:
 
     def summary(self) -> Text:
         """Return a text that says what was fitted, how the fit ended, and what the parameters are."""
-        steps = self.history["step"]
+        steps = self.history.get("step", np.zeros(0))
         after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
         return Text(
             f"scorer      {self.scorer}\n"

@@ -94,6 +94,7 @@ def controlled_step(objective: Objective, point: Point, direction: Array) -> tup
     longest = max(_largest(shifted(point.margins, objective.pairs)), 20.0)
     new = objective.at(point.phi + direction)
     if not _largest(shifted(new.margins, objective.pairs)) <= 2 * longest:
+        del new  # frees its margins before the next ones are computed
         direction = direction * (longest / _largest(objective.margins(direction)))
         new = objective.at(point.phi + direction)
     slope, rounding, size = float(point.gradient @ direction), 1e-15 * abs(point.loss), 1.0
@@ -101,6 +102,7 @@ def controlled_step(objective: Objective, point: Point, direction: Array) -> tup
         size /= 2
         if size < 1e-12:
             return None, slope
+        del new
         new = objective.at(point.phi + size * direction)
     return new, slope
 

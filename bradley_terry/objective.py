@@ -19,14 +19,14 @@ from numpy.typing import ArrayLike
 from .backend import Backend, NumpyBackend, shifted
 from .logistic import Array
 from .losses import BradleyTerryLoss, PairLoss
-from .pairs import PreferencePairs
+from .pairs import PreferencePairs, check_fit
 from .scorers import MLPScorer, Scorer
 from .threads import blas_on_one_thread
 
 __all__ = ["BACKENDS", "COMPILED", "REFERENCE", "Objective", "Point", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 BACKENDS = AUTO, REFERENCE, COMPILED = "auto", "numpy", "numba"
-WORTH_COMPILING = 1_000_000  # numbers in the features; a pass over fewer takes less time than loading the kernels
+WORTH_COMPILING, PASSES = 1_000_000, 50  # if 50 passes have less work than this each, loading the kernels costs more
 
 
 class Point(NamedTuple):
@@ -79,18 +79,12 @@ class Objective:
         loss: PairLoss | None = None,
         backend: str = AUTO,
     ) -> None:
-        if not isinstance(pairs, PreferencePairs):
-            raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
-        if not hasattr(scorer, "backward") or isinstance(scorer, type):
-            raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        check_fit(scorer, pairs)
         if not isinstance(l2, int | float | np.floating | np.integer) or isinstance(l2, bool) or not 0 <= l2 < np.inf:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
-        scorer.check_features(pairs.chosen, "chosen")
-        scorer.check_features(pairs.rejected, "rejected")
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        work = pairs.chosen.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1)
-        self.backend = chosen_backend(backend, work) if loss is None else REFERENCE
+        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if loss is None else REFERENCE
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
@@ -153,8 +147,13 @@ class Objective:
         return array
 
 
+def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> float:
+    """Return the work of so many passes over the pairs: numbers in the features × hidden units × passes / 50."""
+    return pairs.chosen.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
+
+
 def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
-    """Return the backend to use, "numpy" or "numba", for this much work: numbers in the features × hidden units."""
+    """Return the backend to use, "numpy" or "numba", for work as ``work_of`` counts it."""
     if backend not in BACKENDS:
         raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
     if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):

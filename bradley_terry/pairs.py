@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import checked
 from .arrays.frozen import blocks_of, is_map, locked
 from .logistic import Array
-from .scorers import Features
+from .scorers import Features, Scorer
 
 __all__ = ["Pair", "PreferencePairs"]
 
@@ -280,6 +280,16 @@ class Pair:
         if not shown.size:
             return "chosen and rejected have the same features"
         return f"chosen {words(chosen)}; rejected {words(rejected)}{left_out}"
+
+
+def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:
+    """Raise TypeError or ValueError unless this is a scorer, these are pairs, and the scorer can read them."""
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    if not hasattr(scorer, "backward") or isinstance(scorer, type):
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+    scorer.check_features(pairs.chosen, "chosen")
+    scorer.check_features(pairs.rejected, "rejected")
 
 
 def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:

@@ -35,6 +35,7 @@ from .drawing import (
     STYLE,
     TEXT_SIZE,
     corner,
+    edges_through_zero,
     figure_of,
     finish,
     given_or_new,
@@ -44,12 +45,13 @@ from .drawing import (
     note,
     numbers,
     points,
+    power_of_ten,
     save_figure,
     signed,
     style,
 )
+from .drawing.records import columns, step_label, turning_point
 from .evaluation import Evaluation, Reliability
-from .logistic import Array
 from .losses import pair_loss_gradients, pair_losses
 from .model import RewardModel
 
@@ -166,7 +168,7 @@ def plot_loss_curve(
         ``lines[0]`` is the training loss (green circles), then the held-out loss if any (black squares, dashed: it
         estimates the expected loss). A square marks the lowest held-out loss, if it is not the last one.
     """
-    step, loss, held_out = _columns(history, "step", "loss", "validation_loss")
+    step, loss, held_out = columns(history, "step", "loss", "validation_loss")
     ax = given_or_new(ax)
     few = len(step) <= 30  # then each step has room for a marker
     ax.plot(step, loss, color=EMPIRICAL, linewidth=LINE_WIDTH, marker="o" if few else "", markersize=8)
@@ -195,7 +197,7 @@ def plot_loss_curve(
     guide(ax, LOG_TWO, "knowing nothing: log 2")
     label_ends(ax, ends)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return finish(ax, x_label or _step_of(history), "mean loss (nats)")
+    return finish(ax, x_label or step_label(history), "mean loss (nats)")
 
 
 @style()
@@ -220,7 +222,7 @@ def plot_gradient_norm(
     Axes
         ``lines[0]`` is the length of the gradient. If there are few steps, each point is labelled with its value.
     """
-    step, norm = _columns(history, "step", "gradient_norm")
+    step, norm = columns(history, "step", "gradient_norm")
     ax = given_or_new(ax)
     drawn = (norm > 0) & np.isfinite(norm)
     few = len(step) <= 30
@@ -231,44 +233,10 @@ def plot_gradient_norm(
             ax.annotate(words, (float(x), float(y)), (8, 5), textcoords="offset points", fontsize=TEXT_SIZE)
     ax.margins(y=0.12)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(power_of_ten)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    return finish(ax, x_label or _step_of(history), "length of the gradient")
-
-
-def turning_point(held_out: Array) -> int | None:
-    """Return the record with the lowest held-out loss, or None if to three digits the last record is as low."""
-    known = held_out[~np.isnan(held_out)]
-    if known.size == 0 or f"{known.min():.3f}" == f"{known[-1]:.3f}":
-        return None
-    return int(np.nanargmin(held_out))
-
-
-def plain_losses(model: RewardModel) -> Array:
-    """Return the mean loss at each record of a fit, without the l2 penalty that the recorded loss includes."""
-    return model.history["loss"] - 0.5 * model.l2 * model.history["parameter_norm"] ** 2
-
-
-def _columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list[Array]:
-    """Return these entries of a history, all of one shape, with NaN for a missing validation loss."""
-    if isinstance(history, RewardModel):
-        history = {**history.history, "loss": plain_losses(history)}
-    for name in names:
-        if name not in history and name != "validation_loss":
-            raise ValueError(f"history: expected an entry {name!r}, got {', '.join(history) or 'none'}")
-    step = numbers(history["step"], "step")
-    columns = [np.asarray(history.get(name, np.full(len(step), np.nan)), dtype=np.float64) for name in names]
-    if any(column.shape != step.shape for column in columns):
-        shapes = ", ".join(str(column.shape) for column in columns)
-        raise ValueError(f"history: expected entries of one shape, got {shapes}")
-    return columns
-
-
-def _step_of(history: RewardModel | Mapping[str, ArrayLike]) -> str:
-    """Return a label that says what a step is."""
-    methods = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
-    method = methods.get(history.method) if isinstance(history, RewardModel) else None
-    return f"step of {method}" if method else "step"
+    return finish(ax, x_label or step_label(history), "length of the gradient")
 
 
 @style()
@@ -278,9 +246,9 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
     Parameters
     ----------
     margins : Evaluation, or array_like, (n_pairs,), finite, log-odds
-        An evaluation contains the margins from which it was computed.
+        An evaluation contains the margins from which it was computed, and the weights of the pairs.
     weights : array_like, (n_pairs,), optional
-        Count each pair this many times, by default once.
+        Count each pair this many times. By default those of the evaluation, or else once.
     ax : Axes, optional
 
     Returns
@@ -288,14 +256,17 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
     Axes
         ``patches`` are the bars. One edge is at 0, and a margin of exactly 0 is counted in the bar to its right.
     """
-    delta = numbers(margins.margins if isinstance(margins, Evaluation) else margins, "margins")
+    if isinstance(margins, Evaluation):
+        weights = margins.weights if weights is None else weights
+        margins = margins.margins
+    delta = numbers(margins, "margins")
     w = np.ones(delta.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     if w.shape != delta.shape:
         raise ValueError(f"weights: expected shape {delta.shape}, one for each pair, got {w.shape}")
     if not ((w >= 0).all() and 0 < w.sum() < np.inf):
         raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
     ax = given_or_new(ax)
-    edges = _edges_through_zero(delta)
+    edges = edges_through_zero(delta)
     heights, _ = np.histogram(delta, edges, weights=w)
     right_side: dict[str, Any] = {"facecolor": CHOSEN, "edgecolor": "white", "linewidth": 1}
     wrong_side: dict[str, Any] = {"facecolor": "white", "edgecolor": REJECTED, "linewidth": 1.5, "hatch": "///"}
@@ -308,19 +279,6 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
     exactly = f"\nexactly 0: {share[0]:.1%}" if share[0] > 0 else ""
     corner(ax, f"right side: {share[1]:.1%}{exactly}", CHOSEN)
     return finish(ax, "margin Δ (log-odds)", "number of pairs" if weights is None else "weight of the pairs")
-
-
-def _edges_through_zero(delta: Array) -> Array:
-    """Return equal bins that cover the margins, with one edge exactly at 0 and at least one bin on each side."""
-    low, high = min(float(delta.min()), 0.0), max(float(delta.max()), 0.0)
-    narrowest = (high - low) / 60 or 1.0
-    width = narrowest
-    if np.ptp(delta) > narrowest:  # else one bin is enough, and NumPy fails if values differ only by rounding
-        automatic = np.histogram_bin_edges(delta, "auto")
-        width = max(float(automatic[1] - automatic[0]), narrowest)
-    first = min(int(np.floor(low / width)), -1)
-    last = max(int(np.floor(high / width)) + 1, 1)
-    return np.arange(first, last + 1, dtype=np.float64) * width
 
 
 @style()

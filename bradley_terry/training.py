@@ -25,7 +25,7 @@ from .logistic import Array
 from .losses import PairLoss
 from .model import Outcome, RewardModel, read_only
 from .newton import minimise
-from .objective import Objective
+from .objective import AUTO, Objective, chosen_backend, work_of
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer, check_size
 from .threads import blas_on_one_thread
@@ -55,7 +55,7 @@ def fit(
     patience: int = 20,
     standardise: bool = False,
     loss: PairLoss | None = None,
-    backend: str = "auto",
+    backend: str = AUTO,
 ) -> RewardModel:
     """Fit a scorer to preference pairs by minimising the mean of -log sigma(Δ).
 
@@ -134,6 +134,8 @@ def fit(
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
+    if backend == AUTO and method != "newton":  # these methods make many passes, which can be worth compiling for
+        backend = chosen_backend(AUTO, work_of(scorer, pairs, steps))
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
@@ -176,14 +178,17 @@ def _newton(
     """Minimise by Newton's method. If there are very many pairs, the first step goes to the minimum of a sample."""
     point, first_step, hessian = objective.at(phi), 1, None
     stopped = recorder.record(0, point)
-    if not stopped and (sample := sampled_start(objective, point, tolerance)) is not None:
-        point, hessian = sample
-        first_step, stopped = 2, recorder.record(1, point)
+    if not stopped:
+        point, hessian = sampled_start(objective, point, tolerance)
+        if hessian is not None:
+            first_step, stopped = 2, recorder.record(1, point)
     if stopped:
         return point.phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
+    start = [point]
+    del point  # only ``minimise`` keeps it, so that the memory of its margins is free after the first step
     found = minimise(
         objective,
-        point,
+        start.pop(),
         recorder.record,
         first_step=first_step,
         max_steps=max_steps,
@@ -295,5 +300,6 @@ def _descend(
             return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} records{note}"
         if record < max_steps:
             last, phi = phi, advance(phi, point.gradient)
-    reason = f"stopped at the limit of {max_steps} passes, largest gradient entry {largest:.1e}{note}"
+    unit = "passes" if isinstance(advance, _Adam) else "steps"
+    reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
     return chosen, Outcome.STEP_LIMIT, reason

@@ -205,6 +205,19 @@ def test_mlp_goes_forward_once_for_each_side(monkeypatch, rng) -> None:
         assert calls == [7, 7]
 
 
+def test_a_loss_cannot_change_the_margins_that_it_is_given(rng) -> None:
+    """The margins of a point are also those of the history and of Newton's method, so a loss gets them read-only."""
+
+    class Careless:
+        def value(self, z, t):
+            np.clip(z, -1, 1, out=z)
+            return z
+
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 5, 2)))
+    with pytest.raises(ValueError, match="read-only"):
+        bt.Objective(bt.LinearScorer(2), pairs, loss=Careless()).at([1.0, 2.0])
+
+
 @pytest.mark.parametrize(
     "scorer",
     [bt.LinearScorer(8), pytest.param(bt.TableScorer(50), marks=pytest.mark.full)],

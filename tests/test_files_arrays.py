@@ -106,6 +106,23 @@ def test_mapping_takes_no_memory(tmp_path, rng) -> None:
 
 
 @pytest.mark.full
+def test_a_fit_of_mapped_pairs_holds_two_numbers_for_each_pair(tmp_path, rng, kernels) -> None:
+    """Those are the margins of the present and of the next point: 16 bytes a pair, and buffers of 4 MB in all."""
+    n = 1_000_000
+    for name in ("chosen", "rejected"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(n, 9)).astype(np.float32))
+    pairs = load_pairs(tmp_path)
+    kernels.warmup()
+    tracemalloc.start()
+    try:
+        assert bt.fit(bt.LinearScorer(9), pairs).converged
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * n + 4e6
+
+
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_mapped_pairs_are_the_files_own_pages(tmp_path, rng, run_python) -> None:
     """The system counts 48 MB of mapped features as pages of the file, which it can drop, and not as our memory."""

@@ -99,6 +99,15 @@ def test_connected_groups_of_small_tournaments_by_hand() -> None:
     assert connected_groups(pairs([0, 2, 4], [1, 3, 5], labels=[0, 0.5, 1])) == 3
 
 
+def test_connected_groups_of_long_chains(rng) -> None:
+    """A chain of 200,000 items in random order is one group; without every thousandth link it is 200 groups."""
+    chain = rng.permutation(200_000)
+    links = np.arange(len(chain) - 1)
+    assert connected_groups(bt.PreferencePairs(chain[:-1], chain[1:])) == 1
+    kept = chain[links[links % 1000 != 999]], chain[links[links % 1000 != 999] + 1]
+    assert connected_groups(bt.PreferencePairs(*kept)) == 200
+
+
 # ------------------------------------------------------------------------------------------------------- identity
 
 

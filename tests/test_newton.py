@@ -262,7 +262,7 @@ def test_a_sample_comes_close_to_minimum_and_hessian_of_all_pairs(rng) -> None:
     exact = objective.hessian(point.phi)
     assert np.linalg.norm(hessian - exact, 2) <= 0.4 * np.linalg.norm(exact, 2)  # twice a fifth
     few = bt.Objective(bt.LinearScorer(3), objective.pairs[:2_399])
-    assert sampled_start(few, few.at(np.zeros(3)), 1e-9) is None
+    assert sampled_start(few, few.at(np.zeros(3)), 1e-9)[1] is None
 
 
 def test_a_sample_that_misleads_does_no_harm(rng, monkeypatch) -> None:
@@ -286,12 +286,15 @@ def test_a_sample_without_minimum_or_without_weight_is_no_start(rng) -> None:
     d = np.abs(rng.normal(size=(5000, 1))) + 0.1
     d[2500] *= -1  # the only pair that contradicts the others; a sample of 100 misses it
     agreeing = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d))
-    assert sampled_start(agreeing, agreeing.at(np.zeros(1)), 1e-9) is None
+    start = agreeing.at(np.zeros(1))
+    point, hessian = sampled_start(agreeing, start, 1e-9)
+    assert point is start
+    assert hessian is None
     assert bt.fit(bt.LinearScorer(1), agreeing.pairs).converged
     d[2499:2501, 0], weights = (1, -1), np.zeros(5000)
     weights[2499:2501] = (2, 1)
     weightless = bt.Objective(bt.LinearScorer(1), bt.PreferencePairs(d, 0 * d, weights=weights))
-    assert sampled_start(weightless, weightless.at(np.zeros(1)), 1e-9) is None
+    assert sampled_start(weightless, weightless.at(np.zeros(1)), 1e-9)[1] is None
     assert bt.fit(bt.LinearScorer(1), weightless.pairs).phi[0] == pytest.approx(np.log(2), abs=1e-8)
 
 

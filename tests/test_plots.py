@@ -172,6 +172,8 @@ def test_margins_of_an_evaluation_are_those_that_were_evaluated(evaluation, mode
     by_hand = plots.plot_margins(model.reward(pairs.chosen) - model.reward(pairs.rejected))
     assert [bar.get_height() for bar in ax.patches] == [bar.get_height() for bar in by_hand.patches]
     assert f"right side: {evaluation.accuracy:.1%}" in words(ax)
+    weighted = bt.PreferencePairs([[1.0], [0]], [[0.0], [1]], weights=[3, 1])
+    assert "right side: 75.0%" in words(plots.plot_margins(bt.evaluate(bt.LinearScorer(1), [1.0], weighted)))
 
 
 @pytest.mark.parametrize(

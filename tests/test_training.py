@@ -266,10 +266,10 @@ def test_items_that_never_lost_are_named_as_the_reason() -> None:
 
 def test_a_fit_that_reaches_its_limit_of_steps_says_so(linear_world) -> None:
     """The fit has not converged, and the message gives the largest gradient entry. Only Newton's method warns."""
-    for method in ("gradient_descent", "adam"):
+    for method, unit in (("gradient_descent", "steps"), ("adam", "passes")):
         model = bt.fit(bt.LinearScorer(3), linear_world[1], method=method, max_steps=3)
         assert not model.converged
-        assert model.message.startswith("not converged: stopped at the limit of 3 passes, largest gradient entry")
+        assert model.message.startswith(f"not converged: stopped at the limit of 3 {unit}, largest gradient")
         assert model.history["step"][-1] >= 3
     with pytest.warns(bt.ConvergenceWarning, match="after 1 Newton steps"):
         assert not bt.fit(bt.LinearScorer(3), linear_world[1], max_steps=1).converged

@@ -82,7 +82,7 @@ def run(
     """
     for name in only or []:
         if name not in GROUPS:
-            raise ValueError(f"--only: expected one of {', '.join(GROUPS)}, got {name!r}")
+            raise ValueError(f"only: expected one of {', '.join(GROUPS)}, got {name!r}")
     report = Report([name for name in GROUPS if not only or name in only], small)
     for name in report.groups:
         group = GROUPS[name]

@@ -46,8 +46,9 @@ def run(arguments: Namespace) -> int:
     if folder is None:  # inside a folder of lessons, use that folder
         folder = Path() if (Path() / notebooks.RECORD).exists() else Path("bradley_terry_course")
     if arguments.progress:
+        results = notebooks.progress(folder)
         print("The results of your exercises when you last ran and saved them:")
-        for name, verdicts in notebooks.progress(folder).items():
+        for name, verdicts in results.items():
             n_passed = sum(status == "passed" for _, status in verdicts)
             print(f"{name}: {n_passed} of {len(verdicts)} passed")
             for what, status in verdicts:

@@ -51,6 +51,8 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
 
     if isinstance(data, PreferencePairs):
         return Data(name_of(data), data)
+    if not isinstance(data, str | os.PathLike):
+        raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {data!r:.200}")
     path = Path(data)
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())

@@ -19,7 +19,19 @@ from .axes import (
     new_axes,
     style,
 )
-from .marks import LOG_TWO, apart, corner, guide, label_ends, note, numbers, points, signed
+from .marks import (
+    LOG_TWO,
+    apart,
+    corner,
+    edges_through_zero,
+    guide,
+    label_ends,
+    note,
+    numbers,
+    points,
+    power_of_ten,
+    signed,
+)
 from .saving import save_figure
 
 __all__ = [
@@ -35,6 +47,7 @@ __all__ = [
     "TEXT_SIZE",
     "apart",
     "corner",
+    "edges_through_zero",
     "figure_of",
     "finish",
     "given_or_new",
@@ -44,6 +57,7 @@ __all__ = [
     "note",
     "numbers",
     "points",
+    "power_of_ten",
     "save_figure",
     "signed",
     "style",

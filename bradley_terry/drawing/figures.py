@@ -14,14 +14,13 @@ from ..plots import (
     TEXT_SIZE,
     figure_of,
     new_axes,
-    plain_losses,
     plot_gradient_norm,
     plot_loss_curve,
     plot_margins,
     plot_reliability,
     save_figure,
-    turning_point,
 )
+from .records import plain_losses, turning_point
 
 __all__ = ["TITLES", "captions", "loss_curve_figure", "model_figures"]
 

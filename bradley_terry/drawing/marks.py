@@ -11,7 +11,19 @@ from numpy.typing import ArrayLike
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
-__all__ = ["LOG_TWO", "apart", "corner", "guide", "label_ends", "note", "numbers", "points", "signed"]
+__all__ = [
+    "LOG_TWO",
+    "apart",
+    "corner",
+    "edges_through_zero",
+    "guide",
+    "label_ends",
+    "note",
+    "numbers",
+    "points",
+    "power_of_ten",
+    "signed",
+]
 
 LOG_TWO = float(np.log(2.0))
 
@@ -91,3 +103,22 @@ def numbers(values: ArrayLike, name: str) -> Array:
 def signed(value: float, form: str = "g") -> str:
     """Write a number with a true minus sign."""
     return format(value, form).replace("-", "−")
+
+
+def power_of_ten(value: float, _: object = None) -> str:
+    """Write a power of ten for the axis of a logarithm, such as 10⁻³. As plain text it is drawn fast."""
+    exponent = str(round(float(np.log10(value))))
+    return "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def edges_through_zero(delta: Array) -> Array:
+    """Return equal bins that cover the margins, with one edge exactly at 0 and at least one bin on each side."""
+    low, high = min(float(delta.min()), 0.0), max(float(delta.max()), 0.0)
+    narrowest = (high - low) / 60 or 1.0
+    width = narrowest
+    if np.ptp(delta) > narrowest:  # else one bin is enough, and NumPy fails if values differ only by rounding
+        automatic = np.histogram_bin_edges(delta, "auto")
+        width = max(float(automatic[1] - automatic[0]), narrowest)
+    first = min(int(np.floor(low / width)), -1)
+    last = max(int(np.floor(high / width)) + 1, 1)
+    return np.arange(first, last + 1, dtype=np.float64) * width

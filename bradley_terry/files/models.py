@@ -6,12 +6,13 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..logistic import Array
-from ..model import HISTORY, RewardModel, make_scorer, read_only
+from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
 __all__ = ["load_model", "save_model"]
@@ -61,6 +62,7 @@ def load_model(path: str | Path) -> RewardModel:
         n_records = len(arrays["history_step"])
         history = {name: _checked(arrays[f"history_{name}"], (n_records,), nan=True) for name in HISTORY}
         information = arrays.get("information")
+        _check_outcome(meta)
         names = meta["feature_names"]
         if names is not None:
             _check_names(names, scorer)
@@ -74,7 +76,7 @@ def load_model(path: str | Path) -> RewardModel:
             l2=float(meta["l2"]),
             method=str(meta["method"]),
             information=None if information is None else _checked(information, (phi.size, phi.size)),
-            outcome=meta.get("outcome"),  # older files have none
+            outcome=meta.get("outcome"),
         )
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such model file") from None
@@ -87,6 +89,12 @@ def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = 
     if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
         raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     return read_only(array, array.dtype.type)
+
+
+def _check_outcome(meta: dict[str, Any]) -> None:
+    outcome = meta.get("outcome")  # older files have none
+    if outcome is not None and Outcome(outcome).is_success != bool(meta["converged"]):
+        raise ValueError(f"expected an outcome that fits converged={meta['converged']}, got {outcome!r}")
 
 
 def _check_names(names: list[str], scorer: Scorer) -> None:

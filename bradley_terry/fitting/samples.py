@@ -14,21 +14,21 @@ __all__ = ["sampled_start"]
 SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a sample needs 8 times as many pairs
 
 
-def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array] | None:
-    """Return the point fitted to a sample of the pairs and the sample's Hessian, or None if a sample does not help.
+def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array | None]:
+    """Return the point fitted to a sample and the sample's Hessian, or the given point and None if that is no better.
 
     The H of n pairs has a relative error of about 2·√(parameters / n), a fifth with 100 pairs for each parameter. Each
     step with this H leaves about that share of the error, and costs only one pass over the data.
     """
     pairs, size = objective.pairs, SAMPLE_FOR_A_PARAMETER * point.phi.size
     if len(pairs) < WORTH_SAMPLING * size:
-        return None
+        return point, None
     rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
     if pairs.weights is not None and not pairs.weights[rows].any():
-        return None
+        return point, None
     sample = objective.on(pairs.subset(rows))
     found = minimise(sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance))
     if found.outcome is not Outcome.CONVERGED or found.hessian is None:
-        return None
+        return point, None
     start = objective.at(found.point.phi)
-    return (start, found.hessian) if start.loss < point.loss else None
+    return (start, found.hessian) if start.loss < point.loss else (point, None)

@@ -34,15 +34,14 @@ def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
 
 def count_connected(n: int, winners: Items, losers: Items) -> int:
     """Count the groups of items that have met, directly or through other items. It does not matter who won."""
-    group = np.arange(n)
-    while True:  # each item takes the smallest group number of itself and those it met, until nothing changes
-        new = group.copy()
-        np.minimum.at(new, winners, group[losers])
-        np.minimum.at(new, losers, group[winners])
-        new = new[new]  # then the group number of that group, so that the distance covered doubles in each round
-        if np.array_equal(new, group):
+    group = np.arange(n)  # the number of a group is an item in it
+    while True:
+        a, b = group[winners], group[losers]
+        if np.array_equal(a, b):
             return len(np.unique(group))
-        group = new
+        np.minimum.at(group, np.maximum(a, b), np.minimum(a, b))  # a group joins the smallest one that it has met
+        while not np.array_equal(group, group[group]):  # follow the numbers to the end of each chain
+            group = group[group]
 
 
 def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:

@@ -57,7 +57,7 @@ class LinearBackend(LossBackend):
     """One pass over the differences chosen - rejected; those of a large mapped file are formed during the pass."""
 
     def __init__(self, scorer: LinearScorer, pairs: PreferencePairs) -> None:
-        self.scorer, self.pairs = scorer, pairs
+        super().__init__(scorer, pairs)
         self.minus: Features | None = None
         if pairs.is_mapped and pairs.chosen.size > LARGE:
             self.rows, self.minus = pairs.chosen, pairs.rejected

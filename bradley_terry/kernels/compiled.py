@@ -125,12 +125,13 @@ class _FirstCompilation(event.Listener):
         self.was_told = False
 
     def on_start(self, event: event.Event) -> None:
-        function = getattr((event.data or {}).get("dispatcher"), "py_func", None)
-        if not self.was_told and getattr(function, "__module__", "") == __name__:
+        dispatcher = (event.data or {}).get("dispatcher")
+        if not self.was_told and getattr(getattr(dispatcher, "py_func", None), "__module__", "") == __name__:
             self.was_told = True
+            folder = dispatcher.stats.cache_path  # type: ignore[union-attr]
+            kept = f"the compiled code is kept in {Path(folder).parent}" if folder else "the code cannot be kept"
             print(
-                "bradley_terry: compiling its kernels, which takes about 15 seconds the first time; "
-                f"the compiled code is kept in {CACHE_FOLDER}",
+                f"bradley_terry: compiling its kernels, which takes up to 15 seconds the first time; {kept}",
                 file=sys.stderr,
                 flush=True,
             )
