@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .backend import shifted
+from .fitting.convex import Convex
 from .fitting.hessians import Hessians
 from .logistic import Array
 from .model import Outcome
-from .objective import Objective, Point
+from .objective import Point
 
 __all__ = ["NewtonResult", "minimise"]
 
@@ -33,7 +33,7 @@ class NewtonResult(NamedTuple):
 
 
 def minimise(
-    objective: Objective,
+    objective: Convex,
     point: Point,
     record: Callable[[int, Point], bool],
     *,
@@ -84,16 +84,16 @@ def minimise(
     return NewtonResult(point, Outcome.STEP_LIMIT, reason, None)
 
 
-def controlled_step(objective: Objective, point: Point, direction: Array) -> tuple[Point | None, float]:
+def controlled_step(objective: Convex, point: Point, direction: Array) -> tuple[Point | None, float]:
     """Return the point after a step, or None if no part of the step lowers the loss, and the slope gᵀs.
 
     The step is halved until L falls by at least a ten-thousandth of what the slope promises (Armijo 1966). Where the
     loss is almost straight, H is tiny and s is far too long. So a step that more than doubles the largest margin is
     shortened: it then changes no margin by more than the present largest one (or 20, if that is larger).
     """
-    longest = max(_largest(shifted(point.margins, objective.pairs)), 20.0)
+    longest = max(_largest(objective.shifted(point.margins)), 20.0)
     new = objective.at(point.phi + direction)
-    if not _largest(shifted(new.margins, objective.pairs)) <= 2 * longest:
+    if not _largest(objective.shifted(new.margins)) <= 2 * longest:
         del new  # frees its margins before the next ones are computed
         direction = direction * (longest / _largest(objective.margins(direction)))
         new = objective.at(point.phi + direction)

@@ -3,6 +3,7 @@
 units       fit on features of mean 0 and variance 1
 tally       fit a table of items to counts of comparisons
 batches     mini-batches that never separate the pairs of a prompt
+convex      what Newton's method needs from an objective
 hessians    Hessians that are reused while their steps work well
 samples     a starting point for Newton's method, fitted to a sample of the pairs
 records     the history of a fit, the callback and the progress bar

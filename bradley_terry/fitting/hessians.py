@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..logistic import Array
-from ..objective import Objective, Point
+from ..objective import Point
+from .convex import Convex
 
 __all__ = ["Hessians"]
 
@@ -13,7 +14,7 @@ WELL = 0.1  # Keep the old Hessian only while each step shrinks the gradient to 
 class Hessians:
     """The Hessian at each point, or an older one while its steps still shrink the gradient well."""
 
-    def __init__(self, objective: Objective, old: Array | None = None) -> None:
+    def __init__(self, objective: Convex, old: Array | None = None) -> None:
         self.objective, self.matrix, self.is_exact = objective, old, False
 
     def at(self, point: Point, *, exact: bool) -> Array:
