@@ -98,7 +98,7 @@ class Evaluation:
 
     Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
     these. ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. ``margins``,
-    (n_pairs,), are the Δ from which the other numbers were computed, and ``weights`` the weights of the pairs or None.
+    (n_pairs,), are the Δ from which the other numbers were computed, ``weights`` and ``labels`` those of the pairs.
     """
 
     n_pairs: int
@@ -120,11 +120,12 @@ class Evaluation:
     reliability: Reliability
     margins: Array = dataclasses.field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     weights: Array | None = dataclasses.field(default=None, repr=False, compare=False)
+    labels: Array | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain numbers, lists and dictionaries for JSON, without margins and weights; NaN becomes None."""
+        """Return plain numbers, lists and dictionaries for JSON, without the arrays of pairs; NaN becomes None."""
         result = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del result["margins"], result["weights"]
+        del result["margins"], result["weights"], result["labels"]
         result["reliability"] = {name: _plain(values.tolist()) for name, values in vars(self.reliability).items()}
         return result
 
@@ -230,6 +231,7 @@ def evaluate(
         reliability=table,
         margins=locked(margins),
         weights=weights,
+        labels=labels,
     )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .arrays.shown import Text
 from .evaluation import Evaluation, evaluate, rewards_and_margins
 from .inference import covariance
 from .logistic import Array
-from .pairs import PreferencePairs, Text
+from .pairs import PreferencePairs
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
@@ -89,7 +90,7 @@ class RewardModel:
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"
-        return f"RewardModel({self.scorer}, {state}: {self.message})"
+        return f"RewardModel({self.scorer}, {state}: {self.message.removeprefix('not converged: ')})"
 
     @property
     def parameters(self) -> dict[str, Array]:

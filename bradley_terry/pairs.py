@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import checked
 from .arrays.frozen import blocks_of, is_map, locked
+from .arrays.shown import Pair, Text
 from .logistic import Array
 from .scorers import Features, Scorer
 
@@ -107,7 +108,7 @@ class PreferencePairs:
 
     def __repr__(self) -> str:
         what = "items" if self.is_items else f"{self.n_features} features"
-        prompts = f", {self.n_prompts} prompts" if self.prompts is not None else ""
+        prompts = f", {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}" if self.prompts is not None else ""
         extras = [name for name in ("weights", "labels", "target_margins") if getattr(self, name) is not None]
         return f"PreferencePairs({len(self)} pairs of {what}{prompts}{', ' if extras else ''}{', '.join(extras)})"
 
@@ -121,7 +122,9 @@ class PreferencePairs:
             return self.subset(np.arange(len(self))[index])
         if not isinstance(index, int | np.integer) or isinstance(index, bool):
             return self.subset(index)
-        row = range(len(self))[index]  # raises IndexError, and counts negative numbers from the end
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index: expected a pair from 0 to {len(self) - 1}, got {index}")
+        row = int(index) % len(self)  # a negative number counts from the end
         return Pair(
             index=row,
             chosen=self.chosen[row],
@@ -233,53 +236,6 @@ class PreferencePairs:
         prompt_held_out = np.zeros(n, dtype=bool)
         prompt_held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
         return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
-
-
-class Text(str):
-    """A string that is displayed without quotes, as if printed, also as the last line of a notebook cell."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Pair:
-    """One pair to look at, as ``pairs[0]`` returns it.
-
-    ``chosen`` and ``rejected`` are each a row of features, (n_features,), or an item number.
-    """
-
-    index: int
-    chosen: Features | np.int64
-    rejected: Features | np.int64
-    prompt: object
-    weight: float
-    label: float
-    target_margin: float
-    feature_names: tuple[str, ...] | None
-
-    def __repr__(self) -> str:
-        """Return the pair in words: names and values of the features. If there are many, only those that differ."""
-        extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
-        said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
-        return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"
-
-    def _answers(self, most: int = 6) -> str:
-        chosen, rejected, names = np.asarray(self.chosen), np.asarray(self.rejected), self.feature_names
-        if chosen.ndim == 0:
-            a, b = (f"item {item}" if names is None else names[int(item)] for item in (chosen, rejected))
-            return f"{a} chosen over {b}"
-        shown = np.arange(chosen.size) if chosen.size <= most else np.flatnonzero(chosen != rejected)
-        left_out = f" (and {shown.size - most} more features that differ)" if shown.size > most else ""
-
-        def words(values: NDArray[np.generic]) -> str:
-            return ", ".join(f"{names[i] if names else f'feature {i}'} = {values[i]:g}" for i in shown[:most])
-
-        if not shown.size:
-            return "chosen and rejected have the same features"
-        return f"chosen {words(chosen)}; rejected {words(rejected)}{left_out}"
 
 
 def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:

@@ -240,15 +240,23 @@ def plot_gradient_norm(
 
 
 @style()
-def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
+def plot_margins(
+    margins: Evaluation | ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw the histogram of the margins. Right of 0 the model agrees with the choice; left of 0 (hatched) it does not.
 
     Parameters
     ----------
     margins : Evaluation, or array_like, (n_pairs,), finite, log-odds
-        An evaluation contains the margins from which it was computed, and the weights of the pairs.
+        An evaluation contains the margins from which it was computed, and the weights and labels of the pairs.
     weights : array_like, (n_pairs,), optional
-        Count each pair this many times. By default those of the evaluation, or else once.
+        Count each pair this many times, by default once.
+    labels : array_like, (n_pairs,), in [0, 1], optional
+        A pair with label t counts t times at Δ and 1 - t times at -Δ, as a choice of the other answer. Default 1.
     ax : Axes, optional
 
     Returns
@@ -258,6 +266,7 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
     """
     if isinstance(margins, Evaluation):
         weights = margins.weights if weights is None else weights
+        labels = margins.labels if labels is None else labels
         margins = margins.margins
     delta = numbers(margins, "margins")
     w = np.ones(delta.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -265,6 +274,10 @@ def plot_margins(margins: Evaluation | ArrayLike, *, weights: ArrayLike | None =
         raise ValueError(f"weights: expected shape {delta.shape}, one for each pair, got {w.shape}")
     if not ((w >= 0).all() and 0 < w.sum() < np.inf):
         raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
+    if labels is not None:
+        t = np.broadcast_to(numbers(labels, "labels"), delta.shape)
+        delta, w = np.concatenate([delta, -delta]), np.concatenate([w * t, w * (1 - t)])
+        delta, w = delta[w > 0], w[w > 0]
     ax = given_or_new(ax)
     edges = edges_through_zero(delta)
     heights, _ = np.histogram(delta, edges, weights=w)
@@ -299,6 +312,10 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
         the bin. ``collections[1]`` has the 95 % intervals.
     """
     table = reliability.reliability if isinstance(reliability, Evaluation) else reliability
+    if not isinstance(table, Reliability):
+        raise TypeError(
+            f"reliability: expected an evaluation, as model.evaluate(pairs) returns, got {type(table).__name__}"
+        )
     full = table.weight > 0
     x, y, share = table.predicted[full], table.observed[full], table.weight[full]
     low, high = table.intervals[full].T

@@ -342,5 +342,5 @@ def test_unknown_scorers_are_refused() -> None:
 def test_fit_that_did_not_converge_says_so(random_pairs) -> None:
     """The representation of a model that did not converge says so in capital letters."""
     pairs = random_pairs(bt.LinearScorer(2), 50)
-    assert "NOT CONVERGED: not converged" in repr(bt.fit(bt.LinearScorer(2), pairs, method="adam", max_steps=2))
+    assert "NOT CONVERGED: stopped at the" in repr(bt.fit(bt.LinearScorer(2), pairs, method="adam", max_steps=2))
     assert "converged: largest gradient entry" in repr(bt.fit(bt.LinearScorer(2), pairs))

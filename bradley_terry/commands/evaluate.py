@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,8 @@ def run(arguments: Namespace) -> int:
     if arguments.figures is not None:
         from ..drawing.figures import model_figures
 
-        model_figures(model, result, result.margins, arguments.figures, weights=pairs.weights)
+        for path in model_figures(model, result, None, arguments.figures):
+            print(f"wrote {path}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:

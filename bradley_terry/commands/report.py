@@ -220,9 +220,11 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
         row("margin, mean ± sd", "{e.margin_mean:.2f} ± {e.margin_sd:.2f}", "0"),
     ]
     table = _table(["", *columns, "coin flip"], rows)
+    labelled = any(evaluation.labels is not None for evaluation in columns.values())
     note = (
         f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. The "
-        f"accuracy is the share of {nouns.pair}s in which the chosen {nouns.answer} has the higher reward"
+        f"accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} {nouns.answer} "
+        f"has the higher reward{' (a tie counts one half)' if labelled else ''}"
     )
     if any(evaluation.accuracy_interval for evaluation in columns.values()):
         note += f"; the brackets show its 95 % bootstrap interval, found by resampling whole {nouns.prompt}s"
@@ -332,7 +334,7 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
         note += f" {_are(len(weights) - len(active), 'feature')} left out, since the answers of a pair never differ in "
         note += "it." if len(weights) - len(active) == 1 else "them."
     if any(weight.name.startswith("word bin") for weight in shown):
-        note += " A word bin counts all words that a hash function puts into it, so it has no meaning of its own."
+        note += " A word bin holds all words that a hash function puts into it, so it has no meaning of its own."
     note += "" if converged else STOPPED
     sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
     if sure is not None and converged:

@@ -127,10 +127,7 @@ class TrainingRun:
         captions = figures.captions(self.model)
         shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
         paths[2].write_text(self._markdown(shown), encoding="utf-8")
-        pairs = self.training if self.held_out is None else self.held_out
-        drawn = figures.model_figures(
-            self.model, self.evaluation, self.evaluation.margins, folder, weights=pairs.weights
-        )
+        drawn = figures.model_figures(self.model, self.evaluation, None, folder)
         return paths + drawn
 
     def to_dict(self) -> dict[str, object]:

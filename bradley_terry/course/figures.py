@@ -105,7 +105,7 @@ CAPTIONS = {
         "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
         "Δ = −88.7; for large Δ it loses digit after digit and in the end returns 0. Right: "
         "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. Beyond Δ = 88 the loss is smaller "
-        "than any float32 number with full precision, so 0 is not counted as an error there."
+        "than any float32 number with full precision, so this panel does not count 0 as an error there."
     ),
     "10_training_curve": (
         "A linear scorer learns from the travel choices. It starts at log 2, the loss of a model that knows nothing. "

@@ -117,7 +117,7 @@ def model_figures(
     folder : str or Path
         Created if it does not exist.
     weights : array_like, (n_pairs,), optional
-        The weights of the pairs in the evaluation.
+        Needed only if the margins are given and the pairs have weights.
 
     Returns
     -------

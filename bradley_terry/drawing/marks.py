@@ -92,7 +92,10 @@ def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
 
 def numbers(values: ArrayLike, name: str) -> Array:
     """Return the values as a float64 array of shape (n,), or raise an error that begins with ``name``."""
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected numbers, got {type(values).__name__}") from None
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")
     if not np.isfinite(array).all():

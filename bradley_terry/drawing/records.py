@@ -18,6 +18,8 @@ def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list
     """Return these entries of a history, all of one shape, with NaN for a missing validation loss."""
     if isinstance(history, RewardModel):
         history = {**history.history, "loss": plain_losses(history)}
+    if not isinstance(history, Mapping):
+        raise TypeError(f"history: expected a fitted model or its history, got {type(history).__name__}")
     for name in names:
         if name not in history and name != "validation_loss":
             raise ValueError(f"history: expected an entry {name!r}, got {', '.join(history) or 'none'}")

@@ -1,0 +1,59 @@
+"""One pair, and texts, as a reader sees them in Python or in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..scorers import Features
+
+__all__ = ["Pair", "Text"]
+
+
+class Text(str):
+    """A string that is displayed without quotes, as if printed, also as the last line of a notebook cell."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pair:
+    """One pair to look at, as ``pairs[0]`` returns it.
+
+    ``chosen`` and ``rejected`` are each a row of features, (n_features,), or an item number.
+    """
+
+    index: int
+    chosen: Features | np.int64
+    rejected: Features | np.int64
+    prompt: object
+    weight: float
+    label: float
+    target_margin: float
+    feature_names: tuple[str, ...] | None
+
+    def __repr__(self) -> str:
+        """Return the pair in words: names and values of the features. If there are many, only those that differ."""
+        extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
+        said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
+        return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"
+
+    def _answers(self, most: int = 6) -> str:
+        chosen, rejected, names = np.asarray(self.chosen), np.asarray(self.rejected), self.feature_names
+        if chosen.ndim == 0:
+            a, b = (f"item {item}" if names is None else names[int(item)] for item in (chosen, rejected))
+            return f"{a} chosen over {b}"
+        shown = np.arange(chosen.size) if chosen.size <= most else np.flatnonzero(chosen != rejected)
+        left_out = f" (and {shown.size - most} more features that differ)" if shown.size > most else ""
+
+        def words(values: NDArray[np.generic]) -> str:
+            return ", ".join(f"{names[i] if names else f'feature {i}'} = {values[i]:g}" for i in shown[:most])
+
+        if not shown.size:
+            return "chosen and rejected have the same features"
+        return f"chosen {words(chosen)}; rejected {words(rejected)}{left_out}"
