@@ -229,9 +229,12 @@ def test_evaluate_draws_the_margins_that_it_evaluated(here, undrawn, capsys):
     capsys.readouterr()
     undrawn.clear()
     assert main(["evaluate", "out", "citations", "--figures", "drawn", "--json"]) == 0
-    ((model, evaluation, margins, folder), rest) = undrawn[0]
+    ((model, evaluation, margins, folder), _) = undrawn[0]
     assert json.loads(capsys.readouterr().out)["margin_mean"] == evaluation.margin_mean
-    assert np.average(margins, weights=rest["weights"]) == pytest.approx(evaluation.margin_mean, rel=1e-14)
+    assert margins is None  # those of the evaluation are drawn
+    assert np.average(evaluation.margins, weights=evaluation.weights) == pytest.approx(
+        evaluation.margin_mean, rel=1e-14
+    )
     assert model.scorer == bt.TableScorer(4)
     assert Path(folder) == Path("drawn")
 

@@ -37,10 +37,12 @@ def test_readme_formats_can_be_read(tmp_path):
     for name, lines in rows.items():
         (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
     found = {name: bradley_terry.load_pairs(tmp_path / name) for name in rows}
-    assert {name: len(pairs) for name, pairs in found.items()} == {"answers.jsonl": 3, "answers.csv": 2, "games.csv": 2}
+    assert {name: len(pairs) for name, pairs in found.items()} == {"answers.jsonl": 3, "answers.csv": 2, "games.csv": 3}
     assert found["answers.jsonl"].weights.tolist() == [1, 2, 1]
     assert found["answers.csv"].n_prompts == 1
     assert found["games.csv"].feature_names == ("Boston", "Detroit", "New York")
+    assert bradley_terry.fit(bradley_terry.LinearScorer(1), found["answers.csv"]).converged
+    assert bradley_terry.fit(bradley_terry.TableScorer(3), found["games.csv"]).converged
 
 
 def test_readme_is_short():
