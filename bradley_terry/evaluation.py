@@ -98,7 +98,7 @@ class Evaluation:
 
     Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
     these. ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. ``margins``,
-    (n_pairs,), are the Δ from which the other numbers were computed, ``weights`` and ``labels`` those of the pairs.
+    (n_pairs,), are the Δ from which the other numbers were computed. ``weights`` and ``labels`` are those of the pairs.
     """
 
     n_pairs: int
@@ -123,7 +123,7 @@ class Evaluation:
     labels: Array | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain numbers, lists and dictionaries for JSON, without the arrays of pairs; NaN becomes None."""
+        """Return plain numbers, lists and dictionaries for JSON, without the arrays of the pairs. NaN becomes None."""
         result = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del result["margins"], result["weights"], result["labels"]
         result["reliability"] = {name: _plain(values.tolist()) for name, values in vars(self.reliability).items()}
@@ -238,7 +238,7 @@ def evaluate(
 def rewards_and_margins(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> tuple[Array, Array, Array]:
     """Return the rewards of both answers and the margins, (n_pairs,) each: the same margins as in training.
 
-    The differences of a linear scorer's features are formed block by block, so that a large file stays out of memory.
+    The differences of a linear scorer's features are formed block by block, so a mapped file need not fit in memory.
     """
     phi = np.asarray(phi, dtype=np.float64)
     check_fit(scorer, pairs)

@@ -68,7 +68,7 @@ class RewardModel:
     information : array, (n_parameters, n_parameters), or None
         Σ w · d²L/dφ² at φ, for scorers linear in φ.
     outcome : Outcome
-        How the fit ended. If it is not given, or contradicts ``converged``, it is CONVERGED or STEP_LIMIT.
+        How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
     """
 
     scorer: Scorer

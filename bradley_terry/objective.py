@@ -26,7 +26,7 @@ from .threads import blas_on_one_thread
 __all__ = ["BACKENDS", "COMPILED", "REFERENCE", "Objective", "Point", "blas_on_one_thread", "chosen_backend", "warmup"]
 
 BACKENDS = AUTO, REFERENCE, COMPILED = "auto", "numpy", "numba"
-WORTH_COMPILING, PASSES = 1_000_000, 50  # if 50 passes have less work than this each, loading the kernels costs more
+WORTH_COMPILING, PASSES = 1_000_000, 50  # with less work in each of 50 passes, loading the kernels costs more
 
 
 class Point(NamedTuple):
@@ -148,7 +148,7 @@ class Objective:
 
 
 def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> float:
-    """Return the work of so many passes over the pairs: numbers in the features × hidden units × passes / 50."""
+    """Return the work of ``n_passes`` passes over the pairs: numbers in the features × hidden units × passes / 50."""
     return pairs.chosen.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
 
 

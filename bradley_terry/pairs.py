@@ -239,7 +239,7 @@ class PreferencePairs:
 
 
 def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:
-    """Raise TypeError or ValueError unless this is a scorer, these are pairs, and the scorer can read them."""
+    """Raise an error if an argument has the wrong type or the scorer cannot read the features."""
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if not hasattr(scorer, "backward") or isinstance(scorer, type):

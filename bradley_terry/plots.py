@@ -256,7 +256,7 @@ def plot_margins(
     weights : array_like, (n_pairs,), optional
         Count each pair this many times, by default once.
     labels : array_like, (n_pairs,), in [0, 1], optional
-        A pair with label t counts t times at Δ and 1 - t times at -Δ, as a choice of the other answer. Default 1.
+        A pair with label t counts t times at Δ, and 1 - t times at -Δ for the other answer. By default t = 1.
     ax : Axes, optional
 
     Returns

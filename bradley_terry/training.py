@@ -134,7 +134,7 @@ def fit(
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
-    if backend == AUTO and method != "newton":  # these methods make many passes, which can be worth compiling for
+    if backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
         backend = chosen_backend(AUTO, work_of(scorer, pairs, steps))
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):

@@ -206,7 +206,7 @@ def test_mlp_goes_forward_once_for_each_side(monkeypatch, rng) -> None:
 
 
 def test_a_loss_cannot_change_the_margins_that_it_is_given(rng) -> None:
-    """The margins of a point are also those of the history and of Newton's method, so a loss gets them read-only."""
+    """The history and Newton's method use these margins too, so a loss gets them read-only."""
 
     class Careless:
         def value(self, z, t):

@@ -107,7 +107,7 @@ def test_mapping_takes_no_memory(tmp_path, rng) -> None:
 
 @pytest.mark.full
 def test_a_fit_of_mapped_pairs_holds_two_numbers_for_each_pair(tmp_path, rng, kernels) -> None:
-    """Those are the margins of the present and of the next point: 16 bytes a pair, and buffers of 4 MB in all."""
+    """They are the margins of the present and of the next point: 16 bytes a pair, plus 4 MB of buffers."""
     n = 1_000_000
     for name in ("chosen", "rejected"):
         np.save(tmp_path / f"{name}.npy", rng.normal(size=(n, 9)).astype(np.float32))

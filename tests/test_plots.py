@@ -302,13 +302,13 @@ def test_bad_input_gets_one_clear_sentence(call, sentence) -> None:
     [(plots.plot_margins, "margins"), (plots.plot_loss_curve, "history"), (plots.plot_reliability, "reliability")],
 )
 def test_what_cannot_be_drawn_is_named_with_its_type(plot, name, pairs) -> None:
-    """Pairs instead of a model or an evaluation are refused by naming the argument and the type."""
+    """If pairs are passed instead, the error names the argument and the type."""
     with pytest.raises(TypeError, match=f"^{name}: expected .* got PreferencePairs$"):
         plot(pairs)
 
 
 def test_labels_count_a_pair_on_both_sides() -> None:
-    """The shares are the accuracy: a label of 0 is a choice of the other answer, and a tie is half a choice of each."""
+    """The share on the right is the accuracy. A label of 0 is a choice of the other answer; a tie is half of each."""
     pairs = bt.PreferencePairs([[1.0], [2], [3]], [[0.0], [0], [0]], labels=[1, 0, 0.5], weights=[2, 1, 1])
     evaluation = bt.evaluate(bt.LinearScorer(1), [1.0], pairs)
     ax = plots.plot_margins(evaluation)

@@ -38,7 +38,7 @@ class Pair:
     feature_names: tuple[str, ...] | None
 
     def __repr__(self) -> str:
-        """Return the pair in words: names and values of the features. If there are many, only those that differ."""
+        """Return the pair in words: names and values of its features or, if there are many, of those that differ."""
         extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
         said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
         return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"

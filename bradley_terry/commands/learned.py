@@ -84,7 +84,7 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     r_chosen, r_rejected = float(model.reward(pair.chosen)[0]), float(model.reward(pair.rejected)[0])
     chosen, rejected = "the chosen answer", "the rejected one"
     if t < 0.5:  # the person preferred the answer that the file calls rejected
-        chosen, rejected = "the first answer", "the second, which the person preferred,"
+        chosen, rejected = "the answer called chosen", "the one called rejected, which the person preferred,"
     if pair.is_items:
         chosen, rejected = _item(model, int(pair.chosen[0])), _item(model, int(pair.rejected[0]))
     lines, head = [], "The model"

@@ -109,7 +109,7 @@ def signed(value: float, form: str = "g") -> str:
 
 
 def power_of_ten(value: float, _: object = None) -> str:
-    """Write a power of ten for the axis of a logarithm, such as 10⁻³. As plain text it is drawn fast."""
+    """Write a power of ten for a logarithmic axis, such as 10⁻³. As plain text it is drawn fast."""
     exponent = str(round(float(np.log10(value))))
     return "10" + exponent.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 

@@ -44,7 +44,7 @@ def step_label(history: RewardModel | Mapping[str, ArrayLike]) -> str:
 
 
 def turning_point(held_out: Array) -> int | None:
-    """Return the record with the lowest held-out loss, or None if to three digits the last record is as low."""
+    """Return the record with the lowest held-out loss, or None if the last loss equals it to three decimals."""
     known = held_out[~np.isnan(held_out)]
     if known.size == 0 or f"{known.min():.3f}" == f"{known[-1]:.3f}":
         return None

@@ -94,7 +94,7 @@ def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = 
 def _check_outcome(meta: dict[str, Any]) -> None:
     outcome = meta.get("outcome")  # older files have none
     if outcome is not None and Outcome(outcome).is_success != bool(meta["converged"]):
-        raise ValueError(f"expected an outcome that fits converged={meta['converged']}, got {outcome!r}")
+        raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {outcome!r}")
 
 
 def _check_names(names: list[str], scorer: Scorer) -> None:

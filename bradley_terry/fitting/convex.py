@@ -1,4 +1,4 @@
-"""What Newton's method needs from an objective: ``Objective`` has it, and so can one whose pairs are elsewhere."""
+"""The interface that Newton's method needs: ``Objective`` has it, and so can an objective whose pairs are elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Convex"]
 
 
 class Convex(Protocol):
-    """A convex objective. Of its margins Newton's method only uses the largest absolute value."""
+    """A convex objective. Newton's method uses only the largest absolute margin."""
 
     l2: float
 
@@ -22,7 +22,7 @@ class Convex(Protocol):
         """Return d²L/dφ², (n_parameters, n_parameters)."""
 
     def margins(self, phi: Array) -> Array:
-        """Return margins among which is the largest in absolute value."""
+        """Return margins that include the largest in absolute value; others may be missing."""
 
     def shifted(self, margins: Array) -> Array:
         """Return these margins minus the target margins."""

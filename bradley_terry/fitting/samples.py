@@ -15,7 +15,7 @@ SAMPLE_FOR_A_PARAMETER, WORTH_SAMPLING = 100, 8  # pairs for each parameter; a s
 
 
 def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple[Point, Array | None]:
-    """Return the point fitted to a sample and the sample's Hessian, or the given point and None if that is no better.
+    """Return a point fitted to a sample and the sample's Hessian; if that does not help, the given point and None.
 
     The H of n pairs has a relative error of about 2·√(parameters / n), a fifth with 100 pairs for each parameter. Each
     step with this H leaves about that share of the error, and costs only one pass over the data.

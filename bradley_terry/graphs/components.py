@@ -34,12 +34,12 @@ def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
 
 def count_connected(n: int, winners: Items, losers: Items) -> int:
     """Count the groups of items that have met, directly or through other items. It does not matter who won."""
-    group = np.arange(n)  # the number of a group is an item in it
+    group = np.arange(n)  # each group is numbered by one of its items
     while True:
         a, b = group[winners], group[losers]
         if np.array_equal(a, b):
             return len(np.unique(group))
-        np.minimum.at(group, np.maximum(a, b), np.minimum(a, b))  # a group joins the smallest one that it has met
+        np.minimum.at(group, np.maximum(a, b), np.minimum(a, b))  # each group takes the smallest number that it has met
         while not np.array_equal(group, group[group]):  # follow the numbers to the end of each chain
             group = group[group]
 

@@ -129,7 +129,9 @@ class _FirstCompilation(event.Listener):
         if not self.was_told and getattr(getattr(dispatcher, "py_func", None), "__module__", "") == __name__:
             self.was_told = True
             folder = dispatcher.stats.cache_path  # type: ignore[union-attr]
-            kept = f"the compiled code is kept in {Path(folder).parent}" if folder else "the code cannot be kept"
+            kept = (
+                f"the compiled code is kept in {Path(folder).parent}" if folder else "the compiled code cannot be saved"
+            )
             print(
                 f"bradley_terry: compiling its kernels, which takes up to 15 seconds the first time; {kept}",
                 file=sys.stderr,
