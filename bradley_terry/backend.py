@@ -26,7 +26,7 @@ from .pairs import PreferencePairs
 from .scorers import Features, LinearScorer, Scorer, forward
 from .threads import blas_on_one_thread
 
-__all__ = ["Backend", "NumpyBackend", "shifted", "sides_of"]
+__all__ = ["Backend", "NumpyBackend", "shifted", "sides_of", "subtracts_first"]
 
 
 Sides = tuple[tuple[Features, int], ...]
@@ -81,7 +81,8 @@ class NumpyBackend:
                 ways_back.append((backward, sign))
             margins = _sum(contributions)
             loss, d_margins = self.loss_and_d_margins(margins)
-            return loss, _sum([backward(sign * d_margins) for backward, sign in ways_back]), margins
+            gradients = [np.array(backward(sign * d_margins)) for backward, sign in ways_back]  # it may use one array
+            return loss, _sum(gradients), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and dL/dΔ = w·l'(Δ - m, t) / Σ w for each pair."""
@@ -105,9 +106,14 @@ class NumpyBackend:
 
 def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:
     """Return features and sign of each side. A linear scorer has only one side, the difference of the features."""
-    if type(scorer) is LinearScorer:  # a class derived from it may compute something else
-        return ((np.subtract(chosen, rejected, dtype=np.float64, order="C"), +1),)
-    return (chosen, +1), (rejected, -1)
+    if not subtracts_first(scorer):
+        return (chosen, +1), (rejected, -1)
+    return ((np.subtract(chosen, rejected, dtype=np.float64, order="C"), +1),)
+
+
+def subtracts_first(scorer: Scorer) -> bool:
+    """Return whether margins are rewards of differences. A class derived from LinearScorer may compute otherwise."""
+    return type(scorer) is LinearScorer
 
 
 def shifted(margins: Array, pairs: PreferencePairs) -> Array:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays.frozen import blocks_of, locked
-from .backend import shifted, sides_of
+from .backend import shifted, sides_of, subtracts_first
 from .inference import connected_groups, covariance, strong_components
 from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
@@ -199,7 +199,8 @@ def evaluate(
         If scorer, φ and pairs do not fit together.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
-    r_chosen, r_rejected, margins = rewards_and_margins(scorer, phi, pairs)
+    r_chosen, r_rejected = _rewards(scorer, phi, pairs)
+    margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -235,23 +236,29 @@ def evaluate(
     )
 
 
-def rewards_and_margins(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> tuple[Array, Array, Array]:
-    """Return the rewards of both answers and the margins, (n_pairs,) each: the same margins as in training.
+def margins_of(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> Array:
+    """Return the margins, (n_pairs,): those of ``Objective`` up to rounding, but without loading the compiled kernels.
 
     The differences of a linear scorer's features are formed block by block, so a mapped file need not fit in memory.
     """
-    phi = np.asarray(phi, dtype=np.float64)
+    if not subtracts_first(scorer):
+        chosen, rejected = _rewards(scorer, phi, pairs)
+        return chosen - rejected
     check_fit(scorer, pairs)
-    with blas_on_one_thread(len(pairs) * scorer.n_parameters):
-        chosen = np.array(scorer.reward(phi, pairs.chosen))  # a copy, in case the scorer uses its array again
-        rejected = scorer.reward(phi, pairs.rejected)
-    if len(sides_of(scorer, pairs.chosen[:1], pairs.rejected[:1])) == 2:
-        return chosen, rejected, chosen - rejected
     margins = np.empty(len(pairs))
     for rows in blocks_of(pairs.chosen):
         ((difference, _),) = sides_of(scorer, pairs.chosen[rows], pairs.rejected[rows])
-        margins[rows] = scorer.reward(phi, difference)
-    return chosen, rejected, margins
+        margins[rows] = scorer.reward(np.asarray(phi, dtype=np.float64), difference)
+    return margins
+
+
+def _rewards(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> tuple[Array, Array]:
+    """Return the rewards of the chosen and of the rejected answers, (n_pairs,) each."""
+    check_fit(scorer, pairs)
+    phi = np.asarray(phi, dtype=np.float64)
+    with blas_on_one_thread(len(pairs) * scorer.n_parameters):
+        chosen = np.array(scorer.reward(phi, pairs.chosen))  # a copy, in case the scorer uses its array again
+        return chosen, scorer.reward(phi, pairs.rejected)
 
 
 def _parts(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays.shown import Text
-from .evaluation import Evaluation, evaluate, rewards_and_margins
+from .evaluation import Evaluation, evaluate, margins_of
 from .inference import covariance
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -106,7 +106,7 @@ class RewardModel:
 
     def margins(self, pairs: PreferencePairs) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""
-        return rewards_and_margins(self.scorer, self.phi, pairs)[2]
+        return margins_of(self.scorer, self.phi, pairs)
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
         """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""

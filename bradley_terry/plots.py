@@ -23,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
+from .arrays import checked
 from .drawing import (
     CHOSEN,
     EMPIRICAL,
@@ -269,15 +270,11 @@ def plot_margins(
         labels = margins.labels if labels is None else labels
         margins = margins.margins
     delta = numbers(margins, "margins")
-    w = np.ones(delta.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    if w.shape != delta.shape:
-        raise ValueError(f"weights: expected shape {delta.shape}, one for each pair, got {w.shape}")
-    if not ((w >= 0).all() and 0 < w.sum() < np.inf):
-        raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
-    if labels is not None:
-        t = np.broadcast_to(numbers(labels, "labels"), delta.shape)
+    given, t = checked.weights(weights, delta.size), checked.labels(labels, delta.size)
+    w = np.ones(delta.shape) if given is None else given
+    if t is not None:
         delta, w = np.concatenate([delta, -delta]), np.concatenate([w * t, w * (1 - t)])
-        delta, w = delta[w > 0], w[w > 0]
+    delta, w = delta[w > 0], w[w > 0]
     ax = given_or_new(ax)
     edges = edges_through_zero(delta)
     heights, _ = np.histogram(delta, edges, weights=w)
@@ -291,7 +288,7 @@ def plot_margins(
     corner(ax, f"wrong side: {share[-1]:.1%}", REJECTED, left=True)
     exactly = f"\nexactly 0: {share[0]:.1%}" if share[0] > 0 else ""
     corner(ax, f"right side: {share[1]:.1%}{exactly}", CHOSEN)
-    return finish(ax, "margin Δ (log-odds)", "number of pairs" if weights is None else "weight of the pairs")
+    return finish(ax, "margin Δ (log-odds)", "number of pairs" if given is None else "weight of the pairs")
 
 
 @style()

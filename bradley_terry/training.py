@@ -92,8 +92,10 @@ def fit(
     standardise : bool
         Fit on features of mean 0 and variance 1, and return φ for the original features. Then l2, history and
         callback refer to the parameters of the standardised features. A table ignores this.
-    loss, backend
+    loss
         As in ``Objective``.
+    backend : "auto", "numpy" or "numba"
+        As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def fit(
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
     if backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
-        backend = chosen_backend(AUTO, work_of(scorer, pairs, steps))
+        backend = chosen_backend(AUTO, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)

@@ -305,15 +305,19 @@ def test_evaluation_is_reproducible_and_ready_for_json(random_pairs) -> None:
         assert np.isnan(values).any()
 
 
-def test_a_scorer_may_use_its_array_of_rewards_again(rng) -> None:
+def test_a_scorer_may_use_its_arrays_again(rng) -> None:
     """Some scorers fill one buffer at each call. Margins and gradient are still those of a scorer that does not."""
 
     class Buffered(bt.LinearScorer):
-        buffer = np.empty(20)
+        buffer, gradient = np.empty(20), np.empty(2)
 
         def reward(self, phi, features):
             self.buffer[:] = super().reward(phi, features)
             return self.buffer
+
+        def backward(self, phi, features, d_rewards):
+            self.gradient[:] = super().backward(phi, features, d_rewards)
+            return self.gradient
 
     pairs, phi = bt.PreferencePairs(*rng.normal(size=(2, 20, 2))), np.array([1.0, -0.5])
     want = bt.Objective(bt.LinearScorer(2), pairs, backend="numpy").at(phi)

@@ -206,6 +206,21 @@ def test_import_is_light(run_python) -> None:
 
 
 @pytest.mark.full
+def test_auto_compiles_where_a_fit_makes_many_passes(run_python) -> None:
+    """A thousand steps over 180,000 numbers are worth the kernels; a high limit of steps alone is not."""
+    script = (
+        "import sys, numpy, bradley_terry as bt\n"
+        "few = bt.datasets.travel_modes()\n"
+        "bt.fit(bt.LinearScorer(6), few, method='gradient_descent', max_steps=100_000, standardise=True)\n"
+        "print('numba' in sys.modules)\n"
+        "many = bt.PreferencePairs(*numpy.random.default_rng(0).normal(size=(2, 30_000, 6)))\n"
+        "bt.fit(bt.LinearScorer(6), many, method='gradient_descent')\n"
+        "print('numba' in sys.modules)\n"
+    )
+    assert run_python(script).split() == ["False", "True"]
+
+
+@pytest.mark.full
 def test_star_import_brings_every_public_name(run_python) -> None:
     """``from bradley_terry import *`` gives every name of ``__all__``, and loads Numba, unlike the plain import."""
     script = (

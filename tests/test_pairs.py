@@ -291,3 +291,12 @@ def test_bad_splits_are_refused() -> None:
         bt.PreferencePairs([0, 0], [1, 1], prompts=["a", "a"]).split()
     with pytest.raises(ValueError, match=r"^n_items: these pairs hold features"):
         _ = bt.PreferencePairs([[1.0]], [[2.0]]).n_items
+
+
+@pytest.mark.parametrize("index", [3, -4])
+def test_a_pair_that_is_not_there_is_named_with_the_range(index) -> None:
+    """The error gives the numbers that exist, and iterating over pairs still ends."""
+    pairs = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
+    with pytest.raises(IndexError, match=f"^index: expected a pair from 0 to 2, got {index}$"):
+        pairs[index]
+    assert len(list(pairs)) == 3

@@ -164,6 +164,7 @@ def test_margins_weigh_their_pairs() -> None:
     ax = plots.plot_margins([-1.0, 1.0], weights=[3, 1])
     assert sum(bar.get_height() for bar in ax.patches) == 4
     assert "wrong side: 75.0%" in words(ax)
+    assert plots.plot_margins([1.0, 2.0, 300.0], weights=[1, 1, 0]).get_xlim()[1] < 10  # the third is not drawn
 
 
 def test_margins_of_an_evaluation_are_those_that_were_evaluated(evaluation, model, pairs) -> None:
@@ -274,7 +275,9 @@ def test_unknown_names_are_attribute_errors() -> None:
         (lambda: plots.plot_margins([[1.0]]), r"margins: expected shape \(n,\)"),
         (lambda: plots.plot_margins([1.0, np.inf]), "margins: expected finite numbers"),
         (lambda: plots.plot_margins([1.0], weights=[1, 2]), r"weights: expected shape \(1,\)"),
-        (lambda: plots.plot_margins([1.0], weights=[-1]), "weights: expected finite numbers of at least 0"),
+        (lambda: plots.plot_margins([1.0], weights=[-1]), "weights: expected numbers of at least 0"),
+        (lambda: plots.plot_margins([1.0, 2.0], labels=[0.5]), r"labels: expected shape \(2,\)"),
+        (lambda: plots.plot_margins([1.0], labels=[2]), r"labels: expected P\(chosen preferred\) in \[0, 1\]"),
         (lambda: plots.plot_loss_and_gradient([np.nan, 1.0]), "margins: expected finite numbers"),
         (lambda: plots.plot_confidence([0.0, 0.5]), "probabilities: expected numbers between 0 and 1"),
         (lambda: plots.plot_shift_invariance([1, 2], [1], [0]), r"rewards_rejected: expected shape \(2,\)"),

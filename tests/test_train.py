@@ -228,3 +228,19 @@ def test_own_gradients_pass():
     assert all(report.passed for report in found.values())
     with pytest.raises(ValueError, match=r"^scorer: expected one of linear, mlp, table, got 'forest'"):
         check_own_gradients("forest")
+
+
+def test_data_of_another_kind_are_refused_by_naming_what_is_expected():
+    """A number is no data; the message names files, data sets and pairs."""
+    with pytest.raises(TypeError, match=r"^data: expected a file, the name of a data set or PreferencePairs, got 42$"):
+        train(42)
+
+
+def test_report_of_labelled_pairs_says_who_was_preferred():
+    """With labels, the accuracy is about the preferred answer, and the example says which one the person preferred."""
+    pairs = bt.PreferencePairs([[1.0], [2], [0]], [[0.0], [1], [1]], labels=[0, 0.9, 0.5])
+    report = str(train(pairs, validation=0, l2=0.1))
+    assert "in which the preferred answer has the higher reward (a pair labelled as a tie counts one half)" in report
+    assert "gives the answer called chosen the reward" in report
+    assert "the one called rejected, which the person preferred, " in report
+    assert "the chosen answer has the higher reward" not in report

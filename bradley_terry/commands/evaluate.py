@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     if arguments.figures is not None:
         from ..drawing.figures import model_figures
 
-        for path in model_figures(model, result, None, arguments.figures):
+        for path in model_figures(model, result, None, arguments.figures, evaluated="pairs"):
             print(f"wrote {path}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))

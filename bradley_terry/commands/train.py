@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..evaluation import Evaluation
 from ..model import HISTORY, RewardModel
-from ..objective import BACKENDS
+from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import ConvergenceWarning, fit
@@ -124,7 +124,7 @@ class TrainingRun:
             writer = csv.writer(file)
             writer.writerow(HISTORY)
             writer.writerows(zip(*(self.model.history[column].tolist() for column in HISTORY), strict=True))
-        captions = figures.captions(self.model)
+        captions = figures.captions(self.model, labelled=self.evaluation.labels is not None)
         shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
         paths[2].write_text(self._markdown(shown), encoding="utf-8")
         drawn = figures.model_figures(self.model, self.evaluation, None, folder)
@@ -162,7 +162,7 @@ def train(
     validation: float | None = None,
     example: bool = True,
     progress: bool = False,
-    backend: str = BACKENDS[0],
+    backend: str = AUTO,
     out: str | Path | None = None,
     force: bool = False,
 ) -> TrainingRun:
@@ -301,7 +301,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
-        default=BACKENDS[0],
+        default=AUTO,
         help="what computes the loss: numpy, the compiled kernels of numba, or the faster of the two (default: auto)",
     )
     parser.add_argument(

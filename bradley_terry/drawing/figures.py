@@ -28,16 +28,26 @@ TITLES = {"loss_curve": "Loss curve", "margins": "Margins", "reliability": "Reli
 """The figures in the order in which ``model_figures`` writes them, by name of the file."""
 
 
-def captions(model: RewardModel) -> dict[str, str]:
-    """Return a caption for each figure of this model, which says what to see in it."""
+def captions(model: RewardModel, *, evaluated: str | None = None, labelled: bool = False) -> dict[str, str]:
+    """Return a caption for each figure of this model, which says what to see in it.
+
+    Parameters
+    ----------
+    model : RewardModel
+    evaluated : str, optional
+        What margins and reliability are about. By default "held-out pairs" if the fit had any, and else "pairs".
+    labelled : bool
+        Whether these pairs have labels.
+    """
     held_out = not np.isnan(model.history["validation_loss"]).all()
-    pairs = "held-out pairs" if held_out else "pairs"
+    pairs = evaluated or ("held-out pairs" if held_out else "pairs")
+    turned = " A pair with label t counts t times at Δ, and 1 − t times at −Δ for the other answer." * labelled
     return {
         "loss_curve": f"{_on_the_loss(model, held_out)} {_on_the_gradient(model)}",
         "margins": (
             f"The histogram counts the {pairs} by their margin Δ = r(chosen) − r(rejected). Right of 0 (blue) the "
             "model agrees with the person; left of 0 (hatched) it does not. The further a margin is from 0, the more "
-            "certain the model is. A pair far to the left is a confident mistake, and costs the most."
+            f"certain the model is. A pair far to the left is a confident mistake, and costs the most.{turned}"
         ),
         "reliability": (
             f"Is the model's confidence justified? The {pairs} are grouped by the probability that the model gives to "
@@ -104,6 +114,7 @@ def model_figures(
     folder: str | Path,
     *,
     weights: ArrayLike | None = None,
+    evaluated: str | None = None,
 ) -> list[Path]:
     """Draw a fitted model: its loss curve, its margins and its reliability.
 
@@ -118,6 +129,8 @@ def model_figures(
         Created if it does not exist.
     weights : array_like, (n_pairs,), optional
         Needed only if the margins are given and the pairs have weights.
+    evaluated : str, optional
+        As in ``captions``.
 
     Returns
     -------
@@ -131,7 +144,7 @@ def model_figures(
         "margins": figure_of(plot_margins(evaluation if margins is None else margins, weights=weights)),
         "reliability": figure_of(plot_reliability(evaluation)),
     }
-    said = captions(model)
+    said = captions(model, evaluated=evaluated, labelled=evaluation.labels is not None)
     return [
         path
         for name, figure in figures.items()
