@@ -466,6 +466,8 @@ def test_check_reads_a_gradient_from_a_file(here, capsys):
         "nothing.py:f": "there is no such file",
         f"{file}": "expected FILE:FUNCTION",
         f"{file}:": "expected FILE:FUNCTION",
+        "C:\\work\\mine.py": "expected FILE:FUNCTION",
+        f"{file}:not a name": "expected FILE:FUNCTION",
         f"{file}:other": "this file has no function other; it has right, climbs",
     }.items():
         assert main(["check", target]) == 2

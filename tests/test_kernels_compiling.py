@@ -67,3 +67,22 @@ def test_warmup_leaves_nothing_to_compile(run_python) -> None:
         "print(count() == before)\n"
     )
     assert run_python(script).split() == ["True", "True"]
+
+
+@pytest.mark.full
+def test_a_user_without_a_home_folder_compiles_without_saving(run_python) -> None:
+    """The kernels give the right loss, and one warning says that they are compiled each time and how to change that."""
+    script = (
+        "import pathlib, warnings, numpy as np\n"
+        "def homeless(path): raise RuntimeError('Could not determine home directory.')\n"
+        "pathlib.Path.expanduser = homeless\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    from bradley_terry import kernels\n"
+        "    print(f'{kernels.mean_loss_and_gradients(np.zeros(2))[0]:.6f}')\n"
+        "print([str(w.message) for w in caught])\n"
+    )
+    loss, said = run_python(script, NUMBA_CACHE_DIR="", XDG_CACHE_HOME="").splitlines()
+    assert loss == "0.693147"
+    assert said.count("compiled kernels cannot be saved in a home folder") == 1
+    assert "set NUMBA_CACHE_DIR to a writable folder" in said

@@ -134,7 +134,7 @@ def load_function(target: str) -> Callable[..., object]:
     from importlib.util import module_from_spec, spec_from_file_location
 
     file, colon, name = target.rpartition(":")
-    if not colon or not name:
+    if not colon or not name.isidentifier():  # the colon may be that of C:\my_file.py
         raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
     if not Path(file).is_file():
         raise ValueError(f"{file}: there is no such file")

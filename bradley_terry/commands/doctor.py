@@ -45,7 +45,7 @@ def examine() -> tuple[str, bool]:
         from ..kernels import compiled, get_threads
 
         threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
-        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER}")
+        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER or 'memory'}")
     else:
         lines.append(
             "compiled kernels: none, since numba is not installed; everything except bench works, but more slowly"

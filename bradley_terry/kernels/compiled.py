@@ -84,11 +84,19 @@ P_32 = tuple(  # error 1.4e-9
 )
 Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
 
+
 # Compiled code is kept outside the package: files left in its folder would get in the way of the next install.
-CACHE_FOLDER = str(
-    numba.config.CACHE_DIR  # type: ignore[attr-defined]  # NUMBA_CACHE_DIR
-    or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "bradley_terry"
-)
+def _cache_folder() -> str | None:
+    """Return the folder for compiled code, or None if this user has no home folder."""
+    if numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the environment variable NUMBA_CACHE_DIR
+        return str(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
+    try:
+        return str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bradley_terry")
+    except RuntimeError:
+        return None
+
+
+CACHE_FOLDER = _cache_folder()
 
 
 def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-untyped-def]
@@ -96,6 +104,9 @@ def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": fastmath, "forceinline": forceinline}
 
     def decorate(function):  # type: ignore[no-untyped-def]
+        if CACHE_FOLDER is None:
+            _warn_once()
+            return numba.njit(**options)(function)
         before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
         numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
         try:
@@ -112,7 +123,7 @@ def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no
 @lru_cache(maxsize=1)
 def _warn_once() -> None:
     warnings.warn(
-        f"compiled kernels cannot be saved in {CACHE_FOLDER}, so they are compiled again each time Python starts; "
+        f"compiled kernels cannot be saved in {CACHE_FOLDER or 'a home folder'}, so they are compiled again each time Python starts; "
         "set NUMBA_CACHE_DIR to a writable folder",
         stacklevel=2,
     )
