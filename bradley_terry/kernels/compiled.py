@@ -123,8 +123,8 @@ def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no
 @lru_cache(maxsize=1)
 def _warn_once() -> None:
     warnings.warn(
-        f"compiled kernels cannot be saved in {CACHE_FOLDER or 'a home folder'}, so they are compiled again each time Python starts; "
-        "set NUMBA_CACHE_DIR to a writable folder",
+        f"compiled kernels cannot be saved in {CACHE_FOLDER or 'a home folder'}, so they are compiled again each time "
+        "Python starts; set NUMBA_CACHE_DIR to a writable folder",
         stacklevel=2,
     )
 
