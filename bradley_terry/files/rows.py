@@ -1,0 +1,272 @@
+"""From records to rows: each record becomes one or more pairs, whose answers are texts, names of items or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
+from .contests import better_of, note_equal, ordered, pairs_of_answers, pairs_of_lists
+from .messages import NUMBERS, as_number, fail, finite_number, is_number, show
+from .names import NAMES, plain
+from .notes import Notes
+from .shapes import Shape, shape_of
+
+__all__ = ["Reader", "Row"]
+
+
+class Row(NamedTuple):
+    """One pair; the prompt is None if none is given.
+
+    ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or "words", which may be
+    texts or names of items.
+    """
+
+    place: str
+    kind: str
+    prompt: str | Messages | None
+    chosen: object
+    rejected: object
+    numbers: dict[str, float]
+
+
+class Reader:
+    """Turns records into rows, and remembers the shape of each set of names."""
+
+    def __init__(self, path: Path | str, notes: Notes, table: bool) -> None:
+        self.path, self.notes, self.table = path, notes, table
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+        self._texts: dict[str, str] = {}  # equal prompts become one object
+        self._answers: dict[str, list[tuple[str, object, float]]] = {}  # prompt -> (place, answer, score)
+        self._score = ""
+
+    def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
+        """Yield the pairs of all records, one after the other."""
+        for place, record in records:
+            given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
+            shape = self._shapes.get(key := tuple(given))
+            if shape is None:
+                for name in given.keys() ^ record.keys():
+                    if plain(name) in {"chosen", "rejected"} and record[name] is None:
+                        text_or_messages(self.path, place, name, None)  # says what was expected
+                shape = shape_of(self.path, place, given, table=self.table, notes=self.notes)
+                self._shapes[key] = shape
+            yield from self._rows_of(place, shape, given)
+        yield from self._compared()
+
+    def _is_missing(self, name: str, value: object) -> bool:
+        """Return whether a field is not given: null, or an empty cell where a number belongs."""
+        word = plain(name)
+        is_number_field = word in NUMBERS or any(word in NAMES[key] for key in (*NUMBERS, "tie", "rank", "score"))
+        return value is None or (self.table and value == "" and (is_number_field or word in NAMES["input"]))
+
+    def _rows_of(self, place: str, shape: Shape, record: dict[str, object]) -> Iterator[Row]:
+        path, numbers = self.path, self._numbers(place, shape, record)
+        if shape.kind == "answer":
+            if numbers:
+                fail(
+                    path,
+                    f"{next(iter(shape.numbers.values()))}: expected none beside a single answer, found one",
+                    place,
+                )
+            score = finite_number(path, place, shape.scores[0], record[shape.scores[0]])
+            self._score = shape.scores[0]
+            asked = as_text(self._prompt(place, shape, record) or "")
+            self._answers.setdefault(asked, []).append((place, record[shape.first], score))
+            return
+        prompt = self._prompt(place, shape, record)
+        if shape.kind == "features":
+            better, worse = (
+                {
+                    name: finite_number(path, place, f"{name}_{side}", record[f"{name}_{side}"])
+                    for name in shape.features
+                }
+                for side in ("chosen", "rejected")
+            )
+            yield Row(place, "named", prompt, better, worse, numbers)
+            return
+        if shape.kind == "answers":
+            pairs = pairs_of_answers(path, place, shape, record, self.notes)
+        else:
+            pairs = self._two_sides(place, shape, record, numbers)
+        for chosen, rejected in pairs:
+            yield self._row(place, shape, prompt, chosen, rejected, numbers)
+
+    def _two_sides(
+        self, place: str, shape: Shape, record: dict[str, object], numbers: dict[str, float]
+    ) -> list[tuple[object, object]]:
+        """Return the pairs of a record of the shape "pair" or "contest"; a tie sets the label to 1/2."""
+        first, second, scores = record[shape.first], record[shape.second], shape.scores
+        won = 1
+        if shape.kind == "contest":
+            won = better_of(self.path, place, shape, record)
+            if won == 0 and shape.verdict is None and not shape.one_hot:
+                note_equal(self.notes, place, " and ".join(scores))
+                return []
+            if won < 0:
+                first, second, scores = second, first, scores[::-1]
+            first, second = (_joined(value) for value in (first, second))
+        elif shape.first == shape.conversation and is_chat(first):
+            first = first[-1:] if isinstance(first, list) else [first]  # its beginning is the prompt
+        if shape.tie is not None and shape.tie in record and _is_tie(self.path, place, shape.tie, record[shape.tie]):
+            won = 0
+        if won == 0:
+            numbers["label"] = 0.5
+        elif scores:
+            self._compare_scores(place, scores, record)
+        return pairs_of_lists(first, second) if shape.kind == "pair" else [(first, second)]
+
+    def _compare_scores(self, place: str, scores: tuple[str, ...], record: dict[str, object]) -> None:
+        a, b = (as_number(record.get(name)) for name in scores)
+        better, worse = scores
+        if a == b:
+            self.notes.add(
+                "equal", place, lambda n: f"{better} and {worse} are equal in {_rows(n)}, read as pairs all the same"
+            )
+        elif a < b:
+            said = f"{better} is below {worse}, although that answer is the chosen one"
+            self.notes.add("contradicting", place, lambda n: f"{said}, in {_rows(n)}")
+
+    def _numbers(self, place: str, shape: Shape, record: dict[str, object]) -> dict[str, float]:
+        return {key: finite_number(self.path, place, name, record[name], key) for key, name in shape.numbers.items()}
+
+    def _prompt(self, place: str, shape: Shape, record: dict[str, object]) -> str | Messages | None:
+        """Join the parts of the prompt; one that is a conversation stays one."""
+        parts: list[str | Messages] = []
+        for name in shape.prompt:
+            value = record[name]
+            if value == [] and plain(name) in NAMES["context"]:
+                continue  # no earlier turns
+            if isinstance(value, list) and not is_chat(value):
+                value = _joined(value)
+            if is_number(value) and (self.table or shape.kind == "features" or _is_numeric(record[shape.first])):
+                value = str(value)  # the number of a prompt
+            part = text_or_messages(self.path, place, name, value)
+            if part or part == "":
+                parts.append(part)
+        if shape.conversation is not None and record[shape.conversation] != []:
+            turns = text_or_messages(self.path, place, shape.conversation, record[shape.conversation])
+            if not any(as_text(part) for part in parts):
+                parts = [self._without_answer(place, turns, shape, record)]
+            elif not all(_flat(as_text(part)) in _flat(as_text(turns)) for part in parts):
+                parts.append(self._without_answer(place, turns, shape, record))
+        if not parts:
+            return None
+        if len(parts) == 1 and not isinstance(parts[0], str):
+            return parts[0]
+        said: list[str] = []
+        for part in map(as_text, parts):
+            if part and part not in said:
+                said.append(part)
+        prompt = "\n\n".join(said)
+        return self._texts.setdefault(prompt, prompt)
+
+    def _without_answer(
+        self, place: str, turns: str | Messages, shape: Shape, record: dict[str, object]
+    ) -> str | Messages:
+        """Leave out the last message of a conversation if it is one of the answers."""
+        if isinstance(turns, str) or not turns or turns[-1][0] != "assistant":
+            return turns
+        if shape.first == shape.conversation:
+            return turns[:-1]
+        for name in filter(None, (shape.first, shape.second)):
+            value = record[name]
+            if isinstance(value, str) or is_chat(value):
+                answer = text_or_messages(self.path, place, name, value)
+                if (answer if isinstance(answer, str) else answer[-1][1]) == turns[-1][1]:
+                    return turns[:-1]
+        return turns
+
+    def _row(
+        self,
+        place: str,
+        shape: Shape,
+        prompt: str | Messages | None,
+        chosen: object,
+        rejected: object,
+        numbers: dict[str, float],
+    ) -> Row:
+        names = (shape.first, shape.second or shape.first)
+        kinds = [
+            self._kind_of(place, shape, name, value) for name, value in zip(names, (chosen, rejected), strict=True)
+        ]
+        kind = "texts" if "texts" in kinds and set(kinds) <= {"texts", "words"} else kinds[0]
+        if kind != kinds[1] and kind != "texts":
+            wanted = {"words": "a text", "items": "the name of an item", "vectors": "a list of numbers"}
+            what = wanted.get(kind, "named numbers")
+            fail(self.path, f"{names[1]}: expected {what} like {names[0]}, found {show(rejected)}", place)
+        if kind == "texts":
+            answers = [text_or_messages(self.path, place, *one) for one in zip(names, (chosen, rejected), strict=True)]
+            return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers)
+        if kind in {"words", "items"}:
+            chosen, rejected = str(chosen), str(rejected)
+        return Row(place, kind, prompt, chosen, rejected, numbers)
+
+    def _kind_of(self, place: str, shape: Shape, name: str, value: object) -> str:
+        if isinstance(value, list) and value and all(is_number(one) for one in value):
+            return "vectors"
+        if isinstance(value, Mapping) and value and not is_chat(value) and all(map(is_number, value.values())):
+            return "named"
+        can_be_items = shape.kind in {"pair", "contest"}
+        if can_be_items and is_number(value) and as_number(value) != int(as_number(value)):
+            hint = (
+                f"if these are a feature, name them x_chosen and x_rejected instead of {shape.first} and {shape.second}"
+            )
+            fail(
+                self.path,
+                f"{name}: expected a text or the name of an item, found the number {show(value)}; {hint}",
+                place,
+            )
+        if can_be_items and is_number(value):
+            return "words" if shape.kind == "pair" and (self.table or shape.items) else "items"
+        if isinstance(value, str) and can_be_items and (shape.items or self.table):
+            return "items" if shape.items and shape.kind == "contest" else "words"
+        return "texts"
+
+    def _compared(self) -> Iterator[Row]:
+        """Compare the single answers to each prompt with each other."""
+        shape = Shape("answers", (), None, {}, first="answer")
+        low = plain(self._score) in NAMES["rank"]
+        for asked, answers in self._answers.items():
+            if not asked or len(answers) == 1:
+                place = answers[0][0]
+                for _ in answers:
+                    self.notes.add("alone", place, lambda n: f"{_rows(n)} with the only answer to a prompt, left out")
+                continue
+            pairs, equal = ordered([score for _, _, score in answers], low_is_better=low)
+            for _ in range(equal):
+                note_equal(self.notes, answers[0][0], self._score)
+            for i, j in pairs:
+                (place, better, _), (_, worse, _) = answers[i], answers[j]
+                yield self._row(place, shape, asked, better, worse, {})
+
+
+def _is_numeric(value: object) -> bool:
+    """Return whether an answer is a number, a list of numbers, or named numbers, and so no text."""
+    values = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    return bool(values) and all(map(is_number, values))
+
+
+def _rows(n: int) -> str:
+    return f"{n} row" + ("s" if n > 1 else "")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _joined(value: object) -> object:
+    """Return the texts of a list, one below the other: the turns of one side of a contest."""
+    if isinstance(value, list) and not is_chat(value) and not all(map(is_number, value)):
+        inner = [_joined(one) for one in value if one is not None]
+        if all(isinstance(one, str) for one in inner):
+            return "\n\n".join(map(str, inner))
+    return value
+
+
+def _is_tie(path: Path | str, place: str, name: str, value: object) -> bool:
+    word = str(value).strip().lower()
+    if word not in {"1", "1.0", "true", "yes", "y", "t", "tie", "0", "0.0", "false", "no", "n", "f"}:
+        fail(path, f"column {name}: expected true or false, found {show(value)}", place)
+    return word in {"1", "1.0", "true", "yes", "y", "t", "tie"}
