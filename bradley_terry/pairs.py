@@ -100,9 +100,7 @@ class PreferencePairs:
         )
 
     @classmethod
-    def from_records(
-        cls, records: object, *, featurise: Callable[[list[str]], object] | None = None
-    ) -> PreferencePairs:
+    def from_records(cls, records: object, *, featurise: Callable[..., object] | None = None) -> PreferencePairs:
         """Make pairs from a data frame or a list of dicts, as ``load_pairs`` does from a file (docs/formats.md)."""
         from .files import from_records  # noqa: PLC0415  # files imports this module
 

@@ -73,19 +73,19 @@ Records = Iterator[tuple[str, dict[str, object]]]
 
 
 class Format(NamedTuple):
-    """The endings of the names of such files, and a function that reads pairs or records; ``table``: cells, no JSON."""
+    """The endings of the names of such files, and a function that reads pairs or records; ``table`` as in ``read``."""
 
     endings: tuple[str, ...]
     read_pairs: Callable[[Path], PreferencePairs] | None = None
     read_records: Callable[[Path], Records] | None = None
-    table: bool = False
+    table: str = ""
 
 
 FORMATS = {
     "jsonl": Format((".jsonl", ".jsonl.gz", ".ndjson"), read_records=jsonl.read_records),
     "json": Format((".json", ".json.gz"), read_records=jsonl.read_records),
-    "csv": Format((".csv", ".csv.gz", ".tsv", ".tsv.gz"), read_records=csv_table.read_records, table=True),
-    "parquet": Format((".parquet",), read_records=parquet.read_records, table=True),
+    "csv": Format((".csv", ".csv.gz", ".tsv", ".tsv.gz"), read_records=csv_table.read_records, table="csv"),
+    "parquet": Format((".parquet",), read_records=parquet.read_records, table="frame"),
     "npz": Format((".npz",), npz.read_pairs),
     "npy": Format((".npy",), npy.read_pairs),
 }
@@ -205,7 +205,7 @@ def from_records(records: object, *, featurise: Featurise | None = None) -> Pref
     ----------
     records : iterable of mappings, or a data frame
         One dict for each row, with the fields that ``load_pairs`` knows. A list of dicts is read like JSONL. A frame
-        of pandas or polars and a table of pyarrow are read like CSV; their missing values count as not given.
+        of pandas or polars and a table of pyarrow are read like Parquet; their missing values count as not given.
     featurise : callable, optional
         As in ``load_pairs``.
 
@@ -226,7 +226,9 @@ def from_records(records: object, *, featurise: Featurise | None = None) -> Pref
     >>> from_records([{"winner": "Ann", "loser": "Bob"}, {"winner": "Bob", "loser": "Cy"}])
     PreferencePairs(2 pairs of items, 2 prompts)
     """
-    pairs = read("records", memory.records_of(records), table=memory.is_table(records), featurise=featurise)[0]
+    pairs = read(
+        "records", memory.records_of(records), table="frame" if memory.is_table(records) else "", featurise=featurise
+    )[0]
     assert pairs is not None
     return pairs
 
@@ -236,24 +238,14 @@ def _is_unknown(path: Path) -> bool:
     return not path.name.lower().endswith(endings)
 
 
-_CONVERT = {  # ending -> how to make a file that can be read
-    (
-        ".xlsx",
-        ".xls",
-        ".ods",
-    ): 'a spreadsheet; save it as CSV, or pandas.read_excel(path).to_csv("pairs.csv", index=False)',
-    (
-        ".pkl",
-        ".pickle",
-        ".pt",
-        ".pth",
-        ".joblib",
-    ): "a pickle, which may run code when it is opened; save its arrays with "
-    'numpy.savez("pairs.npz", chosen=…, rejected=…)',
-    (".arrow", ".feather"): 'a table of Arrow; pandas.read_feather(path).to_parquet("pairs.parquet")',
+_CONVERT = {  # ending -> what such a file is, and how to make one that can be read
+    (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as CSV",
+    (".pkl", ".pickle", ".pt", ".pth", ".joblib"): "a pickle, which may run code when it is opened; save its arrays "
+    'with numpy.savez("pairs.npz", chosen=…, rejected=…)',
+    (".arrow", ".feather"): 'a table of Arrow; pandas.read_feather(path).to_parquet("pairs.parquet") converts it',
     (".safetensors",): 'tensors; numpy.savez("pairs.npz", chosen=…, rejected=…) saves those of the answers',
-    (".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst"): "an archive; unpack it first",
-    (".txt",): "a text; rename it to .jsonl or .csv, or give format=",
+    (".zip", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz", ".zst"): "an archive; unpack it first",
+    (".txt",): "a text; rename it to .jsonl or .csv",
 }
 
 
@@ -270,9 +262,6 @@ def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail ne
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
     endings = tuple(ending for known in FORMATS.values() for ending in known.endings)
-    found = next((f"{words}; " for ends, words in _CONVERT.items() if path.name.lower().endswith(ends)), "")
-    fail(
-        path,
-        (f"found {found}" if found else "")
-        + f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}",
-    )
+    found = next((f"; found {words}" for ends, words in _CONVERT.items() if path.name.lower().endswith(ends)), "")
+    wanted = f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"
+    fail(path, wanted + found)

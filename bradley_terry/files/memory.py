@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from ..arrays.checked import as_numpy
+
 __all__ = ["is_frame", "is_table", "records_of"]
 
 Records = Iterable[Mapping[str, object]]
@@ -49,6 +51,8 @@ def _value(value: object, frame: bool) -> object:
     """Return lists for arrays and tuples, and None for NA, NaT, and for the NaN of a frame."""
     if isinstance(value, np.ndarray | tuple):
         return [_value(one, False) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if hasattr(value, "__array__") and getattr(value, "ndim", None):
+        return as_numpy(value, "records").tolist()  # a tensor
     if type(value).__name__ in {"NAType", "NaTType"}:
         return None
     if frame and isinstance(value, float) and value != value:  # noqa: PLR0124  # NaN differs from itself

@@ -25,21 +25,22 @@ class Notes:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
-        self._found: dict[str, tuple[str, int, Callable[[int], str]]] = {}
+        self._found: dict[str, tuple[str, int, Callable[[int], str], str]] = {}
 
-    def add(self, key: str, place: str, sentence: Callable[[int], str]) -> None:
-        """Count one more occurrence of what ``key`` names; ``sentence`` turns the count into words."""
-        first, count, words = self._found.get(key, (place, 0, sentence))
-        self._found[key] = first, count + 1, words
+    def add(self, key: str, place: str, sentence: Callable[[int], str], only: str = "") -> None:
+        """Count one more occurrence of what ``key`` names; ``sentence`` turns the count into words.
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._found
+        With ``only``, the note is given only if that is what the file holds, such as "items".
+        """
+        first, count, words, _ = self._found.get(key, (place, 0, sentence, only))
+        self._found[key] = first, count + 1, words, only
 
-    def give(self) -> None:
-        """Warn of each note, at the first line outside of this package."""
+    def give(self, kind: str) -> None:
+        """Warn of each note, at the first line outside of this package; ``kind`` is what the file holds."""
         level, frame = 1, _getframe()
         while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__.partition(".")[0]):
             level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-        for place, count, sentence in self._found.values():
-            said = " ".join(sentence(count).split())
-            warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)
+        for place, count, sentence, only in self._found.values():
+            if only in {"", kind}:
+                said = " ".join(sentence(count).split())
+                warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)

@@ -10,6 +10,7 @@ In a table, a word may be a text or the name of an item. Which it is shows only 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def read(
     path: Path | str,
     records: Iterable[tuple[str, dict[str, object]]],
     *,
-    table: bool = False,
+    table: str = "",
     featurise: Featurise | None = None,
     as_texts: bool = False,
 ) -> tuple[PreferencePairs | None, Texts | None]:
@@ -42,17 +43,17 @@ def read(
     path : Path or str
         What messages begin with.
     records : iterable of (place, record)
-    table : bool
-        Whether the records are rows of a table, in which a word may be the name of an item.
+    table : "csv", "frame" or ""
+        Not empty if a word may be the name of an item. In doubt, it is one in CSV, but a text in a frame.
     featurise : callable, optional
     as_texts : bool
         Return the texts alone, without features.
     """
     notes = Notes(path)
-    rows = list(Reader(path, notes, table).rows(records))
+    rows = list(Reader(path, notes, bool(table)).rows(records))
     if not rows:
         fail(path, "expected at least one pair, found no two answers to a prompt that differ in rank or score")
-    kind = _kind(path, rows, force=featurise is not None or as_texts)
+    kind = _kind(path, rows, lean=table == "frame", force=featurise is not None or as_texts)
     texts = _texts(path, rows) if kind == "texts" else None
     if texts is None and (featurise is not None or as_texts):
         argument = "featurise: expected texts" if featurise is not None else "expected texts"
@@ -62,30 +63,29 @@ def read(
         pairs = None if as_texts else texts.to_pairs(featurise)
     else:
         pairs = _items(path, rows) if kind == "items" else _vectors(path, rows)
-    notes.give()
+    notes.give(kind)
     return pairs, texts
 
 
-def _kind(path: Path | str, rows: list[Row], *, force: bool) -> str:  # noqa: RET503
+def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:  # noqa: RET503
     """Return what all rows hold: texts, items or vectors."""
     kinds = {row.kind for row in rows}
     if kinds == {"named"}:
         return "vectors"
-    if len(kinds) == 1 and "words" not in kinds:
+    if len(kinds) == 1 and kinds <= {"texts", "items", "vectors"}:
         return rows[0].kind
-    if kinds <= {"words", "texts"}:
-        if force or "texts" in kinds:
+    if kinds <= {"words", "names", "texts"} and (force or "texts" in kinds):
+        return "texts"
+    if kinds <= {"words", "names", "items"}:
+        answers = [(str(row.chosen), str(row.rejected)) for row in rows]
+        has_prompts = any(row.prompt is not None for row in rows)
+        prompts = [as_text(row.prompt or "") for row in rows] if has_prompts else []
+        if look_like_texts(answers, prompts, lean=lean and "words" in kinds):
             return "texts"
-        answers = [str(cell) for row in rows for cell in (row.chosen, row.rejected)]
-        prompts = [as_text(row.prompt) for row in rows if row.prompt is not None]
-        if look_like_texts(answers, prompts):
-            return "texts"
-        values = [as_number(cell) for cell in answers]
-        if all(value == value for value in values) and any(value != int(value) for value in values):  # noqa: PLR0124
+        values = [as_number(cell) for pair in answers for cell in pair]
+        if all(map(isfinite, values)) and not all(value.is_integer() for value in values):
             hint = "if these are a feature, name the columns x_chosen and x_rejected"
             fail(path, f"expected texts or names of items in chosen and rejected, found numbers; {hint}", rows[0].place)
-        return "items"
-    if kinds <= {"words", "items"}:
         return "items"
     other = next(row for row in rows if row.kind != rows[0].kind)
     fail(path, f"expected {_SAID[rows[0].kind]} as in {rows[0].place}, found {_SAID[other.kind]}", other.place)
@@ -94,6 +94,7 @@ def _kind(path: Path | str, rows: list[Row], *, force: bool) -> str:  # noqa: RE
 _SAID = {
     "texts": "texts",
     "words": "texts",
+    "names": "names of items",
     "items": "names of items",
     "vectors": "lists of numbers",
     "named": "numbers with names",

@@ -15,12 +15,15 @@ from .shapes import Shape, shape_of
 
 __all__ = ["Reader", "Row"]
 
+_NAMED = ("model", "player", "team", "item", "name")  # these sides of a contest are always names of items
+_EITHER = ("chosen", "preferred", "accepted", "better")  # in a table, these may be texts or names of items
+
 
 class Row(NamedTuple):
     """One pair; the prompt is None if none is given.
 
-    ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or "words", which may be
-    texts or names of items.
+    ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or, where it may be texts
+    or items, "words" or "names"; the latter are rather items.
     """
 
     place: str
@@ -75,6 +78,9 @@ class Reader:
             asked = as_text(self._prompt(place, shape, record) or "")
             self._answers.setdefault(asked, []).append((place, record[shape.first], score))
             return
+        if _are_columns(shape, record):
+            hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
+            fail(path, f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}", place)
         prompt = self._prompt(place, shape, record)
         if shape.kind == "features":
             better, worse = (
@@ -191,17 +197,27 @@ class Reader:
         kinds = [
             self._kind_of(place, shape, name, value) for name, value in zip(names, (chosen, rejected), strict=True)
         ]
-        kind = "texts" if "texts" in kinds and set(kinds) <= {"texts", "words"} else kinds[0]
-        if kind != kinds[1] and kind != "texts":
-            wanted = {"words": "a text", "items": "the name of an item", "vectors": "a list of numbers"}
-            what = wanted.get(kind, "named numbers")
+        kind = kinds[0]
+        if kind != kinds[1] and set(kinds) <= {"texts", "words", "names"}:
+            kind = "texts"
+        elif kind != kinds[1] and set(kinds) <= {"items", "words", "names"}:
+            kind = "words"
+        elif kind != kinds[1]:
+            wanted = {"vectors": "a list of numbers", "named": "named numbers", "items": "the name of an item"}
+            what = wanted.get(kind, "a text")
             fail(self.path, f"{names[1]}: expected {what} like {names[0]}, found {show(rejected)}", place)
+        if kind == "items" and not self.table and not shape.items and isinstance(prompt, str) and self._asks(prompt):
+            kind = "texts"  # a number beside a question, which is refused
         if kind == "texts":
             answers = [text_or_messages(self.path, place, *one) for one in zip(names, (chosen, rejected), strict=True)]
             return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers)
-        if kind in {"words", "items"}:
+        if kind in {"words", "names", "items"}:
             chosen, rejected = str(chosen), str(rejected)
         return Row(place, kind, prompt, chosen, rejected, numbers)
+
+    @staticmethod
+    def _asks(prompt: str) -> bool:
+        return as_number(prompt) != as_number(prompt)  # NaN: it is no number of a prompt
 
     def _kind_of(self, place: str, shape: Shape, name: str, value: object) -> str:
         if isinstance(value, list) and value and all(is_number(one) for one in value):
@@ -209,20 +225,18 @@ class Reader:
         if isinstance(value, Mapping) and value and not is_chat(value) and all(map(is_number, value.values())):
             return "named"
         can_be_items = shape.kind in {"pair", "contest"}
-        if can_be_items and is_number(value) and as_number(value) != int(as_number(value)):
-            hint = (
-                f"if these are a feature, name them x_chosen and x_rejected instead of {shape.first} and {shape.second}"
-            )
-            fail(
-                self.path,
-                f"{name}: expected a text or the name of an item, found the number {show(value)}; {hint}",
-                place,
-            )
         if can_be_items and is_number(value):
-            return "words" if shape.kind == "pair" and (self.table or shape.items) else "items"
-        if isinstance(value, str) and can_be_items and (shape.items or self.table):
-            return "items" if shape.items and shape.kind == "contest" else "words"
-        return "texts"
+            if not as_number(value).is_integer():
+                both = f"{shape.first} and {shape.second}"
+                hint = f"if these are a feature, name them x_chosen and x_rejected instead of {both}"
+                wanted = "expected a text or the name of an item"
+                fail(self.path, f"{name}: {wanted}, found the number {show(value)}; {hint}", place)
+            return "items"
+        if not isinstance(value, str):
+            return "texts"
+        if shape.items:
+            return "items" if plain(shape.first).startswith(_NAMED) else "names"
+        return "words" if self.table and plain(shape.first) in _EITHER else "texts"
 
     def _compared(self) -> Iterator[Row]:
         """Compare the single answers to each prompt with each other."""
@@ -240,6 +254,17 @@ class Reader:
             for i, j in pairs:
                 (place, better, _), (_, worse, _) = answers[i], answers[j]
                 yield self._row(place, shape, asked, better, worse, {})
+
+
+def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
+    """Return whether a record holds all rows of a table, as pandas writes it with its other choices of ``orient``."""
+    if shape.kind != "pair":
+        return False
+    columns = [record[name] for name in (shape.first, shape.second, *shape.prompt)]
+    if all(isinstance(column, Mapping) and "0" in column for column in columns):
+        return True
+    is_list = all(isinstance(column, list) and len(column) > 1 and isinstance(column[0], str) for column in columns)
+    return is_list and bool(shape.prompt) and len({len(column) for column in columns}) == 1  # type: ignore[arg-type]
 
 
 def _is_numeric(value: object) -> bool:

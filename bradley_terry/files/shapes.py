@@ -21,6 +21,12 @@ __all__ = ["SIGNED", "Shape", "shape_of"]
 
 _SUFFIXES = (("a", "b"), ("0", "1"), ("1", "2"), ("left", "right"), ("first", "second"))
 SIGNED = ("overall_preference", "preference_strength")  # negative: the first is better (HelpSteer)
+_MEANT = {  # what a misspelt name may stand for
+    name
+    for key in (*PARTS_OF_PROMPT, "conversation", "chosen", "rejected", "weight", "label", "target_margin", "tie")
+    for name in NAMES[key]
+}
+_OTHER_SIDE = {"chosen": "rejected", "rejected": "chosen", "winner": "loser", "loser": "winner"}
 _KNOWN = {name for names in NAMES.values() for name in names}
 
 
@@ -185,16 +191,18 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
         value = record[name]
         numeric = not isinstance(value, bool) and as_number(value) == as_number(value)  # not NaN
         feature, _, side = word.rpartition("_")
+        other = _OTHER_SIDE.get(side)
         if name in used or word in scores or (word in _KNOWN and not numeric):
             continue
-        if feature and side in {"chosen", "rejected"} and numeric:
-            partner = fields.get(f"{feature}_{'rejected' if side == 'chosen' else 'chosen'}")
-            if partner and side == "chosen":
-                _note(notes, place, f"{name} and {partner} are not read, since the record has {shape.first} already")
+        if feature and other and numeric and (partner := fields.get(f"{feature}_{other}")):
+            if side in {"chosen", "winner"}:
+                said = f"{name} and {partner} are not read, since {shape.first} and {shape.second} are the answers"
+                _note(notes, place, said, only="items")
             continue
-        meant = near_miss(name, numeric, _KNOWN)
-        if meant and meant != word:
-            _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?")
+        meant = near_miss(name, numeric, _MEANT)
+        if meant:
+            only = "items" if meant in NAMES["tie"] else ""
+            _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
         elif meant is not None:
             _note(
                 notes,
@@ -203,8 +211,8 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
             )
 
 
-def _note(notes: Notes, place: str, sentence: str) -> None:
-    notes.add(sentence, place, lambda _: sentence)
+def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:
+    notes.add(sentence, place, lambda _: sentence, only)
 
 
 def _refuse(
