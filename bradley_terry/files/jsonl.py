@@ -78,7 +78,8 @@ def _document(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[str, d
     if is_array and at >= len(text):
         fail(path, "expected a whole JSON array, found one that ends too early", text.count("\n") + 1)
     if is_array and text[at + 1 :].strip():
-        fail(path, "expected nothing after the JSON array, found more", line + text.count("\n", counted, at))
+        beyond = _next(text, at + 1)
+        fail(path, "expected nothing after the JSON array, found more", line + text.count("\n", counted, beyond))
     if not found:
         fail(path, "expected at least one pair, found an empty JSON array", first)
 

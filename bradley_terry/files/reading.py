@@ -74,7 +74,7 @@ def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:
         return "vectors"
     if len(kinds) == 1 and kinds <= {"texts", "items", "vectors"}:
         return rows[0].kind
-    if kinds <= {"words", "names", "texts"} and (force or "texts" in kinds):
+    if kinds <= {"words", "names", "texts"} and (force or kinds == {"words", "texts"}):
         return "texts"
     if kinds <= {"words", "names", "items"}:
         answers = [(str(row.chosen), str(row.rejected)) for row in rows]

@@ -65,7 +65,11 @@ class Reader:
         return value is None or (self.table and value == "" and (is_number_field or word in NAMES["input"]))
 
     def _rows_of(self, place: str, shape: Shape, record: dict[str, object]) -> Iterator[Row]:
-        path, numbers = self.path, self._numbers(place, shape, record)
+        path = self.path
+        if _are_columns(shape, record):
+            hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
+            fail(path, f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}", place)
+        numbers = self._numbers(place, shape, record)
         if shape.kind == "answer":
             if numbers:
                 fail(
@@ -78,9 +82,6 @@ class Reader:
             asked = as_text(self._prompt(place, shape, record) or "")
             self._answers.setdefault(asked, []).append((place, record[shape.first], score))
             return
-        if _are_columns(shape, record):
-            hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
-            fail(path, f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}", place)
         prompt = self._prompt(place, shape, record)
         if shape.kind == "features":
             better, worse = (

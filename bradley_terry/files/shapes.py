@@ -176,6 +176,8 @@ def _with_parts(path: Path | str, place: str, fields: dict[str, str], shape: Sha
         at = "line 1" if _is_line(place) else place
         fail(path, f"expected a column {shape.tie} or a column {numbers['label']}, found both", at)
     parts = tuple(free[name] for part in PARTS_OF_PROMPT for name in NAMES[part] if name in free)
+    if len(parts) > 1:
+        parts = tuple(name for name in parts if plain(name) != "info")  # which then holds other things than the prompt
     conversation = shape.first if plain(shape.first) in NAMES["conversation"] else _find(free, "conversation")
     return shape._replace(prompt=parts, conversation=conversation, numbers=numbers)
 
