@@ -395,3 +395,25 @@ def test_texts_are_read_from_any_format(tmp_path) -> None:
     (tmp_path / "items.csv").write_text(csv_of(FEATURES), encoding="utf-8")
     with pytest.raises(ValueError, match=r"items\.csv: expected texts in chosen and rejected, found numbers"):
         read_texts(tmp_path / "items.csv")
+
+
+@pytest.mark.parametrize("contents", ["prompt,chosen,rejected\np,{},b\n", 'prompt,chosen,rejected\np,{},b\n"x'])
+def test_cell_of_any_length_is_read_and_the_limit_of_csv_stays(contents, tmp_path) -> None:
+    """A text of 200,000 letters is longer than csv allows at first; its limit, which is global, is as before."""
+    import csv
+
+    before = csv.field_size_limit()
+    (tmp_path / "a.csv").write_text(contents.format("word " * 40_000 + "end"), encoding="utf-8")
+    if contents.endswith("x"):
+        with pytest.raises(ValueError, match="line 3: expected cells separated by commas"):
+            load_pairs(tmp_path / "a.csv")
+    else:
+        assert len(read_texts(tmp_path / "a.csv").chosen[0]) == 200_003
+    assert csv.field_size_limit() == before
+
+
+def test_line_is_that_on_which_a_row_of_several_lines_begins(tmp_path) -> None:
+    """In CSV a text may have line breaks; the sentence gives the first line of its row."""
+    (tmp_path / "a.csv").write_text('prompt,chosen,rejected,weight\np,"a\nb",c,1\np,"a\nb",c,-1\n', encoding="utf-8")
+    with pytest.raises(ValueError, match="line 4: column weight: expected a number of at least 0"):
+        load_pairs(tmp_path / "a.csv")

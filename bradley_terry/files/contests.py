@@ -87,6 +87,8 @@ def answers_of(value: object) -> list[object]:
 
 def pairs_of_lists(chosen: object, rejected: object) -> list[tuple[object, object]]:
     """Return each chosen answer with each rejected one."""
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        return [(chosen, rejected)]
     return list(product(answers_of(chosen), answers_of(rejected)))
 
 

@@ -66,21 +66,21 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     header = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
     separator = "," if "," in header else next((mark for mark in "\t;" if mark in header), ",")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
-    longest = csv.field_size_limit(len(text) + 1)  # a text may be longer than the 131,072 letters that csv allows
+    usual = csv.field_size_limit()
     found = False
-    try:
-        while True:
-            line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                break
-            except csv.Error as error:
-                fail(path, f"expected cells separated by commas ({error})", reader.line_num)
-            if cells:
-                found = True
-                yield line, cells
-    finally:
-        csv.field_size_limit(longest)
+    while True:
+        line = reader.line_num + 1
+        csv.field_size_limit(max(usual, len(text)))  # a text may be longer than the 131,072 letters that csv allows
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            fail(path, f"expected cells separated by commas ({error})", reader.line_num)
+        finally:
+            csv.field_size_limit(usual)
+        if cells is None:
+            break
+        if cells:
+            found = True
+            yield line, cells
     if not found:
         fail(path, "expected a header and at least one row, found an empty file")

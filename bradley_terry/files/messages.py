@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from math import isfinite
 from numbers import Number
 from pathlib import Path
@@ -46,16 +45,20 @@ def is_number(value: object) -> bool:
 
 def as_number(value: object) -> float:
     """Return a number, or a text of digits, as a float; NaN if it is neither."""
-    if (is_number(value) or isinstance(value, str)) and "_" not in str(value):
-        with suppress(ValueError, OverflowError, TypeError):
-            return float(value)  # type: ignore[arg-type]
-    return float("nan")
+    try:
+        if isinstance(value, str):
+            return float("nan") if "_" in value else float(value)
+        return float(value) if is_number(value) else float("nan")  # type: ignore[arg-type]
+    except (ValueError, OverflowError, TypeError):
+        return float("nan")
 
 
 def finite_number(path: Path | str, place: int | str, column: str, value: object, field: str | None = None) -> float:
     """Return a finite number in the range that its field (by default the column's name) allows, or fail."""
-    where = f"column {column}" if isinstance(value, str) else column
     number, field = as_number(value), column if field is None else field
+    if isfinite(number) and field not in {"label", "weight"}:
+        return number
+    where = f"column {column}" if isinstance(value, str) else column
     low, high = {"label": (0.0, 1.0), "weight": (0.0, float("inf"))}.get(field, (-float("inf"), float("inf")))
     if not isfinite(number):
         fail(path, f"{where}: expected a finite number, found {show(value)}", place)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 __all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "near_miss", "plain"]
 
@@ -80,6 +81,7 @@ _ORIGIN = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1000)
 def plain(name: object) -> str:
     """Return a name in lower case, with underscores for dashes and spaces."""
     return re.sub(r"[\s-]+", "_", str(name).strip().lower())

@@ -82,8 +82,8 @@ def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:
         prompts = [as_text(row.prompt or "") for row in rows] if has_prompts else []
         if look_like_texts(answers, prompts, lean=lean and "words" in kinds):
             return "texts"
-        values = [as_number(cell) for pair in answers for cell in pair]
-        if all(map(isfinite, values)) and not all(value.is_integer() for value in values):
+        cells = {cell for pair in answers for cell in pair}
+        if all(isfinite(as_number(cell)) for cell in cells) and not all(as_number(cell).is_integer() for cell in cells):
             hint = "if these are a feature, name the columns x_chosen and x_rejected"
             fail(path, f"expected texts or names of items in chosen and rejected, found numbers; {hint}", rows[0].place)
         return "items"
@@ -133,17 +133,16 @@ def _prompts(path: Path | str, rows: list[Row]) -> list[str | None]:
 
 
 def _items(path: Path | str, rows: list[Row]) -> PreferencePairs:
-    for row in rows:
-        for side, name in (("chosen", row.chosen), ("rejected", row.rejected)):
-            if not name:
-                fail(path, f"column {side}: expected a name, found an empty cell", row.place)
-            if len(str(name)) > LONGEST_NAME:
-                fail(path, f"column {side}: expected the name of an item, found a text", row.place)
-    items = sorted({str(name) for row in rows for name in (row.chosen, row.rejected)})
+    winners, losers = [str(row.chosen) for row in rows], [str(row.rejected) for row in rows]
+    items = sorted({*winners, *losers})
+    if not items[0] or len(max(items, key=len)) > LONGEST_NAME:
+        for row in rows:
+            for side, name in (("chosen", str(row.chosen)), ("rejected", str(row.rejected))):
+                if not name or len(name) > LONGEST_NAME:
+                    found = "a text" if name else "an empty cell"
+                    fail(path, f"column {side}: expected a name, found {found}", row.place)
     number = {name: i for i, name in enumerate(items)}
-    chosen, rejected = (
-        [number[str(name)] for name in side] for side in zip(*((r.chosen, r.rejected) for r in rows), strict=True)
-    )
+    chosen, rejected = [number[name] for name in winners], [number[name] for name in losers]
     matchups = matchups_of(chosen, rejected, items)
     prompts = [
         matchup if given is None else given for given, matchup in zip(_prompts(path, rows), matchups, strict=True)
@@ -154,10 +153,11 @@ def _items(path: Path | str, rows: list[Row]) -> PreferencePairs:
 def _vectors(path: Path | str, rows: list[Row]) -> PreferencePairs:
     first = rows[0].chosen
     names = list(first) if isinstance(first, Mapping) else None
+    known = set(names or ())
     sides: list[list[list[float]]] = [[], []]
     for row in rows:
         for side, key, value in zip(sides, ("chosen", "rejected"), (row.chosen, row.rejected), strict=True):
-            if isinstance(value, Mapping) and set(value) != set(names or ()):
+            if isinstance(value, dict) and value.keys() != known:
                 fail(path, f"{key}: expected the names {listed(names or ())}, found {listed(value)}", row.place)
             vector = [value[name] for name in names or ()] if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]
             if (sides[0] or side) and len(vector) != len(sides[0][0]):

@@ -15,6 +15,8 @@ from .shapes import Shape, shape_of
 
 __all__ = ["Reader", "Row"]
 
+# In these columns of a table an empty cell means "not given".
+_BLANK = {name for key in (*NUMBERS, "tie", "rank", "score", "input") for name in NAMES[key]}
 _NAMED = ("model", "player", "team", "item", "name")  # these sides of a contest are always names of items
 _EITHER = ("chosen", "preferred", "accepted", "better")  # in a table, these may be texts or names of items
 
@@ -46,6 +48,8 @@ class Reader:
 
     def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
         """Yield the pairs of all records, one after the other."""
+        plain_shapes: dict[tuple[str, ...], str] = {}
+        nothing: dict[str, float] = {}
         for place, record in records:
             given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
             shape = self._shapes.get(key := tuple(given))
@@ -55,14 +59,23 @@ class Reader:
                         text_or_messages(self.path, place, name, None)  # says what was expected
                 shape = shape_of(self.path, place, given, table=self.table, notes=self.notes)
                 self._shapes[key] = shape
-            yield from self._rows_of(place, shape, given)
+                if self._is_plain(shape):
+                    plain_shapes[key] = self._kind_of(place, shape, shape.first, "")
+            kind = plain_shapes.get(key)
+            if kind is not None and isinstance(given[shape.first], str) and isinstance(given[shape.second], str):
+                yield Row(place, kind, None, given[shape.first], given[shape.second], nothing)
+            else:
+                yield from self._rows_of(place, shape, given)
         yield from self._compared()
+
+    def _is_plain(self, shape: Shape) -> bool:
+        """Return whether records of this shape are two words in a table and no more, which need no further look."""
+        rest = (*shape.prompt, *shape.numbers, *shape.scores, shape.conversation, shape.tie)
+        return self.table and shape.kind == "pair" and not any(rest)
 
     def _is_missing(self, name: str, value: object) -> bool:
         """Return whether a field is not given: null, or an empty cell where a number belongs."""
-        word = plain(name)
-        is_number_field = word in NUMBERS or any(word in NAMES[key] for key in (*NUMBERS, "tie", "rank", "score"))
-        return value is None or (self.table and value == "" and (is_number_field or word in NAMES["input"]))
+        return value is None or (self.table and isinstance(value, str) and not value and plain(name) in _BLANK)
 
     def _rows_of(self, place: str, shape: Shape, record: dict[str, object]) -> Iterator[Row]:
         path = self.path
@@ -85,11 +98,8 @@ class Reader:
         prompt = self._prompt(place, shape, record)
         if shape.kind == "features":
             better, worse = (
-                {
-                    name: finite_number(path, place, f"{name}_{side}", record[f"{name}_{side}"])
-                    for name in shape.features
-                }
-                for side in ("chosen", "rejected")
+                {name: finite_number(path, place, column, record[column]) for name, column in side}
+                for side in shape.columns
             )
             yield Row(place, "named", prompt, better, worse, numbers)
             return
@@ -221,23 +231,22 @@ class Reader:
         return as_number(prompt) != as_number(prompt)  # NaN: it is no number of a prompt
 
     def _kind_of(self, place: str, shape: Shape, name: str, value: object) -> str:
+        if isinstance(value, str):
+            if shape.items:
+                return "items" if plain(shape.first).startswith(_NAMED) else "names"
+            return "words" if self.table and plain(shape.first) in _EITHER else "texts"
         if isinstance(value, list) and value and all(is_number(one) for one in value):
             return "vectors"
         if isinstance(value, Mapping) and value and not is_chat(value) and all(map(is_number, value.values())):
             return "named"
-        can_be_items = shape.kind in {"pair", "contest"}
-        if can_be_items and is_number(value):
+        if is_number(value) and shape.kind in {"pair", "contest"}:
             if not as_number(value).is_integer():
                 both = f"{shape.first} and {shape.second}"
                 hint = f"if these are a feature, name them x_chosen and x_rejected instead of {both}"
                 wanted = "expected a text or the name of an item"
                 fail(self.path, f"{name}: {wanted}, found the number {show(value)}; {hint}", place)
             return "items"
-        if not isinstance(value, str):
-            return "texts"
-        if shape.items:
-            return "items" if plain(shape.first).startswith(_NAMED) else "names"
-        return "words" if self.table and plain(shape.first) in _EITHER else "texts"
+        return "texts"
 
     def _compared(self) -> Iterator[Row]:
         """Compare the single answers to each prompt with each other."""
@@ -259,7 +268,7 @@ class Reader:
 
 def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
     """Return whether a record holds all rows of a table, as pandas writes it with its other choices of ``orient``."""
-    if shape.kind != "pair":
+    if shape.kind != "pair" or not isinstance(record[shape.first], list | Mapping):
         return False
     columns = [record[name] for name in (shape.first, shape.second, *shape.prompt)]
     if all(isinstance(column, Mapping) and "0" in column for column in columns):

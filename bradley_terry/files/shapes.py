@@ -45,7 +45,7 @@ class Shape(NamedTuple):
     marks: tuple[str, str] = ("", "")  # how a verdict names the two sides: a and b, 0 and 1
     scores: tuple[str, ...] = ()  # of both sides; of answers and of an answer: the rank or the score
     one_hot: tuple[str, ...] = ()  # winner_model_a, winner_model_b, and perhaps winner_tie
-    features: tuple[str, ...] = ()
+    columns: tuple[tuple[tuple[str, str], ...], ...] = ()  # of chosen and rejected: (feature, name in the record)
 
 
 def shape_of(path: Path | str, place: str, record: Mapping[str, object], *, table: bool, notes: Notes) -> Shape:
@@ -154,7 +154,8 @@ def _features(
             fail(path, f"expected a {kind} {partner} beside {name}, found none", "line 1" if _is_line(place) else place)
         if feature not in names:
             names.append(feature)
-    return Shape("features", (), None, {}, _find(fields, "tie"), features=tuple(names)) if names else None
+    columns = tuple(tuple((name, f"{name}_{side}") for name in names) for side in ("chosen", "rejected"))
+    return Shape("features", (), None, {}, _find(fields, "tie"), columns=columns) if names else None
 
 
 def _is_line(place: str) -> bool:
@@ -184,7 +185,7 @@ def _with_parts(path: Path | str, place: str, fields: dict[str, str], shape: Sha
 
 def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, object], shape: Shape, notes: Notes) -> None:
     """Note each field that is not read although it looks like data for the training."""
-    used = {f"{name}_{side}" for name in shape.features for side in ("chosen", "rejected")}
+    used = {column for side in shape.columns for _, column in side}
     used |= {*shape.prompt, *shape.numbers.values(), shape.first, shape.second, *shape.scores, *shape.one_hot}
     used |= {shape.verdict, shape.conversation, shape.tie}  # type: ignore[arg-type]
     scores = {f"{s}_{side}" for s in SCORES for side in ("chosen", "rejected", *shape.marks)}
