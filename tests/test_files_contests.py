@@ -116,6 +116,14 @@ def test_other_verdicts_are_refused(winner) -> None:
         from_records([good, {**good, "winner": winner}])
 
 
+@pytest.mark.parametrize("winner", ["a", "b"])
+def test_verdict_that_may_mean_either_side_is_refused(winner) -> None:
+    """The letter a may be the side a or the item a; where these differ, nobody can say who won."""
+    assert from_records([{"model_a": "a", "model_b": "b", "winner": winner}]).chosen.tolist() == ["ab".index(winner)]
+    with pytest.raises(ValueError, match=r"row 0: winner: .*which may mean either of them$"):
+        from_records([{"model_a": "b", "model_b": "a", "winner": winner}])
+
+
 VERDICTS = {  # a record whose second answer is the better one, and the same record with a tie
     "PKU": ({"response_0": "n", "response_1": "y", "better_response_id": 1}, None),
     "one and two": ({"response1": "n", "response2": "y", "winner": 2}, {"winner": 0}),
@@ -227,3 +235,19 @@ def test_long_texts_may_be_sides(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assert read_texts(tmp_path / "a.jsonl").rejected == ["another one"] * 2
     assert not load_pairs(tmp_path / "a.jsonl").is_items
+
+
+def test_trees_of_messages_are_rankings() -> None:
+    """Each message with two or more ranked replies is a ranking whose prompt is the way from the root."""
+
+    def say(
+        text: str, rank: int | None = None, *replies: dict[str, object], role: str = "assistant"
+    ) -> dict[str, object]:
+        return {"text": text, "role": role, "rank": rank, "replies": list(replies)}
+
+    more = say("More?", None, say("sure", 0), say("never", 1), role="prompter")
+    root = say("Hi?", None, say("no", 1), say("yes", 0, more), say("eh", 2), say("unranked"), role="prompter")
+    alone = {"message_tree_id": "y", "prompt": say("Alone?", None, say("one", 0), role="prompter")}
+    found = words({"message_tree_id": "x", "tree_state": "ready", "prompt": root}, alone)
+    deep = "user: Hi?\n\nassistant: yes\n\nuser: More?"
+    assert found == {("Hi?", "yes", "no"), ("Hi?", "yes", "eh"), ("Hi?", "no", "eh"), (deep, "sure", "never")}

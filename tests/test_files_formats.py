@@ -138,6 +138,9 @@ def test_missing_values_of_a_frame_are_not_given() -> None:
     assert pairs.prompts.tolist() == ["p", "b vs c"]
     row = {"chosen": "a", "rejected": "b", "weight": pandas.NA, "label": None, "prompt": pandas.NaT}
     assert bt.PreferencePairs.from_records([row]).weights is None
+    features = pandas.DataFrame({"x_chosen": [1, np.nan], "x_rejected": [1, 2]})
+    with pytest.raises(ValueError, match=r"^records: row 1: x_chosen: expected a finite number, found null$"):
+        bt.PreferencePairs.from_records(features)
     with pytest.raises(ValueError, match=r"^records: row 1: expected the keys chosen and rejected, found loser"):
         bt.PreferencePairs.from_records(frame.assign(winner=["a", None]))
 

@@ -18,6 +18,7 @@ What a record means does not depend on its format:
     shapes        which fields together make a pair, a contest, a ranking, …
     chats         texts and messages, and which part of them is the prompt
     contests      who won, and how several answers become pairs
+    trees         trees of messages with ranked replies
     rows          from records to rows, one for each pair
     reading       from rows, which must all be of one kind, to pairs
     items         names of items

@@ -18,7 +18,17 @@ _ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assis
 _BESIDE_CONTENT = {  # a message may lack its content if it has nothing but these
     "role", "name", "tool_calls", "function_call", "tool_call_id", "refusal", "audio", "annotations", "id", "weight",
 }  # fmt: skip
-_TEXT = ("text", "full_text", "post", "article", "answer", "response", "completion", "output")  # of an object
+_TEXT = (
+    "text",
+    "content",
+    "full_text",
+    "post",
+    "article",
+    "answer",
+    "response",
+    "completion",
+    "output",
+)  # of an object
 
 
 def text_or_messages(path: Path | str, place: str, key: str, value: object) -> str | Messages:
@@ -29,7 +39,7 @@ def text_or_messages(path: Path | str, place: str, key: str, value: object) -> s
     if isinstance(value, Mapping):
         if isinstance(value.get("messages"), list):  # the input of OpenAI's files of preferences
             return text_or_messages(path, place, key, value["messages"])
-        if not {"role", "from", "content"} & set(value):
+        if not {"role", "from"} & set(value):
             for name in _TEXT:
                 if isinstance(value.get(name), str):
                     return str(value[name])
@@ -45,7 +55,7 @@ def is_chat(value: object) -> bool:
     """Return whether this is a message or a list of messages, and not a list of answers."""
     if isinstance(value, list):
         return bool(value) and isinstance(value[0], Mapping) and is_chat(value[0])
-    return isinstance(value, Mapping) and bool({"role", "from", "content", "messages"} & set(value))
+    return isinstance(value, Mapping) and bool({"role", "from", "messages"} & set(value))
 
 
 def as_text(value: str | Messages) -> str:

@@ -50,10 +50,13 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
         if not isinstance(given, bool) and isfinite(number) and number == int(number)
         else plain(given)
     )
-    if word in {a, first, *_names_of(a), *_contents(shape, record, 0)}:
-        return 1
-    if word in {b, second, *_names_of(b), *_contents(shape, record, 1)}:
-        return -1
+    is_first = word in {a, first, *_names_of(a), *_contents(shape, record, 0)}
+    is_second = word in {b, second, *_names_of(b), *_contents(shape, record, 1)}
+    if is_first != is_second:
+        return 1 if is_first else -1
+    if is_first:
+        both = f"{shape.first}, {shape.second} or tie"
+        fail(path, f"{shape.verdict}: expected {both}, found {show(given)}, which may mean either of them", place)
     if word in _TIES or (word == "0" and (a, b) == ("1", "2")):
         return 0
     wanted = f"{shape.first}, {shape.second} or tie"

@@ -12,6 +12,7 @@ from .messages import NUMBERS, as_number, fail, finite_number, is_number, show
 from .names import NAMES, plain
 from .notes import Notes
 from .shapes import Shape, shape_of
+from .trees import without_trees
 
 __all__ = ["Reader", "Row"]
 
@@ -50,13 +51,11 @@ class Reader:
         """Yield the pairs of all records, one after the other."""
         plain_shapes: dict[tuple[str, ...], str] = {}
         nothing: dict[str, float] = {}
-        for place, record in records:
+        for place, record in without_trees(records):
             given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
             shape = self._shapes.get(key := tuple(given))
             if shape is None:
-                for name in given.keys() ^ record.keys():
-                    if plain(name) in {"chosen", "rejected"} and record[name] is None:
-                        text_or_messages(self.path, place, name, None)  # says what was expected
+                self._check_missing(place, record, given)
                 shape = shape_of(self.path, place, given, table=self.table, notes=self.notes)
                 self._shapes[key] = shape
                 if self._is_plain(shape):
@@ -72,6 +71,17 @@ class Reader:
         """Return whether records of this shape are two words in a table and no more, which need no further look."""
         rest = (*shape.prompt, *shape.numbers, *shape.scores, shape.conversation, shape.tie)
         return self.table and shape.kind == "pair" and not any(rest)
+
+    def _check_missing(self, place: str, record: dict[str, object], given: dict[str, object]) -> None:
+        """Fail if an answer is null, or one of the two values of a feature."""
+        has_answers = any(plain(name) in NAMES["chosen"] for name in given)
+        for name in record.keys() - given.keys():
+            if plain(name) in {"chosen", "rejected"}:
+                text_or_messages(self.path, place, name, None)  # says what was expected
+            feature, _, side = name.rpartition("_")
+            partner = f"{feature}_{'rejected' if side == 'chosen' else 'chosen'}"
+            if side in {"chosen", "rejected"} and not has_answers and is_number(given.get(partner)):
+                fail(self.path, f"{name}: expected a finite number, found null", place)
 
     def _is_missing(self, name: str, value: object) -> bool:
         """Return whether a field is not given: null, or an empty cell where a number belongs."""
