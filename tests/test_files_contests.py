@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bradley_terry as bt
@@ -38,6 +38,7 @@ def test_ranking_of_k_answers_is_k_choose_two_pairs() -> None:
             assert words(*({"prompt": "p", "response": text, "rank": of[text]} for text in order)) == expected
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=7))
 def test_scores_give_one_pair_for_each_two_that_differ(scores: list[int]) -> None:
     """The three ways to write scores give the same pairs: the higher score is chosen, equal ones are left out."""

@@ -103,6 +103,7 @@ def test_featurise_is_for_texts_only(path, tmp_path) -> None:
 # ---------------------------------------------------------------------------------------------------- command line
 
 
+@pytest.mark.full
 def test_notes_are_one_line_on_the_command_line(tmp_path, capsys, monkeypatch) -> None:
     """``train`` and ``evaluate`` print a note as one line on stderr that names the file, and go on."""
     monkeypatch.chdir(tmp_path)

@@ -326,6 +326,24 @@ def test_words_of_a_table_are_items_or_texts(lines, is_items, tmp_path) -> None:
         assert not load_pairs(tmp_path / "a.csv", featurise=lambda texts: [[len(text)] for text in texts]).is_items
 
 
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("rows", "is_items"),
+    [
+        ([("Anna", "Bob"), ("Bob", "Cleo")], True),
+        ([("yes", "no"), ("sure", "perhaps")], False),
+        ([("good", "bad"), ("good", "bad"), ("good", "worse")], False),
+        ([("New York", "Boston"), ("Boston", "New York")], True),
+    ],
+)
+def test_words_of_a_frame_are_items_if_they_occur_on_both_sides(rows, is_items) -> None:
+    """In a tournament, who wins once loses another time; short answers do not move from chosen to rejected."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rows, columns=["chosen", "rejected"])
+    assert bt.PreferencePairs.from_records(frame).is_items == is_items
+    assert bt.PreferencePairs.from_records(frame.rename(columns={"chosen": "winner", "rejected": "loser"})).is_items
+
+
 def test_one_long_prompt_does_not_multiply_by_the_rows(tmp_path) -> None:
     """A prompt of 20,000 letters in one of 3,000 rows would take 240 MB as an array of texts of equal width."""
     long = "a long prompt" * 1600
