@@ -2,7 +2,7 @@
 
     travel_modes, citations, baseball    real choices, with published fits to compare ours with
     synthetic                            preferences drawn from a known reward, to see whether a fit recovers it
-    load_pairs, read_texts, save_pairs   JSONL, CSV, NPZ and NPY files; defined in ``files``
+    load_pairs, read_texts, save_pairs   files of many formats, see docs/formats.md; defined in ``files``
 
 All of them fill in the prompts and feature names of the pairs.
 """
@@ -17,13 +17,14 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .files import Texts, load_pairs, matchups_of, read_texts, save_pairs
+from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
 from .pairs import PreferencePairs
 from .preference import sample_preferences
 from .scorers import LinearScorer, Scorer, TableScorer
 
 __all__ = [
+    "DataNote",
     "Texts",
     "baseball",
     "citations",

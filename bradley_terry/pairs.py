@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import overload
@@ -100,6 +100,13 @@ class PreferencePairs:
             feature_names=checked.names(feature_names, x_chosen, x_rejected),
         )
 
+    @classmethod
+    def from_records(cls, records: object, *, featurise: Callable[..., object] | None = None) -> PreferencePairs:
+        """Make pairs from a data frame or a list of dicts, as ``load_pairs`` does from a file (docs/formats.md)."""
+        from .files import from_records  # noqa: PLC0415  # files imports this module
+
+        return from_records(records, featurise=featurise)
+
     def __reduce__(self) -> tuple[object, ...]:  # for pickle: the constructor makes and freezes the copy
         return partial(PreferencePairs, **{field.name: getattr(self, field.name) for field in fields(self)}), ()
 
@@ -176,7 +183,7 @@ class PreferencePairs:
 
     @cached_property
     def _index_of_prompts(self) -> NDArray[np.int64]:  # computed on first use; many fits never need it
-        return locked(_index_by_first_appearance(np.asarray(self.prompts)))
+        return locked(checked.index_by_first_appearance(np.asarray(self.prompts)))
 
     @property
     def n_prompts(self) -> int:
@@ -246,10 +253,3 @@ def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
-
-
-def _index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:
-    _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return np.asarray(rank[inverse.reshape(len(prompts))], dtype=np.int64)

@@ -275,11 +275,11 @@ BAD_FILES = {  # name, contents, sentence after the path
     "null": ("a.jsonl", '{"chosen": "b", "rejected": null}', "line 1: rejected: expected a text .*, found null"),
     "prompt": ("a.jsonl", '{"chosen":"b","rejected":"a","prompt":3}', "line 1: prompt: expected a text .*, found 3"),
     "no messages": ("a.jsonl", '{"chosen": [], "rejected": "b"}', "line 1: chosen: .*, found an empty list"),
-    "message": ("a.jsonl", '{"chosen": ["x"], "rejected": "b"}', "line 1: chosen: expected messages with role and con"),
+    "message": ("a.jsonl", '{"chosen": [{"role": "user"}, 3], "rejected": "b"}', "line 1: chosen: .*role and content"),
     "content": (
         "a.jsonl",
-        '{"chosen": [{"role": "user", "content": null}], "rejected": "b"}',
-        "line 1: chosen: expected a text as the content of a message, found null",
+        '{"chosen": [{"role": "user", "content": 3}], "rejected": "b"}',
+        "line 1: chosen: expected a text as the content of a message, found 3",
     ),
     "label": ("a.jsonl", GOOD[:-1] + ', "label": 2}', r"line 1: label: expected a number in \[0, 1\], found 2"),
     "weight": ("a.jsonl", GOOD[:-1] + ', "weight": "heavy"}', 'expected a finite number, found "heavy"'),
@@ -302,24 +302,35 @@ BAD_FILES = {  # name, contents, sentence after the path
         gzip.compress(GOOD.encode())[:10] + b"\xff" * 40,
         "expected a gzip file, found a damaged one",
     ),
-    "other ending": ("a.parquet", "PAR1", "expected a name that ends in .jsonl, .jsonl.gz, .csv, .csv.gz, .npz, .npy"),
+    "other ending": (
+        "a.xml",
+        "<a/>",
+        "expected a name that ends in .jsonl, .jsonl.gz, .*, .csv, .csv.gz, .*, .npz, .npy",
+    ),
+    "not parquet": ("a.parquet", "chosen", "expected a Parquet file, found a file that begins with b'chos'"),
+    "spreadsheet": ("a.xlsx", "PK", "found a spreadsheet; save it as CSV$"),
+    "pickle": ("a.pt", "x", "found a pickle, which may run code when it is opened; save its arrays with numpy.savez"),
+    "text": ("a.txt", GOOD, r"found a text; rename it to \.jsonl or \.csv$"),
     "empty csv": ("a.csv", "\n\n", "expected a header and at least one row, found an empty file"),
     "header only": ("a.csv", "chosen,rejected\n", "expected at least one row below the header, found none"),
     "no columns": ("a.csv", "a,b\n1,2", "line 1: expected columns name_chosen and name_rejected, .*; found a$"),
     "no features": ("a.csv", "prompt,weight\n1,2", "line 1: expected columns name_chosen and .*; found prompt, weight"),
-    "texts in a table": (
+    "numbers": (
         "a.csv",
-        "prompt,chosen,rejected\nhi,hello there,go away now\nwho,it is me,nobody at all",
-        "expected names of items in chosen and rejected, found what look like texts; texts belong in JSONL",
+        "chosen,rejected\n0.5,0.2\n1,0",
+        "line 2: expected texts or names .*, found numbers; if these",
     ),
-    "semicolons": ("a.csv", "x_chosen;x_rejected\n1;2", "line 1: expected columns separated by commas, found ';'"),
+    "printed list": (
+        "a.csv",
+        "chosen,rejected\n\"[{'role': 'user'}]\",b",
+        "line 2: column chosen: .*printed Python list",
+    ),
     "no partner": (
         "a.csv",
         "x_chosen,y_rejected\n1,2",
         "line 1: expected a column x_rejected beside x_chosen, found n",
     ),
-    "line break": ("a.csv", 'chosen,rejected,"a\nb"\na,b,1', "line 1: expected columns .*; found a b"),
-    "misspelt": ("a.csv", "chosen,rejected,wieght\na,b,1", "line 1: expected columns .*weight; found wieght"),
+    "line break": ("a.csv", 'winner,"a\nb"\na,b', "line 1: expected columns .*; found a b"),
     "twice": ("a.csv", "x_chosen,x_chosen\n1,2", "line 1: expected different column names, found x_chosen twice"),
     "nameless": ("a.csv", "x_chosen,,x_rejected\n1,2,3", "line 1: expected a name for each column"),
     "ragged": ("a.csv", "x_chosen,x_rejected\n1,2\n3", "line 3: expected 2 cells, .*, found 1"),
@@ -330,7 +341,6 @@ BAD_FILES = {  # name, contents, sentence after the path
     "negative": ("a.csv", "chosen,rejected,weight\na,b,-1", "line 2: column weight: expected a number of at least 0"),
     "no item": ("a.csv", "chosen,rejected\na, ", "line 2: column rejected: expected a name, found an empty cell"),
     "no prompt": ("a.csv", "chosen,rejected,prompt\na,b,", "line 2: column prompt: expected a name, found an empty ce"),
-    "text": ("a.csv", "chosen,rejected\n" + "word " * 99 + ",b", "line 2: column chosen: .* texts belong in JSONL"),
     "tie": ("a.csv", "chosen,rejected,tie\na,b,maybe", 'line 2: column tie: expected true or false, found "maybe"'),
     "tie and label": (
         "a.csv",
@@ -384,7 +394,7 @@ def test_folder_named_like_a_file_is_refused(tmp_path) -> None:
 
 def test_unknown_format_is_named(tmp_path) -> None:
     """An unknown format is refused before the file is looked for."""
-    with pytest.raises(ValueError, match="format: expected one of jsonl, csv, npz, npy, got 'xml'"):
+    with pytest.raises(ValueError, match="format: expected one of jsonl, json, csv, parquet, npz, npy, got 'xml'"):
         load_pairs(tmp_path / "a.xml", format="xml")
 
 

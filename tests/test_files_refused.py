@@ -157,8 +157,12 @@ def test_wrong_array_in_npy_gets_one_sentence(array, sentence: str, tmp_path) ->
         ({}, "expected the fields chosen and rejected, found none"),
         ({"chosen": np.ones((2, 1))}, "expected the fields chosen and rejected, found chosen"),
         (
-            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "weight": np.ones(2)},
-            "expected the fields chosen, .*, found weight",
+            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "wieght": np.ones(2)},
+            "expected the fields chosen, .*, found wieght",
+        ),
+        (
+            {"chosen": np.ones((2, 1)), "rejected": np.ones((2, 1)), "weight": np.ones(2), "weights": np.ones(2)},
+            "expected one of weights and weight, found both",
         ),
         ({"chosen": np.ones((2, 1)), "rejected": np.ones((3, 1))}, "rejected: expected the shape of chosen"),
         (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..logistic import Array
 from .frozen import blocks_of, frozen
 
-__all__ = ["features", "labels", "names", "numbers", "prompts", "weights"]
+__all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "weights"]
 
 
 def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -34,8 +36,72 @@ def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
     return array
 
 
+def as_numpy(values: object, name: str) -> NDArray[np.generic]:
+    """Return an array of NumPy for anything that can become one, also for tensors of torch and JAX.
+
+    bfloat16, which NumPy does not have, becomes float32 without loss, as do the floats of fewer bits.
+    """
+    if hasattr(values, "detach"):
+        values = _detached(values)
+    elif isinstance(values, list | tuple) and values and hasattr(values[0], "detach"):
+        values = [as_numpy(value, name) for value in values]
+    elif hasattr(values, "toarray"):
+        raise TypeError(f"{name}: expected an array of real numbers, got a sparse matrix; its method toarray makes one")
+    try:
+        array = np.asanyarray(values)
+        if array.dtype.kind == "O" and array.ndim == 1 and all(hasattr(value, "__len__") for value in array):
+            rows = [value for value in array if not isinstance(value, str)]  # a column of lists or arrays
+            array = np.asanyarray(rows) if len(rows) == len(array) > 0 else array
+    except ValueError:
+        raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
+    return array.astype(np.float32) if array.dtype.name.startswith(_SMALL_FLOATS) else array
+
+
+def _detached(tensor: Any) -> object:
+    """Return a tensor of torch without its gradient, in main memory, dense, and of a type that NumPy has."""
+    tensor = tensor.detach().cpu()
+    if str(tensor.layout) != "torch.strided":
+        tensor = tensor.to_dense()
+    return tensor.float() if str(tensor.dtype).removeprefix("torch.").startswith(_SMALL_FLOATS) else tensor
+
+
+_SMALL_FLOATS = ("bfloat16", "float8_", "float6_", "float4_")
+
+
+def _lengths(values: object) -> str:
+    lengths = [len(row) if hasattr(row, "__len__") else None for row in values]  # type: ignore[attr-defined]
+    row = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
+    if row is None:
+        return "rows that differ within"
+    said = [f"{length} numbers" if length is not None else "one number" for length in (lengths[0], lengths[row])]
+    return f"{said[0]} in row 0 and {said[1]} in row {row}"
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether this is None, NaN, or a missing value of pandas, which neither equals nor differs from itself."""
+    return (
+        value is None
+        or type(value).__name__ in {"NAType", "NaTType"}
+        or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+    )
+
+
+def _numbers_of(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
+    """Return the numbers of an array of objects, such as a column of pandas, or fail at the first missing one."""
+    for where, value in np.ndenumerate(array):
+        if _is_missing(value):
+            place = f"row {where[0]}" + (f", column {where[1]}" if len(where) == 2 else "") if where else "it"
+            raise ValueError(f"{name}: expected finite numbers, got {value} in {place}")
+        if not isinstance(value, Real | np.bool_):
+            return array
+    is_whole = all(isinstance(value, int | np.integer) for value in array.ravel())
+    return array.astype(np.int64 if is_whole else np.float64)
+
+
 def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
-    array = np.asanyarray(values)
+    array = as_numpy(values, name)
+    if array.dtype.kind == "O" and array.size:
+        array = _numbers_of(array, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
     if hasattr(array, "mask"):
@@ -87,16 +153,33 @@ def prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
     """Return one prompt name for each pair, (n,); None stays None."""
     if values is None:
         return None
-    array = np.asanyarray(values)
+    if isinstance(values, list | tuple) and all(isinstance(value, str) for value in values):
+        array = _names(list(values))
+    else:
+        array = as_numpy(values, "prompts")
     if array.dtype.kind == "O":
-        if any(value is None or value != value for value in array.ravel()):  # noqa: PLR0124  # NaN differs from itself
+        if any(_is_missing(value) for value in array.ravel()):
             raise ValueError("prompts: expected a name for each pair, got None or NaN")
-        array = np.asarray([str(value) for value in array.ravel()]).reshape(array.shape)
+        array = _names([str(value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
         raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
     if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):
         raise ValueError("prompts: expected a name for each pair, got NaN")
     return frozen(array)
+
+
+def _names(texts: list[str]) -> NDArray[np.generic]:
+    """Return texts as an array. One long text among many would make each as wide, so such an array holds objects."""
+    different = set(texts)
+    bytes_of_width = 4 * len(texts) * max(map(len, different), default=0)
+    if bytes_of_width <= max(_MOST_BYTES, 4 * sum(map(len, different))):
+        return np.array(texts, dtype=np.str_)
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
+    return array
+
+
+_MOST_BYTES = 2**24
 
 
 def names(
@@ -115,3 +198,14 @@ def names(
     if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):
         raise ValueError(f"feature_names: expected a name for each item up to number {largest}, got {len(found)}")
     return found
+
+
+def index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Return the number of each prompt, (n,), in the order in which different prompts first appear."""
+    if prompts.dtype.kind == "O":
+        numbers: dict[object, int] = {}
+        return np.array([numbers.setdefault(prompt, len(numbers)) for prompt in prompts], dtype=np.int64)
+    _, first, inverse = np.unique(prompts, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.asarray(rank[inverse.reshape(len(prompts))], dtype=np.int64)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from ..pairs import PreferencePairs
@@ -12,13 +16,13 @@ from ..pairs import PreferencePairs
 if TYPE_CHECKING:
     from ..files import Texts
 
-__all__ = ["SHIPPED", "Data", "check_writable", "find_data", "name_of"]
+__all__ = ["SHIPPED", "Data", "check_writable", "find_data", "name_of", "warnings_in_lines"]
 
 SHIPPED = ("travel-modes", "citations", "baseball")
 """The data sets that ship with the package: the functions of ``datasets``, with a dash for the underscore."""
 
 DATA_HELP = (
-    "a .jsonl, .csv, .npz or .npy file (the first two also as .gz), a folder of .npy files, or one of the data sets "
+    "a .jsonl, .json, .csv, .parquet, .npz or .npy file, a folder of .npy files, or one of the data sets "
     f"{', '.join(SHIPPED)}"
 )
 
@@ -48,6 +52,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
         If the file cannot be read as preference pairs; the message names the line.
     """
     from .. import datasets
+    from ..files import read_file
 
     if isinstance(data, PreferencePairs):
         return Data(name_of(data), data)
@@ -58,15 +63,28 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
         raise FileNotFoundError(f"{data}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}")
-    if path.name.lower().removesuffix(".gz").endswith(".jsonl"):
-        texts = datasets.read_texts(path)
-        return Data(name_of(data), texts.to_pairs(), texts)
-    return Data(name_of(data), datasets.load_pairs(path))
+    return Data(name_of(data), *read_file(path))
 
 
 def name_of(data: str | Path | PreferencePairs) -> str:
     """Return a short name for the data: the name of the file without its endings, or "pairs"."""
-    return "pairs" if isinstance(data, PreferencePairs) else Path(data).name.split(".")[0] or "run"
+    if isinstance(data, PreferencePairs):
+        return "pairs"
+    return PureWindowsPath(data).name.split(".")[0] or "run"  # also of a path of Windows
+
+
+@contextmanager
+def warnings_in_lines() -> Iterator[None]:
+    """Print each warning of fits and of files as one line, without the line of our code that Python would show."""
+    from ..files import DataNote
+    from ..training import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (ConvergenceWarning, DataNote):
+            warnings.simplefilter("always", category)
+        yield
+    for warning in caught:
+        print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
 
 
 def check_writable(folder: Path) -> None:

@@ -14,7 +14,7 @@ from ..evaluation import evaluate
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
-from .data import DATA_HELP, check_writable, find_data
+from .data import DATA_HELP, check_writable, find_data, warnings_in_lines
 from .report import judgement
 
 __all__ = ["load_model", "matched"]
@@ -38,7 +38,8 @@ def run(arguments: Namespace) -> int:
     if arguments.figures is not None:
         check_writable(arguments.figures)
     model = load_model(arguments.model)
-    pairs = matched(model, find_data(arguments.data).pairs, name=arguments.data)
+    with warnings_in_lines():
+        pairs = matched(model, find_data(arguments.data).pairs, name=arguments.data)
     result = evaluate(model, pairs)
     if arguments.figures is not None:
         from ..drawing.figures import model_figures

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import json
 import sys
-import warnings
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,8 +21,8 @@ from ..model import HISTORY, RewardModel
 from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
-from ..training import ConvergenceWarning, fit
-from .data import DATA_HELP, check_writable, find_data, name_of
+from ..training import fit
+from .data import DATA_HELP, check_writable, find_data, name_of, warnings_in_lines
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 __all__ = ["TrainingRun", "train"]
@@ -323,8 +322,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report."""
     out = arguments.out or _free_folder(name_of(arguments.data))
-    with warnings.catch_warnings(record=True) as caught:  # shown below in one line, without the line of our code
-        warnings.simplefilter("always", ConvergenceWarning)
+    with warnings_in_lines():
         result = train(
             arguments.data,
             scorer=arguments.scorer,
@@ -341,8 +339,6 @@ def run(arguments: Namespace) -> int:
             out=out,
             force=arguments.force,
         )
-    for warning in caught:
-        print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(result.to_dict(), indent=2))
     else:

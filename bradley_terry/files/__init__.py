@@ -2,40 +2,54 @@
 
     load_pairs    a file of any supported format → PreferencePairs
     save_pairs    PreferencePairs → an NPZ file
-    read_texts    a JSONL file → its prompts and answers in words
+    read_texts    a file of texts → its prompts and answers in words
 
-Each format has its own module:
+A format either holds arrays, or yields records: one dict for each row, with the place where it was found.
 
-    jsonl         texts or chat messages, one pair on each line
-    csv_table     features of both answers, or names of the two items, one pair on each row
     npz, npy      arrays, which are mapped into memory instead of read; what both need is in ``arrays``
+    jsonl         JSON, one object on each line, or an array of objects
+    csv_table     cells below a header
+    parquet       needs pyarrow
+    memory        data frames and lists of dicts
 
-The other modules serve all formats:
+What a record means does not depend on its format:
 
-    text          turns an answer in words into named features
-    lines         turns a file into lines of text
-    messages      says what is wrong with a file
+    names         what the fields are called: one table of names and synonyms
+    shapes        which fields together make a pair, a contest, a ranking, …
+    chats         texts and messages, and which part of them is the prompt
+    contests      who won, and how several answers become pairs
+    trees         trees of messages with ranked replies
+    rows          from records to rows, one for each pair
+    reading       from rows, which must all be of one kind, to pairs
+    items         names of items
+    texts, text   texts, and their features
+    notes         warnings about what was left out or contradicts itself
 
-A file is either read completely or refused. The error names the file, the line, what was expected and what was found.
+The other modules serve all formats: ``lines`` turns a file into lines of text, and ``messages`` says what is wrong with
+a file. A file is either read completely or refused. The error names the file, the line, what was expected and what was
+found.
 
-To add a format, write a module with ``read_pairs(path)`` and add a line to ``FORMATS``. Import what only one format
+To add a format, write a module with ``read_records(path)`` and add a line to ``FORMATS``. Import what only one format
 needs (csv, gzip, json, zipfile) in the function that needs it, so that importing the package stays fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..pairs import PreferencePairs
-from . import csv_table, jsonl, npy, npz
+from . import csv_table, jsonl, memory, npy, npz, parquet
 from .arrays import FIELDS, MOST_NAMES
-from .csv_table import LONGEST_NAME, matchups_of
-from .jsonl import Messages, Texts, read_texts
+from .chats import Messages
+from .items import LONGEST_NAME, matchups_of
 from .messages import NUMBERS, fail
+from .notes import DataNote
 from .npz import save_pairs
+from .reading import read
 from .text import feature_names, text_features
+from .texts import Featurise, Texts
 
 __all__ = [
     "FIELDS",
@@ -43,51 +57,66 @@ __all__ = [
     "LONGEST_NAME",
     "MOST_NAMES",
     "NUMBERS",
+    "DataNote",
     "Messages",
     "Texts",
     "feature_names",
+    "from_records",
     "load_pairs",
     "matchups_of",
+    "read_file",
     "read_texts",
     "save_pairs",
     "text_features",
 ]
 
+Records = Iterator[tuple[str, dict[str, object]]]
+
 
 class Format(NamedTuple):
-    """The endings of the names of such files, and the function that reads a file."""
+    """The endings of the names of such files, and a function that reads pairs or records; ``table`` as in ``read``."""
 
     endings: tuple[str, ...]
-    read_pairs: Callable[[Path], PreferencePairs]
+    read_pairs: Callable[[Path], PreferencePairs] | None = None
+    read_records: Callable[[Path], Records] | None = None
+    table: str = ""
 
 
 FORMATS = {
-    "jsonl": Format((".jsonl", ".jsonl.gz"), jsonl.read_pairs),
-    "csv": Format((".csv", ".csv.gz"), csv_table.read_pairs),
+    "jsonl": Format((".jsonl", ".jsonl.gz", ".ndjson"), read_records=jsonl.read_records),
+    "json": Format((".json", ".json.gz"), read_records=jsonl.read_records),
+    "csv": Format((".csv", ".csv.gz", ".tsv", ".tsv.gz"), read_records=csv_table.read_records, table="csv"),
+    "parquet": Format((".parquet",), read_records=parquet.read_records, table="frame"),
     "npz": Format((".npz",), npz.read_pairs),
     "npy": Format((".npy",), npy.read_pairs),
 }
 
 
-def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePairs:  # noqa: A002  # as pandas calls it
+def load_pairs(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002  # as pandas calls it
+    featurise: Featurise | None = None,
+) -> PreferencePairs:
     """Read preference pairs from a file, or from a folder of NPY files.
 
     Parameters
     ----------
     path : str or Path
-    format : "jsonl", "csv", "npz" or "npy", optional
-        Chosen by the ending of the name unless given: .jsonl, .jsonl.gz, .csv, .csv.gz, .npz, .npy, or a folder.
+    format : "jsonl", "json", "csv", "parquet", "npz" or "npy", optional
+        Chosen by the ending of the name unless given. A folder is "npy".
+    featurise : callable, optional
+        Makes the features of texts: ``featurise(texts)`` returns an array, (n_texts, n_features), with one row for each
+        text of a list. It is called once, with all chosen answers and then all rejected ones. By default the features
+        are ``text_features``, which also look at the prompt.
 
     Returns
     -------
     PreferencePairs
-        JSONL holds texts (see ``read_texts``); their features are ``text_features``. Equal prompts get the same
-        number, and an empty prompt is different from every other.
-
-        CSV holds features, in columns ``name_chosen`` and ``name_rejected`` for each feature, or items, whose names
-        are in ``chosen`` and ``rejected``. Items are numbered in sorted order, and a true ``tie`` means label 0.5.
-        ``prompt``, ``weight``, ``label`` and ``target_margin`` are optional columns. Without a prompt column, the
-        prompt of two items is the name of their matchup, "Anna vs Bob".
+        ``docs/formats.md`` says how JSON, CSV and Parquet are read: texts, chat messages, items, features, contests,
+        rankings and scores, and the names that their fields may have. Equal prompts in words get the same number, and
+        an empty prompt is different from every other. Items are numbered in the order of their names. Without a
+        prompt, the prompt of two items is the name of their matchup, "Anna vs Bob".
 
         NPZ holds the fields of ``PreferencePairs`` as arrays, which are mapped unless they are compressed. NPY is a
         folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields, or one array of [chosen, rejected]:
@@ -99,16 +128,126 @@ def load_pairs(path: str | Path, *, format: str | None = None) -> PreferencePair
     ------
     FileNotFoundError
         If there is no such file.
+    ModuleNotFoundError
+        If it is a Parquet file and pyarrow is not installed.
     ValueError
         "path: line N: what was expected, what was found". A pair of identical answers is not an error.
+
+    Warns
+    -----
+    DataNote
+        If something was left out that looks like data for the training, or if scores contradict a choice.
 
     Notes
     -----
     An NPZ file is read once from end to end to check its checksums. NPY files have no checksum, so only their
     length is checked. ``PreferencePairs`` says what happens if a mapped file changes later.
     """
+    return read_file(path, format=format, featurise=featurise)[0]
+
+
+def read_file(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    featurise: Featurise | None = None,
+) -> tuple[PreferencePairs, Texts | None]:
+    """Return the pairs that ``load_pairs`` returns, and the texts that they were made from, or None."""
     path = Path(path)
-    return FORMATS[_format_of(path, format)].read_pairs(path)
+    found = FORMATS[_format_of(path, format)]
+    if found.read_records is not None:
+        pairs, texts = read(path, found.read_records(path), table=found.table, featurise=featurise)
+        assert pairs is not None
+        return pairs, texts
+    assert found.read_pairs is not None
+    pairs = found.read_pairs(path)
+    if featurise is not None:
+        fail(path, "featurise: expected texts in chosen and rejected, found numbers")
+    return pairs, None
+
+
+def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa: A002
+    r"""Read the prompts and answers of a file in words, without features.
+
+    Parameters
+    ----------
+    path : str or Path
+        JSONL, JSON, CSV or Parquet, with the fields that ``load_pairs`` knows.
+    format : str, optional
+        As in ``load_pairs``.
+
+    Returns
+    -------
+    Texts
+        Messages that both answers begin with become the prompt, or are added to its end. If no prompt is given and
+        both answers are transcripts "\n\nHuman: …\n\nAssistant: …" (HH-RLHF), the prompt is what they share, up to
+        the last "\n\nAssistant:" that both have.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        "path: line N: what was expected, what was found".
+    """
+    path = Path(path)
+    found = FORMATS["jsonl" if format is None and _is_unknown(path) else _format_of(path, format)]
+    if found.read_records is None:
+        fail(path, "expected a file of texts, found one of arrays")
+    texts = read(path, found.read_records(path), table=found.table, as_texts=True)[1]
+    assert texts is not None
+    return texts
+
+
+def from_records(records: object, *, featurise: Featurise | None = None) -> PreferencePairs:
+    """Make pairs from records in memory; ``PreferencePairs.from_records`` does the same.
+
+    Parameters
+    ----------
+    records : iterable of mappings, or a data frame
+        One dict for each row, with the fields that ``load_pairs`` knows. A list of dicts is read like JSONL. A frame
+        of pandas or polars and a table of pyarrow are read like Parquet; their missing values count as not given.
+    featurise : callable, optional
+        As in ``load_pairs``.
+
+    Raises
+    ------
+    TypeError
+        If these are no records.
+    ValueError
+        "records: row N: what was expected, what was found". Rows are counted from 0.
+
+    Warns
+    -----
+    DataNote
+        As in ``load_pairs``.
+
+    Examples
+    --------
+    >>> from_records([{"winner": "Ann", "loser": "Bob"}, {"winner": "Bob", "loser": "Cy"}])
+    PreferencePairs(2 pairs of items, 2 prompts)
+    """
+    pairs = read(
+        "records", memory.records_of(records), table="frame" if memory.is_table(records) else "", featurise=featurise
+    )[0]
+    assert pairs is not None
+    return pairs
+
+
+def _is_unknown(path: Path) -> bool:
+    endings = tuple(ending for known in FORMATS.values() for ending in known.endings)
+    return not path.name.lower().endswith(endings)
+
+
+_CONVERT = {  # ending -> what such a file is, and how to make one that can be read
+    (".xlsx", ".xls", ".ods"): "a spreadsheet; save it as CSV",
+    (".pkl", ".pickle", ".pt", ".pth", ".joblib"): "a pickle, which may run code when it is opened; save its arrays "
+    'with numpy.savez("pairs.npz", chosen=…, rejected=…)',
+    (".arrow", ".feather"): 'a table of Arrow; pandas.read_feather(path).to_parquet("pairs.parquet") converts it',
+    (".safetensors",): 'tensors; numpy.savez("pairs.npz", chosen=…, rejected=…) saves those of the answers',
+    (".zip", ".tar", ".tgz", ".tar.gz", ".bz2", ".xz", ".zst"): "an archive; unpack it first",
+    (".txt",): "a text; rename it to .jsonl or .csv",
+}
 
 
 def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail never returns
@@ -116,7 +255,7 @@ def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail ne
         if given not in FORMATS:
             raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {given!r}")
         return given
-    for name, (endings, _) in FORMATS.items():
+    for name, (endings, *_) in FORMATS.items():
         if path.name.lower().endswith(endings):
             return name
     if path.is_dir():
@@ -124,6 +263,6 @@ def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail ne
     if not path.exists():
         raise FileNotFoundError(f"{path}: there is no such file")
     endings = tuple(ending for known in FORMATS.values() for ending in known.endings)
-    fail(
-        path, f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"
-    )
+    found = next((f"; found {words}" for ends, words in _CONVERT.items() if path.name.lower().endswith(ends)), "")
+    wanted = f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"
+    fail(path, wanted + found)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..pairs import PreferencePairs
 from .messages import fail, listed, make_pairs
+from .names import ARRAY_NAMES, plain
 
 FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names")
 MOST_NAMES = 1_000_000  # more items or prompts get no names, since one huge item number would fill the memory
@@ -40,9 +41,13 @@ def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
 
 def pairs_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> PreferencePairs:
     """Make pairs from named arrays, and number the features, items and prompts that have no names."""
-    for name in arrays:
-        if name not in FIELDS:
+    for name in list(arrays):
+        field = next((field for field, names in ARRAY_NAMES.items() if plain(name) in names), None)
+        if field is None:
             fail(path, f"expected the fields {', '.join(FIELDS)}, found {name}")
+        if field in arrays and name != field:
+            fail(path, f"expected one of {field} and {name}, found both")
+        arrays[field] = arrays.pop(name)
     for name in ("chosen", "rejected"):
         if name not in arrays:
             fail(path, f"expected the fields chosen and rejected, found {listed(arrays)}")

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from math import isfinite
+from numbers import Number
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ..pairs import PreferencePairs
 
-# The numbers that a row may have: column of a file -> field of the pairs.
+# The numbers that a row may have: name of a field in a file -> field of the pairs.
 NUMBERS = {"label": "labels", "weight": "weights", "target_margin": "target_margins"}
 
 
-def fail(path: Path, sentence: str, line: int | None = None) -> NoReturn:
-    """Raise a ValueError with the message "path: line N: sentence"."""
-    place = f"{path}: " if line is None else f"{path}: line {line}: "
-    raise ValueError(place + " ".join(sentence.splitlines())) from None  # names in a file may hold line breaks
+def fail(path: Path | str, sentence: str, place: int | str | None = None) -> NoReturn:
+    """Raise a ValueError with the message "path: line N: sentence". A number as ``place`` is that of a line."""
+    where = f"line {place}" if isinstance(place, int) else place
+    begin = f"{path}: " if where is None else f"{path}: {where}: "
+    raise ValueError(begin + " ".join(sentence.splitlines())) from None  # names in a file may hold line breaks
 
 
 def show(value: object) -> str:
@@ -30,30 +32,44 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[object]) -> str:
     """Join names with commas, and cut the result to a readable length."""
-    text = ", ".join(names) or "none"
+    text = ", ".join(map(str, names)) or "none"
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
-def finite_number(path: Path, line: int, column: str, value: object) -> float:
-    """Return a finite number in the range that its column allows, or fail."""
+def is_number(value: object) -> bool:
+    """Return whether this is a real number, and not True or False."""
+    return isinstance(value, Number) and not isinstance(value, bool | np.bool_ | complex)
+
+
+def as_number(value: object) -> float:
+    """Return a number, or a text of digits, as a float; NaN if it is neither."""
+    try:
+        if isinstance(value, str):
+            return float("nan") if "_" in value else float(value)
+        return float(value) if is_number(value) else float("nan")  # type: ignore[arg-type]
+    except (ValueError, OverflowError, TypeError):
+        return float("nan")
+
+
+def finite_number(path: Path | str, place: int | str, column: str, value: object, field: str | None = None) -> float:
+    """Return a finite number in the range that its field (by default the column's name) allows, or fail."""
+    number, field = as_number(value), column if field is None else field
+    if isfinite(number) and field not in {"label", "weight"}:
+        return number
     where = f"column {column}" if isinstance(value, str) else column
-    number = float("nan")
-    if isinstance(value, int | float | str) and not isinstance(value, bool) and "_" not in str(value):
-        with suppress(ValueError, OverflowError):
-            number = float(value)
-    low, high = {"label": (0.0, 1.0), "weight": (0.0, float("inf"))}.get(column, (-float("inf"), float("inf")))
+    low, high = {"label": (0.0, 1.0), "weight": (0.0, float("inf"))}.get(field, (-float("inf"), float("inf")))
     if not isfinite(number):
-        fail(path, f"{where}: expected a finite number, found {show(value)}", line)
+        fail(path, f"{where}: expected a finite number, found {show(value)}", place)
     if not low <= number <= high:
-        wanted = "a number in [0, 1]" if column == "label" else "a number of at least 0"
-        fail(path, f"{where}: expected {wanted}, found {show(value)}", line)
+        wanted = "a number in [0, 1]" if field == "label" else "a number of at least 0"
+        fail(path, f"{where}: expected {wanted}, found {show(value)}", place)
     return number
 
 
 def make_pairs(
-    path: Path,
+    path: Path | str,
     chosen: ArrayLike,
     rejected: ArrayLike,
     *,

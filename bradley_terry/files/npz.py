@@ -29,11 +29,20 @@ def read_pairs(path: Path) -> PreferencePairs:
             fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
         try:
             with zipfile.ZipFile(file) as archive:
-                arrays = {
-                    info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
-                }
+                found = archive.namelist()
+                arrays = (
+                    {}
+                    if "meta.json" in found
+                    else {
+                        info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
+                    }
+                )
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, struct, tokenize, …
             fail(path, f"expected an NPZ file of plain arrays, found one that cannot be read ({show(str(error))})")
+    if "meta.json" in found:
+        fail(path, "expected pairs, found a saved model; bradley-terry evaluate MODEL DATA reads both", None)
+    if "xl/workbook.xml" in found:
+        fail(path, "expected an NPZ file, found a spreadsheet; save it as CSV")
     return pairs_of_arrays(path, arrays)
 
 
@@ -46,6 +55,7 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
+    arrays |= {name: values.astype(np.str_) for name, values in arrays.items() if values.dtype.kind == "O"}  # no pickle
     path = Path(path).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")

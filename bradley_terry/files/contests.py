@@ -1,0 +1,168 @@
+"""From more than two answers to pairs, and from a verdict to a winner.
+
+Several answers to one prompt become pairs by one rule: each two answers of different rank or score are a pair, with the
+better one chosen. Two answers of equal rank or score say nothing about each other. They are left out, and a note counts
+them. K different answers give K(K - 1)/2 pairs, each with the weight of its record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
+from math import isfinite
+from pathlib import Path
+
+from .chats import is_chat
+from .messages import as_number, fail, finite_number, is_number, show
+from .names import NAMES, STEMS, plain
+from .notes import Notes
+from .shapes import SIGNED, Shape
+
+__all__ = ["answers_of", "better_of", "ordered", "pairs_of_answers", "pairs_of_lists"]
+
+_TIES = {
+    "tie", "ties", "tied", "draw", "d", "equal", "same", "both", "neither", "none", "bothbad", "both_bad", "both_good",
+    "tie_(bothbad)", "tie(bothbad)", "tie_(both_bad)", "tie_bothbad", "tie_(bothgood)",
+}  # fmt: skip
+
+
+def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, object]) -> int:  # noqa: RET503
+    """Return 1 if the first side of a contest won, -1 if the second did, 0 for a tie; fail if it is not clear."""
+    first, second = (plain(name) for name in (shape.first, shape.second))
+    if shape.verdict is None and shape.one_hot:
+        won = [as_number(record[name]) == 1 or record[name] is True for name in shape.one_hot]
+        if sum(won) != 1:
+            fail(path, f"expected 1 in one of {', '.join(shape.one_hot)}, found it in {sum(won)} of them", place)
+        return (1, -1, 0)[won.index(True)]
+    if shape.verdict is None:
+        of_first, of_second = (finite_number(path, place, name, record[name]) for name in shape.scores)
+        return (of_first > of_second) - (of_first < of_second)
+    given = record[shape.verdict]
+    if plain(shape.verdict) in SIGNED:
+        number = finite_number(path, place, shape.verdict, given)
+        return (number < 0) - (number > 0)
+    a, b = shape.marks
+    if first.startswith("human_ref") and plain(shape.verdict).startswith("label"):  # SHP: 1 if the first is preferred
+        a, b = "1", "0"
+    number = as_number(given)
+    word = (
+        plain(int(number))
+        if not isinstance(given, bool) and isfinite(number) and number == int(number)
+        else plain(given)
+    )
+    is_first = word in {a, first, *_names_of(a), *_contents(shape, record, 0)}
+    is_second = word in {b, second, *_names_of(b), *_contents(shape, record, 1)}
+    if is_first != is_second:
+        return 1 if is_first else -1
+    if is_first:
+        both = f"{shape.first}, {shape.second} or tie"
+        fail(path, f"{shape.verdict}: expected {both}, found {show(given)}, which may mean either of them", place)
+    if word in _TIES or (word == "0" and (a, b) == ("1", "2")):
+        return 0
+    wanted = f"{shape.first}, {shape.second} or tie"
+    fail(path, f"{shape.verdict}: expected {wanted}, found {show(given)}", place)
+
+
+def _names_of(mark: str) -> set[str]:
+    """Return how a verdict may name the side a: model_a, response_a, wa."""
+    stems = (*STEMS["texts"], *STEMS["items"], "w")
+    return {f"{stem}{joint}{mark}" for stem in stems if stem for joint in ("", "_")}
+
+
+def _contents(shape: Shape, record: Mapping[str, object], side: int) -> set[str]:
+    """Return the name of the item on one side, as a verdict may give it, unless both sides have the same."""
+    fields = {plain(name): name for name in record}
+    pairs = [(shape.first, shape.second)] if shape.items else []
+    for stem in filter(None, STEMS["items"]):
+        both = tuple(fields.get(f"{stem}_{mark}", "") for mark in shape.marks)
+        pairs += [(both[0], both[1])] if all(both) else []
+    names = [tuple(plain(record[name]) for name in pair) for pair in pairs]
+    return {pair[side] for pair in names if pair[0] != pair[1]}
+
+
+def answers_of(value: object) -> list[object]:
+    """Return the answers that one side of a pair holds: several in a list, else one."""
+    if not isinstance(value, list) or not value or is_chat(value) or all(is_number(one) for one in value):
+        return [value]
+    is_several = all(isinstance(one, str | list) or is_chat(one) or "text" in one for one in value if one is not None)
+    return value if is_several else [value]
+
+
+def pairs_of_lists(chosen: object, rejected: object) -> list[tuple[object, object]]:
+    """Return each chosen answer with each rejected one."""
+    if isinstance(chosen, str) and isinstance(rejected, str):
+        return [(chosen, rejected)]
+    return list(product(answers_of(chosen), answers_of(rejected)))
+
+
+def ordered(values: Sequence[float], *, low_is_better: bool) -> tuple[list[tuple[int, int]], int]:
+    """Return (better, worse) of each two different values, and how many two are equal."""
+    pairs, equal = [], 0
+    for i, j in combinations(range(len(values)), 2):
+        if values[i] == values[j]:
+            equal += 1
+        else:
+            pairs.append((i, j) if (values[i] < values[j]) == low_is_better else (j, i))
+    return pairs, equal
+
+
+def pairs_of_answers(
+    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes
+) -> list[tuple[object, object]]:
+    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict."""
+    given = record[shape.first]
+    assert isinstance(given, list)
+    inner = [{plain(name): value for name, value in one.items()} if isinstance(one, Mapping) else {} for one in given]
+    key = next(
+        (name for m in ("rank", "score") for name in NAMES[m] if any(one.get(name) is not None for one in inner)), ""
+    )
+    values: list[object]
+    if key:
+        values = [one.get(key) for one in inner]
+    elif shape.scores and isinstance(beside := record[shape.scores[0]], list):
+        key, values = shape.scores[0], beside
+        if len(values) != len(given):
+            fail(
+                path, f"{key}: expected {len(given)} numbers, one for each of {shape.first}, found {len(values)}", place
+            )
+    elif shape.verdict is not None and len(given) == 2:
+        best = as_number(record[shape.verdict])
+        if best not in {0, 1}:
+            fail(path, f"{shape.verdict}: expected 0 or 1, found {show(record[shape.verdict])}", place)
+        return [(_answer(path, place, shape, given[int(best)]), _answer(path, place, shape, given[1 - int(best)]))]
+    else:
+        wanted = 'answers with a rank or a score each, such as {"text": "…", "rank": 1}'
+        fail(path, f"{shape.first}: expected {wanted}, found {show(given)}", place)
+    kept = [i for i, value in enumerate(values) if value is not None]
+    if len(kept) < len(given):
+        notes.add(
+            f"no {key}", place, lambda n: f"{_times(n, 'record')} with answers that have no {key}, which are left out"
+        )
+    low = plain(key) in NAMES["rank"]
+    pairs, equal = ordered([finite_number(path, place, key, values[i]) for i in kept], low_is_better=low)
+    for _ in range(equal):
+        note_equal(notes, place, key)
+    answers = [_answer(path, place, shape, given[i]) for i in kept]
+    return [(answers[i], answers[j]) for i, j in pairs]
+
+
+def note_equal(notes: Notes, place: str, key: str) -> None:
+    """Count two answers that are left out since their rank or score is the same."""
+    notes.add(f"equal {key}", place, lambda n: f"{_times(n, 'pair')} of answers with an equal {key}, left out")
+
+
+def _times(n: int, what: str) -> str:
+    return f"{n} {what}" + ("s" if n > 1 else "")
+
+
+def _answer(path: Path | str, place: str, shape: Shape, value: object) -> object:  # noqa: RET503
+    """Return the answer that an entry of a list holds: a text, messages, or an object with one of the usual names."""
+    if isinstance(value, str) or is_chat(value):
+        return value
+    if isinstance(value, Mapping):
+        named = {plain(name): inner for name, inner in value.items()}
+        for name in (*NAMES["answer"], "messages"):
+            if isinstance(named.get(name), str) or is_chat(named.get(name)):
+                return named[name]
+    names = "response, text or answer"
+    fail(path, f"{shape.first}: expected answers with a field {names}, found {show(value)}", place)

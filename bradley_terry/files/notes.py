@@ -1,0 +1,46 @@
+"""Notes: what a person should know about a file that was read. Each is one warning in one sentence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from sys import _getframe
+
+__all__ = ["DataNote", "Notes"]
+
+
+class DataNote(UserWarning):
+    """A file was read, but something in it was left out, or contradicts itself."""
+
+
+class Notes:
+    """The notes of one file. The same note is given once, with the place where it first applied and how often it did.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, or the argument that holds the records.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        self._found: dict[str, tuple[str, int, Callable[[int], str], str]] = {}
+
+    def add(self, key: str, place: str, sentence: Callable[[int], str], only: str = "") -> None:
+        """Count one more occurrence of what ``key`` names; ``sentence`` turns the count into words.
+
+        With ``only``, the note is given only if that is what the file holds, such as "items".
+        """
+        first, count, words, _ = self._found.get(key, (place, 0, sentence, only))
+        self._found[key] = first, count + 1, words, only
+
+    def give(self, kind: str) -> None:
+        """Warn of each note, at the first line outside of this package; ``kind`` is what the file holds."""
+        level, frame = 1, _getframe()
+        while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__.partition(".")[0]):
+            level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+        for place, count, sentence, only in self._found.values():
+            if only in {"", kind}:
+                said = " ".join(sentence(count).split())
+                warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)

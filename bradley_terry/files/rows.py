@@ -1,0 +1,317 @@
+"""From records to rows: each record becomes one or more pairs, whose answers are texts, names of items or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
+from .contests import better_of, note_equal, ordered, pairs_of_answers, pairs_of_lists
+from .messages import NUMBERS, as_number, fail, finite_number, is_number, show
+from .names import NAMES, plain
+from .notes import Notes
+from .shapes import Shape, shape_of
+from .trees import without_trees
+
+__all__ = ["Reader", "Row"]
+
+# In these columns of a table an empty cell means "not given".
+_BLANK = {name for key in (*NUMBERS, "tie", "rank", "score", "input") for name in NAMES[key]}
+_NAMED = ("model", "player", "team", "item", "name")  # these sides of a contest are always names of items
+_EITHER = ("chosen", "preferred", "accepted", "better")  # in a table, these may be texts or names of items
+
+
+class Row(NamedTuple):
+    """One pair; the prompt is None if none is given.
+
+    ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or, where it may be texts
+    or items, "words" or "names"; the latter are rather items.
+    """
+
+    place: str
+    kind: str
+    prompt: str | Messages | None
+    chosen: object
+    rejected: object
+    numbers: dict[str, float]
+
+
+class Reader:
+    """Turns records into rows, and remembers the shape of each set of names."""
+
+    def __init__(self, path: Path | str, notes: Notes, table: bool) -> None:
+        self.path, self.notes, self.table = path, notes, table
+        self._shapes: dict[tuple[str, ...], Shape] = {}
+        self._texts: dict[str, str] = {}  # equal prompts become one object
+        self._answers: dict[str, list[tuple[str, object, float]]] = {}  # prompt -> (place, answer, score)
+        self._score = ""
+
+    def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
+        """Yield the pairs of all records, one after the other."""
+        plain_shapes: dict[tuple[str, ...], str] = {}
+        nothing: dict[str, float] = {}
+        for place, record in without_trees(records):
+            given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
+            shape = self._shapes.get(key := tuple(given))
+            if shape is None:
+                self._check_missing(place, record, given)
+                shape = shape_of(self.path, place, given, table=self.table, notes=self.notes)
+                self._shapes[key] = shape
+                if self._is_plain(shape):
+                    plain_shapes[key] = self._kind_of(place, shape, shape.first, "")
+            kind = plain_shapes.get(key)
+            if kind is not None and isinstance(given[shape.first], str) and isinstance(given[shape.second], str):
+                yield Row(place, kind, None, given[shape.first], given[shape.second], nothing)
+            else:
+                yield from self._rows_of(place, shape, given)
+        yield from self._compared()
+
+    def _is_plain(self, shape: Shape) -> bool:
+        """Return whether records of this shape are two words in a table and no more, which need no further look."""
+        rest = (*shape.prompt, *shape.numbers, *shape.scores, shape.conversation, shape.tie)
+        return self.table and shape.kind == "pair" and not any(rest)
+
+    def _check_missing(self, place: str, record: dict[str, object], given: dict[str, object]) -> None:
+        """Fail if an answer is null, or one of the two values of a feature."""
+        has_answers = any(plain(name) in NAMES["chosen"] for name in given)
+        for name in record.keys() - given.keys():
+            if plain(name) in {"chosen", "rejected"}:
+                text_or_messages(self.path, place, name, None)  # says what was expected
+            feature, _, side = name.rpartition("_")
+            partner = f"{feature}_{'rejected' if side == 'chosen' else 'chosen'}"
+            if side in {"chosen", "rejected"} and not has_answers and is_number(given.get(partner)):
+                fail(self.path, f"{name}: expected a finite number, found null", place)
+
+    def _is_missing(self, name: str, value: object) -> bool:
+        """Return whether a field is not given: null, or an empty cell where a number belongs."""
+        return value is None or (self.table and isinstance(value, str) and not value and plain(name) in _BLANK)
+
+    def _rows_of(self, place: str, shape: Shape, record: dict[str, object]) -> Iterator[Row]:
+        path = self.path
+        if _are_columns(shape, record):
+            hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
+            fail(path, f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}", place)
+        numbers = self._numbers(place, shape, record)
+        if shape.kind == "answer":
+            if numbers:
+                fail(
+                    path,
+                    f"{next(iter(shape.numbers.values()))}: expected none beside a single answer, found one",
+                    place,
+                )
+            score = finite_number(path, place, shape.scores[0], record[shape.scores[0]])
+            self._score = shape.scores[0]
+            asked = as_text(self._prompt(place, shape, record) or "")
+            self._answers.setdefault(asked, []).append((place, record[shape.first], score))
+            return
+        prompt = self._prompt(place, shape, record)
+        if shape.kind == "features":
+            better, worse = (
+                {name: finite_number(path, place, column, record[column]) for name, column in side}
+                for side in shape.columns
+            )
+            yield Row(place, "named", prompt, better, worse, numbers)
+            return
+        if shape.kind == "answers":
+            pairs = pairs_of_answers(path, place, shape, record, self.notes)
+        else:
+            pairs = self._two_sides(place, shape, record, numbers)
+        for chosen, rejected in pairs:
+            yield self._row(place, shape, prompt, chosen, rejected, numbers)
+
+    def _two_sides(
+        self, place: str, shape: Shape, record: dict[str, object], numbers: dict[str, float]
+    ) -> list[tuple[object, object]]:
+        """Return the pairs of a record of the shape "pair" or "contest"; a tie sets the label to 1/2."""
+        first, second, scores = record[shape.first], record[shape.second], shape.scores
+        won = 1
+        if shape.kind == "contest":
+            won = better_of(self.path, place, shape, record)
+            if won == 0 and shape.verdict is None and not shape.one_hot:
+                note_equal(self.notes, place, " and ".join(scores))
+                return []
+            if won < 0:
+                first, second, scores = second, first, scores[::-1]
+            first, second = (_joined(value) for value in (first, second))
+        elif shape.first == shape.conversation and is_chat(first):
+            first = first[-1:] if isinstance(first, list) else [first]  # its beginning is the prompt
+        if shape.tie is not None and shape.tie in record and _is_tie(self.path, place, shape.tie, record[shape.tie]):
+            won = 0
+        if won == 0:
+            numbers["label"] = 0.5
+        elif scores:
+            self._compare_scores(place, scores, record)
+        return pairs_of_lists(first, second) if shape.kind == "pair" else [(first, second)]
+
+    def _compare_scores(self, place: str, scores: tuple[str, ...], record: dict[str, object]) -> None:
+        a, b = (as_number(record.get(name)) for name in scores)
+        better, worse = scores
+        if a == b:
+            self.notes.add(
+                "equal", place, lambda n: f"{better} and {worse} are equal in {_rows(n)}, read as pairs all the same"
+            )
+        elif a < b:
+            said = f"{better} is below {worse}, although that answer is the chosen one"
+            self.notes.add("contradicting", place, lambda n: f"{said}, in {_rows(n)}")
+
+    def _numbers(self, place: str, shape: Shape, record: dict[str, object]) -> dict[str, float]:
+        return {key: finite_number(self.path, place, name, record[name], key) for key, name in shape.numbers.items()}
+
+    def _prompt(self, place: str, shape: Shape, record: dict[str, object]) -> str | Messages | None:
+        """Join the parts of the prompt; one that is a conversation stays one."""
+        parts: list[str | Messages] = []
+        for name in shape.prompt:
+            value = record[name]
+            if value == [] and plain(name) in NAMES["context"]:
+                continue  # no earlier turns
+            if isinstance(value, list) and not is_chat(value):
+                value = _joined(value)
+            if is_number(value) and (self.table or shape.kind == "features" or _is_numeric(record[shape.first])):
+                value = str(value)  # the number of a prompt
+            part = text_or_messages(self.path, place, name, value)
+            if part or part == "":
+                parts.append(part)
+        if shape.conversation is not None and record[shape.conversation] != []:
+            turns = text_or_messages(self.path, place, shape.conversation, record[shape.conversation])
+            if not any(as_text(part) for part in parts):
+                parts = [self._without_answer(place, turns, shape, record)]
+            elif not all(_flat(as_text(part)) in _flat(as_text(turns)) for part in parts):
+                parts.append(self._without_answer(place, turns, shape, record))
+        if not parts:
+            return None
+        if len(parts) == 1 and not isinstance(parts[0], str):
+            return parts[0]
+        said: list[str] = []
+        for part in map(as_text, parts):
+            if part and part not in said:
+                said.append(part)
+        prompt = "\n\n".join(said)
+        return self._texts.setdefault(prompt, prompt)
+
+    def _without_answer(
+        self, place: str, turns: str | Messages, shape: Shape, record: dict[str, object]
+    ) -> str | Messages:
+        """Leave out the last message of a conversation if it is one of the answers."""
+        if isinstance(turns, str) or not turns or turns[-1][0] != "assistant":
+            return turns
+        if shape.first == shape.conversation:
+            return turns[:-1]
+        for name in filter(None, (shape.first, shape.second)):
+            value = record[name]
+            if isinstance(value, str) or is_chat(value):
+                answer = text_or_messages(self.path, place, name, value)
+                if (answer if isinstance(answer, str) else answer[-1][1]) == turns[-1][1]:
+                    return turns[:-1]
+        return turns
+
+    def _row(
+        self,
+        place: str,
+        shape: Shape,
+        prompt: str | Messages | None,
+        chosen: object,
+        rejected: object,
+        numbers: dict[str, float],
+    ) -> Row:
+        names = (shape.first, shape.second or shape.first)
+        kinds = [
+            self._kind_of(place, shape, name, value) for name, value in zip(names, (chosen, rejected), strict=True)
+        ]
+        kind = kinds[0]
+        if kind != kinds[1] and set(kinds) <= {"texts", "words", "names"}:
+            kind = "texts"
+        elif kind != kinds[1] and set(kinds) <= {"items", "words", "names"}:
+            kind = "words"
+        elif kind != kinds[1]:
+            wanted = {"vectors": "a list of numbers", "named": "named numbers", "items": "the name of an item"}
+            what = wanted.get(kind, "a text")
+            fail(self.path, f"{names[1]}: expected {what} like {names[0]}, found {show(rejected)}", place)
+        if kind == "items" and not self.table and not shape.items and isinstance(prompt, str) and self._asks(prompt):
+            kind = "texts"  # a number beside a question, which is refused
+        if kind == "texts":
+            answers = [text_or_messages(self.path, place, *one) for one in zip(names, (chosen, rejected), strict=True)]
+            return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers)
+        if kind in {"words", "names", "items"}:
+            chosen, rejected = str(chosen), str(rejected)
+        return Row(place, kind, prompt, chosen, rejected, numbers)
+
+    @staticmethod
+    def _asks(prompt: str) -> bool:
+        return as_number(prompt) != as_number(prompt)  # NaN: it is no number of a prompt
+
+    def _kind_of(self, place: str, shape: Shape, name: str, value: object) -> str:
+        if isinstance(value, str):
+            if shape.items:
+                return "items" if plain(shape.first).startswith(_NAMED) else "names"
+            return "words" if self.table and plain(shape.first) in _EITHER else "texts"
+        if isinstance(value, list) and value and all(is_number(one) for one in value):
+            return "vectors"
+        if isinstance(value, Mapping) and value and not is_chat(value) and all(map(is_number, value.values())):
+            return "named"
+        if is_number(value) and shape.kind in {"pair", "contest"}:
+            if not as_number(value).is_integer():
+                both = f"{shape.first} and {shape.second}"
+                hint = f"if these are a feature, name them x_chosen and x_rejected instead of {both}"
+                wanted = "expected a text or the name of an item"
+                fail(self.path, f"{name}: {wanted}, found the number {show(value)}; {hint}", place)
+            return "items"
+        return "texts"
+
+    def _compared(self) -> Iterator[Row]:
+        """Compare the single answers to each prompt with each other."""
+        shape = Shape("answers", (), None, {}, first="answer")
+        low = plain(self._score) in NAMES["rank"]
+        for asked, answers in self._answers.items():
+            if not asked or len(answers) == 1:
+                place = answers[0][0]
+                for _ in answers:
+                    self.notes.add("alone", place, lambda n: f"{_rows(n)} with the only answer to a prompt, left out")
+                continue
+            pairs, equal = ordered([score for _, _, score in answers], low_is_better=low)
+            for _ in range(equal):
+                note_equal(self.notes, answers[0][0], self._score)
+            for i, j in pairs:
+                (place, better, _), (_, worse, _) = answers[i], answers[j]
+                yield self._row(place, shape, asked, better, worse, {})
+
+
+def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
+    """Return whether a record holds all rows of a table, as pandas writes it with its other choices of ``orient``."""
+    if shape.kind != "pair" or not isinstance(record[shape.first], list | Mapping):
+        return False
+    columns = [record[name] for name in (shape.first, shape.second, *shape.prompt)]
+    if all(isinstance(column, Mapping) and "0" in column for column in columns):
+        return True
+    is_list = all(isinstance(column, list) and len(column) > 1 and isinstance(column[0], str) for column in columns)
+    return is_list and bool(shape.prompt) and len({len(column) for column in columns}) == 1  # type: ignore[arg-type]
+
+
+def _is_numeric(value: object) -> bool:
+    """Return whether an answer is a number, a list of numbers, or named numbers, and so no text."""
+    values = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    return bool(values) and all(map(is_number, values))
+
+
+def _rows(n: int) -> str:
+    return f"{n} row" + ("s" if n > 1 else "")
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _joined(value: object) -> object:
+    """Return the texts of a list, one below the other: the turns of one side of a contest."""
+    if isinstance(value, list) and not is_chat(value) and not all(map(is_number, value)):
+        inner = [_joined(one) for one in value if one is not None]
+        if all(isinstance(one, str) for one in inner):
+            return "\n\n".join(map(str, inner))
+    return value
+
+
+def _is_tie(path: Path | str, place: str, name: str, value: object) -> bool:
+    word = str(value).strip().lower()
+    if word not in {"1", "1.0", "true", "yes", "y", "t", "tie", "0", "0.0", "false", "no", "n", "f"}:
+        fail(path, f"column {name}: expected true or false, found {show(value)}", place)
+    return word in {"1", "1.0", "true", "yes", "y", "t", "tie"}

@@ -1,0 +1,108 @@
+"""Pairs of texts, before they become features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import checked
+from ..pairs import PreferencePairs
+from .messages import fail, make_pairs
+from .text import feature_names, text_features
+
+__all__ = ["Featurise", "Texts", "number_prompts"]
+
+Featurise = Callable[[list[str]], object]
+"""Texts in, an array of features, (n, d), out; the array may be a sparse matrix, or a tensor of torch or JAX."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Pairs of answers as texts, as ``read_texts`` finds them in a file.
+
+    Attributes
+    ----------
+    path : Path or str
+        The file, or "records" if they came from memory.
+    prompts, chosen, rejected : lists of str, of the same length
+        A prompt is empty if the file gives none.
+    labels, weights, target_margins : lists of float, or None
+        None if no line of the file has one.
+    """
+
+    path: Path | str
+    prompts: list[str]
+    chosen: list[str]
+    rejected: list[str]
+    labels: list[float] | None = None
+    weights: list[float] | None = None
+    target_margins: list[float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def to_pairs(self, featurise: Featurise | None = None) -> PreferencePairs:
+        """Return the pairs with features; prompts with equal texts get the same number.
+
+        Parameters
+        ----------
+        featurise : callable, optional
+            ``featurise(texts)`` returns the features of a list of texts, (n_texts, n_features). It is called once,
+            with all chosen answers and then all rejected ones. By default the features are ``text_features``, which
+            also look at the prompt.
+        """
+        n = len(self)
+        both: list[NDArray[Any]]
+        if featurise is None:
+            both, names = (
+                [text_features(self.prompts, answers) for answers in (self.chosen, self.rejected)],
+                feature_names(),
+            )
+        else:
+            features, names = _featurised(self.path, featurise, [*self.chosen, *self.rejected])
+            both = [features[:n], features[n:]]
+        return make_pairs(
+            self.path,
+            both[0],
+            both[1],
+            prompts=number_prompts(self.prompts),
+            feature_names=names,
+            labels=self.labels,
+            weights=self.weights,
+            target_margins=self.target_margins,
+        )
+
+
+def number_prompts(prompts: list[str]) -> list[int]:
+    """Return a number for each prompt, in the order in which they appear; each empty prompt gets its own."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(prompt or f"\0{row}", len(numbers)) for row, prompt in enumerate(prompts)]
+
+
+def _featurised(
+    path: Path | str, featurise: Featurise, texts: list[str]
+) -> tuple[NDArray[np.generic], tuple[str, ...]]:
+    """Return the features of texts and their names, after checking that there is one row for each text."""
+    if not callable(featurise):
+        raise TypeError(f"featurise: expected a function of a list of texts, got {type(featurise).__name__}")
+    wanted = f"featurise: expected an array of numbers, ({len(texts)}, n_features), one row for each text"
+    made = featurise(texts)
+    try:
+        features = checked.as_numpy(made.toarray() if hasattr(made, "toarray") else made, "featurise")
+    except (ValueError, TypeError) as error:
+        fail(path, f"{wanted}, got one that cannot be read ({error})")
+    if features.ndim != 2 or len(features) != len(texts) or features.dtype.kind not in "fiub":
+        fail(path, f"{wanted}, got shape {features.shape} and dtype {features.dtype}")
+    owner = getattr(featurise, "__self__", None)  # a bound method of a vectoriser, which may know the names
+    try:
+        names = tuple(str(name) for name in owner.get_feature_names_out())  # type: ignore[union-attr]
+    except (AttributeError, TypeError, ValueError):
+        names = ()
+    if len(set(names)) != features.shape[1]:
+        names = tuple(f"x{i + 1}" for i in range(features.shape[1]))
+    return features, names

@@ -1,0 +1,149 @@
+"""Arrays of torch, JAX and pandas are taken for what they are, and results are arrays of NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+
+X = np.array([[1.0, -2.5], [0.0, 3.140625], [1e-3, 1e30]])
+BFLOAT16 = (X.astype(np.float32).view(np.uint32) >> 16 << 16).view(np.float32)  # cut to its upper 16 bits
+
+
+def check(given: object, expected: np.ndarray) -> None:
+    pairs = bt.PreferencePairs(given, given, weights=np.ones(len(expected)))
+    assert type(pairs.chosen) is type(pairs.rejected) is np.ndarray
+    np.testing.assert_array_equal(pairs.chosen, expected)
+    assert pairs.chosen.dtype.kind == "f"
+    assert not pairs.chosen.flags.writeable
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "form", ["plain", "with gradient", "list", "list with gradient", "transposed", "sparse", "half"]
+)
+def test_tensors_of_torch_become_arrays(form) -> None:
+    """A tensor gives its numbers, also if it has a gradient, is sparse, or is one row of a list."""
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(X)
+    with_gradient = torch.tensor(X, requires_grad=True)
+    given = {
+        "plain": tensor,
+        "with gradient": with_gradient,
+        "list": list(tensor),
+        "list with gradient": list(with_gradient * 1),
+        "transposed": torch.tensor(X.T.copy()).T,
+        "sparse": tensor.to_sparse(),
+        "half": torch.tensor(X[:2]).half(),
+    }[form]
+    check(given, X[:2].astype(np.float16).astype(float) if form == "half" else X)
+
+
+@pytest.mark.full
+def test_bfloat16_of_torch_becomes_float32() -> None:
+    """bfloat16 is the upper half of a float32, so nothing is lost; float8 is widened too."""
+    torch = pytest.importorskip("torch")
+    exact = torch.tensor(BFLOAT16)
+    for given in (exact.bfloat16(), list(exact.bfloat16()), torch.nn.Parameter(exact.bfloat16())):
+        check(given, BFLOAT16)
+    check(torch.tensor([[0.5, -2.0]]).to(torch.float8_e4m3fn), np.array([[0.5, -2.0]]))
+
+
+@pytest.mark.full
+def test_bfloat16_of_jax_and_ml_dtypes_becomes_float32() -> None:
+    """The dtype that JAX brings to NumPy is no number for NumPy, and is converted."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    check(BFLOAT16.astype(ml_dtypes.bfloat16), BFLOAT16)
+    check(np.array([[0.5, -2.0]], dtype=ml_dtypes.float8_e4m3fn), np.array([[0.5, -2.0]]))
+    jax = pytest.importorskip("jax")
+    check(jax.numpy.asarray(X, dtype="float32"), X.astype(np.float32))
+    check(jax.numpy.asarray(BFLOAT16, dtype="bfloat16"), BFLOAT16)
+
+
+@pytest.mark.full
+def test_tensors_may_be_items_weights_labels_and_prompts() -> None:
+    """Every argument may be a tensor, and the fit is that of the same arrays."""
+    torch = pytest.importorskip("torch")
+    arrays = {
+        "chosen": [0, 1, 2, 0],
+        "rejected": [1, 2, 0, 2],
+        "prompts": [5, 5, 6, 7],
+        "weights": [1.0, 2.0, 0.5, 1.0],
+        "labels": [1.0, 0.5, 0.75, 1.0],
+        "target_margins": [0.0, 0.5, 0.0, -1.0],
+    }
+    expected = bt.PreferencePairs(**arrays)
+    for kind in (torch.float32, torch.bfloat16):
+        given = {n: torch.tensor(v, dtype=torch.int64 if isinstance(v[0], int) else kind) for n, v in arrays.items()}
+        pairs = bt.PreferencePairs(**given)
+        for name in arrays:
+            assert type(getattr(pairs, name)) is np.ndarray
+            np.testing.assert_array_equal(getattr(pairs, name), getattr(expected, name))
+        phi = bt.fit(bt.TableScorer(3), pairs, l2=0.1).phi
+        assert type(phi) is np.ndarray
+        np.testing.assert_array_equal(phi, bt.fit(bt.TableScorer(3), expected, l2=0.1).phi)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ([[1, 2], [3]], "chosen: expected rows of the same length, got 2 numbers in row 0 and 1 numbers in row 1"),
+        (
+            [[1], [2], [3, 4, 5]],
+            "chosen: expected rows of the same length, got 1 numbers in row 0 and 3 numbers in row 2",
+        ),
+        (
+            [np.ones(2), np.ones(3)],
+            "chosen: expected rows of the same length, got 2 numbers in row 0 and 3 numbers in row 1",
+        ),
+        ([1, [2, 3]], "chosen: expected rows of the same length, got one number in row 0 and 2 numbers in row 1"),
+        ([[1, None]], "chosen: expected finite numbers, got None in row 0, column 1"),
+        (np.array([[1.0], [None]], dtype=object), "chosen: expected finite numbers, got None in row 1, column 0"),
+        (
+            np.array([[1.0], [float("nan")]], dtype=object),
+            "chosen: expected finite numbers, got nan in row 1, column 0",
+        ),
+        ([[1.0, {}]], "chosen: expected an array of real numbers, got dtype object"),
+    ],
+)
+def test_ragged_and_missing_numbers_get_one_sentence(values, sentence) -> None:
+    """The sentence names the argument and the row."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        bt.PreferencePairs(values, values)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.full
+def test_missing_values_of_pandas_get_one_sentence() -> None:
+    """NA in features or weights is named with its row; a nullable column without NA is read."""
+    pandas = pytest.importorskip("pandas")
+    for bad in ([[1.0, pandas.NA]], np.array([[1, pandas.NA]], dtype=object)):
+        with pytest.raises(ValueError, match=r"^chosen: expected finite numbers, got <NA> in row 0, column 1$"):
+            bt.PreferencePairs(bad, bad)
+    with pytest.raises(ValueError, match=r"^weights: expected finite numbers, got (<NA>|nan) in row 1$"):
+        bt.PreferencePairs([0, 1], [1, 0], weights=pandas.array([1, pandas.NA], dtype="Int64"))
+    with pytest.raises(ValueError, match=r"^prompts: expected a name for each pair, got None or NaN$"):
+        bt.PreferencePairs([0, 1], [1, 0], prompts=pandas.Series(["a", pandas.NA]))
+    whole = pandas.Series(pandas.array([1, 0], dtype="Int64"))
+    assert bt.PreferencePairs(whole, whole).is_items
+    vectors = pandas.Series([[1.0, 2.0], [3.0, 4.0]])  # a column of embeddings
+    assert bt.PreferencePairs(vectors, vectors.to_numpy()).chosen.tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.full
+def test_sparse_matrix_is_named() -> None:
+    """A sparse matrix of SciPy is no array, and the sentence says what to do."""
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(
+        TypeError, match=r"^chosen: expected an array of real numbers, got a sparse matrix; its method toarray"
+    ):
+        bt.PreferencePairs(sparse.csr_matrix(X), X)
+
+
+def test_objects_that_are_numbers_are_numbers() -> None:
+    """An array of objects that are all real numbers becomes float64, or item numbers if all are whole."""
+    features = np.array([[1, 2.5], [np.float32(3), True]], dtype=object)
+    assert bt.PreferencePairs(features, features).chosen.tolist() == [[1, 2.5], [3, 1]]
+    items = np.array([1, np.int64(0)], dtype=object)
+    assert bt.PreferencePairs(items, items).is_items
