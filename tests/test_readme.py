@@ -28,21 +28,27 @@ def test_readme_example_prints_what_the_readme_says():
 
 
 def test_readme_formats_can_be_read(tmp_path):
-    """The rows that the README shows of each format make files that load_pairs reads, and it finds all their pairs."""
-    shown = re.search(r"```text\n(answers\.jsonl .*?)```", README, re.DOTALL).group(1)
-    rows: dict[str, list[str]] = {}
-    for line in shown.splitlines():
-        name, row = line[:16].strip() or name, re.split(r"  +", line[16:])[0]  # noqa: F821  # the file named above
-        rows.setdefault(name, []).append(row)
-    for name, lines in rows.items():
-        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
-    found = {name: bradley_terry.load_pairs(tmp_path / name) for name in rows}
-    assert {name: len(pairs) for name, pairs in found.items()} == {"answers.jsonl": 3, "answers.csv": 2, "games.csv": 3}
-    assert found["answers.jsonl"].weights.tolist() == [1, 2, 1]
-    assert found["answers.csv"].n_prompts == 1
-    assert found["games.csv"].feature_names == ("Boston", "Detroit", "New York")
-    assert bradley_terry.fit(bradley_terry.LinearScorer(1), found["answers.csv"]).converged
-    assert bradley_terry.fit(bradley_terry.TableScorer(3), found["games.csv"]).converged
+    """Each row of the table makes a file that load_pairs reads, and the examples in it can be fitted."""
+    table = README[README.index("| file | it looks like") :]
+    rows = re.findall(r"^\| (JSONL|CSV), \w+ \| (.*?) \| (.*?) \|$", table, re.MULTILINE)
+    found = {}
+    for number, (kind, shown, _) in enumerate(rows):
+        path = tmp_path / f"{number}.{kind.lower()}"
+        path.write_text("\n".join(re.findall(r"`(.*?)`", shown)), encoding="utf-8")
+        found[number] = bradley_terry.load_pairs(path)
+    assert [len(pairs) for pairs in found.values()] == [1, 1, 2, 3, 2]
+    assert [pairs.is_items for pairs in found.values()] == ["items" in read_as for _, _, read_as in rows]
+    assert found[4].labels.tolist() == [1, 0.5]
+    assert bradley_terry.fit(bradley_terry.LinearScorer(1), found[2]).converged
+    for number in (3, 4):
+        assert bradley_terry.fit(bradley_terry.TableScorer(found[number].n_items), found[number]).converged
+
+
+def test_readme_counts_the_layouts_of_the_documentation():
+    """The README gives the number of rows of the first table of docs/formats.md."""
+    layouts = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8").split("## Names")[0]
+    n_layouts = sum(line.startswith("|") for line in layouts.splitlines()) - 2
+    assert f"lists {n_layouts} layouts" in README
 
 
 def test_readme_is_short():

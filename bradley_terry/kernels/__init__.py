@@ -1,8 +1,9 @@
 """The loss and its gradients in compiled form, as fast as the machine allows.
 
-    compiled    every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
-    passes      whole arrays: checks, blocks for the threads, sums in the order of the data
-    backends    the methods of ``backend.NumpyBackend``, computed by these passes
+    compiled        every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
+    passes          whole arrays: checks, blocks for the threads, sums in the order of the data
+    backends        the methods of ``backend.NumpyBackend``, computed by these passes
+    announcement    one line when kernels are compiled for the first time
 
 Importing this package imports Numba; the rest of ``bradley_terry`` does so on first use. Every compiled function is
 also an attribute of this package, and its own attribute ``py_func`` is its plain Python form.
@@ -11,7 +12,7 @@ also an attribute of this package, and its own attribute ``py_func`` is its plai
 from __future__ import annotations
 
 from ..threads import get_threads, in_parts, set_threads
-from . import compiled
+from . import announcement, compiled
 from .passes import (
     curvatures,
     differences_of,
@@ -22,6 +23,8 @@ from .passes import (
     warmup,
     weighted_gram,
 )
+
+announcement.register(compiled.__name__)
 
 __all__ = [
     "curvatures",

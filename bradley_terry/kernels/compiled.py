@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -39,7 +38,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import event
 
 BLOCK = 4096  # pairs in a block: its margins and gradients, 64 kB in float64, fit into the fast caches of a core
 RUN = 256  # pairs whose losses are summed together, as eight sums of 32 terms, which keeps rounding small
@@ -128,32 +126,6 @@ def _warn_once() -> None:
         stacklevel=2,
     )
 
-
-class _FirstCompilation(event.Listener):
-    """Print one line the first time that a kernel is not found in the cache and must be compiled."""
-
-    def __init__(self) -> None:
-        self.was_told = False
-
-    def on_start(self, event: event.Event) -> None:
-        dispatcher = (event.data or {}).get("dispatcher")
-        if not self.was_told and getattr(getattr(dispatcher, "py_func", None), "__module__", "") == __name__:
-            self.was_told = True
-            folder = dispatcher.stats.cache_path  # type: ignore[union-attr]
-            kept = (
-                f"the compiled code is kept in {Path(folder).parent}" if folder else "the compiled code cannot be saved"
-            )
-            print(
-                f"bradley_terry: compiling its kernels, which takes up to 15 seconds the first time; {kept}",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def on_end(self, event: event.Event) -> None:
-        pass
-
-
-event.register("numba:compile", _FirstCompilation())  # type: ignore[no-untyped-call]
 
 # error_model="numpy": 0/0 is NaN, as IEEE 754 says, and not a Python exception. nogil: other threads may run while a
 # kernel runs. "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they
