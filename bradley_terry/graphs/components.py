@@ -8,9 +8,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["components", "count_connected"]
+__all__ = ["components", "connected", "count_connected", "count_strong", "is_strong"]
 
 Items = NDArray[np.int64]
+MANY = 1_000_000  # edges; with fewer, a search in plain Python is fast
+SWEEPS = 20  # over all edges, before a search follows single edges
 
 
 def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
@@ -22,7 +24,8 @@ def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
     Tarjan's algorithm (1972, SIAM Journal on Computing 1(2), 146-160) finds each group after all groups below it.
     The reverse of that order is one of many that run from strong to weak. Kahn's algorithm finds the one described.
     """
-    group = _group_of_each_item(n, winners, losers)
+    number, n_left, tails, heads = _contracted(n, winners, losers)
+    group = _group_of_each_item(n_left, tails, heads)[number]
     smallest = np.unique(group, return_index=True)[1]
     group = np.argsort(np.argsort(smallest))[group]  # numbered by the smallest item in each group
     items, stops = np.argsort(group, kind="stable").tolist(), np.cumsum(np.bincount(group)).tolist()
@@ -34,14 +37,83 @@ def components(n: int, winners: Items, losers: Items) -> list[list[int]]:
 
 def count_connected(n: int, winners: Items, losers: Items) -> int:
     """Count the groups of items that have met, directly or through other items. It does not matter who won."""
+    return len(np.unique(connected(n, winners, losers)))
+
+
+def connected(n: int, winners: Items, losers: Items) -> Items:
+    """Return, for each item, the smallest item that it has met, directly or through other items, (n_items,)."""
     group = np.arange(n)  # the number of a group is an item in it
     while True:
         a, b = group[winners], group[losers]
         if np.array_equal(a, b):
-            return len(np.unique(group))
+            return group
         np.minimum.at(group, np.maximum(a, b), np.minimum(a, b))  # a group joins the smallest one that it has met
         while not np.array_equal(group, group[group]):  # follow the numbers to the end of each chain
             group = group[group]
+
+
+def is_strong(n: int, winners: Items, losers: Items) -> bool:
+    """Return whether every connected group of items is also strongly connected.
+
+    That is so exactly if wins lead from one item of each group to all others, and losses do too.
+    """
+    if winners.size < MANY:
+        return count_strong(n, winners, losers) == count_connected(n, winners, losers)
+    start = connected(n, winners, losers) == np.arange(n)
+    return bool(reached(start, winners, losers).all() and reached(start, losers, winners).all())
+
+
+def count_strong(n: int, winners: Items, losers: Items) -> int:
+    """Count the strongly connected groups of items."""
+    group, n_groups, winners, losers = _contracted(n, winners, losers)
+    return int(_group_of_each_item(n_groups, winners, losers).max()) + 1
+
+
+def reached(start: NDArray[np.bool_], tails: Items, heads: Items) -> NDArray[np.bool_]:
+    """Return which items can be reached from those in ``start`` along edges from tails to heads, (n_items,).
+
+    Each sweep looks at all edges at once, which is fast if few sweeps are needed. After some sweeps, the search follows
+    only the edges that start at newly reached items.
+    """
+    found = start.copy()
+    for _ in range(SWEEPS):
+        new = np.zeros_like(found)
+        new[heads[found[tails]]] = True
+        new &= ~found
+        if not new.any():
+            return found
+        found |= new
+    order = np.argsort(tails, kind="stable")
+    heads, stops = heads[order], np.searchsorted(tails[order], np.arange(found.size + 1))
+    front = np.flatnonzero(new)
+    while front.size:
+        counts = stops[front + 1] - stops[front]
+        at = np.repeat(stops[front] - np.append(0, np.cumsum(counts)[:-1]), counts) + np.arange(counts.sum())
+        front = np.unique(heads[at])
+        front = front[~found[front]]
+        found[front] = True
+    return found
+
+
+def _contracted(n: int, winners: Items, losers: Items) -> tuple[Items, int, Items, Items]:
+    """Replace one large strongly connected group by a single item, and drop edges within it.
+
+    Return the new number of each item, (n_items,), how many there are, and the remaining winners and losers. The group
+    is that of the item with the most edges. In most data it holds nearly all items, so that little work is left. With
+    few edges, nothing is replaced.
+    """
+    if winners.size < MANY:
+        return np.arange(n), n, winners, losers
+    start = np.zeros(n, dtype=bool)
+    start[np.argmax(np.bincount(winners, minlength=n) + np.bincount(losers, minlength=n))] = True
+    inside = reached(start, winners, losers) & reached(start, losers, winners)
+    smallest = int(np.argmax(inside))
+    kept = ~inside
+    kept[smallest] = True
+    number = np.cumsum(kept) - 1
+    number[inside] = number[smallest]
+    between = ~(inside[winners] & inside[losers])
+    return number, int(kept.sum()), number[winners[between]], number[losers[between]]
 
 
 def _beaten(n: int, winners: Items, losers: Items) -> list[list[int]]:
