@@ -127,12 +127,15 @@ class Objective:
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
+        return self.gram(self.curvatures(self.margins(phi) if margins is None else margins))
 
-    def products(self, margins: Array) -> tuple[Array, Callable[[Array], Array]]:
-        """Return d²L/dΔ² of each pair, and v → d²L/dφ²·v as a function, which needs no matrix."""
-        c, its = self._backend.curvatures(margins), self._backend
-        return c, lambda v: its.pull(c * its.margins(v)) + self.l2 * v
+    def curvatures(self, margins: Array) -> Array:
+        """Return d²L/dΔ² = w·l''(Δ - m, t) / Σ w for each pair, (n_pairs,)."""
+        return self._backend.curvatures(margins)
+
+    def products(self, d2_margins: Array) -> Callable[[Array], Array]:
+        """Return v → Σ d2_margins[i]·(d_iᵀv)·d_i + l2·v as a function: the product of ``gram`` and v, without a matrix."""
+        return lambda v: self._backend.pull(d2_margins * self._backend.margins(v)) + self.l2 * v
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian or a bound on it."""

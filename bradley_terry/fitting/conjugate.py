@@ -22,10 +22,11 @@ from ..scorers import LinearScorer, Scorer, TableScorer
 from .convex import Convex
 from .hessians import Hessians
 
-__all__ = ["DENSE", "Products", "ProductsAtPoints", "curvature_of", "is_dense"]
+__all__ = ["DENSE", "Products", "ProductsAtPoints", "curvature_of", "is_dense", "largest_curvature"]
 
 DENSE = 3000  # parameters; for more, H is not formed: its 72 MB would grow with the square of their number
 MOST_PRODUCTS = 2000  # in one step
+POWERS = 50  # products in the search for the largest curvature
 EXACT, ROUGH = 1e-9, 0.1  # largest part of the gradient that a step may leave over
 
 
@@ -45,7 +46,8 @@ class Products:
     """H at one point, as a function v → H·v, with which ``solve`` solves H s = b."""
 
     def __init__(self, objective: Objective, margins: Array, accuracy: float = EXACT) -> None:
-        curvatures, self.times = objective.products(margins)
+        curvatures = objective.curvatures(margins)
+        self.times = objective.products(curvatures)
         diagonal = diagonal_of(objective.scorer, objective.pairs, curvatures) + objective.l2
         self.diagonal = np.where(diagonal > 0, diagonal, 1.0)
         self.accuracy = accuracy
@@ -103,6 +105,27 @@ def diagonal_of(scorer: Scorer, pairs: PreferencePairs, d2_margins: Array) -> Ar
         ((d, _),) = sides_of(scorer, pairs.chosen[rows], pairs.rejected[rows])
         result += np.einsum("i,ij,ij->j", d2_margins[rows], d, d)
     return result
+
+
+def largest_curvature(objective: Objective) -> float:
+    """Return λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2, a bound on the Hessian of -log sigma, for a scorer linear in φ.
+
+    Without a matrix, λ_max is found by power iteration. It may come out a little too small, but then 1/λ is still far
+    below 2/λ_max, where gradient descent begins to overshoot.
+    """
+    pairs, n = objective.pairs, objective.scorer.n_parameters
+    shares = 0.25 * (np.ones(len(pairs)) if pairs.weights is None else pairs.weights) / pairs.total_weight
+    if is_dense(n):
+        return float(np.linalg.eigvalsh(objective.gram(shares))[-1])
+    times = objective.products(shares)
+    v, size = np.random.default_rng(0).normal(size=n), 0.0
+    for _ in range(POWERS):
+        v = times(v)
+        size = np.sqrt(_dot(v, v))
+        if not size > 0:
+            break
+        v = v / size
+    return size
 
 
 def _dot(a: Array, b: Array) -> float:

@@ -29,9 +29,9 @@ def tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
     cell = np.minimum(pairs.chosen, pairs.rejected) * n + np.maximum(pairs.chosen, pairs.rejected)
-    met, row = _numbered_in_table(cell, n * n) if is_dense else _numbered_by_sorting(cell)
-    if not is_dense and 2 * met.size > len(pairs):
+    if not is_dense and 2 * np.count_nonzero(np.diff(np.sort(cell), prepend=-1)) > len(pairs):
         return pairs  # few of them met more than once
+    met, row = _numbered_in_table(cell, n * n) if is_dense else _numbered_by_sorting(cell)
     in_order = np.asarray(pairs.chosen <= pairs.rejected)  # the item with the smaller number was chosen
     w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
     t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels

@@ -65,8 +65,11 @@ def is_strong(n: int, winners: Items, losers: Items) -> bool:
 
 def count_strong(n: int, winners: Items, losers: Items) -> int:
     """Count the strongly connected groups of items."""
-    group, n_groups, winners, losers = _contracted(n, winners, losers)
-    return int(_group_of_each_item(n_groups, winners, losers).max()) + 1
+    _, n, winners, losers = _contracted(n, winners, losers)
+    n_unbeaten = 0
+    if winners.size >= MANY:
+        n_unbeaten, n, winners, losers = _without_unbeaten(n, winners, losers)
+    return n_unbeaten + (int(_group_of_each_item(n, winners, losers).max()) + 1 if n else 0)
 
 
 def reached(start: NDArray[np.bool_], tails: Items, heads: Items) -> NDArray[np.bool_]:
@@ -83,16 +86,44 @@ def reached(start: NDArray[np.bool_], tails: Items, heads: Items) -> NDArray[np.
         if not new.any():
             return found
         found |= new
-    order = np.argsort(tails, kind="stable")
-    heads, stops = heads[order], np.searchsorted(tails[order], np.arange(found.size + 1))
+    heads, stops = _in_order(found.size, tails, heads)
     front = np.flatnonzero(new)
     while front.size:
-        counts = stops[front + 1] - stops[front]
-        at = np.repeat(stops[front] - np.append(0, np.cumsum(counts)[:-1]), counts) + np.arange(counts.sum())
-        front = np.unique(heads[at])
+        front = np.unique(_heads_of(front, heads, stops))
         front = front[~found[front]]
         found[front] = True
     return found
+
+
+def _in_order(n: int, tails: Items, heads: Items) -> tuple[Items, Items]:
+    """Return heads in the order of their tails, and where those of each tail start and stop, (n + 1,)."""
+    order = np.argsort(tails, kind="stable")
+    return heads[order], np.append(0, np.cumsum(np.bincount(tails, minlength=n)))
+
+
+def _heads_of(front: Items, heads: Items, stops: Items) -> Items:
+    """Return the heads of all edges that start at items of ``front``, with heads and stops as in ``_in_order``."""
+    counts = stops[front + 1] - stops[front]
+    skipped = stops[front] - np.append(0, np.cumsum(counts)[:-1])
+    return heads[np.repeat(skipped, counts) + np.arange(counts.sum())]
+
+
+def _without_unbeaten(n: int, winners: Items, losers: Items) -> tuple[int, int, Items, Items]:
+    """Remove the items that never lost, then those that only lost to them, and so on. Each is a group of its own.
+
+    Return how many were removed, how many are left, and the wins among those that are left.
+    """
+    ordered, stops = _in_order(n, winners, losers)
+    n_above = np.bincount(losers, minlength=n)
+    left = np.ones(n, dtype=bool)
+    front = np.flatnonzero(n_above == 0)
+    while front.size:
+        left[front] = False
+        beaten, times = np.unique(_heads_of(front, ordered, stops), return_counts=True)
+        n_above[beaten] -= times
+        front = beaten[n_above[beaten] == 0]
+    number, inside = np.cumsum(left) - 1, left[winners]  # an item that is left has beaten only items that are left
+    return int(n - left.sum()), int(left.sum()), number[winners[inside]], number[losers[inside]]
 
 
 def _contracted(n: int, winners: Items, losers: Items) -> tuple[Items, int, Items, Items]:
