@@ -45,6 +45,7 @@ __all__ = [
     "wilson_intervals",
 ]
 
+MOST_RESAMPLED = 50_000  # prompts; the interval of more is computed without a bootstrap
 QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations of its mean
 
 
@@ -190,15 +191,19 @@ def evaluate(
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
     n_bootstrap, seed : int
-        Number of resamples of the prompts for the accuracy interval, and their seed.
+        Number of resamples of the prompts for the accuracy interval, and their seed. Beyond 50,000 prompts the normal
+        approximation takes their place; see ``bootstrap_interval``.
 
     Raises
     ------
     ValueError, TypeError
-        If scorer, φ and pairs do not fit together.
+        If scorer, φ and pairs do not fit together, or a reward or a margin is NaN.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected, margins = rewards_and_margins(scorer, phi, pairs)
+    for name, values in {"reward of its chosen answer": r_chosen, "reward of its rejected answer": r_rejected}.items():
+        _refuse_nan("phi", values, name)
+    _refuse_nan("phi", margins, "margin")
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -276,8 +281,15 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
     return a, b, c, d, e
 
 
+def _refuse_nan(argument: str, values: Array, what: str = "value") -> None:
+    """Raise ValueError if a value is NaN, since it can neither be counted as right nor as wrong."""
+    if (n := int(np.count_nonzero(np.isnan(values)))) > 0:
+        first = int(np.isnan(values).argmax())
+        raise ValueError(f"{argument}: expected numbers, got NaN for {n} of {len(values)} pairs: for pair {first}, the {what}")
+
+
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
-    """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1.
+    """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1. NaN stays NaN.
 
     Their weighted mean is the pairwise accuracy. A scorer that gives every answer the same reward gets ½, and a pair
     that was a tie gives ½ for every model.
@@ -289,14 +301,15 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     """
     delta = np.asarray(margins, dtype=np.float64)
     t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
-    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5))
+    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, np.where(delta == 0, 0.5, delta)))
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
-    """Return the weighted mean of ``pairwise_accuracies``. Without labels and weights, counting is enough."""
-    if labels is None and weights is None:
-        wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
-        return (wins + 0.5 * (margins.size - wins - losses)) / margins.size
+    """Return the weighted mean of ``pairwise_accuracies``. Without labels, weights and NaN, counting is enough."""
+    wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
+    ties = int(np.count_nonzero(margins == 0)) if wins + losses < margins.size else 0
+    if labels is None and weights is None and margins.ndim == 1 and 0 < margins.size == wins + losses + ties:
+        return (wins + 0.5 * ties) / margins.size
     return weighted_mean(pairwise_accuracies(margins, labels), weights)
 
 
@@ -323,6 +336,11 @@ def reliability(
     prompt_index : array_like of int, (n_pairs,), optional
         Number of each pair's prompt, 0 … n_prompts - 1. By default every pair has a prompt of its own.
 
+    Raises
+    ------
+    ValueError
+        If a z is NaN.
+
     Notes
     -----
     Pairs of one prompt are not independent, so the intervals count each prompt in a bin as one trial. The observed
@@ -333,6 +351,7 @@ def reliability(
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
+    _refuse_nan("z", z)
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -408,7 +427,9 @@ def bootstrap_interval(
     """Return a percentile bootstrap interval of the weighted mean of ``values``, from resamples of whole prompts.
 
     Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
-    would pretend to more data than there is and give intervals that are too narrow.
+    would pretend to more data than there is and give intervals that are too narrow. Beyond 50,000 prompts the
+    distribution of the mean over the resamples is as good as normal, so the interval is computed without resampling:
+    mean ± z·√(Σ e²)/Σ W, with W the weight of a prompt and e the sum of w·(value - mean) over its pairs.
 
     Parameters
     ----------
@@ -424,9 +445,15 @@ def bootstrap_interval(
     Returns
     -------
     (low, high), or None for a single prompt, which cannot be resampled
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN.
     """
     check_size("n_bootstrap", n_bootstrap)
     v = np.asarray(values, dtype=np.float64)
+    _refuse_nan("values", v)
     prompts = np.asarray(prompt_index)
     w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     n = int(prompts.max()) + 1
@@ -434,6 +461,8 @@ def bootstrap_interval(
         return None
     weight = np.bincount(prompts, weights=w, minlength=n)  # (n_prompts,)
     total = np.bincount(prompts, weights=w * v, minlength=n)
+    if n > MOST_RESAMPLED:
+        return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
     means = []
     for _ in range(n_bootstrap):
         times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
@@ -443,3 +472,13 @@ def bootstrap_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def _normal_interval(weight: Array, total: Array, level: float, within: tuple[float, float]) -> tuple[float, float]:
+    """Return the interval of Σ total / Σ weight over independent prompts, to first order in the deviations from it."""
+    from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
+
+    mean = float(total.sum() / weight.sum())
+    error = float(np.sqrt(np.sum((total - mean * weight) ** 2)) / weight.sum())
+    half = NormalDist().inv_cdf(0.5 + level / 2) * error
+    return max(mean - half, within[0]), min(mean + half, within[1])

@@ -136,6 +136,8 @@ def fit(
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
+    if units is not None and units.change_nothing:
+        units = None
     if units is not None:
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
@@ -167,7 +169,7 @@ def fit(
     information = None if hessian is None else hessian * pairs.total_weight
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
-    useless = "" if method == "newton" else no_use(objective, fitted, len(recorder.rows))
+    useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))
     message += useless
     if not outcome.is_success and outcome is not Outcome.STOPPED_BY_CALLBACK:
         message = f"not converged: {message}"

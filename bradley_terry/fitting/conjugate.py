@@ -27,7 +27,7 @@ __all__ = ["DENSE", "Products", "ProductsAtPoints", "curvature_of", "is_dense", 
 DENSE = 3000  # parameters; for more, H is not formed: its 72 MB would grow with the square of their number
 MOST_PRODUCTS = 2000  # in one step
 POWERS = 50  # products in the search for the largest curvature
-EXACT, ROUGH = 1e-9, 0.1  # largest part of the gradient that a step may leave over
+EXACT, ROUGH = 1e-6, 0.1  # largest part of the gradient that a step may leave over
 
 
 def is_dense(n_parameters: int) -> bool:
@@ -51,13 +51,19 @@ class Products:
         diagonal = diagonal_of(objective.scorer, objective.pairs, curvatures) + objective.l2
         self.diagonal = np.where(diagonal > 0, diagonal, 1.0)
         self.accuracy = accuracy
+        n_in_a_pair = 2 if objective.pairs.is_items else diagonal.size
+        self.rounding = (10 * np.finfo(np.float64).eps) ** 2 * n_in_a_pair * float(curvatures.sum())
 
     def solve(self, b: Array) -> Array:
-        """Return s with H s = b up to the accuracy. If H is singular, b must have no part along its null directions."""
+        """Return s with H s = b up to the accuracy, or up to the rounding of a gradient b, if that is larger.
+
+        If H is singular, b must have no part along its null directions, apart from that rounding. The rounding of
+        entry j of a gradient is about eps·Σ |l'·d_ij|, and divided by √(Σ l''·d_ij²) it does not depend on units.
+        """
         s, rest = np.zeros(b.size), b.copy()
         scaled = rest / self.diagonal
         direction, size = scaled, _dot(rest, scaled)
-        enough = self.accuracy**2 * size
+        enough = max(self.accuracy**2 * size, self.rounding)
         for _ in range(MOST_PRODUCTS):
             if not size > enough:
                 break

@@ -31,6 +31,11 @@ class Units(NamedTuple):
         spread = both.std(axis=0)
         return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
 
+    @property
+    def change_nothing(self) -> bool:
+        """Return whether the features have mean 0 and variance 1 already, up to rounding."""
+        return bool((np.abs(self.shift) < 1e-10).all() and (np.abs(self.scale - 1) < 1e-10).all())
+
     def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
         """Return the same pairs with features in these units."""
         chosen, rejected = ((features - self.shift) / self.scale for features in (pairs.chosen, pairs.rejected))

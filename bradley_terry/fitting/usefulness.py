@@ -6,17 +6,18 @@ import numpy as np
 
 from ..logistic import Array
 from ..losses import weighted_mean
+from ..model import Outcome
 from ..objective import Objective
 
 __all__ = ["no_use"]
 
-ENOUGH_RECORDS = 20  # a fit that was given fewer steps is not expected to be good
+FEW_RECORDS = {Outcome.STEP_LIMIT: 50, Outcome.STOPPED_EARLY: 20}  # a fit with so few is not expected to be good
 BEYOND_ROUNDING = 1.001
 
 
-def no_use(objective: Objective, phi: Array, n_records: int) -> str:
-    """Return words if φ is no better than equal rewards, log 2 for -log sigma, after more than a few records; else ""."""
-    if n_records <= ENOUGH_RECORDS:
+def no_use(objective: Objective, phi: Array, outcome: Outcome, n_records: int) -> str:
+    """Return "; " and words if φ is no better than equal rewards (log 2 for -log sigma) after many records, or ""."""
+    if n_records <= FEW_RECORDS.get(outcome, np.inf):
         return ""
     pairs, loss = objective.pairs, objective.loss
 
