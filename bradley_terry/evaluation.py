@@ -201,9 +201,8 @@ def evaluate(
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected, margins = rewards_and_margins(scorer, phi, pairs)
-    for name, values in {"reward of its chosen answer": r_chosen, "reward of its rejected answer": r_rejected}.items():
-        _refuse_nan("phi", values, name)
-    _refuse_nan("phi", margins, "margin")
+    for values in (r_chosen, r_rejected, margins):
+        _refuse_nan("phi", values, "rewards")
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -281,11 +280,11 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
     return a, b, c, d, e
 
 
-def _refuse_nan(argument: str, values: Array, what: str = "value") -> None:
-    """Raise ValueError if a value is NaN, since it can neither be counted as right nor as wrong."""
-    if (n := int(np.count_nonzero(np.isnan(values)))) > 0:
-        first = int(np.isnan(values).argmax())
-        raise ValueError(f"{argument}: expected numbers, got NaN for {n} of {len(values)} pairs: for pair {first}, the {what}")
+def _refuse_nan(argument: str, values: Array, what: str = "values") -> None:
+    """Raise ValueError if a value is NaN, since its pair can neither be counted as right nor as wrong."""
+    if (is_nan := np.isnan(values)).any():
+        got = f"NaN for {np.count_nonzero(is_nan)} of {len(values)} pairs, the first of them pair {np.argmax(is_nan)}"
+        raise ValueError(f"{argument}: expected {what} that are numbers, got {got}")
 
 
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:

@@ -45,25 +45,26 @@ def curvature_of(objective: Convex, n_parameters: int, old: Array | None) -> Hes
 class Products:
     """H at one point, as a function v → H·v, with which ``solve`` solves H s = b."""
 
-    def __init__(self, objective: Objective, margins: Array, accuracy: float = EXACT) -> None:
+    def __init__(self, objective: Objective, margins: Array, accuracy: float = EXACT, rounding: float | None = None) -> None:
         curvatures = objective.curvatures(margins)
         self.times = objective.products(curvatures)
         diagonal = diagonal_of(objective.scorer, objective.pairs, curvatures) + objective.l2
         self.diagonal = np.where(diagonal > 0, diagonal, 1.0)
         self.accuracy = accuracy
         n_in_a_pair = 2 if objective.pairs.is_items else diagonal.size
-        self.rounding = (10 * np.finfo(np.float64).eps) ** 2 * n_in_a_pair * float(curvatures.sum())
+        of_gradient = 10 * np.finfo(np.float64).eps * np.sqrt(n_in_a_pair * float(curvatures.sum()))
+        self.rounding = of_gradient if rounding is None else rounding
 
     def solve(self, b: Array) -> Array:
-        """Return s with H s = b up to the accuracy, or up to the rounding of a gradient b, if that is larger.
+        """Return s with H s = b up to the accuracy, or up to ``rounding``, if that is larger.
 
-        If H is singular, b must have no part along its null directions, apart from that rounding. The rounding of
-        entry j of a gradient is about eps·Σ |l'·d_ij|, and divided by √(Σ l''·d_ij²) it does not depend on units.
+        By default that is the rounding of a gradient b: about eps·Σ |l'·d_ij| for entry j, and divided by
+        √(Σ l''·d_ij²) it does not depend on units. If H is singular, b must have no other part along null directions.
         """
         s, rest = np.zeros(b.size), b.copy()
         scaled = rest / self.diagonal
         direction, size = scaled, _dot(rest, scaled)
-        enough = max(self.accuracy**2 * size, self.rounding)
+        enough = max(self.accuracy**2 * size, self.rounding**2)
         for _ in range(MOST_PRODUCTS):
             if not size > enough:
                 break
