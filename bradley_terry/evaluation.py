@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays.frozen import blocks_of, locked
 from .backend import shifted, sides_of
 from .inference import connected_groups, covariance, strong_components
+from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
 from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
 from .pairs import PreferencePairs, check_fit
@@ -44,9 +45,6 @@ __all__ = [
     "strong_components",
     "wilson_intervals",
 ]
-
-MOST_RESAMPLED = 50_000  # prompts; the interval of more is computed without a bootstrap
-QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations of its mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +200,7 @@ def evaluate(
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected, margins = rewards_and_margins(scorer, phi, pairs)
     for values in (r_chosen, r_rejected, margins):
-        _refuse_nan("phi", values, "rewards")
+        refuse_nan("phi", values, "rewards")
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -280,13 +278,6 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
     return a, b, c, d, e
 
 
-def _refuse_nan(argument: str, values: Array, what: str = "values") -> None:
-    """Raise ValueError if a value is NaN, since its pair can neither be counted as right nor as wrong."""
-    if (is_nan := np.isnan(values)).any():
-        got = f"NaN for {np.count_nonzero(is_nan)} of {len(values)} pairs, the first of them pair {np.argmax(is_nan)}"
-        raise ValueError(f"{argument}: expected {what} that are numbers, got {got}")
-
-
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
     """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1. NaN stays NaN.
 
@@ -350,7 +341,7 @@ def reliability(
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
-    _refuse_nan("z", z)
+    refuse_nan("z", z)
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -365,119 +356,6 @@ def reliability(
         return mean
 
     shares = mean_in_bin(observed)
-    intervals = wilson_intervals(shares, _effective_numbers(bins, prompts, w, n_bins))
+    intervals = wilson_intervals(shares, effective_numbers(bins, prompts, w, n_bins))
     n_pairs = np.bincount(bins, minlength=n_bins)
     return Reliability(edges, mean_in_bin(predicted), shares, weight / weight.sum(), n_pairs, intervals)
-
-
-def _effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: Array, n_bins: int) -> Array:
-    """Return (Σ W)² / Σ W² over the prompts of each bin, (n_bins,), NaN in an empty bin."""
-    cell = bins * (int(prompts.max()) + 1) + prompts  # one number for each combination of bin and prompt
-    order = np.argsort(cell, kind="stable")
-    first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination starts
-    in_bin, of_prompt = bins[order][first], np.add.reduceat(w[order], first)
-    total = np.bincount(in_bin, weights=of_prompt, minlength=n_bins)
-    shares = of_prompt / np.where(total > 0, total, np.nan)[in_bin]  # W / Σ W cannot overflow when squared
-    squares = np.bincount(in_bin, weights=shares * shares, minlength=n_bins)
-    return 1.0 / np.where(squares > 0, squares, np.nan)
-
-
-def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
-    """Return the 95 % interval of each share p̂ that was observed in n trials, (n, 2), in [0, 1]; NaN stays NaN.
-
-    The interval contains every p that a normal test does not reject, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
-    with c = 1.96²/n, this is the quadratic (1 + c)·p² - (2p̂ + c)·p + p̂² <= 0, and the interval lies between its roots.
-    Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n), it stays in [0, 1], and its width is positive even at p̂ = 0 and p̂ = 1.
-
-    Parameters
-    ----------
-    shares : array_like, (n,), in [0, 1]
-    n_trials : array_like, (n,) or one number, above 0
-        They need not be whole numbers.
-
-    References
-    ----------
-    Wilson, E. B. 1927, Journal of the American Statistical Association 22(158), 209-212.
-
-    Examples
-    --------
-    >>> print(wilson_intervals([0.8, 1.0], 10).round(4))
-    [[0.4902 0.9433]
-     [0.7225 1.    ]]
-    """
-    p, c = np.asarray(shares, dtype=np.float64), QUANTILE_95**2 / np.asarray(n_trials, dtype=np.float64)
-    middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)
-    # The product of the roots is p̂²/(1 + c), so the larger root gives the smaller, exactly 0 at p̂ = 0. In the same way,
-    # the symmetry p → 1 - p gives the larger root, exactly 1 at p̂ = 1.
-    low = p * p / (middle + half)
-    high = 1 - (1 - p) ** 2 / (1 + c - middle + half)
-    return np.stack([low, high], axis=-1)
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    prompt_index: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    weights: ArrayLike | None = None,
-    n_bootstrap: int = 2000,
-    level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Return a percentile bootstrap interval of the weighted mean of ``values``, from resamples of whole prompts.
-
-    Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
-    would pretend to more data than there is and give intervals that are too narrow. Beyond 50,000 prompts the
-    distribution of the mean over the resamples is as good as normal, so the interval is computed without resampling:
-    mean ± z·√(Σ e²)/Σ W, with W the weight of a prompt and e the sum of w·(value - mean) over its pairs.
-
-    Parameters
-    ----------
-    values : array_like, (n_pairs,)
-    prompt_index : array_like of int, (n_pairs,)
-        Number of each pair's prompt, 0 … n_prompts - 1.
-    rng : numpy.random.Generator
-    weights : array_like, (n_pairs,), optional
-    n_bootstrap : int
-        Number of resamples.
-    level : float in (0, 1)
-
-    Returns
-    -------
-    (low, high), or None for a single prompt, which cannot be resampled
-
-    Raises
-    ------
-    ValueError
-        If a value is NaN.
-    """
-    check_size("n_bootstrap", n_bootstrap)
-    v = np.asarray(values, dtype=np.float64)
-    _refuse_nan("values", v)
-    prompts = np.asarray(prompt_index)
-    w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    n = int(prompts.max()) + 1
-    if n < 2:
-        return None
-    weight = np.bincount(prompts, weights=w, minlength=n)  # (n_prompts,)
-    total = np.bincount(prompts, weights=w * v, minlength=n)
-    if n > MOST_RESAMPLED:
-        return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
-    means = []
-    for _ in range(n_bootstrap):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
-        drawn = np.sum(times * weight)
-        if drawn > 0:
-            means.append(np.sum(times * total) / drawn)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _normal_interval(weight: Array, total: Array, level: float, within: tuple[float, float]) -> tuple[float, float]:
-    """Return the interval of Σ total / Σ weight over independent prompts, to first order in the deviations from it."""
-    from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
-
-    mean = float(total.sum() / weight.sum())
-    error = float(np.sqrt(np.sum((total - mean * weight) ** 2)) / weight.sum())
-    half = NormalDist().inv_cdf(0.5 + level / 2) * error
-    return max(mean - half, within[0]), min(mean + half, within[1])

@@ -170,7 +170,7 @@ class RewardModel:
         """
         if pairs is None:
             variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19
-        rows = None if items is None else [self._item(item, "items") for item in items]
+        rows = None if items is None else self._items(items)
         if pairs is not None:
             self._check_minimum()
             variances = contrast_variances(self.scorer, self.phi, pairs, self.l2, rows, self._item(reference))
@@ -182,7 +182,7 @@ class RewardModel:
     def _check_minimum(self) -> None:
         if not self.outcome.is_success:
             said = self.message.removeprefix("not converged: ")
-            raise ValueError(f"standard errors: expected a fit that converged, but it {self.outcome.value}: {said}")
+            raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""
@@ -209,6 +209,9 @@ class RewardModel:
         from .fitting.summaries import summary  # noqa: PLC0415  # imported only when a summary is read
 
         return Text(summary(self))
+
+    def _items(self, items: Sequence[int | str]) -> list[int]:
+        return [item for wanted in items if (item := self._item(wanted, "items")) is not None]
 
     def _item(self, wanted: int | str | None, argument: str = "reference") -> int | None:
         if isinstance(wanted, str):

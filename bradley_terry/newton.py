@@ -5,7 +5,7 @@ linear system, and close to the minimum each step with the exact H doubles the n
 
 Far from the minimum the parabola is a poor guide, so ``controlled_step`` shortens the step if necessary. A Hessian is
 used again for as long as its steps work well (see ``fitting.hessians``). This saves time and leads to the same minimum.
-For thousands of parameters H is not formed at all, and each step is found by conjugate gradients (``fitting.conjugate``).
+For thousands of parameters no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
 """
 
 from __future__ import annotations
@@ -53,55 +53,54 @@ def minimise(
     a minimum the next step hardly moves any margin. (Δ is linear in φ, so a step changes Δ by the margins of the step.)
     That next step is known by then. If it would correct more than the last digits, it is added to the step before it.
     """
-    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
-    curvature, n_drifting = curvature_of(objective, point.phi.size, hessian), 0  # steps with a small gradient
-    n_taken, is_recorded, outcome = first_step - 1, True, None
+    curvature = curvature_of(objective, point.phi.size, hessian)
+    n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
     while True:
-        largest = _largest(point.gradient)
-        small = largest <= tolerance
-        if not (small or is_recorded) and record(n_taken, point):
-            return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
-        h = curvature.at(point, exact=small)
+        largest, end = _largest(point.gradient), None
+        h = curvature.at(point, exact=largest <= tolerance)
         direction = -(solve(h, point.gradient) if isinstance(h, np.ndarray) else h.solve(point.gradient))
-        if small:
-            moved, n_drifting = _largest(objective.margins(direction)), n_drifting + 1
-            if moved <= at_rest or (n_drifting > 21 and (moved <= 0.1 or objective.l2 > 0)):
-                outcome, before = Outcome.CONVERGED, point
-                if moved > LAST_DIGITS * max(1.0, _largest(point.margins)):
-                    point = _better(point, objective.at(point.phi + direction))
-                if point is not before:
-                    n_taken, is_recorded, largest = n_taken + is_recorded, False, _largest(point.gradient)
-                    h = curvature.at(point, exact=True)
-            elif n_drifting > 21:
-                outcome = Outcome.NO_MINIMUM
-            if not is_recorded and record(n_taken, point):
-                return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
-        matrix = h if isinstance(h, np.ndarray) else None
-        if outcome is Outcome.CONVERGED:
-            return NewtonResult(point, outcome, f"largest gradient entry {largest:.1e} <= {tolerance:g}", matrix)
-        if outcome is Outcome.NO_MINIMUM:
-            return NewtonResult(point, outcome, "there is no finite minimum", matrix)
+        if largest <= tolerance:
+            n_small += 1
+            end = _end(objective, point, direction, n_small, tolerance)
+            if end is Outcome.CONVERGED and (better := _corrected(objective, point, direction)) is not point:
+                point, largest, h = better, _largest(better.gradient), curvature.at(better, exact=True)
+                n_taken, is_recorded = n_taken + is_recorded, False
+        if not is_recorded and record(n_taken, point):
+            return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
+        is_recorded, matrix = True, h if isinstance(h, np.ndarray) else None
+        reason = f"largest gradient entry {largest:.1e}"
+        if end is not None:
+            reason = f"{reason} <= {tolerance:g}" if end is Outcome.CONVERGED else "there is no finite minimum"
+            return NewtonResult(point, end, reason, matrix)
         if n_taken >= max_steps:
-            reason = f"largest gradient entry {largest:.1e} after {max_steps} Newton steps"
-            return NewtonResult(point, Outcome.STEP_LIMIT, reason, None)
-        is_recorded = True
+            return NewtonResult(point, Outcome.STEP_LIMIT, f"{reason} after {max_steps} Newton steps", None)
         new, slope = controlled_step(objective, point, direction)
         if new is None and curvature.is_exact:
-            reason = f"no step lowers the loss, largest gradient entry {largest:.1e}"
-            return NewtonResult(point, Outcome.NO_DESCENT, reason, matrix)
+            return NewtonResult(point, Outcome.NO_DESCENT, f"no step lowers the loss, {reason}", matrix)
         if new is None:  # an older Hessian pointed the wrong way; try again with the exact one
             curvature.matrix = None
             continue
         new_largest = _largest(new.gradient)
         if curvature.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
-            reason = f"no step lowers the loss beyond rounding, largest gradient entry {largest:.1e}"
-            return NewtonResult(point, Outcome.CONVERGED, reason, matrix)
+            return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
         curvature.after_step(largest, new_largest)
         point, n_taken, is_recorded = new, n_taken + 1, False
 
 
-def _better(point: Point, new: Point) -> Point:
-    """Return the point with the smaller gradient. Near the minimum, losses differ by less than their rounding."""
+def _end(objective: Convex, point: Point, direction: Array, n_small: int, tolerance: float) -> Outcome | None:
+    """Return the outcome at a point with a small gradient, or None if the search should go on."""
+    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
+    moved = _largest(objective.margins(direction))
+    if moved <= at_rest or (n_small > 21 and (moved <= 0.1 or objective.l2 > 0)):
+        return Outcome.CONVERGED
+    return Outcome.NO_MINIMUM if n_small > 21 else None
+
+
+def _corrected(objective: Convex, point: Point, direction: Array) -> Point:
+    """Return the point after a last step, if the step changes more than the last digits and shrinks the gradient."""
+    if _largest(objective.margins(direction)) <= LAST_DIGITS * max(1.0, _largest(point.margins)):
+        return point
+    new = objective.at(point.phi + direction)
     return new if _largest(new.gradient) < _largest(point.gradient) else point
 
 
@@ -138,13 +137,15 @@ def solve(hessian: Array, gradient: Array) -> Array:
     if not np.isfinite(diagonal).all():
         return np.full(gradient.shape, np.nan)
     unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled, damping = hessian * np.outer(unit, unit), 1e-14
+    scaled, damping = np.asarray(hessian * np.outer(unit, unit)), 1e-14
     while True:
         try:
             lower = np.linalg.cholesky(scaled + damping * np.eye(len(scaled)))
-            return unit * substituted(lower, unit * gradient)
         except np.linalg.LinAlgError:
             damping *= 10
+        else:
+            solution: Array = unit * substituted(lower, unit * gradient)
+            return solution
 
 
 def _largest(values: Array) -> float:

@@ -40,7 +40,7 @@ class Point(NamedTuple):
 
 
 class Objective:
-    """L(φ) for one scorer and one set of pairs: call it with φ to get (loss, gradient).
+    """L(φ) for one scorer and one set of pairs: call it with φ to get (loss, gradient), as SciPy's ``minimize`` does.
 
     Parameters
     ----------
@@ -57,11 +57,6 @@ class Objective:
     ------
     ValueError, TypeError
         If scorer and pairs do not fit together, or an argument is out of range.
-
-    Notes
-    -----
-    SciPy accepts an objective: ``minimize(objective, phi, jac=True)``. Because L is a weighted mean, Σ w times L can be
-    computed for each shard of the data, and the sum over the shards is Σ w times L of all the data.
 
     Examples
     --------
@@ -127,15 +122,12 @@ class Objective:
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        return self.gram(self.curvatures(self.margins(phi) if margins is None else margins))
+        return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
 
-    def curvatures(self, margins: Array) -> Array:
-        """Return d²L/dΔ² = w·l''(Δ - m, t) / Σ w for each pair, (n_pairs,)."""
-        return self._backend.curvatures(margins)
-
-    def products(self, d2_margins: Array) -> Callable[[Array], Array]:
-        """Return v → Σ d2_margins[i]·(d_iᵀv)·d_i + l2·v as a function: the product of ``gram`` and v, without a matrix."""
-        return lambda v: self._backend.pull(d2_margins * self._backend.margins(v)) + self.l2 * v
+    def products(self, margins: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Return d²L/dΔ² for each pair, (n_pairs,), and v → d²L/dφ²·v as a function, without a matrix."""
+        c, its = self._backend.curvatures(margins), self._backend
+        return c, lambda v: its.pull(c * its.margins(v)) + self.l2 * v
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian or a bound on it."""

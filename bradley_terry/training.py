@@ -135,9 +135,7 @@ def fit(
     rng = arguments.generator(seed)
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
-    units = Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
-    if units is not None and units.change_nothing:
-        units = None
+    units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
@@ -288,9 +286,9 @@ def _descend(
     tolerance: float,
     patience: int,
 ) -> tuple[Array, Outcome, str]:
-    """Advance φ until a criterion is met. Return the φ with the smallest loss: of the validation pairs, if there are any.
+    """Advance φ until a criterion is met. Return the φ with the smallest loss, on validation pairs if there are any.
 
-    Without validation pairs, the last φ is returned if the fit converged, or if its loss is smallest up to rounding.
+    Without them, the last φ is returned if the fit converged, or if its loss is the smallest up to rounding.
     """
     kind = "training" if recorder.validation is None else "validation"
     best, best_loss, best_record = phi, np.inf, 0

@@ -45,9 +45,10 @@ def curvature_of(objective: Convex, n_parameters: int, old: Array | None) -> Hes
 class Products:
     """H at one point, as a function v → H·v, with which ``solve`` solves H s = b."""
 
-    def __init__(self, objective: Objective, margins: Array, accuracy: float = EXACT, rounding: float | None = None) -> None:
-        curvatures = objective.curvatures(margins)
-        self.times = objective.products(curvatures)
+    def __init__(
+        self, objective: Objective, margins: Array, accuracy: float = EXACT, rounding: float | None = None
+    ) -> None:
+        curvatures, self.times = objective.products(margins)
         diagonal = diagonal_of(objective.scorer, objective.pairs, curvatures) + objective.l2
         self.diagonal = np.where(diagonal > 0, diagonal, 1.0)
         self.accuracy = accuracy
@@ -89,7 +90,7 @@ class ProductsAtPoints:
         self.objective, self.first = objective, 0.0
 
     def at(self, point: Point, *, exact: bool) -> Products:
-        """Return the products at this point. Unless the step must be ``exact``, it gets better as the gradient shrinks."""
+        """Return the products at this point. Unless ``exact``, a step is rough while the gradient is large."""
         largest = float(np.abs(point.gradient).max())
         self.first = self.first or largest
         accuracy = EXACT if exact or not self.first else min(ROUGH, np.sqrt(largest / self.first))
@@ -121,10 +122,11 @@ def largest_curvature(objective: Objective) -> float:
     below 2/λ_max, where gradient descent begins to overshoot.
     """
     pairs, n = objective.pairs, objective.scorer.n_parameters
-    shares = 0.25 * (np.ones(len(pairs)) if pairs.weights is None else pairs.weights) / pairs.total_weight
     if is_dense(n):
-        return float(np.linalg.eigvalsh(objective.gram(shares))[-1])
-    times = objective.products(shares)
+        shares = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+        return float(np.linalg.eigvalsh(objective.gram(0.25 * shares / pairs.total_weight))[-1])
+    at_zero = np.zeros(len(pairs)) if pairs.target_margins is None else pairs.target_margins  # there l'' is largest
+    times = objective.products(at_zero)[1]
     v, size = np.random.default_rng(0).normal(size=n), 0.0
     for _ in range(POWERS):
         v = times(v)

@@ -19,7 +19,12 @@ ACCURACY = 1e-8  # of the solution; the error of cᵀH⁻¹c is its square
 
 
 def contrast_variances(
-    scorer: Scorer, phi: Array, pairs: PreferencePairs, l2: float, items: Sequence[int | None] | None, reference: int | None
+    scorer: Scorer,
+    phi: Array,
+    pairs: PreferencePairs,
+    l2: float,
+    items: Sequence[int] | None,
+    reference: int | None,
 ) -> Array:
     """Return the variance of each of these parameters, or of all, as in ``inference.covariance``, (n_items,).
 
@@ -41,7 +46,7 @@ def contrast_variances(
             c[reference] -= 1.0
         x = h.solve(c)
         rest = c - h.times(x)
-        if np.abs(rest).max() > 1e-4 * max(np.abs(c).max(), 1e-300):
+        if np.sum(rest * rest / h.diagonal) > 1e-8 * np.sum(c * c / h.diagonal):
             raise ValueError(
                 f"standard errors: parameter {item} is not determined by these pairs; drop a feature or use l2 > 0"
             )

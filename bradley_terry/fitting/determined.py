@@ -31,8 +31,8 @@ def undetermined(scorer: Scorer, hessian: Array, names: Sequence[str] | None) ->
     if names is None or len(names) != share.size:
         names = [f"{'feature' if is_feature else 'parameter'} {i}" for i in range(share.size)]
     noun = "weight" if is_feature else "value"
-    free = _listed([names[i] for i in np.flatnonzero(share > 1 - 1e-6)], noun)
-    mixed = _listed([names[i] for i in np.flatnonzero((share > 1e-12) & (share <= 1 - 1e-6))], noun)
+    free = _listed([names[i] for i in np.flatnonzero(share > 1 - 1e-6).tolist()], noun)
+    mixed = _listed([names[i] for i in np.flatnonzero((share > 1e-12) & (share <= 1 - 1e-6)).tolist()], noun)
     said = [f"do not determine {free}"] * bool(free) + [f"determine {mixed} only in combination"] * bool(mixed)
     return f"; these pairs {' and '.join(said)}; drop a feature or use l2 > 0"
 

@@ -32,7 +32,10 @@ def is_separated(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
 
 def no_minimum(objective: Objective) -> str:
     """Return the sentence that says why there is no finite minimum."""
-    pairs, reason = objective.pairs, "because some direction of phi contradicts no choice and the rewards grow without end"
+    pairs, reason = (
+        objective.pairs,
+        "because some direction of phi contradicts no choice and the rewards grow without end",
+    )
     if pairs.is_items and (n := count_strong(objective.scorer.n_parameters, *wins(pairs))) > 1:
         reason = f"because the items fall into {n} groups of which some never lost to the others"
     return f"there is no finite minimum, {reason}; use l2 > 0"
