@@ -136,16 +136,15 @@ def solve(hessian: Array, gradient: Array) -> Array:
     diagonal = np.diag(hessian)
     if not np.isfinite(diagonal).all():
         return np.full(gradient.shape, np.nan)
-    unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled, damping = np.asarray(hessian * np.outer(unit, unit)), 1e-14
+    unit: Array = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scaled, damping = hessian * np.outer(unit, unit), 1e-14
     while True:
         try:
             lower = np.linalg.cholesky(scaled + damping * np.eye(len(scaled)))
         except np.linalg.LinAlgError:
             damping *= 10
         else:
-            solution: Array = unit * substituted(lower, unit * gradient)
-            return solution
+            return np.multiply(unit, substituted(lower, np.multiply(unit, gradient)))
 
 
 def _largest(values: Array) -> float:

@@ -57,10 +57,10 @@ def bootstrap_interval(
     n = int(prompts.max()) + 1
     if n < 2:
         return None
-    weight = np.bincount(prompts, weights=w, minlength=n)  # (n_prompts,)
-    total = np.bincount(prompts, weights=w * v, minlength=n)
+    weight: Array = np.bincount(prompts, weights=w, minlength=n).astype(np.float64, copy=False)  # (n_prompts,)
+    total: Array = np.bincount(prompts, weights=w * v, minlength=n).astype(np.float64, copy=False)
     if n > MOST_RESAMPLED:
-        return _normal_interval(weight * 1.0, total * 1.0, level, (float(v.min()), float(v.max())))
+        return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
     means = []
     for _ in range(n_bootstrap):
         times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
