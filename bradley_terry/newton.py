@@ -53,18 +53,22 @@ def minimise(
     a minimum the next step hardly moves any margin. (Δ is linear in φ, so a step changes Δ by the margins of the step.)
     That next step is known by then. If it would correct more than the last digits, it is added to the step before it.
     """
+    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
     curvature = curvature_of(objective, point.phi.size, hessian)
+    new: Point | None
     n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
     while True:
         largest, end = _largest(point.gradient), None
         h = curvature.at(point, exact=largest <= tolerance)
         direction = -(solve(h, point.gradient) if isinstance(h, np.ndarray) else h.solve(point.gradient))
         if largest <= tolerance:
-            n_small += 1
-            end = _end(objective, point, direction, n_small, tolerance)
-            if end is Outcome.CONVERGED and (better := _corrected(objective, point, direction)) is not point:
-                point, largest, h = better, _largest(better.gradient), curvature.at(better, exact=True)
-                n_taken, is_recorded = n_taken + is_recorded, False
+            n_small, moved = n_small + 1, _largest(objective.margins(direction))
+            end = _end(moved, at_rest, n_small, objective.l2)
+            if end is Outcome.CONVERGED and moved > LAST_DIGITS * max(1.0, _largest(point.margins)):
+                new = objective.at(point.phi + direction)
+                if _largest(new.gradient) < largest:
+                    point, n_taken, is_recorded = new, n_taken + is_recorded, False
+                    largest, h = _largest(point.gradient), curvature.at(point, exact=True)
         if not is_recorded and record(n_taken, point):
             return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
         is_recorded, matrix = True, h if isinstance(h, np.ndarray) else None
@@ -87,21 +91,14 @@ def minimise(
         point, n_taken, is_recorded = new, n_taken + 1, False
 
 
-def _end(objective: Convex, point: Point, direction: Array, n_small: int, tolerance: float) -> Outcome | None:
-    """Return the outcome at a point with a small gradient, or None if the search should go on."""
-    at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
-    moved = _largest(objective.margins(direction))
-    if moved <= at_rest or (n_small > 21 and (moved <= 0.1 or objective.l2 > 0)):
+def _end(moved: float, at_rest: float, n_small: int, l2: float) -> Outcome | None:
+    """Return the outcome at a point with a small gradient, or None if the search should go on.
+
+    The next step moves a margin by ``moved``. After many points with a small gradient, 0.1 is small enough.
+    """
+    if moved <= at_rest or (n_small > 21 and (moved <= 0.1 or l2 > 0)):
         return Outcome.CONVERGED
     return Outcome.NO_MINIMUM if n_small > 21 else None
-
-
-def _corrected(objective: Convex, point: Point, direction: Array) -> Point:
-    """Return the point after a last step, if the step changes more than the last digits and shrinks the gradient."""
-    if _largest(objective.margins(direction)) <= LAST_DIGITS * max(1.0, _largest(point.margins)):
-        return point
-    new = objective.at(point.phi + direction)
-    return new if _largest(new.gradient) < _largest(point.gradient) else point
 
 
 def controlled_step(objective: Convex, point: Point, direction: Array) -> tuple[Point | None, float]:
@@ -140,11 +137,11 @@ def solve(hessian: Array, gradient: Array) -> Array:
     scaled, damping = hessian * np.outer(unit, unit), 1e-14
     while True:
         try:
-            lower = np.linalg.cholesky(scaled + damping * np.eye(len(scaled)))
+            lower: Array = np.linalg.cholesky(scaled + damping * np.eye(len(scaled))).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             damping *= 10
         else:
-            return np.multiply(unit, substituted(lower, np.multiply(unit, gradient)))
+            return np.asarray(unit * substituted(lower, unit * gradient))
 
 
 def _largest(values: Array) -> float:

@@ -355,9 +355,7 @@ def _no_errors(n: int, converged: bool, undetermined: str) -> str:
     if not converged:
         return " There are no standard errors, since the fit did not converge."
     if not is_dense(n):
-        return (
-            " There are no standard errors here, but model.standard_errors(items=…, pairs=…) in Python computes some."
-        )
+        return " There are no standard errors here, but model.standard_errors(items=…, pairs=…) computes some."
     return f" There are no standard errors, since {undetermined}."
 
 
