@@ -133,8 +133,6 @@ class RewardModel:
             If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
             undetermined, or there are too many parameters for a matrix (see ``standard_errors``).
         """
-        if not self.scorer.linear_in_phi:
-            raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
         self._check_minimum()
         if self.information is None and is_dense(self.phi.size):
             raise ValueError("standard errors: expected a model with its information matrix, got None")
@@ -168,18 +166,19 @@ class RewardModel:
         --------
         >>> model.standard_errors("b", items=["a"], pairs=pairs)  # of r_a - r_b  # doctest: +SKIP
         """
+        rows = None if items is None else self._items(items)
         if pairs is None:
             variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19
-        rows = None if items is None else self._items(items)
-        if pairs is not None:
+            variances = variances if rows is None else variances[rows]
+        else:
             self._check_minimum()
             variances = contrast_variances(self.scorer, self.phi, pairs, self.l2, rows, self._item(reference))
-        elif rows is not None:
-            variances = variances[rows]
         errors: Array = np.sqrt(variances)
         return errors
 
     def _check_minimum(self) -> None:
+        if not self.scorer.linear_in_phi:
+            raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
         if not self.outcome.is_success:
             said = self.message.removeprefix("not converged: ")
             raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
