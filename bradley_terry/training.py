@@ -108,7 +108,9 @@ def fit(
     Notes
     -----
     For a linear scorer, pairs mapped from a large file are read in pieces, and only a few numbers per pair are held in
-    memory. But ``standardise`` and a share given as ``validation`` copy the rows into memory.
+    memory. But ``standardise`` (the default for the MLP) and a share given as ``validation`` copy the rows into memory.
+    For more than 3,000 parameters Newton's method uses conjugate gradients instead of a matrix, and the model has no
+    ``information``; ``RewardModel.standard_errors`` then needs the pairs.
 
     Raises
     ------
