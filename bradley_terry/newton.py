@@ -68,7 +68,7 @@ def minimise(
                 new = objective.at(point.phi + direction)
                 if _largest(new.gradient) < largest:
                     point, n_taken, is_recorded = new, n_taken + is_recorded, False
-                    largest, h = _largest(point.gradient), curvature.at(point, exact=True)
+                    largest, h = _largest(point.gradient), curvature.corrected(point, moved)
         if not is_recorded and record(n_taken, point):
             return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
         is_recorded, matrix = True, h if isinstance(h, np.ndarray) else None

@@ -96,6 +96,10 @@ class ProductsAtPoints:
         accuracy = EXACT if exact or not self.first else min(ROUGH, np.sqrt(largest / self.first))
         return Products(self.objective, point.margins, max(accuracy, EXACT))
 
+    def corrected(self, point: Point, moved: float) -> Products:
+        """Return the products at a point, after a last step that moved no margin by more than ``moved``."""
+        return self.at(point, exact=True)
+
     def after_step(self, before: float, after: float) -> None:
         """Do nothing: no matrix is kept."""
 
