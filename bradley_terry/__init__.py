@@ -24,6 +24,7 @@ The folders are machinery. Open one only when you want to know how it works:
     kernels          the compiled twin of the backend
     fitting          what a fit needs besides its method: checks, history, mini-batches
     graphs           which items can be compared with which
+    intervals        how far shares and means are known
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model

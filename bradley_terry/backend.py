@@ -13,7 +13,6 @@ These formulas work for every scorer and loss. The compiled backends in ``kernel
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cached_property, reduce
 from typing import Protocol, cast
 
@@ -27,7 +26,6 @@ from .scorers import Features, LinearScorer, Scorer, forward
 from .threads import blas_on_one_thread
 
 __all__ = ["Backend", "NumpyBackend", "shifted", "sides_of", "subtracts_first"]
-
 
 Sides = tuple[tuple[Features, int], ...]
 
@@ -50,12 +48,16 @@ class Backend(Protocol):
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d_i = dΔ_i/dφ, for a scorer that is linear in φ."""
 
+    def pull(self, d_margins: Array) -> Array:
+        """Return Σ_i d_margins[i] · d_i, (n_parameters,), for a scorer that is linear in φ."""
+
 
 class NumpyBackend:
     """The formulas above, for any scorer and any loss of the margin."""
 
     def __init__(self, scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> None:
         self.scorer, self.pairs, self.loss = scorer, pairs, loss
+        self._n_products = len(pairs) * scorer.n_parameters
 
     @cached_property
     def sides(self) -> Sides:
@@ -64,7 +66,7 @@ class NumpyBackend:
 
     def margins(self, phi: Array) -> Array:
         """Return Δ = Σ sign · r_φ(side), (n_pairs,)."""
-        with self._one_blas_thread():
+        with blas_on_one_thread(self._n_products):
             return _sum([sign * self.scorer.reward(phi, features) for features, sign in self.sides])
 
     def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
@@ -73,7 +75,7 @@ class NumpyBackend:
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins, with one forward and one backward pass for each side."""
-        with self._one_blas_thread():
+        with blas_on_one_thread(self._n_products):
             contributions, ways_back = [], []
             for features, sign in self.sides:
                 rewards, backward = forward(self.scorer, phi, features)
@@ -100,8 +102,10 @@ class NumpyBackend:
         with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
             return cast("LinearScorer", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
 
-    def _one_blas_thread(self) -> AbstractContextManager[None]:
-        return blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters)
+    def pull(self, d_margins: Array) -> Array:
+        """Return Σ_i d_margins[i] · d_i."""
+        phi = np.zeros(self.scorer.n_parameters)  # any φ, since d does not depend on it
+        return _sum([self.scorer.backward(phi, features, sign * d_margins) for features, sign in self.sides])
 
 
 def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays.frozen import blocks_of, locked
 from .backend import shifted, sides_of, subtracts_first
 from .inference import connected_groups, covariance, strong_components
+from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
 from .logistic import Array, sigmoid
 from .losses import pair_losses, weighted_mean
 from .pairs import PreferencePairs, check_fit
@@ -44,8 +45,6 @@ __all__ = [
     "strong_components",
     "wilson_intervals",
 ]
-
-QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations of its mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,16 +190,19 @@ def evaluate(
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
     n_bootstrap, seed : int
-        Number of resamples of the prompts for the accuracy interval, and their seed.
+        Number of resamples of the prompts for the accuracy interval, and their seed. Beyond 50,000 prompts the normal
+        approximation takes their place; see ``bootstrap_interval``.
 
     Raises
     ------
     ValueError, TypeError
-        If scorer, φ and pairs do not fit together.
+        If scorer, φ and pairs do not fit together, or a reward or a margin is NaN.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected = _rewards(scorer, phi, pairs)
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
+    for values in (r_chosen, r_rejected, margins):
+        refuse_nan("phi", values, "rewards")
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -286,7 +288,7 @@ def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, flo
 
 
 def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> Array:
-    """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1.
+    """Return the accuracy of each pair: t if Δ > 0, 1 - t if Δ < 0, ½ if Δ = 0. By default t = 1. NaN stays NaN.
 
     Their weighted mean is the pairwise accuracy. A scorer that gives every answer the same reward gets ½, and a pair
     that was a tie gives ½ for every model.
@@ -298,14 +300,15 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     """
     delta = np.asarray(margins, dtype=np.float64)
     t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
-    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, 0.5))
+    return np.where(delta > 0, t, np.where(delta < 0, 1 - t, np.where(delta == 0, 0.5, delta)))
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
-    """Return the weighted mean of ``pairwise_accuracies``. Without labels and weights, counting is enough."""
-    if labels is None and weights is None:
-        wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
-        return (wins + 0.5 * (margins.size - wins - losses)) / margins.size
+    """Return the weighted mean of ``pairwise_accuracies``. Without labels, weights and NaN, counting is enough."""
+    wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
+    ties = int(np.count_nonzero(margins == 0)) if wins + losses < margins.size else 0
+    if labels is None and weights is None and margins.ndim == 1 and 0 < margins.size == wins + losses + ties:
+        return (wins + 0.5 * ties) / margins.size
     return weighted_mean(pairwise_accuracies(margins, labels), weights)
 
 
@@ -332,6 +335,11 @@ def reliability(
     prompt_index : array_like of int, (n_pairs,), optional
         Number of each pair's prompt, 0 … n_prompts - 1. By default every pair has a prompt of its own.
 
+    Raises
+    ------
+    ValueError
+        If a z is NaN.
+
     Notes
     -----
     Pairs of one prompt are not independent, so the intervals count each prompt in a bin as one trial. The observed
@@ -342,6 +350,7 @@ def reliability(
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
+    refuse_nan("z", z)
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)
@@ -356,99 +365,6 @@ def reliability(
         return mean
 
     shares = mean_in_bin(observed)
-    intervals = wilson_intervals(shares, _effective_numbers(bins, prompts, w, n_bins))
+    intervals = wilson_intervals(shares, effective_numbers(bins, prompts, w, n_bins))
     n_pairs = np.bincount(bins, minlength=n_bins)
     return Reliability(edges, mean_in_bin(predicted), shares, weight / weight.sum(), n_pairs, intervals)
-
-
-def _effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: Array, n_bins: int) -> Array:
-    """Return (Σ W)² / Σ W² over the prompts of each bin, (n_bins,), NaN in an empty bin."""
-    cell = bins * (int(prompts.max()) + 1) + prompts  # one number for each combination of bin and prompt
-    order = np.argsort(cell, kind="stable")
-    first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination starts
-    in_bin, of_prompt = bins[order][first], np.add.reduceat(w[order], first)
-    total = np.bincount(in_bin, weights=of_prompt, minlength=n_bins)
-    shares = of_prompt / np.where(total > 0, total, np.nan)[in_bin]  # W / Σ W cannot overflow when squared
-    squares = np.bincount(in_bin, weights=shares * shares, minlength=n_bins)
-    return 1.0 / np.where(squares > 0, squares, np.nan)
-
-
-def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
-    """Return the 95 % interval of each share p̂ that was observed in n trials, (n, 2), in [0, 1]; NaN stays NaN.
-
-    The interval contains every p that a normal test does not reject, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
-    with c = 1.96²/n, this is the quadratic (1 + c)·p² - (2p̂ + c)·p + p̂² <= 0, and the interval lies between its roots.
-    Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n), it stays in [0, 1], and its width is positive even at p̂ = 0 and p̂ = 1.
-
-    Parameters
-    ----------
-    shares : array_like, (n,), in [0, 1]
-    n_trials : array_like, (n,) or one number, above 0
-        They need not be whole numbers.
-
-    References
-    ----------
-    Wilson, E. B. 1927, Journal of the American Statistical Association 22(158), 209-212.
-
-    Examples
-    --------
-    >>> print(wilson_intervals([0.8, 1.0], 10).round(4))
-    [[0.4902 0.9433]
-     [0.7225 1.    ]]
-    """
-    p, c = np.asarray(shares, dtype=np.float64), QUANTILE_95**2 / np.asarray(n_trials, dtype=np.float64)
-    middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)
-    # The product of the roots is p̂²/(1 + c), so the larger root gives the smaller, exactly 0 at p̂ = 0. In the same way,
-    # the symmetry p → 1 - p gives the larger root, exactly 1 at p̂ = 1.
-    low = p * p / (middle + half)
-    high = 1 - (1 - p) ** 2 / (1 + c - middle + half)
-    return np.stack([low, high], axis=-1)
-
-
-def bootstrap_interval(
-    values: ArrayLike,
-    prompt_index: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    weights: ArrayLike | None = None,
-    n_bootstrap: int = 2000,
-    level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Return a percentile bootstrap interval of the weighted mean of ``values``, from resamples of whole prompts.
-
-    Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
-    would pretend to more data than there is and give intervals that are too narrow.
-
-    Parameters
-    ----------
-    values : array_like, (n_pairs,)
-    prompt_index : array_like of int, (n_pairs,)
-        Number of each pair's prompt, 0 … n_prompts - 1.
-    rng : numpy.random.Generator
-    weights : array_like, (n_pairs,), optional
-    n_bootstrap : int
-        Number of resamples.
-    level : float in (0, 1)
-
-    Returns
-    -------
-    (low, high), or None for a single prompt, which cannot be resampled
-    """
-    check_size("n_bootstrap", n_bootstrap)
-    v = np.asarray(values, dtype=np.float64)
-    prompts = np.asarray(prompt_index)
-    w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    n = int(prompts.max()) + 1
-    if n < 2:
-        return None
-    weight = np.bincount(prompts, weights=w, minlength=n)  # (n_prompts,)
-    total = np.bincount(prompts, weights=w * v, minlength=n)
-    means = []
-    for _ in range(n_bootstrap):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
-        drawn = np.sum(times * weight)
-        if drawn > 0:
-            means.append(np.sum(times * total) / drawn)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return float(low), float(high)

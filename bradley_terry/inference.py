@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .graphs import components, count_connected
+from .graphs.wins import met, wins
 from .logistic import Array
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
 from .threads import blas_on_one_thread
 
 __all__ = ["connected_groups", "covariance", "strong_components"]
-
-Items = NDArray[np.int64]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:
@@ -99,25 +97,14 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     ----------
     Ford, L. R. 1957, American Mathematical Monthly 64(8), 28-33. The algorithm is in ``graphs``.
     """
-    winners, losers = _wins(pairs)
-    return components(pairs.n_items, winners, losers)
-
-
-def _wins(pairs: PreferencePairs) -> tuple[Items, Items]:
-    """Return winners and losers of all pairs of positive weight, each combination once."""
-    if not pairs.is_items:
-        raise ValueError("pairs: expected item numbers, got features")
+    winners, losers = wins(pairs)
     n = pairs.n_items
-    chosen, rejected = pairs.chosen.astype(np.int64), pairs.rejected.astype(np.int64)
-    t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
-    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    forward, backward = (t > 0) & (w > 0), (t < 1) & (w > 0)
-    wins = np.sort(np.concatenate([(chosen * n + rejected)[forward], (rejected * n + chosen)[backward]]))
-    wins = wins[np.diff(wins, prepend=-1) > 0]  # np.unique gives the same result, but many times slower
-    return wins // n, wins % n
+    different = np.sort(winners * n + losers)
+    different = different[np.diff(different, prepend=-1) > 0]  # np.unique gives the same result, but many times slower
+    return components(n, different // n, different % n)
 
 
 def connected_groups(pairs: PreferencePairs) -> int:
     """Count the groups of items that have met one another, directly or through other items. Who won is irrelevant."""
-    winners, losers = _wins(pairs)
+    winners, losers = met(pairs)
     return count_connected(pairs.n_items, winners, losers)

@@ -179,7 +179,8 @@ def mean_loss(
     Raises
     ------
     ValueError
-        If there are no pairs, weights are negative or sum to zero, or labels lie outside [0, 1].
+        If margins have more than one axis, there are no pairs, weights are negative or sum to zero, or labels lie
+        outside [0, 1].
 
     Examples
     --------
@@ -196,6 +197,9 @@ def weighted_mean(values: Array, weights: Array | None = None) -> float:
     All terms of the sum are then non-negative and none is large compared with the mean. If all values are equal, the
     mean is that value to the last bit: a model whose rewards are all zero has loss log 2, not nearly log 2.
     """
+    if values.ndim > 1:
+        hint = "; rewards of shapes (n, 1) and (n,) give margins of shape (n, n)"
+        raise ValueError(f"margins: expected one axis, shape (n_pairs,), got shape {values.shape}{hint}")
     if values.size == 0:
         raise ValueError("margins: expected at least one pair, got none")
     if weights is not None:

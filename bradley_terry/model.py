@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike
 
 from .arrays.shown import Text
 from .evaluation import Evaluation, evaluate, margins_of
+from .fitting.conjugate import is_dense
+from .fitting.contrasts import contrast_variances
 from .inference import covariance
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["HISTORY", "Outcome", "RewardModel", "make_scorer"]
 
 HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
-ROWS_OF_A_SUMMARY = 20
 
 
 class Outcome(enum.Enum):
@@ -66,7 +68,7 @@ class RewardModel:
     l2 : float
     method : str
     information : array, (n_parameters, n_parameters), or None
-        Σ w · d²L/dφ² at φ, for scorers linear in φ.
+        Σ w · d²L/dφ² at φ, for scorers linear in φ with at most 3,000 parameters.
     outcome : Outcome
         How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
     """
@@ -129,19 +131,58 @@ class RewardModel:
         Raises
         ------
         ValueError
-            If the scorer is not linear in φ, or the data leave a direction of φ undetermined.
+            If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
+            undetermined, or there are too many parameters for a matrix (see ``standard_errors``).
         """
-        if self.information is None and self.scorer.linear_in_phi:
+        self._check_minimum()
+        if self.information is None and is_dense(self.phi.size):
             raise ValueError("standard errors: expected a model with its information matrix, got None")
         if self.information is None:
-            raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
+            raise ValueError(
+                "standard errors: expected the arguments items and pairs, since there is no information matrix for as "
+                f"many as {self.phi.size} parameters"
+            )
         return covariance(self.scorer, self.information, self._item(reference))
 
-    def standard_errors(self, reference: int | str | None = None) -> Array:
-        """Return the standard error of each parameter, (n_parameters,); 0 for the reference item."""
-        variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19 at the reference
+    def standard_errors(
+        self,
+        reference: int | str | None = None,
+        *,
+        items: Sequence[int | str] | None = None,
+        pairs: PreferencePairs | None = None,
+    ) -> Array:
+        """Return the standard error of each parameter, (n_parameters,); 0 for the reference item.
+
+        Parameters
+        ----------
+        reference : int or str, optional
+            As in ``covariance``.
+        items : sequence of int or str, optional
+            Return only the errors of these items or features, (n_items,), in this order.
+        pairs : PreferencePairs, optional
+            The pairs of the fit. With them no matrix is formed: a system is solved for each item, as models with
+            thousands of parameters need, which have no ``information``. The loss must be the default one.
+
+        Examples
+        --------
+        >>> model.standard_errors("b", items=["a"], pairs=pairs)  # of r_a - r_b  # doctest: +SKIP
+        """
+        rows = None if items is None else self._items(items)
+        if pairs is None:
+            variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19
+            variances = variances if rows is None else variances[rows]
+        else:
+            self._check_minimum()
+            variances = contrast_variances(self.scorer, self.phi, pairs, self.l2, rows, self._item(reference))
         errors: Array = np.sqrt(variances)
         return errors
+
+    def _check_minimum(self) -> None:
+        if not self.scorer.linear_in_phi:
+            raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
+        if not self.outcome.is_success:
+            said = self.message.removeprefix("not converged: ")
+            raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""
@@ -165,63 +206,25 @@ class RewardModel:
 
     def summary(self) -> Text:
         """Return a text that says what was fitted, how the fit ended, and what the parameters are."""
-        steps = self.history.get("step", np.zeros(0))
-        after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
-        return Text(
-            f"scorer      {self.scorer}\n"
-            f"method      {self.method.replace('_', ' ')}{f', l2 = {self.l2:g}' if self.l2 else ''}\n"
-            f"outcome     {self.outcome.value}{after}\n"
-            f"message     {self.message}\n"
-            f"{self._parameter_table() if self.scorer.linear_in_phi else self._parameter_blocks()}"
-        )
+        from .fitting.summaries import summary  # noqa: PLC0415  # imported only when a summary is read
 
-    def _parameter_blocks(self) -> str:
-        blocks = ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in self.scorer.shapes.items())
-        return (
-            f"parameters  {self.phi.size}: {blocks}\n\n"
-            "The parameters have no names, and no standard errors, because the reward is not linear in them."
-        )
+        return Text(summary(self))
 
-    def _parameter_table(self) -> str:
-        is_table = isinstance(self.scorer, TableScorer)
-        kind = "item" if is_table else "feature" if isinstance(self.scorer, LinearScorer) else "parameter"
-        names = self.feature_names or ()
-        if len(names) != self.phi.size:
-            names = tuple(f"{kind} {i}" for i in range(self.phi.size))
-        head, columns = [kind, "reward" if is_table else "weight"], [names, [f"{x:+.4g}" for x in self.phi]]
-        notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
-        size = np.abs(self.phi)
-        try:
-            errors = self.standard_errors()
-        except ValueError as error:
-            notes.append(f"There are no standard errors: {str(error).removeprefix('standard errors: ')}.")
-        else:
-            z = np.divide(self.phi, errors, out=np.zeros(errors.shape), where=errors > 0)
-            head += ["standard error", "z"]
-            columns += [[f"{x:.4g}" for x in errors], [f"{x:+.1f}" for x in z]]
-            notes.append("z is the estimate divided by its standard error.")
-            size = np.abs(z)
-        if not self.outcome.is_success:
-            notes.append("The fit did not end as intended: these are the parameters where it stopped, not estimates.")
-        order = np.argsort(-self.phi if is_table else -size, kind="stable")[:ROWS_OF_A_SUMMARY]
-        rows = [head, *([column[i] for column in columns] for i in order.tolist())]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-        rest = [f"and {self.phi.size - len(order)} more"] * (self.phi.size > len(order))
-        return "\n".join(["", *lines, *rest, "", *notes])
+    def _items(self, items: Sequence[int | str]) -> list[int]:
+        return [item for wanted in items if (item := self._item(wanted, "items")) is not None]
 
-    def _item(self, reference: int | str | None) -> int | None:
-        if isinstance(reference, str):
-            if self.feature_names is None or reference not in self.feature_names:
-                raise ValueError(f"reference: expected one of {self.feature_names}, got {reference!r}")
-            return self.feature_names.index(reference)
-        if reference is None:
+    def _item(self, wanted: int | str | None, argument: str = "reference") -> int | None:
+        if isinstance(wanted, str):
+            if self.feature_names is None or wanted not in self.feature_names:
+                raise ValueError(f"{argument}: expected one of {self.feature_names}, got {wanted!r}")
+            return self.feature_names.index(wanted)
+        if wanted is None:
             return None
-        if not isinstance(reference, int | np.integer) or isinstance(reference, bool):
-            raise TypeError(f"reference: expected an item's number or name, got {reference!r}")
-        if not -self.phi.size <= reference < self.phi.size:
-            raise ValueError(f"reference: expected an item from 0 to {self.phi.size - 1}, got {reference}")
-        return int(reference)
+        if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool):
+            raise TypeError(f"{argument}: expected an item's number or name, got {wanted!r}")
+        if not -self.phi.size <= wanted < self.phi.size:
+            raise ValueError(f"{argument}: expected an item from 0 to {self.phi.size - 1}, got {wanted}")
+        return int(wanted)
 
     def save(self, path: str | Path) -> None:
         """Write the model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""

@@ -5,6 +5,7 @@ linear system, and close to the minimum each step with the exact H doubles the n
 
 Far from the minimum the parabola is a poor guide, so ``controlled_step`` shortens the step if necessary. A Hessian is
 used again for as long as its steps work well (see ``fitting.hessians``). This saves time and leads to the same minimum.
+For thousands of parameters no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .fitting.conjugate import curvature_of
 from .fitting.convex import Convex
-from .fitting.hessians import Hessians
+from .fitting.substitution import substituted
 from .logistic import Array
 from .model import Outcome
 from .objective import Point
 
 __all__ = ["NewtonResult", "minimise"]
+
+LAST_DIGITS = 1e-14  # of the largest margin: a step that moves no margin by more is rounding
 
 
 class NewtonResult(NamedTuple):
@@ -47,41 +51,54 @@ def minimise(
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
     a minimum the next step hardly moves any margin. (Δ is linear in φ, so a step changes Δ by the margins of the step.)
+    That next step is known by then. If it would correct more than the last digits, it is added to the step before it.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
-    hessians, n_drifting = Hessians(objective, hessian), 0  # steps with a small gradient but not at rest
-    for step in range(first_step, max_steps + 2):
-        largest = float(np.abs(point.gradient).max())
-        small = largest <= tolerance
-        h = hessians.at(point, exact=small)
-        direction = -solve(h, point.gradient)
-        if small:
-            moved = _largest(objective.margins(direction))
-            if moved <= at_rest or (n_drifting > 20 and (moved <= 0.1 or objective.l2 > 0)):
-                reason = f"largest gradient entry {largest:.1e} <= {tolerance:g}"
-                return NewtonResult(point, Outcome.CONVERGED, reason, h)
-            if n_drifting > 20:
-                return NewtonResult(point, Outcome.NO_MINIMUM, "there is no finite minimum", h)
-            n_drifting += 1
-        if step > max_steps:
-            break
-        new, slope = controlled_step(objective, point, direction)
-        if new is None and hessians.is_exact:
-            reason = f"no step lowers the loss, largest gradient entry {largest:.1e}"
-            return NewtonResult(point, Outcome.NO_DESCENT, reason, h)
-        if new is None:  # an older Hessian pointed the wrong way; try again with the exact one
-            hessians.matrix = None
-            continue
-        new_largest = float(np.abs(new.gradient).max())
-        if hessians.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
-            reason = f"no step lowers the loss beyond rounding, largest gradient entry {largest:.1e}"
-            return NewtonResult(point, Outcome.CONVERGED, reason, h)
-        hessians.after_step(largest, new_largest)
-        point = new
-        if record(step, point):
+    curvature = curvature_of(objective, point.phi.size, hessian)
+    new: Point | None
+    n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
+    while True:
+        largest, end = _largest(point.gradient), None
+        h = curvature.at(point, exact=largest <= tolerance)
+        direction = -(solve(h, point.gradient) if isinstance(h, np.ndarray) else h.solve(point.gradient))
+        if largest <= tolerance:
+            n_small, moved = n_small + 1, _largest(objective.margins(direction))
+            end = _end(moved, at_rest, n_small, objective.l2)
+            if end is Outcome.CONVERGED and moved > LAST_DIGITS * max(1.0, _largest(point.margins)):
+                new = objective.at(point.phi + direction)
+                if _largest(new.gradient) < largest:
+                    point, n_taken, is_recorded = new, n_taken + is_recorded, False
+                    largest, h = _largest(point.gradient), curvature.corrected(point, moved)
+        if not is_recorded and record(n_taken, point):
             return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
-    reason = f"largest gradient entry {largest:.1e} after {max_steps} Newton steps"
-    return NewtonResult(point, Outcome.STEP_LIMIT, reason, None)
+        is_recorded, matrix = True, h if isinstance(h, np.ndarray) else None
+        reason = f"largest gradient entry {largest:.1e}"
+        if end is not None:
+            reason = f"{reason} <= {tolerance:g}" if end is Outcome.CONVERGED else "there is no finite minimum"
+            return NewtonResult(point, end, reason, matrix)
+        if n_taken >= max_steps:
+            return NewtonResult(point, Outcome.STEP_LIMIT, f"{reason} after {max_steps} Newton steps", None)
+        new, slope = controlled_step(objective, point, direction)
+        if new is None and curvature.is_exact:
+            return NewtonResult(point, Outcome.NO_DESCENT, f"no step lowers the loss, {reason}", matrix)
+        if new is None:  # an older Hessian pointed the wrong way; try again with the exact one
+            curvature.matrix = None
+            continue
+        new_largest = _largest(new.gradient)
+        if curvature.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
+            return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
+        curvature.after_step(largest, new_largest)
+        point, n_taken, is_recorded = new, n_taken + 1, False
+
+
+def _end(moved: float, at_rest: float, n_small: int, l2: float) -> Outcome | None:
+    """Return the outcome at a point with a small gradient, or None if the search should go on.
+
+    The next step moves a margin by ``moved``. After many points with a small gradient, 0.1 is small enough.
+    """
+    if moved <= at_rest or (n_small > 21 and (moved <= 0.1 or l2 > 0)):
+        return Outcome.CONVERGED
+    return Outcome.NO_MINIMUM if n_small > 21 else None
 
 
 def controlled_step(objective: Convex, point: Point, direction: Array) -> tuple[Point | None, float]:
@@ -114,14 +131,17 @@ def solve(hessian: Array, gradient: Array) -> Array:
     answers share). g vanishes there too, and the damping keeps the solution small in that direction.
     """
     diagonal = np.diag(hessian)
-    unit = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    if not np.isfinite(diagonal).all():
+        return np.full(gradient.shape, np.nan)
+    unit: Array = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled, damping = hessian * np.outer(unit, unit), 1e-14
     while True:
         try:
-            lower = np.linalg.cholesky(scaled + damping * np.eye(len(scaled)))
-            return unit * np.linalg.solve(lower.T, np.linalg.solve(lower, unit * gradient))
+            lower: Array = np.linalg.cholesky(scaled + damping * np.eye(len(scaled))).astype(np.float64, copy=False)
         except np.linalg.LinAlgError:
             damping *= 10
+        else:
+            return np.asarray(unit * substituted(lower, unit * gradient))
 
 
 def _largest(values: Array) -> float:

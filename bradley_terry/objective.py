@@ -10,6 +10,7 @@ kernels for large problems, and NumPy for small ones, which it solves in less ti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ class Point(NamedTuple):
 
 
 class Objective:
-    """L(φ) for one scorer and one set of pairs: call it with φ to get (loss, gradient).
+    """L(φ) for one scorer and one set of pairs: call it with φ to get (loss, gradient), as SciPy's ``minimize`` does.
 
     Parameters
     ----------
@@ -56,11 +57,6 @@ class Objective:
     ------
     ValueError, TypeError
         If scorer and pairs do not fit together, or an argument is out of range.
-
-    Notes
-    -----
-    SciPy accepts an objective: ``minimize(objective, phi, jac=True)``. Because L is a weighted mean, Σ w times L can be
-    computed for each shard of the data, and the sum over the shards is Σ w times L of all the data.
 
     Examples
     --------
@@ -85,12 +81,11 @@ class Objective:
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
         self.backend = chosen_backend(backend, work_of(scorer, pairs)) if loss is None else REFERENCE
+        self._backend: Backend = NumpyBackend(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
-            self._backend: Backend = compiled_backend(scorer, pairs)
-        else:
-            self._backend = NumpyBackend(scorer, pairs, self.loss)
+            self._backend = compiled_backend(scorer, pairs)
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"
@@ -122,12 +117,17 @@ class Objective:
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        Then d = dΔ/dφ does not depend on φ, so the chain rule has no further term. If l'' >= 0, the Hessian is positive
-        semi-definite and L is convex. Pass the ``margins`` at φ if you already have them.
+        Then d = dΔ/dφ does not depend on φ, so the chain rule has no further term. If l'' >= 0, L is convex. Pass the
+        ``margins`` at φ if you already have them.
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
         return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
+
+    def products(self, margins: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Return d²L/dΔ² for each pair, (n_pairs,), and v → d²L/dφ²·v as a function, without a matrix."""
+        c, its = self._backend.curvatures(margins), self._backend
+        return c, lambda v: its.pull(c * its.margins(v)) + self.l2 * v
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian or a bound on it."""

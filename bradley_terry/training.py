@@ -10,17 +10,22 @@ The fitted model says why the method stopped, and whether it converged.
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .fitting import arguments
 from .fitting.batches import batches
+from .fitting.conjugate import is_dense, largest_curvature
+from .fitting.determined import undetermined
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import sampled_start
+from .fitting.separation import is_separated, no_minimum, one_step
 from .fitting.tally import tallied
 from .fitting.units import Units
-from .inference import connected_groups, strong_components
+from .fitting.usefulness import no_use
+from .inference import connected_groups
 from .logistic import Array
 from .losses import PairLoss
 from .model import Outcome, RewardModel, read_only
@@ -53,7 +58,7 @@ def fit(
     learning_rate: float | None = None,
     batch_size: int = 64,
     patience: int = 20,
-    standardise: bool = False,
+    standardise: bool | None = None,
     loss: PairLoss | None = None,
     backend: str = AUTO,
 ) -> RewardModel:
@@ -89,9 +94,10 @@ def fit(
         For Adam: the smallest number of pairs in a mini-batch. The pairs of a prompt are never separated.
     patience : int
         Adam and gradient descent stop after this many records (passes or steps) without a better validation loss.
-    standardise : bool
+    standardise : bool, optional
         Fit on features of mean 0 and variance 1, and return φ for the original features. Then l2, history and
-        callback refer to the parameters of the standardised features. A table ignores this.
+        callback refer to the parameters of the standardised features. By default True for ``MLPScorer`` and False for
+        other scorers. A table ignores this.
     loss
         As in ``Objective``.
     backend : "auto", "numpy" or "numba"
@@ -104,7 +110,9 @@ def fit(
     Notes
     -----
     For a linear scorer, pairs mapped from a large file are read in pieces, and only a few numbers per pair are held in
-    memory. But ``standardise`` and a share given as ``validation`` copy the rows into memory.
+    memory. But ``standardise`` (the default for the MLP) and a share given as ``validation`` copy the rows into memory.
+    For more than 3,000 parameters Newton's method uses conjugate gradients instead of a matrix, and the model has no
+    ``information``; ``RewardModel.standard_errors`` then needs the pairs.
 
     Raises
     ------
@@ -114,8 +122,8 @@ def fit(
     Warns
     -----
     ConvergenceWarning
-        If Newton's method did not reach a minimum (there is none if the pairs can be separated and l2 is 0), or if the
-        loss became infinite.
+        If Newton's method did not reach a minimum (there is none if the pairs can be separated and l2 is 0), if the
+        loss became infinite, or if after many steps it is no better than that of equal rewards for all answers.
 
     Examples
     --------
@@ -125,41 +133,51 @@ def fit(
     ['0.4196', '-0.4196']
     """
     method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate)
-    arguments.check_standardise(scorer, standardise)
+    standardise = arguments.checked_standardise(scorer, standardise)
     check_size("batch_size", batch_size)
     check_size("patience", patience)
     rng = arguments.generator(seed)
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
-    units = Units.of(pairs) if standardise and not isinstance(scorer, TableScorer) else None
+    units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
-    if backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
+    separated = method == "newton" and is_separated(pairs, scorer, l2, loss)
+    if separated:  # the few passes that follow need no compiled backend
+        backend = chosen_backend(backend, 0)
+    elif backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
         backend = chosen_backend(AUTO, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
         if method == "newton":
-            phi, outcome, message, hessian = _newton(objective, phi, recorder, steps, tolerance)
+            search = one_step if separated else partial(_newton, max_steps=steps, tolerance=tolerance)
+            phi, outcome, message, hessian = search(objective, phi, recorder)
         else:
             advance = _rule(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = _descend(objective, phi, advance, recorder, steps, tolerance, patience)
             hessian = None
+    fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
         if outcome.is_success and (n_groups := connected_groups(pairs)) > 1:
             message += f"; the items form {n_groups} groups that never met: compare rewards within a group only"
-    if hessian is None and scorer.linear_in_phi:
+    if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and not separated:
         hessian = objective.hessian(phi)
+    if hessian is not None and outcome.is_success and l2 == 0:
+        message += undetermined(scorer, hessian, pairs.feature_names)
     information = None if hessian is None else hessian * pairs.total_weight
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
+    useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))
+    message += useless
     if not outcome.is_success and outcome is not Outcome.STOPPED_BY_CALLBACK:
         message = f"not converged: {message}"
-        if method == "newton" or outcome is Outcome.DIVERGED:
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        useless = useless or message * (method == "newton" or outcome is Outcome.DIVERGED)
+    if useless:
+        warnings.warn(message, ConvergenceWarning, stacklevel=2)
     return RewardModel(
         scorer=scorer,
         phi=read_only(phi),
@@ -175,7 +193,7 @@ def fit(
 
 
 def _newton(
-    objective: Objective, phi: Array, recorder: Recorder, max_steps: int, tolerance: float
+    objective: Objective, phi: Array, recorder: Recorder, *, max_steps: int, tolerance: float
 ) -> tuple[Array, Outcome, str, Array | None]:
     """Minimise by Newton's method. If there are very many pairs, the first step goes to the minimum of a sample."""
     point, first_step, hessian = objective.at(phi), 1, None
@@ -197,24 +215,15 @@ def _newton(
         tolerance=tolerance,
         hessian=hessian,
     )
-    reason = _no_minimum(objective.pairs) if found.outcome is Outcome.NO_MINIMUM else found.reason
+    reason = no_minimum(objective) if found.outcome is Outcome.NO_MINIMUM else found.reason
     return found.point.phi, found.outcome, reason, found.hessian
-
-
-def _no_minimum(pairs: PreferencePairs) -> str:
-    reason = "because some direction of phi contradicts no choice and the rewards grow without end"
-    if pairs.is_items and (n := len(strong_components(pairs))) > 1:
-        reason = f"because the items fall into {n} groups of which some never lost to the others"
-    return f"there is no finite minimum, {reason}; use l2 > 0"
 
 
 def _safe_rate(objective: Objective) -> float:
     """Return 1/λ, where λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2 bounds the Hessian, since l'' <= ¼; for the MLP 0.1."""
     if not objective.scorer.linear_in_phi:
         return 0.1
-    pairs = objective.pairs
-    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    largest = float(np.linalg.eigvalsh(objective.gram(0.25 * w / pairs.total_weight))[-1])
+    largest = largest_curvature(objective)
     return 1 / largest if largest > 0 else 1.0
 
 
@@ -281,27 +290,32 @@ def _descend(
     tolerance: float,
     patience: int,
 ) -> tuple[Array, Outcome, str]:
-    """Advance φ until a criterion is met. With validation pairs, return the φ with the smallest validation loss."""
-    best, best_loss, best_record, last = None, np.inf, 0, phi
+    """Advance φ until a criterion is met. Return the φ with the smallest loss, on validation pairs if there are any.
+
+    Without them, the last φ is returned if the fit converged, or if its loss is the smallest up to rounding.
+    """
+    kind = "training" if recorder.validation is None else "validation"
+    best, best_loss, best_record = phi, np.inf, 0
     for record in range(max_steps + 1):
         point = objective.at(phi)
         if not np.isfinite(point.loss):
             reason = f"the loss became infinite at step {advance.step}; use a smaller learning_rate"
-            return last, Outcome.DIVERGED, reason
+            return best, Outcome.DIVERGED, reason
         stopped = recorder.record(advance.step, point)
-        if recorder.last_validation_loss < best_loss:
-            best, best_loss, best_record = phi, recorder.last_validation_loss, record
-        chosen = phi if best is None else best
-        note = "" if best is None else f"; kept the best validation loss, {best_loss:.6f}"
         largest = float(np.abs(point.gradient).max())
+        if kind == "validation" and recorder.last_validation_loss < best_loss:
+            best, best_loss, best_record = phi, recorder.last_validation_loss, record
+        elif kind == "training" and (largest <= tolerance or point.loss <= best_loss * (1 + 1e-15)):
+            best, best_loss, best_record = phi, point.loss, record
+        note = "" if best is phi and kind == "training" else f"; kept the best {kind} loss, {best_loss:.6f}"
         if stopped:
-            return chosen, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback"
+            return best, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback"
         if largest <= tolerance:
-            return chosen, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
-        if best is not None and record - best_record >= patience:
+            return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
+        if kind == "validation" and record - best_record >= patience:
             return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} records{note}"
         if record < max_steps:
-            last, phi = phi, advance(phi, point.gradient)
+            phi = advance(phi, point.gradient)
     unit = "passes" if isinstance(advance, _Adam) else "steps"
     reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
-    return chosen, Outcome.STEP_LIMIT, reason
+    return best, Outcome.STEP_LIMIT, reason

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..evaluation import Evaluation
+from ..fitting.conjugate import is_dense
 from ..logistic import sigmoid
 from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
@@ -176,8 +177,7 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     # The recorded loss includes the penalty. Without it, the loss can be compared with the held-out loss and log 2.
     losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
     held_out = not np.isnan(history["validation_loss"]).any()
-    keeps_best = held_out and model.method != "newton" and model.outcome is not Outcome.DIVERGED
-    kept = int(np.argmin(history["validation_loss"])) if keeps_best else n - 1
+    kept = _kept(model, held_out)
     rows = []
     for i in sorted({*range(min(n, 3)), kept, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()}):
         row = [f"{history['step'][i]:.0f}{' (kept)' if i == kept < n - 1 else ''}", f"{losses[i]:.6f}"]
@@ -201,6 +201,15 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     note += ". The loss does not include the penalty" if model.l2 else ""
     note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}. At the minimum of the loss, the gradient is zero."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
+
+
+def _kept(model: RewardModel, held_out: bool) -> int:
+    """Return the record whose parameters the model has: the last one, or the best of gradient descent or Adam."""
+    losses = model.history["validation_loss" if held_out else "loss"]
+    if model.method == "newton" or (model.outcome is Outcome.CONVERGED and not held_out):
+        return len(losses) - 1
+    best = losses.min()
+    return int(np.argmin(losses) if held_out else np.flatnonzero(losses <= best * (1 + 1e-15))[-1])
 
 
 def _message(model: RewardModel) -> str:
@@ -301,7 +310,7 @@ def _rewards(weights: Sequence[Weight], converged: bool) -> str:
     if known:
         note += " The standard error is that of the difference from the average item. z is reward / standard error."
     else:
-        note += " There are no standard errors, since these comparisons leave some difference of rewards undetermined."
+        note += _no_errors(len(weights), converged, "these comparisons leave some difference of rewards undetermined")
     if len(weights) > MOST_WEIGHTS:
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
     note += "" if converged else STOPPED
@@ -322,7 +331,7 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
         "square) difference between the two answers. It tells how far the feature usually moves the margin."
     )
     if weights[0].standard_error is None:
-        note += " There are no standard errors, since these pairs leave some direction of the parameters undetermined."
+        note += _no_errors(len(weights), converged, "these pairs leave some direction of the parameters undetermined")
     else:
         note += " z is weight / standard error. If it is between −2 and 2, the true weight may well be zero."
         if shared_prompts:
@@ -341,6 +350,15 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
         often = "more" if sure.estimate > 0 else "less"
         note += f"\n\nIn words: all else being equal, the answer with more “{sure.name}” is chosen {often} often."
     return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
+
+
+def _no_errors(n: int, converged: bool, undetermined: str) -> str:
+    """Say why there are no standard errors."""
+    if not converged:
+        return " There are no standard errors, since the fit did not converge."
+    if not is_dense(n):
+        return " There are no standard errors here, but model.standard_errors(items=…, pairs=…) computes some."
+    return f" There are no standard errors, since {undetermined}."
 
 
 def _uncertainty(weight: Weight) -> list[str]:

@@ -180,7 +180,7 @@ def train(
     method : "newton", "gradient_descent", "adam", optional
         As in ``fit``.
     standardise : bool, optional
-        Scale the features to mean 0 and variance 1 for the fit. By default True for the MLP and False for the others.
+        As in ``fit``: scale the features to mean 0 and variance 1. By default True for the MLP, False for the others.
     l2 : float, optional
         Adds l2/2·|φ|² to the loss. By default 0, or 0.03 for texts.
     seed : int
@@ -234,7 +234,7 @@ def train(
         seed=seed,
         validation=held_out,
         progress=progress,
-        standardise=isinstance(scorer, MLPScorer) if standardise is None else standardise,
+        standardise=standardise,
         backend=backend,
     )
     said = ""

@@ -1,10 +1,17 @@
 """What ``fit`` needs besides its methods; ``arguments`` checks what it is given.
 
-units       fit on features of mean 0 and variance 1
-tally       fit a table of items to counts of comparisons
-batches     mini-batches that never separate the pairs of a prompt
-convex      what Newton's method needs from an objective
-hessians    Hessians that are reused while their steps work well
-samples     a starting point for Newton's method, fitted to a sample of the pairs
-records     the history of a fit, the callback and the progress bar
+units        fit on features of mean 0 and variance 1
+tally        fit a table of items to counts of comparisons
+separation   a table without a finite fit, which is seen before any step
+batches      mini-batches that never separate the pairs of a prompt
+convex       what Newton's method needs from an objective
+hessians     Hessians that are reused while their steps work well
+substitution solve a triangular system
+conjugate    Newton's step without the matrix H, for thousands of parameters
+samples      a starting point for Newton's method, fitted to a sample of the pairs
+records      the history of a fit, the callback and the progress bar
+usefulness   whether a fit learned anything
+determined   which parameters the pairs leave undetermined
+contrasts    standard errors without a matrix
+summaries    the text of ``RewardModel.summary``
 """

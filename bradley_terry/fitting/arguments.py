@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike
 
 from ..logistic import Array
 from ..pairs import PreferencePairs
-from ..scorers import Scorer, TableScorer, check_size
+from ..scorers import MLPScorer, Scorer, TableScorer, check_size
 
-__all__ = ["STEPS", "check_standardise", "checked_arguments", "generator", "split", "start"]
+__all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "split", "start"]
 
 STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> default limit of steps
 
@@ -44,10 +44,13 @@ def checked_arguments(
     return method, max_steps or STEPS[method]
 
 
-def check_standardise(scorer: Scorer, standardise: bool) -> None:
-    """Raise TypeError if the scorer cannot be fitted on standardised features."""
+def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
+    """Return whether to standardise, by default only for the MLP, or raise TypeError if the scorer cannot do it."""
+    if standardise is None:
+        return type(scorer) is MLPScorer  # a class derived from it may compute something else
     if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
         raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
+    return standardise
 
 
 def generator(seed: int) -> np.random.Generator:

@@ -8,6 +8,7 @@ from ..logistic import Array
 from ..model import Outcome
 from ..newton import minimise
 from ..objective import Objective, Point
+from .conjugate import is_dense
 
 __all__ = ["sampled_start"]
 
@@ -21,7 +22,7 @@ def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple
     step with this H leaves about that share of the error, and costs only one pass over the data.
     """
     pairs, size = objective.pairs, SAMPLE_FOR_A_PARAMETER * point.phi.size
-    if len(pairs) < WORTH_SAMPLING * size:
+    if len(pairs) < WORTH_SAMPLING * size or not is_dense(point.phi.size):
         return point, None
     rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
     if pairs.weights is not None and not pairs.weights[rows].any():

@@ -13,6 +13,8 @@ from ..scorers import Scorer
 
 __all__ = ["Units"]
 
+ROUNDING = 1e-10  # of means and variances of features that somebody standardised
+
 
 class Units(NamedTuple):
     """The change of units to features of mean 0 and variance 1: u = (x - shift) / scale."""
@@ -30,6 +32,13 @@ class Units(NamedTuple):
         both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
         spread = both.std(axis=0)
         return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
+
+    @classmethod
+    def unless_theirs(cls, pairs: PreferencePairs) -> Units | None:
+        """Return the units of these pairs, or None if their features have mean 0 and variance 1 already."""
+        units = cls.of(pairs)
+        changes = np.append(np.abs(units.shift), np.abs(units.scale - 1))
+        return units if (changes > ROUNDING).any() else None
 
     def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
         """Return the same pairs with features in these units."""

@@ -20,6 +20,7 @@ from .passes import (
     differences_of,
     linear_loss_and_gradient,
     linear_margins,
+    linear_pull,
     mean_loss_and_gradients,
     mlp_loss_and_gradient,
     weighted_gram,
@@ -80,6 +81,10 @@ class LinearBackend(LossBackend):
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""
         with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
             return weighted_gram(self.rows, d2_margins, minus=self.minus)
+
+    def pull(self, d_margins: Array) -> Array:
+        """Return Σ_i d_margins[i] · d_i with d = chosen - rejected."""
+        return linear_pull(self.rows, d_margins, minus=self.minus)
 
 
 class MlpBackend(LossBackend):

@@ -36,6 +36,7 @@ __all__ = [
     "differences_of",
     "linear_loss_and_gradient",
     "linear_margins",
+    "linear_pull",
     "mean_loss_and_gradients",
     "mlp_loss_and_gradient",
     "warmup",
@@ -165,6 +166,17 @@ def linear_margins(differences: Features, phi: Array, *, minus: Features | None 
 
     rows.share(one_part)
     return margins
+
+
+def linear_pull(differences: Features, d_margins: Array, *, minus: Features | None = None) -> Array:
+    """Compute Σ_i d_margins[i] · d_i, (n_features,); features as in ``linear_loss_and_gradient``."""
+    rows = _Rows(differences, minus, np.empty(differences.shape[1]))
+
+    def one_part(first: int, last: int) -> Array:
+        chunks = rows.chunks(first, last, CHUNK)
+        return np.asarray(sum(np.einsum("i,ij->j", d_margins[at], d) for d, at, _, _ in chunks))
+
+    return np.asarray(sum(rows.share(one_part)))
 
 
 def weighted_gram(differences: Features, weights: Array, *, minus: Features | None = None) -> Array:

@@ -1,0 +1,66 @@
+"""A fitted model in words: what was fitted, how the fit ended, and what the parameters are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..scorers import LinearScorer, TableScorer
+
+if TYPE_CHECKING:
+    from ..model import RewardModel
+
+__all__ = ["summary"]
+
+ROWS = 20
+
+
+def summary(model: RewardModel) -> str:
+    """Return the text of ``RewardModel.summary``."""
+    steps = model.history.get("step", np.zeros(0))
+    after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
+    return (
+        f"scorer      {model.scorer}\n"
+        f"method      {model.method.replace('_', ' ')}{f', l2 = {model.l2:g}' if model.l2 else ''}\n"
+        f"outcome     {model.outcome.value}{after}\n"
+        f"message     {model.message}\n"
+        f"{_parameter_table(model) if model.scorer.linear_in_phi else _parameter_blocks(model)}"
+    )
+
+
+def _parameter_blocks(model: RewardModel) -> str:
+    blocks = ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in model.scorer.shapes.items())
+    return (
+        f"parameters  {model.phi.size}: {blocks}\n\n"
+        "The parameters have no names, and no standard errors, because the reward is not linear in them."
+    )
+
+
+def _parameter_table(model: RewardModel) -> str:
+    is_table = isinstance(model.scorer, TableScorer)
+    kind = "item" if is_table else "feature" if isinstance(model.scorer, LinearScorer) else "parameter"
+    names = model.feature_names or ()
+    if len(names) != model.phi.size:
+        names = tuple(f"{kind} {i}" for i in range(model.phi.size))
+    head, columns = [kind, "reward" if is_table else "weight"], [names, [f"{x:+.4g}" for x in model.phi]]
+    notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
+    size = np.abs(model.phi)
+    try:
+        errors = model.standard_errors()
+    except ValueError as error:
+        notes.append(f"There are no standard errors: {str(error).removeprefix('standard errors: ')}.")
+    else:
+        z = np.divide(model.phi, errors, out=np.zeros(errors.shape), where=errors > 0)
+        head += ["standard error", "z"]
+        columns += [[f"{x:.4g}" for x in errors], [f"{x:+.1f}" for x in z]]
+        notes.append("z is the estimate divided by its standard error.")
+        size = np.abs(z)
+    if not model.outcome.is_success:
+        notes.append("The fit did not end as intended: these are the parameters where it stopped, not estimates.")
+    order = np.argsort(-model.phi if is_table else -size, kind="stable")[:ROWS]
+    rows = [head, *([column[i] for column in columns] for i in order.tolist())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    rest = [f"and {model.phi.size - len(order)} more"] * (model.phi.size > len(order))
+    return "\n".join(["", *lines, *rest, "", *notes])

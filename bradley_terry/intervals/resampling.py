@@ -1,0 +1,89 @@
+"""The bootstrap over prompts, and its normal approximation for very many prompts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from ..scorers import check_size
+
+__all__ = ["bootstrap_interval", "refuse_nan"]
+
+MOST_RESAMPLED = 50_000  # prompts; the interval of more is computed without a bootstrap
+
+
+def bootstrap_interval(
+    values: ArrayLike,
+    prompt_index: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    weights: ArrayLike | None = None,
+    n_bootstrap: int = 2000,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """Return a percentile bootstrap interval of the weighted mean of ``values``, from resamples of whole prompts.
+
+    Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
+    would pretend to more data than there is and give intervals that are too narrow. Beyond 50,000 prompts the
+    distribution of the mean over the resamples is as good as normal, so the interval is computed without resampling:
+    mean ± z·√(Σ e²)/Σ W, with W the weight of a prompt and e the sum of w·(value - mean) over its pairs.
+
+    Parameters
+    ----------
+    values : array_like, (n_pairs,)
+    prompt_index : array_like of int, (n_pairs,)
+        Number of each pair's prompt, 0 … n_prompts - 1.
+    rng : numpy.random.Generator
+    weights : array_like, (n_pairs,), optional
+    n_bootstrap : int
+        Number of resamples.
+    level : float in (0, 1)
+
+    Returns
+    -------
+    (low, high), or None for a single prompt, which cannot be resampled
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN.
+    """
+    check_size("n_bootstrap", n_bootstrap)
+    v = np.asarray(values, dtype=np.float64)
+    refuse_nan("values", v)
+    prompts = np.asarray(prompt_index)
+    w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    n = int(prompts.max()) + 1
+    if n < 2:
+        return None
+    weight: Array = np.bincount(prompts, weights=w, minlength=n).astype(np.float64, copy=False)  # (n_prompts,)
+    total: Array = np.bincount(prompts, weights=w * v, minlength=n).astype(np.float64, copy=False)
+    if n > MOST_RESAMPLED:
+        return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
+    means = []
+    for _ in range(n_bootstrap):
+        times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
+        drawn = np.sum(times * weight)
+        if drawn > 0:
+            means.append(np.sum(times * total) / drawn)
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _normal_interval(weight: Array, total: Array, level: float, within: tuple[float, float]) -> tuple[float, float]:
+    """Return the interval of Σ total / Σ weight over independent prompts, to first order in the deviations from it."""
+    from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
+
+    mean = float(total.sum() / weight.sum())
+    error = float(np.sqrt(np.sum((total - mean * weight) ** 2)) / weight.sum())
+    half = NormalDist().inv_cdf(0.5 + level / 2) * error
+    return max(mean - half, within[0]), min(mean + half, within[1])
+
+
+def refuse_nan(argument: str, values: Array, what: str = "values") -> None:
+    """Raise ValueError if a value is NaN, since its pair can neither be counted as right nor as wrong."""
+    if (is_nan := np.isnan(values)).any():
+        got = f"NaN for {np.count_nonzero(is_nan)} of {len(values)} pairs, the first of them pair {np.argmax(is_nan)}"
+        raise ValueError(f"{argument}: expected {what} that are numbers, got {got}")
