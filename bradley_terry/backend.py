@@ -67,7 +67,7 @@ class NumpyBackend:
     def margins(self, phi: Array) -> Array:
         """Return Δ = Σ sign · r_φ(side), (n_pairs,)."""
         with blas_on_one_thread(self._n_products):
-            return _sum([sign * self.scorer.reward(phi, features) for features, sign in self.sides])
+            return reduce(np.add, [sign * self.scorer.reward(phi, features) for features, sign in self.sides])
 
     def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
         """Return the mean loss and its gradient."""
@@ -81,10 +81,10 @@ class NumpyBackend:
                 rewards, backward = forward(self.scorer, phi, features)
                 contributions.append(sign * rewards)
                 ways_back.append((backward, sign))
-            margins = _sum(contributions)
+            margins = reduce(np.add, contributions)
             loss, d_margins = self.loss_and_d_margins(margins)
             gradients = [np.array(backward(sign * d_margins)) for backward, sign in ways_back]  # it may use one array
-            return loss, _sum(gradients), margins
+            return loss, reduce(np.add, gradients), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and dL/dΔ = w·l'(Δ - m, t) / Σ w for each pair."""
@@ -105,7 +105,7 @@ class NumpyBackend:
     def pull(self, d_margins: Array) -> Array:
         """Return Σ_i d_margins[i] · d_i."""
         phi = np.zeros(self.scorer.n_parameters)  # any φ, since d does not depend on it
-        return _sum([self.scorer.backward(phi, features, sign * d_margins) for features, sign in self.sides])
+        return reduce(np.add, [self.scorer.backward(phi, features, sign * d_margins) for features, sign in self.sides])
 
 
 def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:
@@ -123,10 +123,6 @@ def subtracts_first(scorer: Scorer) -> bool:
 def shifted(margins: Array, pairs: PreferencePairs) -> Array:
     """Return z = Δ - m, (n_pairs,), read-only: the margins minus the target margins of the pairs."""
     return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
-
-
-def _sum(arrays: list[Array]) -> Array:
-    return reduce(np.add, arrays)
 
 
 def _share(values: Array, weights: Array | None) -> Array:
