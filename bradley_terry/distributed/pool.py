@@ -1,0 +1,255 @@
+"""Who computes the answers for the shards: this process, or the workers of a Dask cluster.
+
+Both return the answers in the order of the shards. A worker only gets the path of a shard and φ: data that Dask
+scatters are lost when the worker that holds them dies.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import metadata
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from uuid import uuid4
+
+from .. import __version__
+from ..threads import set_threads
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["Here", "Pool", "Workers", "cluster"]
+
+T = TypeVar("T")
+
+RESUBMISSIONS = 3  # for each shard; Dask itself already tries a shard again after three workers died with it
+POLL = 1.0  # seconds between two looks at whether there still are workers
+MISSING = (
+    "distributed: expected the package distributed, which is not installed; pip install 'bradley-terry[distributed]'"
+)
+
+
+class Pool(Protocol):
+    """Calls a function once for each shard."""
+
+    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+        """Return function(*call) for each call, in the order of the calls. A call begins with a shard or its path."""
+
+
+class Here:
+    """Computes everything in this process, one shard after the other."""
+
+    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+        """Return function(*call) for each call."""
+        return [function(*call) for call in calls]
+
+
+class Workers:
+    """Sends the calls to the workers of a Dask cluster, and survives the death of workers."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        try:
+            from distributed import Client  # noqa: PLC0415  # only if there is a cluster
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(MISSING) from None
+        if not isinstance(client, Client) or client.asynchronous:
+            raise TypeError(f"client: expected a distributed.Client that is not asynchronous, got {client!r}")
+        if not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+            raise ValueError(f"timeout: expected a positive number of seconds, got {timeout!r}")
+        self.client, self.timeout = client, float(timeout)
+        self.address = client.scheduler.address if client.scheduler is not None else "an unknown address"
+        try:
+            client.wait_for_workers(1, timeout=self.timeout)
+        except TimeoutError:
+            raise self._no_workers() from None
+        except Exception:  # noqa: BLE001  # what fails in a closed client depends on the version of Dask
+            raise self._no_scheduler() from None
+
+    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+        """Return function(*call) for each call, computed by the workers."""
+        workers = self._addresses()
+        futures = [
+            self._submit(function, call, workers[i % len(workers) :][:1] if workers else [])
+            for i, call in enumerate(calls)
+        ]
+        return [self._answer(future, function, call) for future, call in zip(futures, calls, strict=True)]
+
+    def _submit(self, function: Callable[..., T], call: tuple[object, ...], preferred: list[str]) -> Future[T]:
+        """Submit a call, if possible to the worker that has this shard in its cache. A new key means a new try."""
+        try:
+            return self.client.submit(
+                _on_worker,
+                _versions(),
+                function,
+                *call,
+                key=f"{function.__name__}-{uuid4().hex}",
+                workers=preferred or None,
+                allow_other_workers=bool(preferred),
+            )
+        except Exception:
+            if self.client.status != "running":
+                raise self._no_scheduler() from None
+            raise
+
+    def _answer(self, future: Future[T], function: Callable[..., T], call: tuple[object, ...]) -> T:
+        """Wait for an answer. Submit the call again if its workers died, but not without end."""
+        from concurrent.futures import CancelledError  # noqa: PLC0415
+
+        from distributed import KilledWorker  # noqa: PLC0415
+
+        path = getattr(call[0], "path", call[0])
+        for _ in range(1 + RESUBMISSIONS):
+            try:
+                self._wait(future)
+                return future.result()
+            except KilledWorker:
+                future = self._submit(function, call, [])
+            except CancelledError:
+                if self.client.status != "running" or "connection" in str(future.status):
+                    raise self._no_scheduler() from None
+                future = self._submit(function, call, [])
+            except (ModuleNotFoundError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and "deserializ" not in str(error):
+                    raise
+                raise ModuleNotFoundError(
+                    "client: expected the scheduler and all workers to have the package bradley_terry, found one "
+                    "without it, or with too old a version"
+                ) from None
+        raise ConnectionError(
+            f"{path}: expected a worker to finish this shard, found that every worker died with it; "
+            "perhaps it needs more memory than a worker has"
+        )
+
+    def _wait(self, future: Future[T]) -> None:
+        """Wait until a future is done, and give up if there is no worker for longer than the time limit."""
+        from distributed import wait  # noqa: PLC0415
+
+        last_seen = time.monotonic()
+        while True:
+            try:
+                wait([future], timeout=POLL)
+            except TimeoutError:
+                if self._addresses():
+                    last_seen = time.monotonic()
+                elif time.monotonic() - last_seen > self.timeout:
+                    raise self._no_workers() from None
+            else:
+                return
+
+    def _addresses(self) -> list[str]:
+        """Return the addresses of the workers there are now."""
+        if self.client.status != "running":
+            raise self._no_scheduler()
+        try:
+            return sorted(self.client.nthreads())
+        except Exception:  # noqa: BLE001  # a scheduler that dies now can break the connection in many ways
+            raise self._no_scheduler() from None
+
+    def _no_scheduler(self) -> ConnectionError:
+        return ConnectionError(f"client: expected the scheduler at {self.address} to answer, found no connection to it")
+
+    def _no_workers(self) -> TimeoutError:
+        return TimeoutError(
+            f"client: expected at least one worker at {self.address} within {self.timeout:g} seconds, found none"
+        )
+
+
+def _on_worker(versions: dict[str, str], function: Callable[..., T], *call: object) -> T:
+    """Call a function on a worker that has the same versions as the driver, so that both compute the same bits."""
+    from distributed import get_worker  # noqa: PLC0415
+
+    worker = get_worker()
+    for name, wanted in versions.items():
+        if (found := _versions()[name]) != wanted:
+            raise ValueError(
+                f"client: expected workers with {name} {wanted}, as on the machine of the client, "
+                f"found {found} on {worker.address}"
+            )
+    if worker.nanny is not None:  # the process belongs to this worker, and its threads work on shards side by side
+        set_threads(1)
+    return function(*call)
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    """Return the versions of what the bits of a result depend on."""
+    found = {"bradley_terry": __version__}
+    for name in ("numpy", "numba"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@contextmanager
+def cluster(workers: int | str, *, timeout: float = 30.0) -> Iterator[Client]:
+    """Start workers on this machine, or connect to a running Dask cluster, for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    workers : int or str
+        The number of worker processes to start, each with one thread, or the address of a scheduler, such as
+        "tcp://10.0.0.1:8786".
+    timeout : float
+        The longest time to wait for the scheduler, in seconds.
+
+    Yields
+    ------
+    distributed.Client
+        To be passed to ``fit``. There is no dashboard, and Dask's log is not shown.
+
+    Raises
+    ------
+    ConnectionError
+        If no scheduler answers at this address.
+    ModuleNotFoundError
+        If the package ``distributed`` is not installed.
+    ValueError, TypeError
+        If ``workers`` is neither a positive whole number nor an address.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int | str):
+        raise TypeError(f"workers: expected a number of workers or the address of a scheduler, got {workers!r}")
+    if isinstance(workers, int) and workers < 1:
+        raise ValueError(f"workers: expected at least 1, got {workers}")
+    try:
+        from distributed import Client, LocalCluster  # noqa: PLC0415  # only if there is a cluster
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(MISSING) from None
+    with _quiet():
+        if isinstance(workers, int):
+            started = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            with started, Client(started) as client:
+                yield client
+        else:
+            try:
+                client = Client(workers, timeout=timeout)
+            except (OSError, ValueError):
+                raise ConnectionError(
+                    f"scheduler: expected the address of a running scheduler, got {workers!r}, where none answers"
+                ) from None
+            with client:
+                yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's log off the screen: a worker that dies is not an error for us."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "distributed.client", "tornado")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
