@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Here", "Pool", "Workers", "cluster"]
 
 T = TypeVar("T")
+Call = tuple[object, ...]
 
 RESUBMISSIONS = 3  # for each shard; Dask itself already tries a shard again after three workers died with it
 POLL = 1.0  # seconds between two looks at whether there still are workers
@@ -35,14 +37,14 @@ MISSING = (
 class Pool(Protocol):
     """Calls a function once for each shard."""
 
-    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+    def ask(self, function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
         """Return function(*call) for each call, in the order of the calls. A call begins with a shard or its path."""
 
 
 class Here:
     """Computes everything in this process, one shard after the other."""
 
-    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
+    def ask(self, function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
         """Return function(*call) for each call."""
         return [function(*call) for call in calls]
 
@@ -63,28 +65,35 @@ class Workers:
         self.address = client.scheduler.address if client.scheduler is not None else "an unknown address"
         try:
             client.wait_for_workers(1, timeout=self.timeout)
+            workers = client.get_versions(packages=["bradley_terry"])["workers"]
         except TimeoutError:
             raise self._no_workers() from None
         except Exception:  # noqa: BLE001  # what fails in a closed client depends on the version of Dask
             raise self._no_scheduler() from None
+        for address, found in workers.items():
+            if found["packages"].get("bradley_terry") is None:
+                raise self._no_package(address)
 
-    def ask(self, function: Callable[..., T], calls: Sequence[tuple[object, ...]]) -> list[T]:
-        """Return function(*call) for each call, computed by the workers."""
-        workers = self._addresses()
-        futures = [
-            self._submit(function, call, workers[i % len(workers) :][:1] if workers else [])
-            for i, call in enumerate(calls)
-        ]
-        return [self._answer(future, function, call) for future, call in zip(futures, calls, strict=True)]
+    def ask(self, function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
+        """Return function(*call) for each call. Each thread of a worker gets some calls in a row, and always the same.
 
-    def _submit(self, function: Callable[..., T], call: tuple[object, ...], preferred: list[str]) -> Future[T]:
-        """Submit a call, if possible to the worker that has this shard in its cache. A new key means a new try."""
+        So a worker finds its shards in its cache. If it dies, others compute its calls.
+        """
+        slots = [address for address, n_threads in self._threads().items() for _ in range(n_threads)][: len(calls)]
+        edges = [len(calls) * i // max(1, len(slots)) for i in range(max(1, len(slots)) + 1)]
+        groups = [calls[first:last] for first, last in pairwise(edges)]
+        futures = [self._submit(function, group, slots[i : i + 1]) for i, group in enumerate(groups)]
+        found = [self._answers(*task, function, RESUBMISSIONS) for task in zip(futures, groups, strict=True)]
+        return [answer for answers in found for answer in answers]
+
+    def _submit(self, function: Callable[..., T], calls: Sequence[Call], preferred: list[str]) -> Future[list[T]]:
+        """Submit calls as one task. A new key means a new try."""
         try:
             return self.client.submit(
                 _on_worker,
                 _versions(),
                 function,
-                *call,
+                calls,
                 key=f"{function.__name__}-{uuid4().hex}",
                 workers=preferred or None,
                 allow_other_workers=bool(preferred),
@@ -94,36 +103,34 @@ class Workers:
                 raise self._no_scheduler() from None
             raise
 
-    def _answer(self, future: Future[T], function: Callable[..., T], call: tuple[object, ...]) -> T:
-        """Wait for an answer. Submit the call again if its workers died, but not without end."""
+    def _answers(
+        self, future: Future[list[T]], calls: Sequence[Call], function: Callable[..., T], n_left: int
+    ) -> list[T]:
+        """Wait for the answers of a task. If its workers died, submit each of its calls alone, but not without end."""
         from concurrent.futures import CancelledError  # noqa: PLC0415
 
         from distributed import KilledWorker  # noqa: PLC0415
 
-        path = getattr(call[0], "path", call[0])
-        for _ in range(1 + RESUBMISSIONS):
-            try:
-                self._wait(future)
-                return future.result()
-            except KilledWorker:
-                future = self._submit(function, call, [])
-            except CancelledError:
-                if self.client.status != "running" or "connection" in str(future.status):
-                    raise self._no_scheduler() from None
-                future = self._submit(function, call, [])
-            except (ModuleNotFoundError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and "deserializ" not in str(error):
-                    raise
-                raise ModuleNotFoundError(
-                    "client: expected the scheduler and all workers to have the package bradley_terry, found one "
-                    "without it, or with too old a version"
+        try:
+            self._wait(future)
+            return future.result()
+        except (KilledWorker, CancelledError):
+            self._threads()  # raises an error if it is the scheduler that died
+            if n_left == 0:
+                raise ConnectionError(
+                    f"{getattr(calls[0][0], 'path', calls[0][0])}: expected a worker to finish this shard, found that "
+                    "every worker died with it; perhaps it needs more memory than a worker has"
                 ) from None
-        raise ConnectionError(
-            f"{path}: expected a worker to finish this shard, found that every worker died with it; "
-            "perhaps it needs more memory than a worker has"
-        )
+        except RuntimeError as error:
+            if "deserializ" in str(error):  # the scheduler cannot read our task
+                raise self._no_package("the scheduler") from None
+            raise
+        futures = [self._submit(function, [call], []) for call in calls]
+        return [
+            self._answers(future, [call], function, n_left - 1)[0] for future, call in zip(futures, calls, strict=True)
+        ]
 
-    def _wait(self, future: Future[T]) -> None:
+    def _wait(self, future: Future[list[T]]) -> None:
         """Wait until a future is done, and give up if there is no worker for longer than the time limit."""
         from distributed import wait  # noqa: PLC0415
 
@@ -132,21 +139,26 @@ class Workers:
             try:
                 wait([future], timeout=POLL)
             except TimeoutError:
-                if self._addresses():
+                if self._threads():
                     last_seen = time.monotonic()
                 elif time.monotonic() - last_seen > self.timeout:
                     raise self._no_workers() from None
             else:
                 return
 
-    def _addresses(self) -> list[str]:
-        """Return the addresses of the workers there are now."""
+    def _threads(self) -> dict[str, int]:
+        """Return the number of threads of each worker there is now, by its address."""
         if self.client.status != "running":
             raise self._no_scheduler()
         try:
-            return sorted(self.client.nthreads())
+            return dict(sorted(self.client.nthreads().items()))
         except Exception:  # noqa: BLE001  # a scheduler that dies now can break the connection in many ways
             raise self._no_scheduler() from None
+
+    def _no_package(self, where: str) -> ModuleNotFoundError:
+        return ModuleNotFoundError(
+            f"client: expected bradley_terry {__version__} at the scheduler and all workers, found {where} without it"
+        )
 
     def _no_scheduler(self) -> ConnectionError:
         return ConnectionError(f"client: expected the scheduler at {self.address} to answer, found no connection to it")
@@ -157,8 +169,8 @@ class Workers:
         )
 
 
-def _on_worker(versions: dict[str, str], function: Callable[..., T], *call: object) -> T:
-    """Call a function on a worker that has the same versions as the driver, so that both compute the same bits."""
+def _on_worker(versions: dict[str, str], function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
+    """Make these calls on a worker that has the same versions as the driver, so that both compute the same bits."""
     from distributed import get_worker  # noqa: PLC0415
 
     worker = get_worker()
@@ -170,7 +182,7 @@ def _on_worker(versions: dict[str, str], function: Callable[..., T], *call: obje
             )
     if worker.nanny is not None:  # the process belongs to this worker, and its threads work on shards side by side
         set_threads(1)
-    return function(*call)
+    return [function(*call) for call in calls]
 
 
 @lru_cache(maxsize=1)
