@@ -29,6 +29,9 @@ Call = tuple[object, ...]
 
 RESUBMISSIONS = 3  # for each shard; Dask itself already tries a shard again after three workers died with it
 POLL = 1.0  # seconds between two looks at whether there still are workers
+THREADS = {f"{name}_NUM_THREADS": 1 for name in ("OMP", "MKL", "OPENBLAS")}
+# Dask sets the first of these to 64 kB. Then every large array of a step is new memory, which doubles a step's time.
+MALLOC = {"MALLOC_TRIM_THRESHOLD_": 2**30, "MALLOC_MMAP_THRESHOLD_": 2**25}
 MISSING = (
     "distributed: expected the package distributed, which is not installed; pip install 'bradley-terry[distributed]'"
 )
@@ -228,18 +231,20 @@ def cluster(workers: int | str, *, timeout: float = 30.0) -> Iterator[Client]:
     if isinstance(workers, int) and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     try:
-        from distributed import Client, LocalCluster  # noqa: PLC0415  # only if there is a cluster
+        from dask import config  # noqa: PLC0415  # only if there is a cluster
+        from distributed import Client, LocalCluster  # noqa: PLC0415
     except ModuleNotFoundError:
         raise ModuleNotFoundError(MISSING) from None
     with _quiet():
         if isinstance(workers, int):
-            started = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
+            with config.set({"distributed.nanny.pre-spawn-environ": {**THREADS, **MALLOC}}):
+                started = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
             with started, Client(started) as client:
                 yield client
         else:
