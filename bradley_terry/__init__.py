@@ -120,18 +120,8 @@ _NAMES = {
     "load_pairs": "files",
     "train": "commands.train",
 }
-_MODULES = {
-    "datasets",
-    "distributed",
-    "evaluation",
-    "files",
-    "gradient_check",
-    "inference",
-    "kernels",
-    "model",
-    "plots",
-    "training",
-}
+_MODULES = {"datasets", "distributed", "evaluation", "files", "gradient_check", "inference", "kernels", "model"}
+_MODULES |= {"plots", "training"}
 
 
 def __getattr__(name: str) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,8 +111,8 @@ def survey(paths: Paths, *, client: Client | None = None, timeout: float = 30.0)
 
 
 def _checked(paths: Paths) -> list[str]:
-    single = isinstance(paths, str | os.PathLike)
-    found = [str(Path(path).absolute()) for path in ([paths] if single else paths)]  # type: ignore[list-item, union-attr]
+    several = [paths] if isinstance(paths, str | Path) else paths
+    found = [str(Path(path).absolute()) for path in several]
     if not found:
         raise ValueError("paths: expected at least one shard, got none")
     for path in found:
@@ -244,8 +243,17 @@ def fit(
             phi, outcome, message, hessian = newton(objective, phi, records, steps, tolerance)
         else:
             n_batches = -(-max(facts.n_pairs for facts in found.facts) // batch_size)
-            options = {"rate": learning_rate, "n_batches": n_batches, "seed": seed, "patience": patience}
-            phi, outcome, message, hessian = adam(objective, phi, records, steps, tolerance, **options)
+            phi, outcome, message, hessian = adam(
+                objective,
+                phi,
+                records,
+                steps,
+                tolerance,
+                rate=learning_rate,
+                n_batches=n_batches,
+                seed=seed,
+                patience=patience,
+            )
         if hessian is None and scorer.linear_in_phi:
             hessian = objective.hessian(phi)
     if isinstance(scorer, TableScorer):

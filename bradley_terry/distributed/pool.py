@@ -10,9 +10,9 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib import metadata
 from itertools import pairwise
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import uuid4
 
@@ -35,6 +35,18 @@ MALLOC = {"MALLOC_TRIM_THRESHOLD_": 2**30, "MALLOC_MMAP_THRESHOLD_": 2**25}
 MISSING = (
     "distributed: expected the package distributed, which is not installed; pip install 'bradley-terry[distributed]'"
 )
+
+
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+# The bits of a result depend on these.
+VERSIONS = {"bradley_terry": __version__, "numpy": _version_of("numpy"), "numba": _version_of("numba")}
+PROBE = f"{__name__}:VERSIONS"  # Dask can look this up where the package is missing, and report that
 
 
 class Pool(Protocol):
@@ -68,14 +80,19 @@ class Workers:
         self.address = client.scheduler.address if client.scheduler is not None else "an unknown address"
         try:
             client.wait_for_workers(1, timeout=self.timeout)
-            workers = client.get_versions(packages=["bradley_terry"])["workers"]
+            client.run_on_scheduler(resolve_name, PROBE)
+            workers = client.run(resolve_name, PROBE, on_error="return")
         except TimeoutError:
             raise self._no_workers() from None
+        except (ImportError, AttributeError):
+            raise self._no_package("the scheduler") from None
         except Exception:  # noqa: BLE001  # what fails in a closed client depends on the version of Dask
             raise self._no_scheduler() from None
         for address, found in workers.items():
-            if found["packages"].get("bradley_terry") is None:
+            if isinstance(found, ImportError | AttributeError):
                 raise self._no_package(address)
+            if isinstance(found, dict):  # or an error of a worker that has just died
+                _check_versions(VERSIONS, found, address)
 
     def ask(self, function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
         """Return function(*call) for each call. Each thread of a worker gets some calls in a row, and always the same.
@@ -94,7 +111,7 @@ class Workers:
         try:
             return self.client.submit(
                 _on_worker,
-                _versions(),
+                VERSIONS,
                 function,
                 calls,
                 key=f"{function.__name__}-{uuid4().hex}",
@@ -124,10 +141,6 @@ class Workers:
                     f"{getattr(calls[0][0], 'path', calls[0][0])}: expected a worker to finish this shard, found that "
                     "every worker died with it; perhaps it needs more memory than a worker has"
                 ) from None
-        except RuntimeError as error:
-            if "deserializ" in str(error):  # the scheduler cannot read our task
-                raise self._no_package("the scheduler") from None
-            raise
         futures = [self._submit(function, [call], []) for call in calls]
         return [
             self._answers(future, [call], function, n_left - 1)[0] for future, call in zip(futures, calls, strict=True)
@@ -172,32 +185,22 @@ class Workers:
         )
 
 
+def _check_versions(client: dict[str, str], worker: dict[str, str], address: str) -> None:
+    """Raise ValueError unless both have the same versions, and so compute the same bits."""
+    for name, wanted in client.items():
+        if worker[name] != wanted:
+            raise ValueError(f"client: expected {name} {wanted} at the worker {address} too, found {worker[name]}")
+
+
 def _on_worker(versions: dict[str, str], function: Callable[..., T], calls: Sequence[Call]) -> list[T]:
-    """Make these calls on a worker that has the same versions as the driver, so that both compute the same bits."""
+    """Make these calls on a worker."""
     from distributed import get_worker  # noqa: PLC0415
 
     worker = get_worker()
-    for name, wanted in versions.items():
-        if (found := _versions()[name]) != wanted:
-            raise ValueError(
-                f"client: expected workers with {name} {wanted}, as on the machine of the client, "
-                f"found {found} on {worker.address}"
-            )
+    _check_versions(versions, VERSIONS, worker.address)
     if worker.nanny is not None:  # the process belongs to this worker, and its threads work on shards side by side
         set_threads(1)
     return [function(*call) for call in calls]
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    """Return the versions of what the bits of a result depend on."""
-    found = {"bradley_terry": __version__}
-    for name in ("numpy", "numba"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Shard(NamedTuple):
 
     path: str
     digest: str
-    index: int
+    number: int
     fit: str  # a name for this fit, different from the names of all others
     scorer: Scorer
     numbering: NDArray[np.int64] | None
@@ -118,7 +118,7 @@ def batch(shard: Shard, phi: Array, seed: int, n_pass: int, number: int, n_batch
 
     def compute(loaded: _Loaded) -> Answer:
         objective = loaded.objective(shard)
-        parts = loaded.parts((shard.fit, seed, n_pass, shard.index, n_batches), objective.pairs)
+        parts = loaded.parts((shard.fit, seed, n_pass, shard.number, n_batches), objective.pairs)
         rows = parts[number]
         if objective.pairs.weights is not None:
             rows = rows[objective.pairs.weights[rows] > 0]
@@ -139,8 +139,7 @@ def cut_by_prompt(pairs: PreferencePairs, n_parts: int, rng: np.random.Generator
     place = rng.permutation(int(index.max()) + 1)[index]  # position of each row's prompt in the random order
     rows, ends = np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))  # where each prompt ends
     wanted = np.arange(1, n_parts) * len(pairs) / n_parts
-    cuts = ends[np.searchsorted(ends, wanted - 0.5)] if n_parts > 1 else []
-    return [np.sort(part) for part in np.split(rows, cuts)]
+    return [np.sort(part) for part in np.split(rows, ends[np.searchsorted(ends, wanted - 0.5)])]
 
 
 class _Loaded:
