@@ -64,7 +64,7 @@ class Checkpoint:
 
     def _load(self, path: Path) -> State:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 state = {name: archive[name] for name in archive.files}
             found = json.loads(str(state.pop("identity")))
             is_ours = found["format"] == FORMAT

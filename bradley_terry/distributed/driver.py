@@ -220,19 +220,22 @@ def fit(
     if both := {facts.path for facts in found.facts} & set(held_out):
         raise ValueError(f"{min(both)}: expected a shard for training or for validation, got it for both")
     everything = _survey([*(facts.path for facts in found.facts), *held_out], pool) if held_out else found
-    if isinstance(scorer, TableScorer) and everything.feature_names != found.feature_names:
-        raise ValueError("validation: expected items that the training shards hold, found others")
+    names = everything.feature_names
+    if found.is_items and (new := set(names or ()) - set(found.feature_names or ())):
+        raise ValueError(f"validation: expected items that the training shards hold, found {min(new)!r}")
     units = _units(found, pool) if standardise and not isinstance(scorer, TableScorer) else None
     identity = {
         "shards": [facts.digest for facts in everything.facts],
         "division into training and validation": len(held_out),
         "scorer": str(scorer),
         "method": method,
-        "options": [l2, seed, tolerance, standardise, *([learning_rate, batch_size] if method == "adam" else [])],
+        "l2": float(l2),
+        "seed": int(seed),
+        "option": [float(tolerance), standardise] + ([float(learning_rate), batch_size] if method == "adam" else []),
     }
-    saved, name = Checkpoint(checkpoint, resume, identity), uuid4().hex
+    saved, this_fit = Checkpoint(checkpoint, resume, identity), uuid4().hex
     parts = [
-        Shard(facts.path, facts.digest, i, name, scorer, numbering, units, method == "newton")
+        Shard(facts.path, facts.digest, i, this_fit, scorer, numbering, units, method == "newton")
         for i, (facts, numbering) in enumerate(zip(everything.facts, everything.numberings, strict=True))
     ]
     n = len(found.facts)
@@ -270,7 +273,6 @@ def fit(
         message = f"not converged: {message}"
         if method == "newton" or outcome is Outcome.DIVERGED:
             warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    names = found.feature_names
     return RewardModel(
         scorer=scorer,
         phi=read_only(phi),
@@ -314,6 +316,8 @@ def _check(
     for name, value in {"l2": l2, "tolerance": tolerance, "learning_rate": learning_rate}.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
             raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+    if not learning_rate:
+        raise ValueError("learning_rate: expected a positive number, got 0")
     return method, max_steps or STEPS[method]
 
 
