@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -36,7 +35,7 @@ WIDTH = 3
 class SlowScorer(bt.LinearScorer):
     """A linear scorer that takes its time, so that a worker can be killed while it computes."""
 
-    def reward(self, phi, features):
+    def reward(self, phi, features):  # noqa: D102
         time.sleep(0.03)
         return super().reward(phi, features)
 
@@ -45,7 +44,7 @@ class SlowScorer(bt.LinearScorer):
 class DeadlyScorer(bt.LinearScorer):
     """A scorer that ends its process, as a lack of memory does."""
 
-    def reward(self, phi, features):
+    def reward(self, phi, features):  # noqa: D102
         os._exit(1)
 
 
@@ -66,7 +65,7 @@ def clients() -> Iterator[dict[int, Client]]:
     """Start clusters of one, two and three worker processes; the last one with two threads in each."""
     with dask.config.set({"distributed.scheduler.allowed-failures": 20}):
         clusters = {
-            n: LocalCluster(n_workers=n, threads_per_worker=1 + (n == 3), dashboard_address=None, silence_logs=50)
+            n: LocalCluster(n_workers=n, threads_per_worker=1 + (n == 3), dashboard_address=":0", silence_logs=50)
             for n in (1, 2, 3)
         }
     started = {n: Client(cluster) for n, cluster in clusters.items()}
@@ -117,16 +116,17 @@ def test_a_table_gives_the_same_bits(clients, tmp_path):
 
 
 @contextmanager
-def killer(client: Client, seed: int) -> Iterator[list[int]]:
-    """Kill a worker of a local cluster every third of a second or so; yield the list of those that were killed."""
-    rng, killed, done = random.Random(seed), [], threading.Event()  # noqa: S311  # not for secrets
+def killer(client: Client, most: int) -> Iterator[list[int]]:
+    """Kill workers of a local cluster while they compute, at most so many; yield the list of those that were killed."""
+    killed, done = [], threading.Event()
 
     def kill() -> None:
-        while not done.wait(rng.uniform(0.2, 0.4)):
-            pids = [worker.pid for worker in client.cluster.workers.values() if worker.pid not in (None, *killed)]
-            if pids:
-                killed.append(rng.choice(pids))
-                os.kill(killed[-1], signal.SIGKILL)
+        while len(killed) < most and not done.wait(0.05):
+            workers = list(client.cluster.scheduler.workers.values())
+            busy = [worker.pid for worker in workers if worker.processing and worker.pid not in killed]
+            if busy and not done.wait(0.05 * (len(killed) % 4)):  # at different moments of a step
+                killed.append(busy[0])
+                os.kill(busy[0], signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
@@ -137,13 +137,13 @@ def killer(client: Client, seed: int) -> Iterator[list[int]]:
         thread.join()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_workers_do_not_change_a_bit(seed, clients, paths):
+@pytest.mark.parametrize("most", [1, 4])
+def test_killed_workers_do_not_change_a_bit(most, clients, paths):
     """Workers are killed with SIGKILL again and again in the middle of steps, and others take over."""
     here = distributed.fit(SlowScorer(WIDTH), paths, l2=0.01)
-    with killer(clients[2], seed) as killed:
+    with killer(clients[2], most) as killed:
         model = distributed.fit(SlowScorer(WIDTH), paths, l2=0.01, client=clients[2])
-    assert len(killed) >= 3
+    assert len(killed) == most
     assert model.phi.tobytes() == here.phi.tobytes()
     np.testing.assert_array_equal(model.history["loss"], here.history["loss"])
 
@@ -215,11 +215,15 @@ def test_a_dead_scheduler_is_one_sentence_and_the_fit_can_go_on(step, paths, tmp
 def test_a_scheduler_that_dies_in_mid_step_is_one_sentence(paths, tmp_path):
     """The workers are computing when the scheduler is killed."""
     with scheduler(tmp_path) as (address, dask_scheduler), process("worker", address, "--nthreads", "1"):
-        timer = threading.Timer(1.0, dask_scheduler.kill)
+        timer = threading.Timer(0.25, dask_scheduler.kill)
         with distributed.cluster(address) as client, pytest.raises(ConnectionError, match="the scheduler at"):
-            timer.start()
-            for _ in range(100):
-                distributed.fit(SlowScorer(WIDTH), paths, client=client)
+            distributed.fit(
+                SlowScorer(WIDTH),
+                paths,
+                client=client,
+                tolerance=0.0,
+                callback=lambda record: record["step"] or timer.start(),
+            )
         timer.join()
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import pairwise
 from pkgutil import resolve_name
@@ -127,8 +128,6 @@ class Workers:
         self, future: Future[list[T]], calls: Sequence[Call], function: Callable[..., T], n_left: int
     ) -> list[T]:
         """Wait for the answers of a task. If its workers died, submit each of its calls alone, but not without end."""
-        from concurrent.futures import CancelledError  # noqa: PLC0415
-
         from distributed import KilledWorker  # noqa: PLC0415
 
         try:
@@ -164,12 +163,15 @@ class Workers:
 
     def _threads(self) -> dict[str, int]:
         """Return the number of threads of each worker there is now, by its address."""
-        if self.client.status != "running":
-            raise self._no_scheduler()
-        try:
-            return dict(sorted(self.client.nthreads().items()))
-        except Exception:  # noqa: BLE001  # a scheduler that dies now can break the connection in many ways
-            raise self._no_scheduler() from None
+        give_up = time.monotonic() + self.timeout
+        while self.client.status == "running" and time.monotonic() < give_up:
+            with suppress(TimeoutError):  # a scheduler that has just died is not yet known to be dead
+                try:
+                    found = self.client.sync(self.client.scheduler.ncores, callback_timeout=POLL)
+                    return dict(sorted(found.items()))
+                except (OSError, CancelledError):
+                    time.sleep(POLL / 10)
+        raise self._no_scheduler()
 
     def _no_package(self, where: str) -> ModuleNotFoundError:
         return ModuleNotFoundError(
@@ -204,7 +206,7 @@ def _on_worker(versions: dict[str, str], function: Callable[..., T], calls: Sequ
 
 
 @contextmanager
-def cluster(workers: int | str, *, timeout: float = 30.0) -> Iterator[Client]:
+def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
     """Start workers on this machine, or connect to a running Dask cluster, for the time of a ``with`` block.
 
     Parameters
@@ -245,7 +247,8 @@ def cluster(workers: int | str, *, timeout: float = 30.0) -> Iterator[Client]:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # with None, Dask warns if its usual port is in use
+                    scheduler_kwargs={"dashboard": False},
                     silence_logs=logging.CRITICAL,
                 )
             with started, Client(started) as client:
