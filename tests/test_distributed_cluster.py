@@ -232,9 +232,13 @@ def test_a_scheduler_that_dies_in_mid_step_is_one_sentence(paths, tmp_path):
 
 def test_a_pool_without_workers_does_not_wait_for_ever(paths, tmp_path):
     """The time limit is in the sentence."""
-    with scheduler(tmp_path) as (address, _), distributed.cluster(address) as client:
-        with pytest.raises(TimeoutError, match=r"expected at least one worker at .* within 0\.5 seconds"):
-            distributed.fit(bt.LinearScorer(WIDTH), paths, client=client, timeout=0.5)
+    sentence = r"expected at least one worker at .* within 0\.5 seconds"
+    with (
+        scheduler(tmp_path) as (address, _),
+        distributed.cluster(address) as client,
+        pytest.raises(TimeoutError, match=sentence),
+    ):
+        distributed.fit(bt.LinearScorer(WIDTH), paths, client=client, timeout=0.5)
 
 
 def test_a_pool_that_loses_all_workers_does_not_wait_for_ever(paths, tmp_path):
@@ -259,14 +263,17 @@ def other_package(folder: Path, init: str) -> str:
 def test_a_worker_or_scheduler_without_the_package_is_one_sentence(paths, tmp_path):
     """The address of the worker is in the sentence."""
     lacks = other_package(tmp_path / "lacks", "raise ModuleNotFoundError(\"No module named 'bradley_terry'\")")
-    with scheduler(tmp_path) as (address, _):
-        with process("worker", address, PYTHONPATH=lacks), distributed.cluster(address) as client:
-            with pytest.raises(ModuleNotFoundError, match=r"expected bradley_terry .* found tcp://.* without it"):
-                distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
-    with scheduler(tmp_path, PYTHONPATH=lacks) as (address, _):
-        with process("worker", address), distributed.cluster(address) as client:
-            with pytest.raises(ModuleNotFoundError, match="found the scheduler without it"):
-                distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
+    for worker, at_scheduler, place in (
+        ({"PYTHONPATH": lacks}, {}, "tcp://.*"),
+        ({}, {"PYTHONPATH": lacks}, "the sche"),
+    ):
+        with (
+            scheduler(tmp_path, **at_scheduler) as (address, _),
+            process("worker", address, **worker),
+            distributed.cluster(address) as client,
+            pytest.raises(ModuleNotFoundError, match=f"expected bradley_terry .* found {place}.* without it"),
+        ):
+            distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
 
 
 def test_a_worker_with_another_version_is_one_sentence(paths, tmp_path):
@@ -274,9 +281,13 @@ def test_a_worker_with_another_version_is_one_sentence(paths, tmp_path):
     real = Path(bt.__file__).parent
     text = f"__path__ = [{str(real)!r}]\nexec(open({str(real / '__init__.py')!r}).read())\n__version__ = '0.0.9'\n"
     older = other_package(tmp_path / "older", text)
-    with scheduler(tmp_path) as (address, _), process("worker", address, PYTHONPATH=older):
-        with distributed.cluster(address) as client, pytest.raises(ValueError, match=r"at the worker tcp.*0\.0\.9"):
-            distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
+    with (
+        scheduler(tmp_path) as (address, _),
+        process("worker", address, PYTHONPATH=older),
+        distributed.cluster(address) as client,
+        pytest.raises(ValueError, match=r"at the worker tcp.*0\.0\.9"),
+    ):
+        distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
 
 
 @pytest.mark.parametrize("kind", ["missing", "narrower", "empty", "changed"])

@@ -100,14 +100,15 @@ class Workers:
 
         So a worker finds its shards in its cache. If it dies, others compute its calls.
         """
-        slots = [address for address, n_threads in self._threads().items() for _ in range(n_threads)][: len(calls)]
-        edges = [len(calls) * i // max(1, len(slots)) for i in range(max(1, len(slots)) + 1)]
+        threads = [address for address, n_threads in self._threads().items() for _ in range(n_threads)]
+        slots = threads[: len(calls)] or [None]
+        edges = [len(calls) * i // len(slots) for i in range(len(slots) + 1)]
         groups = [calls[first:last] for first, last in pairwise(edges)]
-        futures = [self._submit(function, group, slots[i : i + 1]) for i, group in enumerate(groups)]
-        found = [self._answers(*task, function, RESUBMISSIONS) for task in zip(futures, groups, strict=True)]
+        tasks = [(self._submit(function, *task), *task) for task in zip(groups, slots, strict=True)]
+        found = [self._answers(*task, function, RESUBMISSIONS) for task in tasks]
         return [answer for answers in found for answer in answers]
 
-    def _submit(self, function: Callable[..., T], calls: Sequence[Call], preferred: list[str]) -> Future[list[T]]:
+    def _submit(self, function: Callable[..., T], calls: Sequence[Call], preferred: str | None) -> Future[list[T]]:
         """Submit calls as one task. A new key means a new try."""
         try:
             return self.client.submit(
@@ -116,8 +117,8 @@ class Workers:
                 function,
                 calls,
                 key=f"{function.__name__}-{uuid4().hex}",
-                workers=preferred or None,
-                allow_other_workers=bool(preferred),
+                workers=preferred,
+                allow_other_workers=preferred is not None,
             )
         except Exception:
             if self.client.status != "running":
@@ -125,13 +126,18 @@ class Workers:
             raise
 
     def _answers(
-        self, future: Future[list[T]], calls: Sequence[Call], function: Callable[..., T], n_left: int
+        self,
+        future: Future[list[T]],
+        calls: Sequence[Call],
+        preferred: str | None,
+        function: Callable[..., T],
+        n_left: int,
     ) -> list[T]:
         """Wait for the answers of a task. If its workers died, submit each of its calls alone, but not without end."""
         from distributed import KilledWorker  # noqa: PLC0415
 
         try:
-            self._wait(future)
+            self._wait(future, preferred)
             return future.result()
         except (KilledWorker, CancelledError):
             self._threads()  # raises an error if it is the scheduler that died
@@ -140,13 +146,17 @@ class Workers:
                     f"{getattr(calls[0][0], 'path', calls[0][0])}: expected a worker to finish this shard, found that "
                     "every worker died with it; perhaps it needs more memory than a worker has"
                 ) from None
-        futures = [self._submit(function, [call], []) for call in calls]
+        futures = [self._submit(function, [call], None) for call in calls]
         return [
-            self._answers(future, [call], function, n_left - 1)[0] for future, call in zip(futures, calls, strict=True)
+            self._answers(future, [call], None, function, n_left - 1)[0]
+            for future, call in zip(futures, calls, strict=True)
         ]
 
-    def _wait(self, future: Future[list[T]]) -> None:
-        """Wait until a future is done, and give up if there is no worker for longer than the time limit."""
+    def _wait(self, future: Future[list[T]], preferred: str | None) -> None:
+        """Wait until a future is done, and give up if there is no worker for longer than the time limit.
+
+        If the preferred worker dies when there is no other, Dask never gives the task to a new one. So it is cancelled.
+        """
         from distributed import wait  # noqa: PLC0415
 
         last_seen = time.monotonic()
@@ -154,8 +164,10 @@ class Workers:
             try:
                 wait([future], timeout=POLL)
             except TimeoutError:
-                if self._threads():
+                if workers := self._threads():
                     last_seen = time.monotonic()
+                    if preferred is not None and preferred not in workers:
+                        future.cancel()
                 elif time.monotonic() - last_seen > self.timeout:
                     raise self._no_workers() from None
             else:
