@@ -101,7 +101,7 @@ class Workers:
         So a worker finds its shards in its cache. If it dies, others compute its calls.
         """
         threads = [address for address, n_threads in self._threads().items() for _ in range(n_threads)]
-        slots = threads[: len(calls)] or [None]
+        slots: list[str | None] = [*threads[: len(calls)]] or [None]
         edges = [len(calls) * i // len(slots) for i in range(len(slots) + 1)]
         groups = [calls[first:last] for first, last in pairwise(edges)]
         tasks = [(self._submit(function, *task), *task) for task in zip(groups, slots, strict=True)]
