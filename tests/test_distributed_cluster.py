@@ -161,7 +161,7 @@ def test_a_shard_that_kills_every_worker_ends_in_one_sentence(paths):
 def process(kind: str, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
     """Start a scheduler or a worker in a process of its own."""
     command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *arguments, "--no-dashboard"]
-    root = str(Path(bt.__file__).parents[1])
+    root = os.pathsep.join([str(Path(bt.__file__).parents[1]), str(Path(__file__).parent)])
     variables = {**os.environ, "PYTHONPATH": root, **environment}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen(command, env=variables, cwd="/", **quiet)
@@ -288,6 +288,18 @@ def test_a_worker_with_another_version_is_one_sentence(paths, tmp_path):
         pytest.raises(ValueError, match=r"at the worker tcp.*0\.0\.9"),
     ):
         distributed.fit(bt.LinearScorer(WIDTH), paths, client=client)
+
+
+def test_a_scorer_that_the_scheduler_cannot_import_is_one_sentence(paths, tmp_path):
+    """A scorer of one's own must be in a module that all machines have."""
+    with (
+        scheduler(tmp_path, PYTHONPATH=str(Path(bt.__file__).parents[1])) as (address, _),
+        process("worker", address),
+        distributed.cluster(address) as client,
+        pytest.raises(ModuleNotFoundError, match="perhaps the class of the scorer") as caught,
+    ):
+        distributed.fit(SlowScorer(WIDTH), paths, client=client)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["missing", "narrower", "empty", "changed"])

@@ -146,6 +146,13 @@ class Workers:
                     f"{getattr(calls[0][0], 'path', calls[0][0])}: expected a worker to finish this shard, found that "
                     "every worker died with it; perhaps it needs more memory than a worker has"
                 ) from None
+        except RuntimeError as error:
+            if "deserializ" not in str(error):
+                raise
+            raise ModuleNotFoundError(
+                "client: expected the scheduler to import all that a call needs, perhaps the class of the scorer, "
+                "found that it cannot"
+            ) from None
         futures = [self._submit(function, [call], None) for call in calls]
         return [
             self._answers(future, [call], None, function, n_left - 1)[0]
