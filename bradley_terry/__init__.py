@@ -28,6 +28,7 @@ The folders are machinery. Open one only when you want to know how it works:
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model
+    distributed      fits to data in many files, on one machine or on many
     commands         the command line, and its commands as Python functions
     bench            speed compared with other libraries and with the limits of the machine
     course           what the lessons need
@@ -120,7 +121,8 @@ _NAMES = {
     "load_pairs": "files",
     "train": "commands.train",
 }
-_MODULES = {"datasets", "evaluation", "files", "gradient_check", "inference", "kernels", "model", "plots", "training"}
+_MODULES = {"datasets", "distributed", "evaluation", "files", "gradient_check", "inference", "kernels", "model"}
+_MODULES |= {"plots", "training"}
 
 
 def __getattr__(name: str) -> object:

@@ -23,7 +23,7 @@ FILES = {
     "model.npz", "history.csv", "report.md", "loss_curve.svg", "loss_curve.png", "margins.svg", "margins.png",
     "reliability.svg", "reliability.png",
 }  # fmt: skip
-VERBS = ["train", "evaluate", "check", "demo", "course", "figures", "bench", "doctor"]
+VERBS = ["train", "evaluate", "split", "check", "demo", "course", "figures", "bench", "doctor"]
 
 
 @pytest.fixture
@@ -309,7 +309,7 @@ def test_what_would_be_lost_or_too_much_is_refused_at_once(arguments, words, her
         (["train", "--scorer", "liner"], "usage: bradley-terry train", "got 'liner'; did you mean linear?"),
         (["train", "--scorer", "forest"], "usage: bradley-terry train", "expected one of linear, mlp, table, got"),
         (["train", "--seed", "x"], "usage: bradley-terry train", "--seed"),
-        (["train", "a.csv", "b.csv"], "usage: bradley-terry train", "unexpected argument 'b.csv'"),
+        (["demo", "a.csv"], "usage: bradley-terry demo", "unexpected argument 'a.csv'"),
         (["evaluate", "out"], "usage: bradley-terry evaluate", "DATA"),
     ],
 )

@@ -1,8 +1,9 @@
 """The command line: ``bradley-terry VERB``.
 
-Each verb is a module of this folder: train, evaluate, check, demo, course, figures, bench and doctor. A Python function
-such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints the result.
-``report`` describes a result in words, and ``parser`` collects the arguments of all verbs.
+Each verb is a module of this folder: train, evaluate, split, check, demo, course, figures, bench and doctor. A Python
+function such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints the
+result. ``report`` describes a result in words, ``sharded`` is ``train`` for shards, and ``parser`` collects the
+arguments of all verbs.
 """
 
 from __future__ import annotations

@@ -15,11 +15,21 @@ from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
-from . import bench, check, course, demo, doctor, evaluate, figures, train
+from . import bench, check, course, demo, doctor, evaluate, figures, split, train
 
 __all__ = ["VERBS", "Parser", "make_parser"]
 
-VERBS: tuple[ModuleType, ...] = (train, evaluate, check, demo, course, figures, bench, doctor)  # as --help lists them
+VERBS: tuple[ModuleType, ...] = (
+    train,
+    evaluate,
+    split,
+    check,
+    demo,
+    course,
+    figures,
+    bench,
+    doctor,
+)  # as --help lists them
 
 
 class _HelpFormatter(HelpFormatter):

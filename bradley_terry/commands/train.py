@@ -262,7 +262,19 @@ def train(
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``train``."""
     parser.add_argument(
-        "data", nargs="?", default="travel-modes", metavar="DATA", help=f"{DATA_HELP} (default: travel-modes)"
+        "data",
+        nargs="*",
+        default=["travel-modes"],
+        metavar="DATA",
+        help=f"{DATA_HELP} (default: travel-modes). Several of them are the shards of one fit",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="fit to the shards in N processes on this machine")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="fit to the shards on a running Dask cluster")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="for shards: save the state of the fit in FILE after each step, and go on from FILE if it exists",
     )
     parser.add_argument(
         "--scorer",
@@ -295,7 +307,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--validation",
         type=float,
         metavar="SHARE",
-        help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for comparisons of items)",
+        help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for comparisons of items). "
+        "Of several shards, this share of the shards is held out, the last ones",
     )
     parser.add_argument(
         "--backend",
@@ -321,10 +334,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report."""
-    out = arguments.out or _free_folder(name_of(arguments.data))
+    out = arguments.out or _free_folder(name_of(arguments.data[0]))
+    if len(arguments.data) > 1 or arguments.workers is not None or arguments.scheduler or arguments.checkpoint:
+        from .sharded import run as run_sharded
+
+        _check_new("out", out, arguments.force)
+        return run_sharded(arguments, out, text_l2=TEXT_L2, share=VALIDATION)
     with warnings_in_lines():
         result = train(
-            arguments.data,
+            arguments.data[0],
             scorer=arguments.scorer,
             hidden=arguments.hidden,
             activation=arguments.activation,
