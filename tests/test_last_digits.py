@@ -109,11 +109,11 @@ def test_substitution_solves_the_system_of_a_cholesky_factor(n: int, rng) -> Non
 
 
 def test_the_information_of_a_corrected_fit_is_that_of_its_phi(rng, monkeypatch) -> None:
-    """If H costs much, it may be the one before the last step, which is the same to nine digits."""
+    """If H costs much, it may be the one before the last step, which moved no margin by more than 1e-6."""
     chosen, rejected = tournament(rng, 12, 300, 1.0)
     pairs = bt.PreferencePairs(chosen, rejected)
-    for cheap in (0, 1e9):
+    for cheap, accuracy in ((0, 1e-6), (1e9, 1e-13)):
         monkeypatch.setattr("bradley_terry.fitting.hessians.CHEAP", cheap)
         model = bt.fit(bt.TableScorer(12), pairs)
         want = bt.Objective(bt.TableScorer(12), pairs).hessian(model.phi) * len(pairs)
-        np.testing.assert_allclose(model.information, want, rtol=2e-9, atol=1e-12)
+        np.testing.assert_allclose(model.information, want, rtol=accuracy, atol=1e-12)

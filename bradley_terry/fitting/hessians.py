@@ -8,7 +8,7 @@ from .convex import Convex
 
 __all__ = ["Hessians"]
 
-SAME, CHEAP = 1e-9, 100_000_000  # share of H; products of two numbers, which take about 20 ms
+SAME, CHEAP = 1e-6, 2_000_000  # share of H; products of two numbers, which take about half a millisecond
 WELL = 0.1  # Keep the old Hessian only while each step shrinks the gradient to a tenth or less.
 
 
@@ -28,7 +28,7 @@ class Hessians:
     def corrected(self, point: Point, moved: float) -> Array:
         """Return the Hessian at a point, after a last step that moved no margin by more than ``moved``.
 
-        Since |l'''| <= l'', that step changes H by at most about this share of it. If the share is below 1e-9 and H
+        Since |l'''| <= l'', that step changes H by at most about this share of it. If the share is below 1e-6 and H
         costs much, the one before the step is returned.
         """
         if self.matrix is None or moved > SAME or point.margins.size * point.phi.size**2 <= CHEAP:

@@ -18,6 +18,8 @@ def substituted(lower: Array, b: Array) -> Array:
     block is subtracted before that block is solved. Back substitution solves Lᵀ x = y in the same way from the last
     block to the first.
     """
+    if b.size <= BLOCK:
+        return np.linalg.solve(lower.T, np.linalg.solve(lower, b))
     x = b.copy()
     starts = range(0, b.size, BLOCK)
     for start in starts:

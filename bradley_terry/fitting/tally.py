@@ -28,37 +28,49 @@ def tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
         return pairs
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
-    cell = np.minimum(pairs.chosen, pairs.rejected) * n + np.maximum(pairs.chosen, pairs.rejected)
-    if not is_dense and 2 * np.count_nonzero(np.diff(np.sort(cell), prepend=-1)) > len(pairs):
-        return pairs  # few of them met more than once
-    met, row = _numbered_in_table(cell, n * n) if is_dense else _numbered_by_sorting(cell)
-    in_order = np.asarray(pairs.chosen <= pairs.rejected)  # the item with the smaller number was chosen
-    w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-    t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
-
-    def total(values: Array, where: NDArray[np.bool_]) -> Array:
-        return np.bincount(row[where], values[where], met.size).astype(np.float64, copy=False)
-
-    wins = total(w * t, in_order) + total(w * (1 - t), ~in_order)
-    games = wins + (total(w * t, ~in_order) + total(w * (1 - t), in_order))
-    kept = games > 0
-    a, b, wins, games = met[kept] // n, met[kept] % n, wins[kept], games[kept]
+    counted = _counted_in_table(pairs, n) if is_dense else _counted_by_sorting(pairs, n)
+    if counted is None:
+        return pairs
+    a, b, wins, games = counted
     return PreferencePairs(a, b, weights=games, labels=wins / games, feature_names=pairs.feature_names)
 
 
-def _numbered_in_table(cell: NDArray[np.int64], n_cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the different numbers in increasing order, and the place of each number among them."""
-    met = np.flatnonzero(np.bincount(cell, minlength=n_cells))
-    place = np.empty(n_cells, dtype=np.int64)
-    place[met] = np.arange(met.size)
-    return met, place[cell]
+Counts = tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]
+"""Two items that met, the first with the smaller number; how often the first was chosen; how often they met."""
 
 
-def _numbered_by_sorting(cell: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Do what ``_numbered_in_table`` does if a table of all numbers would not fit into memory."""
+def _counted_in_table(pairs: PreferencePairs, n: int) -> Counts:
+    """Count in a table of all items by all items."""
+    cell, (for_chosen, for_rejected) = pairs.chosen * n + pairs.rejected, _shares(pairs)
+    wins = np.bincount(cell, for_chosen, n * n).reshape(n, n).astype(np.float64)
+    if for_rejected is not None:
+        wins += np.bincount(cell, for_rejected, n * n).reshape(n, n).T
+    met = wins + wins.T
+    np.fill_diagonal(met, wins.diagonal())
+    a, b = np.nonzero(np.triu(met))
+    return a, b, wins[a, b], met[a, b]
+
+
+def _counted_by_sorting(pairs: PreferencePairs, n: int) -> Counts | None:
+    """Do the same without a table, or return None if few items met more than once, so that counting saves little."""
+    cell = np.minimum(pairs.chosen, pairs.rejected) * n + np.maximum(pairs.chosen, pairs.rejected)
     order = np.argsort(cell, kind="stable")
-    sorted_cell = cell[order]
-    is_new = np.diff(sorted_cell, prepend=-1) > 0
-    row = np.empty(cell.size, dtype=np.int64)
-    row[order] = np.cumsum(is_new) - 1
-    return sorted_cell[is_new], row
+    met = cell[order]
+    starts = np.flatnonzero(np.diff(met, prepend=-1))
+    if 2 * starts.size > len(pairs):
+        return None
+    for_chosen, for_rejected = _shares(pairs)
+    one = np.ones(len(pairs)) if for_chosen is None else for_chosen
+    other = np.zeros(len(pairs)) if for_rejected is None else for_rejected
+    wins = np.add.reduceat(np.where(pairs.chosen <= pairs.rejected, one, other)[order], starts)
+    games = np.add.reduceat((one + other)[order], starts)
+    met, wins, games = met[starts][games > 0], wins[games > 0], games[games > 0]
+    return met // n, met % n, wins, games
+
+
+def _shares(pairs: PreferencePairs) -> tuple[Array | None, Array | None]:
+    """Return w·t and w·(1 - t) for each pair; None stands for ones in the first place, and for zeros in the second."""
+    w, t = pairs.weights, pairs.labels
+    if t is None:
+        return w, None
+    return (t, 1 - t) if w is None else (w * t, w * (1 - t))
