@@ -19,6 +19,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.given import as_numpy
+
 __all__ = ["Array", "cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
 Array = NDArray[np.float64]
@@ -33,7 +35,7 @@ def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floatin
     working in float32 throughout.
     """
     try:
-        array = np.asarray(values)
+        array = np.asarray(as_numpy(values, name))
     except ValueError:  # NumPy's own message does not name the argument
         raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
     if array.dtype.kind not in "fiub":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .arrays.given import as_numpy
 from .arrays.shown import Text
 from .evaluation import Evaluation, evaluate, margins_of
 from .fitting.conjugate import is_dense
@@ -104,7 +105,7 @@ class RewardModel:
 
         Rewards of answers to different prompts cannot be compared: the data say nothing about their difference.
         """
-        return self.scorer.reward(self.phi, np.asarray(features))
+        return self.scorer.reward(self.phi, np.asarray(as_numpy(features, "features")))
 
     def margins(self, pairs: PreferencePairs) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""

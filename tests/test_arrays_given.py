@@ -147,3 +147,24 @@ def test_objects_that_are_numbers_are_numbers() -> None:
     assert bt.PreferencePairs(features, features).chosen.tolist() == [[1, 2.5], [3, 1]]
     items = np.array([1, np.int64(0)], dtype=object)
     assert bt.PreferencePairs(items, items).is_items
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("form", ["with gradient", "bfloat16"])
+def test_losses_and_rewards_take_tensors(form) -> None:
+    """Every function of margins, and the rewards of a model, give what they give for the same numbers in NumPy."""
+    torch = pytest.importorskip("torch")
+    numbers = np.array([0.0, 1.5, -2.0], dtype=np.float32)  # exact in bfloat16, too
+
+    def tensor(values):
+        given = torch.tensor(values)
+        return given.requires_grad_() if form == "with gradient" else given.bfloat16()
+
+    for function in (bt.sigmoid, bt.log_sigmoid, bt.pair_losses, bt.pair_loss_gradients, bt.mean_loss):
+        np.testing.assert_array_equal(function(tensor(numbers)), function(numbers))
+    mean, d_margins = bt.kernels.mean_loss_and_gradients(tensor(numbers))
+    want, d_want = bt.kernels.mean_loss_and_gradients(numbers)
+    assert (mean, d_margins.tolist()) == (want, d_want.tolist())
+    assert bt.preference_probability(tensor(numbers), 0.0).tolist() == bt.preference_probability(numbers, 0.0).tolist()
+    model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [2.0]]), l2=1.0)
+    assert model.reward(tensor(numbers[:, None])).tolist() == model.reward(numbers[:, None]).tolist()

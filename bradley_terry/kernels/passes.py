@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.given import as_numpy
 from ..logistic import Array
 from ..scorers import Features
 from ..threads import in_parts
@@ -374,7 +375,7 @@ def _exact_sum(values: Array) -> float:
 
 def _vector(values: object, name: str, n: int | None) -> Floats:
     """Return ``values`` as a contiguous vector in native byte order; float32 stays, all else becomes float64."""
-    array = np.asarray(values)
+    array = values if type(values) is np.ndarray else np.asarray(as_numpy(values, name))
     if (
         array.dtype is FLOAT64
         and array.ndim == 1
