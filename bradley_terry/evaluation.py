@@ -196,13 +196,13 @@ def evaluate(
     Raises
     ------
     ValueError, TypeError
-        If scorer, φ and pairs do not fit together, or a reward or a margin is NaN.
+        If scorer, φ and pairs do not fit together, or a reward or a margin is NaN or infinite.
     """
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected = _rewards(scorer, phi, pairs)
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     for values in (r_chosen, r_rejected, margins):
-        refuse_nan("phi", values, "rewards")
+        refuse_nan("phi", values, "rewards", finite=True)
     weights, labels = pairs.weights, pairs.labels
     z = shifted(margins, pairs)
     p, q = sigmoid(z), sigmoid(-z)
@@ -350,7 +350,9 @@ def reliability(
     """
     check_size("n_bins", n_bins)
     z = np.asarray(z, dtype=np.float64)
-    refuse_nan("z", z)
+    for name, values in {"z": z, "weights": weights, "labels": labels}.items():
+        if values is not None:
+            refuse_nan(name, np.asarray(values, dtype=np.float64))
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)

@@ -181,7 +181,7 @@ class RewardModel:
     def _check_minimum(self) -> None:
         if not self.scorer.linear_in_phi:
             raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
-        if not self.outcome.is_success:
+        if self.outcome is not Outcome.CONVERGED:
             said = self.message.removeprefix("not converged: ")
             raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
 

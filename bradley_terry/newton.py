@@ -63,7 +63,8 @@ def minimise(
         direction = -(solve(h, point.gradient) if isinstance(h, np.ndarray) else h.solve(point.gradient))
         if largest <= tolerance:
             n_small, moved = n_small + 1, _largest(objective.margins(direction))
-            end = _end(moved, at_rest, n_small, objective.l2)
+            is_solved = isinstance(h, np.ndarray) or h.is_solved  # if not, a small step proves nothing
+            end = _end(moved, at_rest, n_small, objective.l2) if is_solved else None
             if end is Outcome.CONVERGED and moved > LAST_DIGITS * max(1.0, _largest(point.margins)):
                 new = objective.at(point.phi + direction)
                 if _largest(new.gradient) < largest:

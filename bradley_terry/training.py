@@ -25,7 +25,8 @@ from .fitting.separation import is_separated, no_minimum, one_step
 from .fitting.tally import tallied
 from .fitting.units import Units
 from .fitting.usefulness import no_use
-from .inference import connected_groups
+from .graphs import count_connected
+from .graphs.wins import met
 from .logistic import Array
 from .losses import PairLoss
 from .model import Outcome, RewardModel, read_only
@@ -162,7 +163,7 @@ def fit(
     fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
-        if outcome.is_success and (n_groups := connected_groups(pairs)) > 1:
+        if outcome.is_success and (n_groups := count_connected(phi.size, *met(pairs))) > 1:
             message += f"; the items form {n_groups} groups that never met: compare rewards within a group only"
     if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and not separated:
         hessian = objective.hessian(phi)

@@ -158,7 +158,9 @@ def test_train_history_is_a_table_of_its_own(here, undrawn):
         (["--backend", "numpy"], {"backend": "numpy"}),
         pytest.param(["--method", "gradient_descent"], {"method": "gradient_descent"}, marks=pytest.mark.full),
         pytest.param(["--method", "adam"], {"method": "adam"}, marks=pytest.mark.full),
-        pytest.param(["--scorer", "mlp", "--no-standardise"], {"scorer": "mlp"}, marks=pytest.mark.full),
+        pytest.param(
+            ["--scorer", "mlp", "--no-standardise"], {"scorer": "mlp", "standardise": False}, marks=pytest.mark.full
+        ),
     ],
 )
 def test_options_reach_the_fit(here, undrawn, options, arguments):

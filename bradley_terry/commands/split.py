@@ -37,9 +37,7 @@ def run(arguments: Namespace) -> int:
     paths = split(found.pairs, arguments.shards, arguments.out, file_format=arguments.format, seed=arguments.seed)
     print(f"Written to {arguments.out}: {len(paths)} shards, {paths[0].name} to {paths[-1].name}, of {found.pairs}.")
     if found.texts is not None:
-        print(
-            "The shards hold the features of the texts. For texts, train uses --l2 0.03; for shards, say so yourself."
-        )
+        print("The shards hold the features of the texts. As for texts, train uses --l2 0.03 for them by default.")
     return 0
 
 
@@ -84,6 +82,8 @@ def split(
     parts = cut_by_prompt(pairs, n_shards, generator(seed))
     if not all(part.size for part in parts):
         raise ValueError(f"shards: expected fewer shards, since some prompts have so many pairs, got {n_shards}")
+    if pairs.weights is not None and not all(pairs.weights[part].any() for part in parts):
+        raise ValueError(f"shards: expected fewer shards, since one would have no pair with a weight, got {n_shards}")
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, rows in enumerate(parts):

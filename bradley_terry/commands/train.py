@@ -335,7 +335,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report."""
     out = arguments.out or _free_folder(name_of(arguments.data[0]))
-    if len(arguments.data) > 1 or arguments.workers is not None or arguments.scheduler or arguments.checkpoint:
+    folder = Path(arguments.data[0])
+    is_sharded = len(arguments.data) > 1 or (folder.is_dir() and any(folder.glob("shard-*")))
+    if is_sharded or arguments.workers is not None or arguments.scheduler or arguments.checkpoint:
         from .sharded import run as run_sharded
 
         _check_new("out", out, arguments.force)

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitting.arguments import STEPS, checked_standardise, generator
+from ..fitting.conjugate import DENSE, is_dense
+from ..fitting.determined import undetermined
 from ..fitting.records import Bar, Callback
 from ..fitting.units import Units
-from ..inference import connected_groups
+from ..graphs import count_connected
 from ..logistic import Array
 from ..model import Outcome, RewardModel, read_only
-from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer, check_size
 from ..threads import blas_on_one_thread
 from ..training import ConvergenceWarning
@@ -112,6 +113,8 @@ def survey(paths: Paths, *, client: Client | None = None, timeout: float = 30.0)
 
 def _checked(paths: Paths) -> list[str]:
     several = [paths] if isinstance(paths, str | Path) else paths
+    if not isinstance(several, Sequence) or not all(isinstance(path, str | Path) for path in several):
+        raise TypeError(f"paths: expected paths of shards, got {paths!r:.200}")
     found = [str(Path(path).absolute()) for path in several]
     if not found:
         raise ValueError("paths: expected at least one shard, got none")
@@ -262,10 +265,11 @@ def fit(
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
         if hessian is not None and outcome.is_success:
-            met = np.nonzero(np.triu(hessian - np.diag(np.diag(hessian))))
-            groups = connected_groups(PreferencePairs(*met, feature_names=[str(i) for i in range(phi.size)]))
+            groups = count_connected(phi.size, *np.nonzero(np.triu(hessian, 1)))
             if groups > 1:
                 message += f"; the items form {groups} groups that never met: compare rewards within a group only"
+    if hessian is not None and outcome.is_success and l2 == 0:
+        message += undetermined(scorer, hessian, names)
     information = None if hessian is None else hessian * objective.total_weight
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
@@ -304,6 +308,8 @@ def _check(
         raise ValueError(f"{first}: expected {'items' if found.n_features else 'features'} for {scorer}, found {found}")
     if isinstance(scorer, TableScorer) and found.n_items > scorer.n_items:
         raise ValueError(f"scorer: expected TableScorer({found.n_items}), the number of items, got {scorer}")
+    if scorer.linear_in_phi and not is_dense(scorer.n_parameters):
+        raise ValueError(f"scorer: expected at most {DENSE} parameters for data in shards, got {scorer}")
     if not found.is_items and (n_features := getattr(scorer, "n_features", found.n_features)) != found.n_features:
         raise ValueError(f"{first}: expected {n_features} features for {scorer}, found {found.n_features}")
     method = ("newton" if scorer.linear_in_phi else "adam") if method is None else method

@@ -25,7 +25,7 @@ from .hessians import Hessians
 __all__ = ["DENSE", "Products", "ProductsAtPoints", "curvature_of", "is_dense", "largest_curvature"]
 
 DENSE = 3000  # parameters; for more, H is not formed: its 72 MB would grow with the square of their number
-MOST_PRODUCTS = 2000  # in one step
+MOST_PRODUCTS = 2000  # in one step, or the number of parameters, if that is larger
 POWERS = 50  # products in the search for the largest curvature
 EXACT, ROUGH = 1e-6, 0.1  # largest part of the gradient that a step may leave over
 
@@ -51,7 +51,7 @@ class Products:
         curvatures, self.times = objective.products(margins)
         diagonal = diagonal_of(objective.scorer, objective.pairs, curvatures) + objective.l2
         self.diagonal = np.where(diagonal > 0, diagonal, 1.0)
-        self.accuracy = accuracy
+        self.accuracy, self.is_solved = accuracy, True
         n_in_a_pair = 2 if objective.pairs.is_items else diagonal.size
         of_gradient = 10 * np.finfo(np.float64).eps * np.sqrt(n_in_a_pair * float(curvatures.sum()))
         self.rounding = of_gradient if rounding is None else rounding
@@ -59,14 +59,15 @@ class Products:
     def solve(self, b: Array) -> Array:
         """Return s with H s = b up to the accuracy, or up to ``rounding``, if that is larger.
 
-        By default that is the rounding of a gradient b: about eps·Σ |l'·d_ij| for entry j, and divided by
-        √(Σ l''·d_ij²) it does not depend on units. If H is singular, b must have no other part along null directions.
+        ``is_solved`` then says whether that was reached. By default ``rounding`` is that of a gradient b: about
+        eps·Σ |l'·d_ij| for entry j, and divided by √(Σ l''·d_ij²) it does not depend on units. If H is singular, b must
+        have no part along null directions but rounding.
         """
         s, rest = np.zeros(b.size), b.copy()
         scaled = rest / self.diagonal
         direction, size = scaled, _dot(rest, scaled)
-        enough = max(self.accuracy**2 * size, self.rounding**2)
-        for _ in range(MOST_PRODUCTS):
+        enough, self.is_solved = max(self.accuracy**2 * size, self.rounding**2), True
+        for _ in range(max(MOST_PRODUCTS, b.size)):
             if not size > enough:
                 break
             bent = self.times(direction)
@@ -78,6 +79,8 @@ class Products:
             scaled = rest / self.diagonal
             before, size = size, _dot(rest, scaled)
             direction = scaled + (size / before) * direction
+        else:
+            self.is_solved = False
         return s
 
 

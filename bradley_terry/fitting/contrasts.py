@@ -16,6 +16,7 @@ from .tally import tallied
 __all__ = ["contrast_variances"]
 
 ACCURACY = 1e-8  # of the solution; the error of cᵀH⁻¹c is its square
+AT_MINIMUM = 1e-5  # largest gradient entry at the minimum, for a parameter of curvature 1
 
 
 def contrast_variances(
@@ -35,7 +36,13 @@ def contrast_variances(
     if reference is not None and not is_table:
         raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
     objective = Objective(scorer, tallied(pairs, scorer), l2=l2)
-    h = Products(objective, objective.margins(phi), ACCURACY, rounding=0.0)
+    point = objective.at(phi)
+    h = Products(objective, point.margins, ACCURACY, rounding=0.0)
+    if (np.abs(point.gradient) > AT_MINIMUM * np.sqrt(h.diagonal)).any():
+        raise ValueError(
+            "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
+            "standardise=True and l2 > 0 the penalty is another one, too)"
+        )
     variances = []
     for item in range(n) if items is None else items:
         c = np.zeros(n)
@@ -45,6 +52,8 @@ def contrast_variances(
         elif reference is not None:
             c[reference] -= 1.0
         x = h.solve(c)
+        if not h.is_solved:
+            raise ValueError(f"standard errors: expected a solution for parameter {item}, got none after {n} products")
         rest = c - h.times(x)
         if np.sum(rest * rest / h.diagonal) > 1e-8 * np.sum(c * c / h.diagonal):
             raise ValueError(

@@ -27,7 +27,8 @@ def bootstrap_interval(
     Pairs of one prompt are not independent: they share answers and often the annotator. Resampling them one by one
     would pretend to more data than there is and give intervals that are too narrow. Beyond 50,000 prompts the
     distribution of the mean over the resamples is as good as normal, so the interval is computed without resampling:
-    mean ± z·√(Σ e²)/Σ W, with W the weight of a prompt and e the sum of w·(value - mean) over its pairs.
+    mean ± z·√(Σ e²)/Σ W, with W the weight of a prompt and e the sum of w·(value - mean) over its pairs. If weights
+    differ, (Σ W)²/Σ W² takes the place of the number of prompts.
 
     Parameters
     ----------
@@ -47,11 +48,11 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        If a value is NaN.
+        If a value is NaN or infinite.
     """
     check_size("n_bootstrap", n_bootstrap)
     v = np.asarray(values, dtype=np.float64)
-    refuse_nan("values", v)
+    refuse_nan("values", v, finite=True)
     prompts = np.asarray(prompt_index)
     w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
     n = int(prompts.max()) + 1
@@ -59,7 +60,7 @@ def bootstrap_interval(
         return None
     weight: Array = np.bincount(prompts, weights=w, minlength=n).astype(np.float64, copy=False)  # (n_prompts,)
     total: Array = np.bincount(prompts, weights=w * v, minlength=n).astype(np.float64, copy=False)
-    if n > MOST_RESAMPLED:
+    if weight.sum() ** 2 > MOST_RESAMPLED * np.sum(weight * weight):
         return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
     means = []
     for _ in range(n_bootstrap):
@@ -82,8 +83,13 @@ def _normal_interval(weight: Array, total: Array, level: float, within: tuple[fl
     return max(mean - half, within[0]), min(mean + half, within[1])
 
 
-def refuse_nan(argument: str, values: Array, what: str = "values") -> None:
-    """Raise ValueError if a value is NaN, since its pair can neither be counted as right nor as wrong."""
-    if (is_nan := np.isnan(values)).any():
-        got = f"NaN for {np.count_nonzero(is_nan)} of {len(values)} pairs, the first of them pair {np.argmax(is_nan)}"
-        raise ValueError(f"{argument}: expected {what} that are numbers, got {got}")
+def refuse_nan(argument: str, values: Array, what: str = "values", *, finite: bool = False) -> None:
+    """Raise ValueError if a value is NaN, since its pair can neither be counted as right nor as wrong.
+
+    With ``finite``, infinite values are refused, too: they have no mean.
+    """
+    if (bad := ~np.isfinite(values) if finite else np.isnan(values)).any():
+        first = int(np.argmax(bad))
+        found = "NaN" if np.isnan(values[first]) else f"{values[first]:g}"
+        got = f"{found} in pair {first}, the first of {np.count_nonzero(bad)} among {len(values)} pairs"
+        raise ValueError(f"{argument}: expected {'finite ' * finite}{what} that are numbers, got {got}")
