@@ -1,4 +1,4 @@
-"""What a reviewer found after the numbers were mended: each fault with inputs of its kind."""
+"""A fit, an error or an interval that cannot be trusted is refused, and one that can be trusted is right."""
 
 from __future__ import annotations
 
