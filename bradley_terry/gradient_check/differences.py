@@ -96,7 +96,19 @@ class Line:
         return h
 
     def slope(self, unit: float, noise: float, step: float = 4e-3) -> tuple[float, float]:
-        """Return the derivative, extrapolated to h = 0, and its spread."""
+        """Return the derivative, extrapolated to h = 0, and its spread.
+
+        Where φ is tiny, steps in units of φ may change the loss by less than its rounding. Then a unit of 1 is tried.
+        """
+        value, spread = self._slope(unit, noise, step)
+        if unit < 1e-4 and spread > 0.02 * abs(value):
+            try:
+                return min((value, spread), self._slope(1.0, noise, step), key=lambda pair: pair[1])
+            except Stop:
+                return value, spread
+        return value, spread
+
+    def _slope(self, unit: float, noise: float, step: float) -> tuple[float, float]:
         step = max(step, min(0.1, noise ** (1 / 6)))  # the more noise, the longer the best step
         h = self.longest_step(unit, step)
         if isinstance(self.direction, int):

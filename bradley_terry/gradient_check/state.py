@@ -19,7 +19,7 @@ def must_not_add_up(tested: FunctionUnderTest, phi: Array, first: Array, second:
     steps = second - first, third - second
     add_up = size > 0 and float(np.abs(steps[0] - steps[1]).max()) <= 1e-6 * float(np.abs(steps[0]).max())
     advice = (
-        ". Each call adds its gradient to those of the calls before it: set the gradient to zero at the start of each "
+        " Each call adds its gradient to those of the calls before it: set the gradient to zero at the start of each "
         "call (in torch, zero_grad)"
         if add_up
         else ""
