@@ -75,7 +75,7 @@ class GradientReport:
     """The verdict: ``passed``, and one ``BlockReport`` for each block of φ and each reference.
 
     ``message`` says why a function could not be checked at all, and ``warnings`` what weakens the verdict. ``pairs``
-    lists the pairs that disagree, if they can be found.
+    lists the pairs that disagree, if they can be found. ``subject`` says what was checked, a gradient or a Hessian.
     """
 
     passed: bool
@@ -83,9 +83,12 @@ class GradientReport:
     message: str = ""
     warnings: tuple[str, ...] = ()
     pairs: tuple[PairReport, ...] = field(default=())
+    subject: str = "gradient"
 
     def __repr__(self) -> str:
-        lines = [f"gradient: cannot be checked. {self.message}" if self.message else f"gradient: {self._verdict}"]
+        lines = [
+            f"{self.subject}: cannot be checked. {self.message}" if self.message else f"{self.subject}: {self._verdict}"
+        ]
         lines += [f"  {block}" for block in self.blocks]
         lines += [f"  {pair}" for pair in self.pairs]
         return "\n".join(lines + [f"  note: {warning}" for warning in self.warnings])
@@ -119,7 +122,7 @@ class GradientReport:
         lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
         title = self.message or self._verdict.lower()
         notes = "".join(f"<p>{escape(str(line))}</p>" for line in (*self.pairs, *self.warnings))
-        return f"<table><caption>gradient: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
+        return f"<table><caption>{self.subject}: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
 
     def require(self) -> None:
         """Raise AssertionError with the report as its text unless the gradient passed."""
