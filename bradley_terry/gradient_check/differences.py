@@ -22,6 +22,7 @@ from .runner import OutOfTime, Stop
 __all__ = [
     "EPS",
     "N_DIRECTIONS",
+    "STEP",
     "Line",
     "Loss",
     "StepSweep",
@@ -37,6 +38,7 @@ __all__ = [
 Loss = Callable[[Array], float]
 
 EPS = float(np.finfo(np.float64).eps)
+STEP = 4e-3  # the longest step, in units of the size of φ
 N_DIRECTIONS, N_LARGEST, N_RANDOM = 8, 12, 20  # for each block of a large φ
 MOST_SEARCHES = 3  # for wrong entries, in each block
 
@@ -95,7 +97,7 @@ class Line:
             h /= 8
         return h
 
-    def slope(self, unit: float, noise: float, step: float = 4e-3) -> tuple[float, float]:
+    def slope(self, unit: float, noise: float, step: float = STEP) -> tuple[float, float]:
         """Return the derivative, extrapolated to h = 0, and its spread.
 
         Where φ is tiny, steps in units of φ may change the loss by less than its rounding. Then a unit of 1 is tried.
@@ -109,7 +111,6 @@ class Line:
         return value, spread
 
     def _slope(self, unit: float, noise: float, step: float) -> tuple[float, float]:
-        step = max(step, min(0.1, noise ** (1 / 6)))  # the more noise, the longer the best step
         h = self.longest_step(unit, step)
         if isinstance(self.direction, int):
             # φ_j is rounded too, by eps·|φ_j|. Where the loss is 0, that is the only noise.
@@ -121,7 +122,7 @@ def numerical_gradient(
     loss: Loss,
     phi: ArrayLike,
     *,
-    step: float = 4e-3,
+    step: float = STEP,
     entries: NDArray[np.int64] | None = None,
     noise: float | None = None,
 ) -> tuple[Array, Array]:
@@ -133,7 +134,7 @@ def numerical_gradient(
     phi : array_like, (n_parameters,)
     step : float
         The largest step, in units of |φ_j| or of the typical size of φ, whichever is larger, but at most 1. It is
-        halved until the estimates stop improving. A noisy loss gets longer steps.
+        halved until the estimates stop improving.
     entries : array of int, optional
         Which entries to differentiate, by default all of them. The others are NaN.
     noise : float, optional

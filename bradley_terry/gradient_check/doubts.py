@@ -11,7 +11,7 @@ import numpy as np
 
 from ..logistic import Array
 from ..objective import Objective
-from .differences import EPS, typical_size
+from .differences import EPS, STEP, typical_size
 from .runner import Stop
 from .state import must_not_add_up
 from .under_test import FunctionUnderTest
@@ -28,7 +28,7 @@ class Doubts:
     notes: list[str] = field(default_factory=list)
     noise_of_loss: float = 0.0
     noise_of_gradient: float = 0.0
-    is_rounded: bool = False
+    step: float = STEP
 
 
 def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Array) -> Doubts:
@@ -46,13 +46,14 @@ def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: A
     never_changes = False if tested.is_ours else _probe(tested, phi, loss)
     doubts.noise_of_loss += max(tested.eps * abs(loss), _rounding(tested, phi, loss))
     if tested.eps == EPS and (quantum := _quantum(tested.losses, gradient)) > 20 * EPS * abs(loss):
-        doubts.is_rounded = True
         doubts.noise_of_loss = max(doubts.noise_of_loss, quantum)
         doubts.notes.append(
             f"every loss is a multiple of {quantum:.0e}, as if it had been rounded. Entries are compared only as "
             "closely as this allows. Return the loss unrounded for a closer check"
         )
-    if tested.eps > EPS:
+    if tested.eps == EPS:  # the more noise, the longer the best step
+        doubts.step = max(STEP, min(0.1, doubts.noise_of_loss ** (1 / 6)))
+    else:
         doubts.notes.append(
             f"the function returns numbers with {-int(np.floor(np.log10(tested.eps)))} digits (float32 or less), and "
             "no more can be compared. Compute in float64 for a closer check"

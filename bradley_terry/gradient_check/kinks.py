@@ -20,7 +20,7 @@ import numpy as np
 
 from ..logistic import Array
 from .blocks import Blocks, slices_of
-from .differences import EPS, Line, typical_size, unit_of
+from .differences import EPS, STEP, Line, typical_size, unit_of
 from .runner import Stop
 from .under_test import FunctionUnderTest
 
@@ -43,7 +43,14 @@ class SecondLook:
 
 
 def look_again(
-    tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, allowed: Array, tolerated: Array, noise: float
+    tested: FunctionUnderTest,
+    phi: Array,
+    got: Array,
+    expected: Array,
+    allowed: Array,
+    tolerated: Array,
+    noise: float,
+    step: float = STEP,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
@@ -54,7 +61,7 @@ def look_again(
     look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool)))
     differ = np.flatnonzero(~(off <= allowed))
     differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
-    near = _PointsNear(tested, phi, noise, tolerated)
+    near = _PointsNear(tested, phi, noise, step, tolerated)
     n_persist, n_vanish = 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
     for j in differ.tolist():
@@ -110,8 +117,9 @@ class _Steps:
 class _PointsNear:
     """Points near φ, at which the function's own gradient is compared with differences once more."""
 
-    def __init__(self, tested: FunctionUnderTest, phi: Array, noise: float, tolerated: Array) -> None:
+    def __init__(self, tested: FunctionUnderTest, phi: Array, noise: float, step: float, tolerated: Array) -> None:
         self.tested, self.phi, self.loss_noise, self.tolerated = tested, phi, noise, tolerated
+        self.step = step
         self.known: list[tuple[Array, Array]] | None = None
         self.noise: dict[int, float] = {}
 
@@ -133,7 +141,7 @@ class _PointsNear:
         for at, gradient in self.points():
             try:
                 unit = unit_of(at, j, typical_size(at))
-                slope, spread = Line(self.tested.nearby, at, j).slope(unit, self.loss_noise)
+                slope, spread = Line(self.tested.nearby, at, j).slope(unit, self.loss_noise, self.step)
             except Stop:
                 continue
             found.append(float(gradient[j]) - slope)

@@ -210,7 +210,7 @@ def _verdict(
         if name == "numerical" and phi.size > MOST_ENTRIES:
             expected, spread, n_checked = by_directions(tested.loss, phi, got, blocks, doubts.noise_of_loss)
         elif name == "numerical":
-            expected, spread = numerical_gradient(tested.loss, phi, noise=doubts.noise_of_loss)
+            expected, spread = numerical_gradient(tested.loss, phi, noise=doubts.noise_of_loss, step=doubts.step)
         else:
             to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
             expected, precision = careful_gradient(to_differentiate, phi, name, loss)
@@ -230,7 +230,7 @@ def _verdict(
         sure = np.zeros(phi.size, dtype=bool)
         if name == "numerical" and wrong.any():
             allowed = share * np.abs(expected) + doubt + floor
-            look = look_again(tested, phi, got, expected, allowed, tolerated, doubts.noise_of_loss)
+            look = look_again(tested, phi, got, expected, allowed, tolerated, doubts.noise_of_loss, doubts.step)
             wrong, sure, doubt = look.wrong, look.kink, np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
             doubts.notes += notes_on_kinks(look, blocks)
             has_kinks = bool(look.kink.any())
@@ -268,7 +268,7 @@ def _too_uncertain(tested: FunctionUnderTest, phi: Array, got: Array, expected: 
     much doubt says nothing about the gradient.
     """
     too_much = doubt > TENTH * np.maximum(np.abs(expected), np.abs(got))
-    negligible = doubt <= (1e-3 if tested.eps > EPS else 1e-5) * max(_largest(expected), _largest(got))
+    negligible = doubt <= (1e-2 if tested.eps > EPS else 1e-5) * max(_largest(expected), _largest(got))
     if not phi.any() or typical_size(phi) >= 1e-6:
         negligible |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
     negligible |= (got == 0) & (expected == 0)
