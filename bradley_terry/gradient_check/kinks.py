@@ -47,25 +47,32 @@ def look_again(
     phi: Array,
     got: Array,
     expected: Array,
+    doubt: Array,
     allowed: Array,
     tolerated: Array,
+    vague: Array,
     noise: float,
     step: float = STEP,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    Where a short step knows an entry better than the extrapolation, it replaces the number in ``expected``.
+    Where a short step knows an entry better than the extrapolation, it replaces the number in ``expected``. This is
+    also tried for the entries that are ``vague``, and replaces their ``doubt``.
     ``tolerated`` is the part of ``allowed`` that is not an error of the differences.
     """
     off = np.abs(got - expected)
     look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool)))
-    differ = np.flatnonzero(~(off <= allowed))
+    differ = np.flatnonzero(~(off <= allowed) | (vague != 0))
     differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
     near = _PointsNear(tested, phi, noise, step, tolerated)
     n_persist, n_vanish = 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
     for j in differ.tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)
+        if off[j] <= allowed[j]:  # it agrees, but so would other numbers
+            if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:
+                expected[j], doubt[j] = steps.best, steps.doubt
+            continue
         if steps.explain_nothing:
             look.wrong[j] = True
         elif n_persist + n_vanish < MOST_SUSPECTS:

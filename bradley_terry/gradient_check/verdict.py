@@ -228,9 +228,10 @@ def _verdict(
         _must_be_precise_enough(tested, expected, doubt)
         wrong = ~(np.abs(got - expected) <= share * np.abs(expected) + doubt + floor)
         sure = np.zeros(phi.size, dtype=bool)
-        if name == "numerical" and wrong.any():
-            allowed = share * np.abs(expected) + doubt + floor
-            look = look_again(tested, phi, got, expected, allowed, tolerated, doubts.noise_of_loss, doubts.step)
+        vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)
+        if name == "numerical" and (wrong | vague).any():
+            allowed, noise = share * np.abs(expected) + doubt + floor, doubts.noise_of_loss
+            look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
             wrong, sure, doubt = look.wrong, look.kink, np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
             doubts.notes += notes_on_kinks(look, blocks)
             has_kinks = bool(look.kink.any())
