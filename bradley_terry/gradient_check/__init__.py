@@ -5,20 +5,23 @@ The report says where the gradient differs from them, and which known mistake it
 Read the modules in this order; each imports only from those before it:
 
     blocks         how the flat φ is divided into named blocks
+    runner         call somebody else's function and turn every failure into a sentence
     differences    finite differences, extrapolated to h = 0; random directions; the error of many steps
     autodiff       autograd, jax or torch differentiate the same loss, written in plain formulas
-    runner         call somebody else's function and turn every failure into a sentence
     under_test     the function phi -> (loss, gradient) that is checked
-    doubts         what weakens a verdict: φ = 0, saturated pairs, float32, noise
-    kinks          corners of a ReLU or a hinge, where more than one slope is right
+    state          what a function keeps from one call to the next
+    doubts         what weakens a verdict: φ = 0, saturated pairs, float32, rounded losses, noise
+    kinks          a second look at what differs: a mistake, or a kink, a jump or noise
     diagnosis      which known mistake a wrong gradient looks like
     report         what a check found, in words, as a table and in plain types
     wrong_pairs    which pairs disagree
     verdict        check_gradient
+    hessian        check_hessian
 """
 
 from .autodiff import autodiff_gradient, reference_loss
 from .differences import StepSweep, numerical_gradient, step_sweep
+from .hessian import check_hessian
 from .report import BlockReport, GradientReport, PairReport
 from .verdict import check_gradient
 
@@ -29,6 +32,7 @@ __all__ = [
     "StepSweep",
     "autodiff_gradient",
     "check_gradient",
+    "check_hessian",
     "numerical_gradient",
     "reference_loss",
     "step_sweep",

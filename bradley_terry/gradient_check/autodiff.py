@@ -7,6 +7,7 @@ losses of the package, so agreement with it is evidence.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -17,8 +18,10 @@ from ..logistic import Array
 from ..losses import BradleyTerryLoss
 from ..objective import Objective
 from ..scorers import LinearScorer, MLPScorer, TableScorer
+from .differences import EPS
+from .runner import ERROR, Stop, place_of, words_of
 
-__all__ = ["autodiff_gradient", "loss_to_differentiate", "reference_loss"]
+__all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
 
 
 def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:
@@ -41,11 +44,80 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     if library == "autograd":
         return np.asarray(module.grad(loss)(at))
     if library == "jax":
-        with (module if hasattr(module, "enable_x64") else import_module("jax.experimental")).enable_x64(True):
+        with enabled_in_64_bits(module, library):
             return np.asarray(module.grad(loss)(module.numpy.asarray(at)))
     leaf = module.from_numpy(at).requires_grad_()
     loss(leaf).backward()
     return np.asarray(leaf.grad.numpy())
+
+
+def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: float) -> tuple[Array, float]:
+    """Differentiate somebody else's loss; return its gradient and the relative precision of its numbers.
+
+    ``own`` is the loss that the function under test returned. Where data of the reference are rounded to float32, its
+    loss differs from this one by as much.
+
+    Raises
+    ------
+    Stop
+        With a sentence, if the loss raises an error or its answer cannot be differentiated.
+    """
+    module = _library(library)
+    seen: dict[str, Any] = {}
+
+    def watched(at: Any) -> Any:
+        answer = loss(at)
+        if answer is None:
+            raise Stop(ERROR, f"reference: expected your loss for {library} to return one number, got None")
+        shape = tuple(getattr(answer, "shape", ()))
+        if shape not in ((), (1,)):
+            hint = ": was the mean forgotten?"
+            raise Stop(ERROR, f"reference: expected your loss for {library} to return one number, got {shape}{hint}")
+        if library == "torch" and not getattr(answer, "requires_grad", False):
+            raise Stop(
+                ERROR,
+                f"reference: expected a torch loss that is computed from phi, got {type(answer).__name__} without its "
+                "graph: leave out item(), detach(), numpy() and no_grad()",
+            )
+        seen["dtype"] = str(getattr(answer, "dtype", ""))
+        seen["loss"] = answer
+        return answer.reshape(()) if shape else answer
+
+    try:
+        gradient = np.array(autodiff_gradient(watched, phi, library=library), dtype=np.float64)
+        if library == "torch":
+            value = float(seen["loss"].detach())
+        else:
+            with enabled_in_64_bits(module, library):
+                value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
+    except Stop:
+        raise
+    except Exception as error:  # noqa: BLE001  # their loss may raise anything
+        kind, place, words = type(error).__name__, place_of(loss, error), words_of(error)
+        raise Stop(ERROR, f"reference: your loss for {library} stopped with {kind} in {place}: {words}") from None
+    if gradient.shape != phi.shape or not np.isfinite(gradient).all():
+        what = f"shape {gradient.shape}" if gradient.shape != phi.shape else "a number that is not finite"
+        raise Stop(ERROR, f"reference: expected a finite gradient of shape {phi.shape} from {library}, got {what}")
+    if value != own and not gradient.any():
+        raise Stop(
+            ERROR,
+            f"reference: the loss for {library} has a gradient of 0 everywhere: is it computed from phi, without "
+            f"leaving {library} on the way?",
+        )
+    small = float(np.finfo(np.float32).eps)
+    with np.errstate(all="ignore"):
+        in_float32 = gradient.any() and np.array_equal(gradient, gradient.astype(np.float32))
+    if "32" in seen["dtype"] or "16" in seen["dtype"] or (in_float32 and value == np.float32(value)):
+        return gradient, small if "16" not in seen["dtype"] else 1e-3
+    apart = abs(value - own) / max(abs(own), 1e-300)
+    return gradient, apart if 1e-12 < apart < 1e-5 else EPS
+
+
+def enabled_in_64_bits(module: Any, library: str) -> Any:
+    """Return a context in which JAX computes in float64, or one that does nothing for the other libraries."""
+    if library != "jax":
+        return nullcontext()
+    return (module if hasattr(module, "enable_x64") else import_module("jax.experimental")).enable_x64(True)
 
 
 def loss_to_differentiate(

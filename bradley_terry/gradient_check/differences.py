@@ -11,40 +11,118 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..logistic import Array
 from .blocks import Blocks, slices_of
+from .runner import OutOfTime, Stop
 
 __all__ = [
     "EPS",
     "N_DIRECTIONS",
+    "STEP",
+    "Line",
     "Loss",
     "StepSweep",
     "by_directions",
-    "central_difference",
     "extrapolated",
     "moved",
     "numerical_gradient",
-    "short_difference",
     "step_sweep",
     "typical_size",
+    "unit_of",
 ]
 
 Loss = Callable[[Array], float]
 
 EPS = float(np.finfo(np.float64).eps)
-N_DIRECTIONS, N_LARGEST, N_RANDOM = 8, 20, 40  # for each block of a large φ
+STEP = 4e-3  # the longest step, in units of the size of φ
+N_DIRECTIONS, N_LARGEST, N_RANDOM = 8, 12, 20  # for each block of a large φ
+MOST_SEARCHES = 3  # for wrong entries, in each block
+
+
+class Line:
+    """The loss along one direction through φ, and the slopes that the function itself returns at the same points.
+
+    ``function`` is phi -> (loss, gradient), and the gradient may be None. ``direction`` is the number of an entry, or a
+    vector like φ. Each point is computed once.
+    """
+
+    def __init__(self, function: Callable[[Array], tuple[float, Array | None]], phi: Array, direction: int | Array):
+        self.function, self.phi, self.direction = function, phi, direction
+        self._known: dict[float, tuple[float, float, float]] = {}
+
+    def at(self, h: float) -> tuple[float, float, float]:
+        """Return how far φ moves, which may be rounded, then the loss and the function's own slope there."""
+        if h not in self._known:
+            entry = self.direction
+            if isinstance(entry, int):
+                other = moved(self.phi, entry, h)
+                (loss, gradient), far = self.function(other), float(other[entry] - self.phi[entry])
+                slope = np.nan if gradient is None else float(gradient[entry])
+            else:
+                (loss, gradient), far = self.function(self.phi + h * entry), h
+                slope = np.nan if gradient is None else float(gradient @ entry)
+            self._known[h] = far, loss, slope
+        return self._known[h]
+
+    def central(self, h: float) -> float:
+        """Return the slope of the loss between -h and h."""
+        (up, plus, _), (down, minus, _) = self.at(h), self.at(-h)
+        return (plus - minus) / (up - down)  # after rounding, the step is not exactly 2h
+
+    def bend(self, h: float) -> float:
+        """Return how much the slopes of the loss on the two sides differ."""
+        (up, plus, _), (down, minus, _), (_, here, _) = self.at(h), self.at(-h), self.at(0.0)
+        return abs((plus - here) / up - (minus - here) / down)
+
+    def change(self, h: float, slope: float) -> float:
+        """Return how much the function's own slope changes from ``slope`` between -h and h."""
+        return max(abs(self.at(h)[2] - slope), abs(self.at(-h)[2] - slope))
+
+    def longest_step(self, unit: float, step: float) -> float:
+        """Return the first of step, step/8, … units at which the loss is a number and changes only a little."""
+        h, size = step * unit, abs(self.at(0.0)[1])
+        while h > 1e-12 * unit:
+            try:
+                if abs(self.central(h)) * h <= 0.1 * max(1.0, size):
+                    break
+            except OutOfTime:
+                raise
+            except Stop:  # φ may be near the edge of the domain, as for log p at a small p
+                if h <= 1e-9 * unit:
+                    raise
+            h /= 8
+        return h
+
+    def slope(self, unit: float, noise: float, step: float = STEP) -> tuple[float, float]:
+        """Return the derivative, extrapolated to h = 0, and its spread.
+
+        Where φ is tiny, steps in units of φ may change the loss by less than its rounding. Then a unit of 1 is tried.
+        """
+        value, spread = self._slope(unit, noise, step)
+        if unit < 1e-4 and spread > 0.02 * abs(value):
+            try:
+                return min((value, spread), self._slope(1.0, noise, step), key=lambda pair: pair[1])
+            except Stop:
+                return value, spread
+        return value, spread
+
+    def _slope(self, unit: float, noise: float, step: float) -> tuple[float, float]:
+        h = self.longest_step(unit, step)
+        if isinstance(self.direction, int):
+            # φ_j is rounded too, by eps·|φ_j|. Where the loss is 0, that is the only noise.
+            noise = max(noise, EPS * abs(self.phi[self.direction] * self.central(h)))
+        return extrapolated(self.central, h, noise)
 
 
 def numerical_gradient(
     loss: Loss,
     phi: ArrayLike,
     *,
-    step: float = 4e-3,
+    step: float = STEP,
     entries: NDArray[np.int64] | None = None,
     noise: float | None = None,
 ) -> tuple[Array, Array]:
@@ -69,21 +147,12 @@ def numerical_gradient(
     """
     phi = np.array(phi, dtype=np.float64)
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
-    size = abs(loss(phi))
-    noise = EPS * size if noise is None else noise
+    here = loss(phi)
+    noise = EPS * abs(here) if noise is None else noise
     typical = typical_size(phi)
     for j in range(phi.size) if entries is None else entries.tolist():
-
-        @cache
-        def central(h: float, j: int = j) -> float:
-            return central_difference(loss, phi, j, h)
-
-        unit = _unit(phi, j, typical)
-        h = step * unit
-        while abs(central(h)) * h > 0.1 * max(1.0, size) and h > 1e-12 * unit:  # until the loss changes only a little
-            h /= 8
-        # φ_j is rounded too, by eps·|φ_j|. Where the loss is 0, that is the only noise.
-        gradient[j], spread[j] = extrapolated(central, h, max(noise, EPS * abs(phi[j] * central(h))))
+        line = Line(lambda at: (loss(at), None), phi, j)
+        gradient[j], spread[j] = line.slope(unit_of(phi, j, typical), noise, step)
     return gradient, spread
 
 
@@ -115,26 +184,6 @@ def extrapolated(
     return best, float(error if np.isfinite(error) else doubt)  # with an infinite error everything would pass
 
 
-def short_difference(loss: Loss, phi: Array, j: int, noise: float) -> tuple[float, float, float]:
-    """Return a central difference, how much it changes at half the step, and its rounding error.
-
-    The step is as short as rounding allows, so it seldom reaches a kink near φ.
-    """
-    central = partial(central_difference, loss, phi, j)
-    unit = _unit(phi, j, typical_size(phi))
-    h = 1e-6 * unit
-    while abs(central(h)) * h > 1e-3 and h > 1e-12 * unit:
-        h /= 8
-    value, half = central(h), central(h / 2)
-    return value, abs(value - half), 8 * max(noise, EPS * abs(phi[j] * value)) / h
-
-
-def central_difference(loss: Loss, phi: Array, j: int, h: float) -> float:
-    """Return the slope of the loss between φ_j - h and φ_j + h."""
-    plus, minus = moved(phi, j, h), moved(phi, j, -h)
-    return float((loss(plus) - loss(minus)) / (plus[j] - minus[j]))  # after rounding, the step is not exactly 2h
-
-
 def moved(phi: Array, j: int, h: float) -> Array:
     """Return a copy of φ in which entry j has moved by h."""
     other = phi.copy()
@@ -147,7 +196,7 @@ def typical_size(phi: Array) -> float:
     return float(np.sqrt(np.mean(phi**2))) or 1.0
 
 
-def _unit(phi: Array, j: int, typical: float) -> float:
+def unit_of(phi: Array, j: int, typical: float) -> float:
     """Return the unit in which steps of entry j are measured: |φ_j| or the typical size, but at most max(|φ_j|, 1)."""
     return float(min(max(abs(phi[j]), typical), max(abs(phi[j]), 1.0)))
 
@@ -170,27 +219,23 @@ def by_directions(
     typical = min(typical_size(phi), 1.0)
 
     def disagrees(direction: Array) -> bool:
-        @cache
-        def central(h: float) -> float:
-            return float((loss(phi + h * direction) - loss(phi - h * direction)) / (2 * h))
-
-        h = 4e-3 * typical
-        while abs(central(h)) * h > 0.1 and h > 1e-12 * typical:
-            h /= 8
-        found, spread = extrapolated(central, h, noise)
+        found, spread = Line(lambda at: (loss(at), None), phi, direction).slope(typical, noise)
         part = got * direction
         return not abs(found - part.sum()) <= 4 * spread + 1e-9 * float(np.linalg.norm(part)) + 1e-13
 
     expected, spreads, n_checked = got.copy(), np.zeros_like(got), {}
+    few, some = (max(4, n // max(1, len(blocks) // 3)) for n in (N_LARGEST, N_RANDOM))
     for name, part in slices_of(blocks).items():
         block = np.arange(part.start, part.stop)
-        largest = block[np.argsort(-np.abs(got[block]), kind="stable")[:N_LARGEST]]
-        entries = {*largest.tolist(), *rng.choice(block, min(N_RANDOM, block.size), replace=False).tolist()}
+        largest = block[np.argsort(-np.abs(got[block]), kind="stable")[:few]]
+        entries = {*largest.tolist(), *rng.choice(block, min(some, block.size), replace=False).tolist()}
+        searches = MOST_SEARCHES
         for _ in range(N_DIRECTIONS):
             direction = np.zeros_like(phi)
             # Every entry moves by a different distance. With equal distances, two errors could cancel.
             direction[block] = rng.choice([-1.0, 1.0], block.size) * rng.uniform(0.5, 1.5, block.size)
-            suspects = block if disagrees(direction) else block[:0]
+            suspects = block if searches and disagrees(direction) else block[:0]
+            searches -= suspects.size > 0
             while suspects.size > 1:
                 half = np.zeros_like(phi)
                 half[suspects[: suspects.size // 2]] = direction[suspects[: suspects.size // 2]]

@@ -11,8 +11,9 @@ import numpy as np
 
 from ..logistic import Array
 from ..objective import Objective
-from .differences import EPS, typical_size
-from .runner import ERROR, Stop
+from .differences import EPS, STEP, typical_size
+from .runner import Stop
+from .state import must_not_add_up
 from .under_test import FunctionUnderTest
 
 __all__ = ["SATURATED", "Doubts", "doubts_about"]
@@ -27,6 +28,7 @@ class Doubts:
     notes: list[str] = field(default_factory=list)
     noise_of_loss: float = 0.0
     noise_of_gradient: float = 0.0
+    step: float = STEP
 
 
 def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Array) -> Doubts:
@@ -39,17 +41,25 @@ def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: A
         )
     if tested.objective is not None:
         doubts.notes += _saturated_pairs(tested.objective, phi)
+    if not tested.is_ours:
+        _call_again(tested, phi, loss, gradient, doubts)
     never_changes = False if tested.is_ours else _probe(tested, phi, loss)
-    doubts.noise_of_loss = max(tested.eps * abs(loss), _rounding(tested, phi, loss))
-    if tested.eps > EPS:
+    doubts.noise_of_loss += max(tested.eps * abs(loss), _rounding(tested, phi, loss))
+    if tested.eps == EPS and (quantum := _quantum(tested.losses, gradient)) > 20 * EPS * abs(loss):
+        doubts.noise_of_loss = max(doubts.noise_of_loss, quantum)
+        doubts.notes.append(
+            f"every loss is a multiple of {quantum:.0e}, as if it had been rounded. Entries are compared only as "
+            "closely as this allows. Return the loss unrounded for a closer check"
+        )
+    if tested.eps == EPS:  # the more noise, the longer the best step
+        doubts.step = max(STEP, min(0.1, doubts.noise_of_loss ** (1 / 6)))
+    else:
         doubts.notes.append(
             f"the function returns numbers with {-int(np.floor(np.log10(tested.eps)))} digits (float32 or less), and "
             "no more can be compared. Compute in float64 for a closer check"
         )
-    if not tested.is_ours:
-        _call_again(tested, phi, loss, gradient, doubts)
-        if never_changes:
-            doubts.notes.append("the loss is the same number at every phi that was tried: does the function use phi?")
+    if never_changes:
+        doubts.notes.append("the loss is the same number at every phi that was tried: does the function use phi?")
     return doubts
 
 
@@ -70,11 +80,7 @@ def _call_again(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Ar
     difference = abs(again - loss)
     doubts.noise_of_gradient = 4 * float(np.abs(other_gradient - gradient).max())
     if doubts.noise_of_gradient > 400 * tested.eps * float(np.abs(gradient).max()) and not difference:
-        raise Stop(
-            ERROR,
-            "two calls at the same phi return the same loss but different gradients: does one call change something "
-            "that the next one uses?",
-        )
+        must_not_add_up(tested, phi, gradient, other_gradient)
     tested.is_noisy = difference > 0
     if difference:
         third = tested(phi)[0]
@@ -97,6 +103,23 @@ def _rounding(tested: FunctionUnderTest, phi: Array, loss: float) -> float:
             break
     tested.where = ""
     return max(bends)
+
+
+def _quantum(losses: list[float], gradient: Array) -> float:
+    """Return the power of ten, or of two, of which every loss is a multiple, or 0 if there is none.
+
+    Losses at points that are drawn at random are multiples of the same round number only if somebody rounded them.
+    """
+    values = np.array(sorted(set(losses)))
+    if len(losses) < 4 or not gradient.any() or not (np.abs(values) < 1e12).all():
+        return 0.0
+    for digits in range(-3 if values.size > 2 else 1, 14):
+        if all(value == round(value, digits) for value in values.tolist()):
+            return 10.0**-digits if values.size > 2 or digits <= 8 else 0.0
+    for digits in range(30):
+        if values.size > 2 and (np.ldexp(values, digits) % 1 == 0).all():
+            return 2.0**-digits
+    return 0.0
 
 
 def _probe(tested: FunctionUnderTest, phi: Array, loss: float) -> bool:

@@ -1,103 +1,206 @@
-"""Kinks of the loss, as at the corner of a ReLU or a hinge, where finite differences mislead.
+"""A second look at entries that differ: a mistake is told from a kink, a jump or noise that misleads the differences.
 
-At a kink, the slopes on the two sides differ. Either slope is a correct gradient, and so is any number between them. A
-central difference across the kink reports their mean, so a correct gradient may seem wrong.
+At a kink, as at the corner of a ReLU or a hinge, the slopes on the two sides differ. Either slope is a correct
+gradient, and so is any number between them. Where kinks lie close together, or where the loss has more noise than its
+rounding, the extrapolation to h = 0 is misled by an amount that changes from point to point. A mistake stays the same.
+So an entry is wrong if one of two things holds:
+
+1. No step explains it. Between -h and h, the slope lies within half the difference of the loss's two slopes, plus the
+   change of the function's own slope, plus rounding. For most steps the entry lies outside, and they agree on how far.
+2. The difference persists: it is about the same at points near φ, and it adds up along a longer path. The loss found by
+   an inner iteration has a small error that goes up and down, so that it does not add up.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from ..logistic import Array
 from .blocks import Blocks, slices_of
-from .differences import moved, short_difference, typical_size
+from .differences import EPS, STEP, Line, typical_size, unit_of
+from .runner import Stop
 from .under_test import FunctionUnderTest
 
-__all__ = ["allow_for_kinks", "notes_on_kinks"]
+__all__ = ["SecondLook", "look_again", "notes_on_kinks"]
 
-MOST_SUSPECTS = 400  # entries with a kink that are also checked near φ
+SMALL = 1e-3  # differences below this share of the largest entry must also add up along a path
+MOST_SUSPECTS = 30  # entries that are also checked at points near φ
+NEAR = (1e-3, 1e-3, 1e-3, 3e-3, 3e-3, 3e-3)  # how far these points are, in units of the typical size of φ
+STEPS = tuple(10.0**-k for k in range(3, 9))
 
 
-def allow_for_kinks(
+@dataclass
+class SecondLook:
+    """For each entry: whether it is wrong, how uncertain it is, and whether the loss has a kink or a jump at φ."""
+
+    wrong: Array
+    doubt: Array
+    kink: Array
+    jump: Array
+
+
+def look_again(
     tested: FunctionUnderTest,
     phi: Array,
     got: Array,
     expected: Array,
-    uncertainty: Array,
-    share: float,
+    doubt: Array,
+    allowed: Array,
+    tolerated: Array,
+    vague: Array,
     noise: float,
-) -> Array:
-    """Look again at the entries that differ, and return how much more each may differ because of a kink.
+    step: float = STEP,
+) -> SecondLook:
+    """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    Three cases:
-
-    - If a kink lies near φ, a very short step does not reach it. The estimate with this step replaces the first one, in
-      ``expected`` and in ``uncertainty``.
-    - If a kink lies at φ, the central difference is the mean of the two slopes, so half of their difference is allowed.
-    - If kinks lie so close to φ that every step reaches them, the entry may differ from the estimate by any amount.
-
-    All this holds only if the function's own gradient is right at points near φ. A wrong gradient is wrong there, too.
+    Where a short step knows an entry better than the extrapolation, it replaces the number in ``expected``. This is
+    also tried for the entries that are ``vague``, and replaces their ``doubt``.
+    ``tolerated`` is the part of ``allowed`` that is not an error of the differences.
     """
-    typical = min(typical_size(phi), 1.0)
-    differ = np.flatnonzero(np.abs(got - expected) > share * np.abs(expected) + uncertainty).tolist()
-    jumps, measured, at_phi = np.zeros_like(phi), np.zeros_like(phi), tested.loss(phi)
-
-    def jump(j: int, h: float) -> float:
-        plus, minus = moved(phi, j, h), moved(phi, j, -h)
-        ahead, behind = tested.loss(plus) - at_phi, at_phi - tested.loss(minus)
-        return float(abs(ahead / (plus[j] - phi[j]) - behind / (phi[j] - minus[j])))
-
-    for j in differ:
-        short, bend, rounding = short_difference(tested.loss, phi, j, noise)
-        apart, doubt = abs(short - expected[j]), bend + rounding
-        misled = apart > 2 * (uncertainty[j] + doubt) or bend > 100 * rounding
-        if apart > 10 * (uncertainty[j] + doubt):
-            expected[j], uncertainty[j] = short, doubt
-        for h in (1e-3 * typical, 1e-5 * typical, 1e-7 * typical):
-            wide, narrow = jump(j, h), jump(j, h / 4)
-            # With a quarter of the step, the two slopes of a smooth curve differ by a quarter as much. At a kink they
-            # differ as much as before.
-            if wide > 40 * noise / h and narrow > 0.7 * wide:
-                measured[j] = max(measured[j], max(wide, (4 * narrow - wide) / 3) / 2 + 4 * noise / h)
-        # If kinks are closer than any step, only the function's own gradient is left as evidence. It is accepted if it
-        # is right at points near φ.
-        jumps[j] = abs(got[j] - expected[j]) if misled else measured[j]
-    suspects = np.flatnonzero(jumps).tolist()
-    if suspects:
-        right = _right_near_phi(tested, phi, suspects[:MOST_SUSPECTS], noise)
-        for j in suspects:
-            if j not in right:  # not all can be checked; the others must lie between their two slopes
-                jumps[j] = measured[j] if all(right.values()) else 0.0
-            elif not right[j]:
-                jumps[j] = 0.0
-            elif got[j] == 0.0:  # where many kinks meet, 0 is the usual choice, but it may lie outside the slopes
-                jumps[j] = max(jumps[j], abs(expected[j]))
+    off = np.abs(got - expected)
+    look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool)))
+    differ = np.flatnonzero(~(off <= allowed) | (vague != 0))
+    differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
+    near = _PointsNear(tested, phi, noise, step, tolerated)
+    n_persist, n_vanish = 0, 0
+    small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
+    for j in differ.tolist():
+        steps = _Steps(tested, phi, j, float(got[j]), noise)
+        if off[j] <= allowed[j]:  # it agrees, but so would other numbers
+            if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:
+                expected[j], doubt[j] = steps.best, steps.doubt
+            continue
+        if steps.explain_nothing:
+            look.wrong[j] = True
+        elif n_persist + n_vanish < MOST_SUSPECTS:
+            look.wrong[j] = near.persists(j, float(got[j] - expected[j]))
+            n_persist, n_vanish = n_persist + look.wrong[j], n_vanish + (not look.wrong[j])
+        else:  # not all can be checked at other points
+            look.wrong[j] = not n_vanish
+        if look.wrong[j] and off[j] <= small:
+            look.wrong[j] = near.adds_up(j, float(off[j]))
+        if look.wrong[j]:
+            continue
+        look.jump[j], look.kink[j] = steps.jump, steps.kink and not steps.jump
+        look.doubt[j] = max(float(off[j]), near.noise.get(j, 0.0))
+        if steps.is_inside and not look.jump[j] and j not in near.noise:
+            expected[j], look.doubt[j] = steps.best, steps.doubt
     tested.where = ""
-    return jumps
+    return look
 
 
-def notes_on_kinks(jumps: Array, blocks: Blocks) -> list[str]:
-    """Name the blocks that have a kink at φ."""
-    names = [name for name, part in slices_of(blocks).items() if jumps[part].any()]
-    if not names:
-        return []
-    return [
-        f"the loss has a kink at phi (a ReLU or a hinge at 0) in {', '.join(names)}: the slopes on its two sides are "
-        "both correct, and so is any number between them. Check at another phi, too"
-    ]
+class _Steps:
+    """What differences with six steps say about one entry."""
+
+    def __init__(self, tested: FunctionUnderTest, phi: Array, j: int, got: float, noise: float) -> None:
+        line = Line(tested.nearby, phi, j)
+        longest = line.longest_step(unit_of(phi, j, typical_size(phi)), STEPS[0])
+        slopes, doubts, sizes = [], [], []
+        for h in (longest * step / STEPS[0] for step in STEPS):
+            if phi[j] + h == phi[j] or phi[j] - h == phi[j]:
+                break
+            slope, bend, change = line.central(h), line.bend(h), line.change(h, got)
+            rounding = 8 * max(noise, EPS * abs(phi[j] * slope)) / h
+            slopes.append(slope)
+            doubts.append(bend / 2 + change + rounding)
+            sizes.append(bend + change if bend + change > 5 * rounding else 0.0)
+        d, u = np.array(slopes), np.array(doubts)
+        outside = np.abs(got - d) > u
+        apart = d[outside]
+        agree = apart.size > 0 and np.ptp(apart) <= 0.5 * np.abs(got - apart).min()
+        self.explain_nothing = bool(2 * outside.sum() >= d.size and agree)
+        ratios = [b / a for a, b in pairwise(sizes) if a > 0]
+        # With a tenth of the step, the two slopes of a smooth curve differ by a tenth as much. At a kink they differ as
+        # much as before, and at a jump they grow tenfold.
+        self.kink = any(r > 0.5 for r in ratios)
+        self.jump = sum(r > 5 for r in ratios) >= 2
+        best = int(np.argmin(u))
+        self.best, self.doubt, self.is_inside = float(d[best]), float(u[best]), not outside[best]
 
 
-def _right_near_phi(tested: FunctionUnderTest, phi: Array, entries: list[int], noise: float) -> dict[int, bool]:
-    """Say for each entry whether the function's gradient agrees with short differences at two of eight points near φ.
+class _PointsNear:
+    """Points near φ, at which the function's own gradient is compared with differences once more."""
 
-    At the other points, a kink may disturb the differences, as at φ.
-    """
-    rng, typical = np.random.default_rng(0), min(typical_size(phi), 1.0)
-    n_right = dict.fromkeys(entries, 0)
-    for _ in range(8):
-        near = phi + 1e-4 * typical * rng.normal(size=phi.size)
-        gradient = tested(near)[1]
-        for j in [j for j in entries if n_right[j] < 2]:
-            short, bend, rounding = short_difference(tested.loss, near, j, noise)
-            n_right[j] += abs(gradient[j] - short) <= 1e-7 * abs(short) + 2 * (min(bend, rounding) + rounding)
-    return {j: n >= 2 for j, n in n_right.items()}
+    def __init__(self, tested: FunctionUnderTest, phi: Array, noise: float, step: float, tolerated: Array) -> None:
+        self.tested, self.phi, self.loss_noise, self.tolerated = tested, phi, noise, tolerated
+        self.step = step
+        self.known: list[tuple[Array, Array]] | None = None
+        self.noise: dict[int, float] = {}
+
+    def points(self) -> list[tuple[Array, Array]]:
+        """Return a few points near φ and the gradients there; points at which the function fails are left out."""
+        if self.known is None:
+            rng, self.known = np.random.default_rng(0), []
+            for far in NEAR:
+                at = self.phi + far * typical_size(self.phi) * rng.normal(size=self.phi.size)
+                try:
+                    self.known.append((at, self.tested.nearby(at)[1]))
+                except Stop:
+                    continue
+        return self.known
+
+    def persists(self, j: int, difference: float) -> bool:
+        """Say whether the gradient is off by about as much near φ as it is at φ."""
+        found, visible = [difference], [True]
+        for at, gradient in self.points():
+            try:
+                unit = unit_of(at, j, typical_size(at))
+                slope, spread = Line(self.tested.nearby, at, j).slope(unit, self.loss_noise, self.step)
+            except Stop:
+                continue
+            found.append(float(gradient[j]) - slope)
+            visible.append(abs(found[-1]) > 4 * spread + self.tolerated[j])
+            if sum(not v for v in visible) > 1:
+                break  # the gradient is right at two of the points
+        if len(found) < 3:
+            return True  # there is nothing to say against the difference at φ
+        differences = np.array(found)
+        keep = np.ones(differences.size, dtype=bool)
+        if differences.size > 4:  # one of them may be misled by a kink
+            keep[np.argmax(np.abs(differences - np.median(differences)))] = False
+        kept = differences[keep]
+        persists = bool(np.array(visible)[keep].all() and kept.std() <= 0.25 * abs(kept.mean()))
+        if not persists and not sum(not v for v in visible) > 1:
+            self.noise[j] = float(np.abs(differences).max())
+        return persists
+
+    def adds_up(self, j: int, off: float) -> bool:
+        """Say whether the loss and the sum of the function's own slopes grow apart by about ``off`` along entry j.
+
+        The slopes are integrated by Gauss's rule with 8 and with 14 nodes; their difference is its error.
+        """
+        line = Line(self.tested.nearby, self.phi, j)
+        far = 0.7 * unit_of(self.phi, j, typical_size(self.phi))
+        for end in (far, -far):
+            try:
+                sums = []
+                for n_nodes in (8, 14):
+                    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+                    slopes = [line.at(float(end * (node + 1) / 2))[2] for node in nodes]
+                    sums.append(float(end / 2 * weights @ slopes))
+                apart = abs(line.at(end)[1] - line.at(0.0)[1] - sums[1])
+            except Stop:
+                return True
+            if apart + abs(sums[1] - sums[0]) > 0.4 * off * far:
+                return True
+        self.noise[j] = 2 * off
+        return False
+
+
+def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
+    """Name the blocks that have a kink or a jump at φ."""
+    notes = []
+    if names := [name for name, part in slices_of(blocks).items() if look.kink[part].any()]:
+        notes.append(
+            f"the loss has a kink at phi (a ReLU or a hinge at 0) in {', '.join(names)}: the slopes on its two sides "
+            "are both correct, and so is any number between them. Check at another phi, too"
+        )
+    if names := [name for name, part in slices_of(blocks).items() if look.jump[part].any()]:
+        notes.append(
+            f"the loss jumps at phi in {', '.join(names)}: it has no slope there that a gradient could be compared "
+            "with. Check at another phi"
+        )
+    return notes

@@ -17,7 +17,8 @@ class BlockReport:
     """One named block of φ, compared with one reference: its worst entry and the verdict.
 
     ``against`` names the reference. In a large block only some entries are checked one by one, besides the random
-    directions; ``n_checked`` is their number. It is 0 if all entries were checked.
+    directions; ``n_checked`` is their number. It is 0 if all entries were checked. ``n_unsure`` entries could not be
+    judged, because they are uncertain by more than a tenth of their size; ``doubt`` is that of the worst entry.
     """
 
     name: str
@@ -32,10 +33,16 @@ class BlockReport:
     relative_error: float
     diagnosis: str = ""
     n_checked: int = 0
+    n_unsure: int = 0
+    doubt: float = 0.0
 
     def __str__(self) -> str:
         where = f"{self.name}[{', '.join(map(str, self.worst_index))}]"
-        verdict = "ok" if self.passed else f"WRONG in {self.n_wrong} of {self.n_checked or int(np.prod(self.shape))}"
+        n_entries = self.n_checked or int(np.prod(self.shape))
+        verdict = "ok" if self.passed else f"WRONG in {self.n_wrong} of {n_entries}"
+        if self.n_unsure:
+            verdict = f"{verdict}; " if self.n_wrong else ""
+            verdict += f"could not be judged in {self.n_unsure} of {n_entries}: uncertain by {self.doubt:.1e}"
         if self.n_checked:
             verdict += f"; {N_DIRECTIONS} random directions and {self.n_checked} entries were checked"
         return (
@@ -68,7 +75,7 @@ class GradientReport:
     """The verdict: ``passed``, and one ``BlockReport`` for each block of φ and each reference.
 
     ``message`` says why a function could not be checked at all, and ``warnings`` what weakens the verdict. ``pairs``
-    lists the pairs that disagree, if they can be found.
+    lists the pairs that disagree, if they can be found. ``subject`` says what was checked, a gradient or a Hessian.
     """
 
     passed: bool
@@ -76,13 +83,21 @@ class GradientReport:
     message: str = ""
     warnings: tuple[str, ...] = ()
     pairs: tuple[PairReport, ...] = field(default=())
+    subject: str = "gradient"
 
     def __repr__(self) -> str:
-        head = "gradient: every entry agrees" if self.passed else "gradient: WRONG"
-        lines = [f"gradient: cannot be checked. {self.message}" if self.message else head]
+        lines = [
+            f"{self.subject}: cannot be checked. {self.message}" if self.message else f"{self.subject}: {self._verdict}"
+        ]
         lines += [f"  {block}" for block in self.blocks]
         lines += [f"  {pair}" for pair in self.pairs]
         return "\n".join(lines + [f"  note: {warning}" for warning in self.warnings])
+
+    @property
+    def _verdict(self) -> str:
+        if self.passed:
+            return "every entry agrees"
+        return "WRONG" if any(block.n_wrong for block in self.blocks) else "could not be judged"
 
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain types."""
@@ -99,17 +114,26 @@ class GradientReport:
                 f"{block.got:+.6e}",
                 f"{block.expected:+.6e}",
                 f"{block.absolute_error:.1e}",
-                "ok" if block.passed else f"wrong in {block.n_wrong}. {block.diagnosis}".strip(),
+                _in_words(block),
             )
             for block in self.blocks
         ]
         lines = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
         lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-        title = self.message or ("every entry agrees" if self.passed else "wrong")
+        title = self.message or self._verdict.lower()
         notes = "".join(f"<p>{escape(str(line))}</p>" for line in (*self.pairs, *self.warnings))
-        return f"<table><caption>gradient: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
+        return f"<table><caption>{self.subject}: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
 
     def require(self) -> None:
         """Raise AssertionError with the report as its text unless the gradient passed."""
         if not self.passed:
             raise AssertionError(repr(self))
+
+
+def _in_words(block: BlockReport) -> str:
+    if block.passed:
+        return "ok"
+    unsure = f"could not be judged in {block.n_unsure}" if block.n_unsure else ""
+    if not block.n_wrong:
+        return unsure
+    return f"wrong in {block.n_wrong}. {block.diagnosis}".strip() + (f"; {unsure}" if unsure else "")

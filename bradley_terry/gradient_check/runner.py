@@ -32,11 +32,14 @@ __all__ = [
     "NOT_ATTEMPTED",
     "PASSED",
     "PRINTED",
+    "OutOfTime",
     "Stop",
     "Watch",
     "call",
     "can_be_called_with",
+    "place_of",
     "real_numbers",
+    "words_of",
 ]
 
 Student = Callable[..., object]
@@ -55,6 +58,10 @@ class Stop(Exception):  # noqa: N818  # it ends a check, and is not an error of 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+class OutOfTime(Stop):
+    """The end of a check because one call took too long."""
 
 
 def can_be_called_with(function: Student, arguments: Sequence[object], names: Sequence[str]) -> None:
@@ -112,12 +119,12 @@ def call(
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
     except _TimeIsUp:
-        raise Stop(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
+        raise OutOfTime(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
     except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # their code may raise anything
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
         kind = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__
-        message = f"{note}{kind} in {_place(function, error)}: {_words(error)}\n  it was given {shapes}"
-        if "overflow encountered in exp" in _words(error) or isinstance(error, OverflowError):
+        message = f"{note}{kind} in {place_of(function, error)}: {words_of(error)}\n  it was given {shapes}"
+        if "overflow encountered in exp" in words_of(error) or isinstance(error, OverflowError):
             message += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
@@ -146,7 +153,7 @@ def real_numbers(
         raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different lengths") from None
     except Exception as error:  # noqa: BLE001  # for instance a tensor that requires a gradient
         kind = type(answer).__name__
-        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {_words(error)}") from None
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {words_of(error)}") from None
     if array.dtype.kind not in "fiub":
         kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
@@ -169,7 +176,7 @@ def real_numbers(
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         place = f" at {list(where)}" if where else ""
         raise Stop(FAILED, f"{note}{name}: expected finite numbers, got {array[where]}{place}")
-    return np.asarray(array, dtype=np.float64)
+    return np.array(array, dtype=np.float64)  # a copy, since their code may use the same array again
 
 
 def _wanted(shape: tuple[int, ...]) -> str:
@@ -250,7 +257,7 @@ class Watch:
         return self._insist
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
     """Return the first line of an error's message, even if making the message fails."""
     try:
         return str(error).strip().partition("\n")[0]
@@ -258,7 +265,7 @@ def _words(error: BaseException) -> str:
         return "(its message cannot be read)"
 
 
-def _place(function: Student, error: BaseException) -> str:
+def place_of(function: Student, error: BaseException) -> str:
     """Return the line of their code in which an error arose."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call above
     while isinstance(function, partial):

@@ -35,6 +35,10 @@ class FunctionUnderTest:
         The relative precision of the numbers that it returns: that of the least precise dtype seen so far.
     is_noisy : bool
         Whether two calls at the same φ gave two losses.
+    losses : list of float
+        The losses of the first calls.
+    is_one_array : bool
+        Whether every call so far returned the same array object as its gradient.
     where : str
         The beginning of every message, for instance "near phi: ". It is empty at φ itself.
     """
@@ -44,6 +48,9 @@ class FunctionUnderTest:
         self.is_ours = isinstance(function, Objective)
         self.eps = EPS
         self.is_noisy = False
+        self.losses: list[float] = []
+        self.array: object = None
+        self.is_one_array = True
         self.where = ""
 
     def must_accept(self, phi: Array) -> None:
@@ -64,9 +71,17 @@ class FunctionUnderTest:
             dtype = getattr(part, "dtype", None)
             if dtype in (np.float32, np.float16):
                 self.eps = max(self.eps, float(np.finfo(dtype).eps))
+        if len(self.losses) < 60:
+            self.losses.append(float(loss))
+        self.is_one_array = self.is_one_array and (self.array is None or answer[1] is self.array)
+        self.array = answer[1]
         return float(loss), gradient
 
-    def loss(self, phi: Array) -> float:
-        """Return the loss alone. From now on, messages say that they are about a point near φ."""
+    def nearby(self, phi: Array) -> tuple[float, Array]:
+        """Return loss and gradient. From now on, messages say that they are about a point near φ."""
         self.where = "near phi: "
-        return self(phi)[0]
+        return self(phi)
+
+    def loss(self, phi: Array) -> float:
+        """Return the loss alone, like ``nearby``."""
+        return self.nearby(phi)[0]

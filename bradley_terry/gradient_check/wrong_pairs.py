@@ -18,6 +18,7 @@ __all__ = ["pairs_that_disagree"]
 
 MOST_PAIRS = 1_000  # checked one by one
 MOST_COUPLES = 60  # up to this number of pairs, every two are tried
+CLOSE = 1e-7  # two directions that differ by less count as one
 SHOWN_PAIRS = 5  # named in the report
 
 
@@ -45,6 +46,8 @@ def pairs_that_disagree(tested: FunctionUnderTest, phi: Array, got: Array, expec
     for few in _few_rows(rows, difference):
         wrong_by = np.linalg.lstsq(rows[few].T, difference, rcond=None)[0]
         if np.abs(difference - wrong_by @ rows[few]).max() <= 1e-5 * np.abs(difference).max():
+            if not _determined(rows, few):
+                return ()
             w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
             d_margins = w / w.sum() * objective.loss.gradient(objective.shifted(margins), pairs.labels)
             return tuple(
@@ -52,6 +55,41 @@ def pairs_that_disagree(tested: FunctionUnderTest, phi: Array, got: Array, expec
                 for i, c in sorted(zip(few, wrong_by.tolist(), strict=True))
             )
     return ()
+
+
+def _determined(rows: Array, few: list[int]) -> bool:
+    """Say whether these rows are the only few that can explain their sum.
+
+    They are not if one of them is a combination of the others and of two more rows at most. In a table of items, for
+    instance, the pairs (a, b) and (b, c) explain whatever (a, c) explains, and so does another pair of a and c.
+    """
+    lengths = np.sqrt((rows**2).sum(axis=1, keepdims=True))
+    if 2 * len(few) > np.linalg.matrix_rank(rows):
+        return False
+    for i in few:
+        others = [k for k in few if k != i]
+        q = np.linalg.qr(rows[others].T)[0]
+        rest = np.delete(rows / np.maximum(lengths, 1e-300), few, axis=0)
+        row = rows[i] / lengths[i]
+        row, rest = row - q @ (q.T @ row), rest - (rest @ q) @ q.T
+        size = float(np.linalg.norm(row))
+        if size < CLOSE:
+            return False
+        row /= size
+        directions = _distinct(rest)
+        left = directions - np.outer(directions @ row, row)
+        if (np.linalg.norm(left, axis=1) < CLOSE).any() or len(_distinct(left)) < len(left):
+            return False
+    return True
+
+
+def _distinct(rows: Array) -> Array:
+    """Return the rows that are not zero, scaled to length 1, each direction once."""
+    lengths = np.linalg.norm(rows, axis=1)
+    unit = rows[lengths > CLOSE] / lengths[lengths > CLOSE, None]
+    first = np.argmax(np.abs(unit) > CLOSE, axis=1)
+    unit = unit * np.sign(unit[np.arange(len(unit)), first])[:, None]
+    return np.asarray(unit[np.unique(np.round(unit / CLOSE), axis=0, return_index=True)[1]])
 
 
 def _few_rows(rows: Array, target: Array) -> Iterator[list[int]]:

@@ -1,0 +1,123 @@
+"""Is this Hessian right? Each of its columns is compared with differences of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..logistic import Array
+from ..objective import Objective
+from .blocks import slices_of
+from .differences import EPS, Line, typical_size, unit_of
+from .report import BlockReport, GradientReport
+from .runner import Stop, Watch, call, real_numbers
+
+__all__ = ["check_hessian"]
+
+SHARE, ROUNDING = 1e-7, 1e-9  # of the expected entry, and of the largest entry of the Hessian
+
+
+def check_hessian(
+    objective: Objective,
+    phi: ArrayLike,
+    *,
+    hessian: Callable[[Array], object] | None = None,
+    time_limit: float = 10.0,
+) -> GradientReport:
+    """Compare a Hessian, (n_parameters, n_parameters), with differences of the gradient of an objective.
+
+    The report is like that of ``check_gradient``, with one line for each two blocks of φ. It also checks that the
+    Hessian is symmetric.
+
+    Parameters
+    ----------
+    objective : Objective
+        Its gradient is differentiated. It should be right: check it first with ``check_gradient``.
+    phi : array_like, (n_parameters,)
+    hessian : callable, phi -> (n_parameters, n_parameters), optional
+        Your own Hessian of this objective, by default ``objective.hessian``, for a scorer that is linear in φ.
+    time_limit : float, seconds
+        Longest time for one call of your own Hessian.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``objective`` is something else, if φ does not fit it, or if it has no Hessian and you give none.
+
+    Examples
+    --------
+    >>> from bradley_terry import LinearScorer, PreferencePairs
+    >>> check_hessian(Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]])), [1.0]).passed
+    True
+    """
+    if not isinstance(objective, Objective):
+        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
+    at = np.array(phi, dtype=np.float64)
+    if at.shape != (objective.scorer.n_parameters,):
+        wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
+        raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")
+    shape = (at.size, at.size)
+    try:
+        if hessian is None:
+            got = objective.hessian(at)
+        else:
+            with Watch(time_limit) as watch:
+                got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
+    except Stop as stop:
+        said = stop.message or "Your Hessian is not written yet."
+        return GradientReport(False, (), said, subject="Hessian")
+    expected, spread = _of_the_gradient(objective, at)
+    notes = []
+    if not (np.abs(got - got.T) <= 1e-12 * np.abs(got).max()).all():
+        notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
+    parts = slices_of(objective.scorer.shapes)
+    blocks = [
+        _compared(f"{row} × {column}", got[r, c], expected[r, c], spread[r, c], float(np.abs(expected).max()))
+        for row, r in parts.items()
+        for column, c in parts.items()
+    ]
+    return GradientReport(all(b.passed for b in blocks), tuple(blocks), "", tuple(notes), subject="Hessian")
+
+
+def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
+    """Return the derivative of each entry of the gradient by each entry of φ, and how uncertain it is."""
+    expected, spread = np.empty((2, phi.size, phi.size))
+    gradient = objective(phi)[1]
+    noise, typical = 8 * EPS * max(float(np.abs(gradient).max()), EPS), typical_size(phi)
+    for j in range(phi.size):
+        known: dict[float, Array] = {float(phi[j]): gradient}
+        for i in range(phi.size):
+
+            def entry(at: Array, i: int = i, j: int = j, known: dict[float, Array] = known) -> tuple[float, None]:
+                if float(at[j]) not in known:  # all entries of a column share these calls
+                    known[float(at[j])] = objective(at)[1]
+                return float(known[float(at[j])][i]), None
+
+            expected[i, j], spread[i, j] = Line(entry, phi, j).slope(unit_of(phi, j, typical), noise)
+    return expected, spread
+
+
+def _compared(name: str, got: Array, expected: Array, spread: Array, largest: float) -> BlockReport:
+    off = np.abs(got - expected)
+    allowed = SHARE * np.abs(expected) + 4 * spread + ROUNDING * largest
+    wrong = ~(off <= allowed)
+    unsure = ~wrong & (4 * spread > 0.1 * np.maximum(np.abs(expected), np.abs(got))) & (4 * spread > 1e-5 * largest)
+    worst = np.unravel_index(
+        int(np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300)).argmax()), off.shape
+    )
+    return BlockReport(
+        name=name,
+        shape=got.shape,
+        against="numerical",
+        passed=not wrong.any() and not unsure.any(),
+        n_wrong=int(wrong.sum()),
+        worst_index=tuple(int(i) for i in worst),
+        got=float(got[worst]),
+        expected=float(expected[worst]),
+        absolute_error=float(off[worst]),
+        relative_error=float(off[worst] / largest) if largest > 0 else float(off[worst]),
+        n_unsure=int(unsure.sum()),
+        doubt=float(4 * spread[worst]),
+    )
