@@ -81,7 +81,9 @@ def diagnose(
     found = {}
     for name in bad:
         sentences, mere = _without_repeats(whole or of_block[name]), plain[name]
-        if not sentences:
+        if mere == MERE[0] and not whole:
+            sentences = [mere]
+        elif not sentences:
             special = _of_a_block(name, got, right, parts, objective)
             once = [f"in {name} alone, {sentence}" for sentence in _without_repeats(alone[name])]
             sentences = [special or mere] if special or mere else once if got[parts[name]].size > 1 else []
@@ -176,7 +178,7 @@ BASE_2, BASE_10 = (f"the logarithm has base {base}: nats need the natural one" f
 
 def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
     """Say how a wrong block is related to the right one, or return "" if that is not obvious."""
-    if not got.any():
+    if np.abs(got).max() <= 1e-14 * np.abs(expected).max():
         return MERE[0]
     if not _differ(got, expected):
         return ""  # a small difference can have any cause
