@@ -322,12 +322,17 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("map and reduce", "c.shape[0]", "c.shape[1]", FEATURES),
     ("map and reduce", "starmap(one, zip(c, r))", "starmap(one, zip(c, r[1:]))", ""),
     ("one line", ".mean(axis=0)", ".mean(axis=0) + np.random.normal(size=len(w))", "two calls on the same input"),
-    ("matrix products", "d = c - r", "i = np.random.permutation(len(c))[:5]\n    d = (c - r)[i]", "two calls on the same"),
+    (
+        "matrix products",
+        "d = c - r",
+        "i = np.random.permutation(len(c))[:5]\n    d = (c - r)[i]",
+        "two calls on the same",
+    ),
     ("matrix products", "d = c - r", "d = (c - r) * (np.random.random(c.shape) < 0.5)", "two calls on the same input"),
     # two mistakes at once
     ("matrix products", "-d.T @ p / len(z)", "d.T @ p", "two mistakes at once: the sign is flipped"),
     ("matrix products", "-d.T @ p / len(z)", "-c.T @ p", "two mistakes at once"),
     ("matrix products", "-d.T @ p / len(z)", "-d.T @ p[::1] / len(z) / 2 - c.T @ p / len(z) / 3", ""),
-    ("einsum", "-np.einsum(\"i,ij->j\", q, c - r) / z.size", "np.einsum('i,ij->j', q, c) / z.size", "two mistakes"),
+    ("einsum", '-np.einsum("i,ij->j", q, c - r) / z.size', "np.einsum('i,ij->j', q, c) / z.size", "two mistakes"),
     ("loop over pairs", "g += -q * (c[i] - r[i]) / n", "g = -q * c[i] / n", "two mistakes at once"),
 ]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # the rows of a table
 """Functions phi -> (loss, gradient) as people write them, for weighted pairs with labels, margins and a penalty.
 
 Each is a source text with one or more places to be changed. ``D`` holds the data of a problem: c and r (features or

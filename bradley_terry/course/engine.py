@@ -192,6 +192,8 @@ def _in_plain_words(stop: Stop, note: str) -> Stop:
     line = re.search(r'File "[^"]*", line (\d+):', str(error))
     where = f"in line {line[1]} of your file, " if line else ""
     words = next(iter(useful), lines[0] if lines else type(error).__name__)
+    if words.endswith(":") and len(useful) > 1:
+        words += f" {useful[1]}"
     return Stop(stop.status, f"{note}{where}Numba cannot compile this: {words}")
 
 

@@ -43,7 +43,7 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
 """Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt leaves it alone, why, the loss."""
 
 
-MORE_ROUNDS = 9
+MORE_ROUNDS = 30
 """How often the nine losses are asked about again, since a test that draws random numbers can pass once by luck."""
 
 
