@@ -1,4 +1,4 @@
-"""Forty gradients, right and wrong, judged by our check and by those of torch, JAX and SciPy: who is right how often?
+"""Forty gradients, right and wrong, judged by our check and by those of torch, JAX and SciPy.
 
 Each library is asked with its own default tolerances, in float64. SciPy's ``check_grad`` returns an error instead of a
 verdict; here a gradient passes if that error is at most 1e-6 of the gradient's length, or 1e-6 if that is larger.
