@@ -119,8 +119,6 @@ def gradient(objective, phi, slip):
     }
     share = shares.get(slip, weight_sum)
     factor = {"no penalty": 0, "double penalty": 2, "wrong penalty": -1, "half penalty": 0.5}
-    if slip == "half penalty":
-        factor["half penalty"] = 1.5
     return (-1 if slip == "sign" else 1) * (total / share + factor.get(slip, 1) * objective.l2 * phi)
 
 

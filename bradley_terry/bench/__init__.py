@@ -8,6 +8,7 @@
     promises     what the package promises about its speed, compared with what was measured
     report       everything that one run found, as a table or as JSON
     figure       time against the number of pairs, drawn
+    checkers     verdicts instead of speed: our gradient check beside those of torch, JAX and SciPy
 
 The names below are loaded on first use, because most of these modules need Numba and the figure does not.
 """

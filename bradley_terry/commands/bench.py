@@ -23,6 +23,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--small", action="store_true", help="use small sizes; this takes seconds and only shows that everything runs"
     )
+    parser.add_argument(
+        "--checkers",
+        action="store_true",
+        help="compare verdicts instead of speed: 40 right and wrong gradients, judged by the gradient checks of this "
+        "package, torch, JAX and SciPy",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
         "--figure", type=Path, metavar="PATH", help="draw a figure of the pair-loss times, as SVG and PNG"
@@ -31,6 +37,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
+    if arguments.checkers:
+        if arguments.only or arguments.small or arguments.figure is not None:
+            raise ValueError("checkers: expected no other options but --json")
+        from ..bench.checkers import compare_checkers
+
+        found = compare_checkers()
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if arguments.json else found)
+        return 0
     if find_spec("numba") is None:
         raise ModuleNotFoundError("bench measures the compiled kernels, so it needs numba: python -m pip install numba")
     if arguments.figure is not None:  # refused now, not after minutes of measuring

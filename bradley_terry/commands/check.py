@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import indent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
 if TYPE_CHECKING:
+    from ..course.check import Report
     from ..gradient_check import GradientReport
 
-__all__ = ["check_own_gradients", "load_function"]
+__all__ = ["check_own_function", "check_own_gradients", "load_function"]
 
 SUMMARY = "check the gradients of the package, or your own gradient from a file"
 EXAMPLE = "bradley-terry check my_file.py:my_gradient --scorer linear"
@@ -32,8 +35,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="?",
         metavar="FILE:FUNCTION",
         help="your own function: f(weights, chosen, rejected) returns the gradient; with --scorer mlp, f(parameters, "
-        "chosen, rejected) returns a dict of arrays with the names and shapes of parameters",
+        "chosen, rejected) returns a dict of arrays with the names and shapes of parameters; f(phi) returns (loss, "
+        "gradient) and needs --data or --parameters",
     )
+    parser.add_argument("--data", metavar="FILE", help="check your own function on the pairs in this file")
+    parser.add_argument("--parameters", type=int, metavar="N", help="for f(phi): how many entries phi has")
     parser.add_argument(
         "--scorer",
         choices=["linear", "mlp", "table"],
@@ -63,6 +69,8 @@ def run(arguments: Namespace) -> int:
         raise ValueError(
             "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since the course's checks are used for it"
         )
+    if arguments.target is None and (arguments.data or arguments.parameters is not None):
+        raise ValueError(f"{'data' if arguments.data else 'parameters'}: expected only together with FILE:FUNCTION")
     if arguments.museum:
         from ..course.museum import EXHIBITS
 
@@ -70,17 +78,114 @@ def run(arguments: Namespace) -> int:
             print(f"{exhibit}\n\n  looks right: {exhibit.hides()}\n\n{indent(exhibit.caught(), '  | ')}\n")
         return 0
     if arguments.target is not None:
-        from ..course.check import gradient
-
-        own = load_function(arguments.target)
-        report = gradient(own, scorer=arguments.scorer or "linear", activation=arguments.activation or "tanh")
-        print(report)
-        return 0 if report.passed else 1
+        own_report = check_own_function(
+            load_function(arguments.target), scorer=arguments.scorer, activation=arguments.activation or "tanh",
+            data=arguments.data, n_parameters=arguments.parameters,
+        )  # fmt: skip
+        print(own_report)
+        return 0 if own_report.passed else 1
     passed = True
     for scorer, found in check_own_gradients(arguments.scorer, against=arguments.against or "numerical").items():
         print(f"{scorer}\n{found}\n")
         passed &= found.passed
     return 0 if passed else 1
+
+
+def check_own_function(
+    function: Callable[..., object],
+    *,
+    scorer: str | None = None,
+    activation: str = "tanh",
+    data: str | None = None,
+    n_parameters: int | None = None,
+) -> Report | GradientReport:
+    """Check a learner's function, on the pairs in a file or on random ones.
+
+    Parameters
+    ----------
+    function : callable
+        f(weights, chosen, rejected) -> gradient, or f(phi) -> (loss, gradient), which has one argument.
+    scorer : "linear" or "mlp", optional
+        By default linear, or a reward for each item where the file has item names instead of features.
+    activation : "tanh" or "relu"
+    data : path, optional
+        A file that ``load_pairs`` reads.
+    n_parameters : int, optional
+        The number of entries of phi, for f(phi) without data.
+    """
+    from ..course.check import Report as CourseReport
+    from ..course.check import gradient
+
+    pairs = None
+    if data is not None:
+        from ..files import load_pairs
+
+        pairs = load_pairs(data)
+    if _takes_phi_alone(function):
+        return _check_of_phi(function, scorer or "linear", activation, pairs, n_parameters)
+    if n_parameters is not None:
+        raise ValueError("parameters: expected only for a function of phi alone; the others get theirs from the pairs")
+    report = gradient(function, scorer=scorer or "linear", activation=activation, pairs=pairs)
+    if scorer is None and any(words in report.message for words in WANTS_A_DICT):
+        hint = "Does your function take a dict of parameters? Then check it with --scorer mlp."
+        return CourseReport(report.what, report.status, f"{report.message}\n  {hint}", report.problems, report.notes)
+    return report
+
+
+# What Python and NumPy say of an array that is used like the dict of an MLP's parameters.
+WANTS_A_DICT = ("only integers, slices", "has no attribute 'items'", "has no attribute 'keys'", "got dict")
+
+
+def _takes_phi_alone(function: Callable[..., object]) -> bool:
+    """Return whether a function can be called with one argument, and not with three."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    fits = []
+    for n in (1, 3):
+        try:
+            signature.bind(*range(n))
+        except TypeError:
+            fits.append(False)
+        else:
+            fits.append(True)
+    return fits == [True, False]
+
+
+def _check_of_phi(
+    function: Callable[..., object],
+    scorer: str,
+    activation: str,
+    pairs: PreferencePairs | None,
+    n_parameters: int | None,
+) -> GradientReport:
+    """Check f(phi) -> (loss, gradient) at a random phi."""
+    from ..gradient_check import check_gradient
+
+    own = cast("Callable[[Array], tuple[float, Array]]", function)
+    rng = np.random.default_rng(0)
+    if pairs is None:
+        if n_parameters is None:
+            raise ValueError(
+                "FILE:FUNCTION: expected --data FILE or --parameters N with a function of phi alone, since the length "
+                "of phi is not known otherwise"
+            )
+        if n_parameters < 1:
+            raise ValueError(f"parameters: expected a positive number, got {n_parameters}")
+        return check_gradient(own, rng.normal(size=n_parameters))
+    model: Scorer
+    if np.ndim(pairs.chosen) == 1:
+        model = TableScorer(1 + max(int(np.max(pairs.chosen)), int(np.max(pairs.rejected))))
+    else:
+        k = int(pairs.chosen.shape[1])
+        model = LinearScorer(k) if scorer == "linear" else MLPScorer(k, activation=activation)
+    if n_parameters not in (None, model.n_parameters):
+        raise ValueError(f"parameters: expected {model.n_parameters}, as many as {model} has, got {n_parameters}")
+    objective = Objective(model, pairs)
+    phi = rng.normal(size=model.n_parameters)
+    largest = float(np.abs(np.asarray(objective.margins(phi))).max())
+    return check_gradient(own, phi * min(1.0, 3.0 / max(largest, 1e-300)), objective=objective)
 
 
 def check_own_gradients(

@@ -5,11 +5,15 @@ The exercises also import from here the functions that call a student's function
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,16 +26,18 @@ from ..gradient_check.runner import (
     PASSED,
     PRINTED,
     Stop,
-    call,
+    Watch,
     can_be_called_with,
     real_numbers,
 )
+from ..gradient_check.runner import call as call_watched
 from ..logistic import Array
 
 __all__ = [
     "ERROR",
     "FAILED",
     "LIMIT",
+    "NOTED",
     "NOT_ATTEMPTED",
     "PASSED",
     "RELATIVE",
@@ -41,12 +47,15 @@ __all__ = [
     "Stop",
     "Student",
     "Wrong",
+    "asked",
     "call",
     "can_be_called_with",
     "check_values",
     "compare",
     "judged",
     "mind_the_order",
+    "note_of",
+    "numbers_or_warning",
     "real_numbers",
 ]
 
@@ -55,6 +64,7 @@ Wrong = Iterable[tuple[str, ArrayLike]]  # common mistakes: a sentence, and the 
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
 LIMIT = 10.0  # seconds for one call
+NOTED = "passed with a note"
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
@@ -73,34 +83,42 @@ class Problem:
     diagnosis: str = ""
     n_wrong: int = 1
     n_entries: int = 1
+    given: str = ""
 
     def __str__(self) -> str:
         where = f"{self.parameter}[{', '.join(map(str, self.index))}]" if self.index else self.parameter
         text = f"{where}: got {self.got:.6g}, expected {self.expected:.6g}, off by {self.absolute_error:.2g}"
         if self.n_entries > 1:
             text += f" ({self.n_wrong} of {self.n_entries} entries differ)"
+        if self.given:
+            text += f", given {self.given}"
         return f"{text}\n  {self.diagnosis}" if self.diagnosis else text
 
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a check: ``status`` is passed, failed, not attempted or error; ``problems`` name wrong entries."""
+    """The result of a check: ``status`` is passed, passed with a note, failed, not attempted or error.
+
+    ``problems`` name the wrong entries. ``notes`` say what happened on the way although the numbers are right.
+    """
 
     what: str
     status: str
     message: str = ""
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether everything is right."""
-        return self.status == PASSED
+        return self.status in {PASSED, NOTED}
 
     def __repr__(self) -> str:
-        return "\n".join(filter(None, [f"{self.what}: {self.status}", self.message, *map(str, self.problems)]))
+        lines = [f"{self.what}: {self.status}", self.message, *map(str, self.problems)]
+        return "\n".join([*filter(None, lines), *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        colour = {PASSED: "#007a5e", NOT_ATTEMPTED: "#666666"}.get(self.status, "#b34700")
+        colour = {PASSED: "#007a5e", NOTED: "#007a5e", NOT_ATTEMPTED: "#666666"}.get(self.status, "#b34700")
         lines = [escape(line) for line in repr(self).splitlines()]
         return f'<div style="border-left: 4px solid {colour}; padding-left: 8px">{"<br>".join(lines)}</div>'
 
@@ -122,19 +140,81 @@ class WrongNumbers(Stop):
         self.problems = tuple(problems)
 
 
-def judged(what: str, stages: Callable[[], object]) -> Report:
-    """Run the stages of a check and report where it stopped, with what the last call printed."""
+def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
+    """Run the stages of a check and report where it stopped, with what the last call printed.
+
+    The stages return notes about what happened on the way, or None.
+    """
     printed: list[str] = []
     before = PRINTED.set(printed)
     try:
-        stages()
+        notes = stages()
     except Stop as stop:
         last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
         return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else ())
     finally:
         PRINTED.reset(before)
-    return Report(what, PASSED)
+    return Report(what, NOTED, notes=tuple(dict.fromkeys(notes))) if notes else Report(what, PASSED)
+
+
+class _PatientWatch(Watch):
+    """A watch that does not count the time in which Numba compiles, since a student cannot make that shorter."""
+
+    def _look(self, number: int, frame: FrameType | None) -> None:
+        at = frame
+        while self.since is not None and at is not None:
+            if str(at.f_globals.get("__name__", "")).startswith(("numba.", "llvmlite.")):
+                self.since = time.monotonic()
+            at = at.f_back
+        super()._look(number, frame)
+
+
+def call(
+    function: Student, arguments: Sequence[object], names: Sequence[str], time_limit: float, *, note: str = "",
+    quiet: bool = True,
+) -> object:  # fmt: skip
+    """Call a student's function as ``runner.call`` does. The time that Numba needs to compile it does not count."""
+    try:
+        with _PatientWatch(time_limit) as watch:
+            return call_watched(function, arguments, names, watch, note=note, quiet=quiet)
+    except Stop as stop:
+        raise _in_plain_words(stop, note) from None
+
+
+def _in_plain_words(stop: Stop, note: str) -> Stop:
+    """Replace the first line of an error of Numba, a stage of its compiler, by what is wrong and where."""
+    error = stop.__context__
+    if error is None or not type(error).__module__.startswith("numba."):
+        return stop
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
+    line = re.search(r'File "[^"]*", line (\d+):', str(error))
+    where = f"in line {line[1]} of your file, " if line else ""
+    words = next(iter(useful), lines[0] if lines else type(error).__name__)
+    if words.endswith(":") and len(useful) > 1:
+        words += f" {useful[1]}"
+    return Stop(stop.status, f"{note}{where}Numba cannot compile this: {words}")
+
+
+def asked(
+    function: Student, arguments: Sequence[object], names: Sequence[str], time_limit: float, *, note: str = ""
+) -> tuple[object, Stop | None]:
+    """Call a function, and call it again if NumPy warned; return its answer and the warning as a ``Stop``, or None."""
+    try:
+        return call(function, arguments, names, time_limit, note=note), None
+    except Stop as stop:
+        if not isinstance(stop.__context__, RuntimeWarning):
+            raise
+        warned = stop
+    with warnings.catch_warnings(record=True):  # they are reported in our own words
+        warnings.simplefilter("always", RuntimeWarning)
+        return call(function, arguments, names, time_limit, note=note, quiet=False), warned
+
+
+def note_of(warned: Stop) -> str:
+    """Return the note for a warning on the way to right numbers."""
+    return f"the numbers are right, but there was a warning on the way: {warned.message.splitlines()[0]}"
 
 
 def mind_the_order() -> None:
@@ -161,20 +241,30 @@ def check_values(
     wrong: Callable[..., Wrong],
     time_limit: float,
     tolerance: float = RELATIVE,
+    *,
+    warnings_fail: bool = False,
 ) -> Report:
-    """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give."""
+    """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give.
 
-    def stages() -> None:
+    A NumPy warning is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note.
+    """
+
+    def stages() -> list[str]:
         can_be_called_with(function, cases[0][0], names)
+        notes = []
         for k, (arguments, note) in enumerate(cases):
+            warned = None
             try:
-                answer = call(function, arguments, names, time_limit, note=note)
+                if warnings_fail:
+                    answer = call(function, arguments, names, time_limit, note=note)
+                else:
+                    answer, warned = asked(function, arguments, names, time_limit, note=note)
             except Stop as stop:
                 if k and stop.status == NOT_ATTEMPTED:  # it returned something in an earlier case
                     raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
                 raise
             want = np.asarray(right(*arguments), dtype=np.float64)
-            got = real_numbers(answer, what, want.shape, note=note)
+            got = numbers_or_warning(answer, what, want.shape, warned, note=note)
 
             def named(got: Array = got, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
                 close = max(tolerance, 1e-5)
@@ -187,9 +277,41 @@ def check_values(
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
 
-            compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()})
+            def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
+                return _given(names, arguments, want.shape, entry)
+
+            compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
+            notes += [note_of(warned)] if warned else []
+        return notes
 
     return judged(what, stages)
+
+
+def numbers_or_warning(
+    answer: object,
+    name: str,
+    shape: tuple[int, ...],
+    warned: Stop | None,
+    *,
+    n_pairs: int | None = None,
+    note: str = "",
+) -> Array:
+    """Return the answer as numbers. If it is none because of what NumPy warned about, stop with that warning."""
+    try:
+        return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note)
+    except Stop:
+        if warned is not None:
+            raise warned from None
+        raise
+
+
+def _given(names: Sequence[str], arguments: Sequence[object], shape: tuple[int, ...], entry: int) -> str:
+    """Describe the input of an entry: the entries of the arguments beside it, or all of them if there are few."""
+    arrays = [(name, x) for name, x in zip(names, arguments, strict=True) if isinstance(x, np.ndarray)]
+    beside = [f"{name} = {x[entry]:.6g}" for name, x in arrays if shape and x.shape == shape and len(shape) == 1]
+    if beside or not arrays or shape or sum(x.size for _, x in arrays) > 8:
+        return ", ".join(beside)
+    return ", ".join(f"{name} = [{', '.join(f'{v:.6g}' for v in x.ravel())}]" for name, x in arrays)
 
 
 def compare(
@@ -199,6 +321,7 @@ def compare(
     note: str,
     tolerance: float,
     names_of_mistakes: Callable[[Mapping[str, bool]], Mapping[str, str]],
+    given: Callable[[int], str] = lambda entry: "",
 ) -> None:
     """Stop unless all entries agree; name the worst entry of each wrong block, and what the mistake looks like."""
     problems, start, failed = [], 0, {}
@@ -220,7 +343,7 @@ def compare(
                 is_float32 = bool((g == g.astype(np.float32)).all())
             hint = FLOAT32 if is_float32 and (off <= 1e-5 * np.abs(e).max()).all() else ""
             numbers = (float(g[worst]), float(e[worst]), error, error / scale)
-            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size))
+            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size, given(worst)))
         start = stop
     if problems:
         words = names_of_mistakes(failed)

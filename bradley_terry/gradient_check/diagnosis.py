@@ -1,39 +1,38 @@
 """Which mistake does a wrong gradient look like? It is compared with gradients that are wrong in known ways.
 
-Given the problem (an ``Objective``), ``wrong_gradients`` makes the known mistakes of the backward pass on purpose, one
-at a time, and yields a sentence and the numbers for each. Without the problem, only arithmetic can be tried: a constant
-factor, a transposed matrix, or the right numbers in the wrong places. A block that fits no mistake gets no diagnosis,
-because a wrong diagnosis is worse than none.
-
-    Δ = r_chosen - r_rejected        z = Δ - m        d_margins = w·((1 - t)·sigma(z) - t·sigma(-z)) / Σ w
-    gradient = backward(chosen, +d_margins) + backward(rejected, -d_margins) + l2·φ
+Given the problem (an ``Objective``), the module ``mistakes`` makes the known mistakes of the backward pass on purpose,
+one at a time or two at once. Without the problem, only arithmetic can be tried: a constant factor, a transposed matrix,
+a clip, or the right numbers in the wrong places. A block that fits no mistake gets no diagnosis, because a wrong
+diagnosis is worse than none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..logistic import Array, sigmoid
-from ..losses import pair_losses
+from ..logistic import Array
 from ..objective import Objective
-from ..scorers import MLPScorer, TableScorer
+from ..scorers import MLPScorer
 from .blocks import Blocks, slices_of
+from .mistakes import one_wrong_pair, two_mistakes, wrong_gradients
 
 __all__ = ["diagnose", "wrong_gradients"]
 
 # Both are shares of a block's largest entry.
 SAME = 1e-6  # two blocks that differ by no more than this count as the same
 DIFFERENT = 1e-4  # a mistake is visible if it changes a block by more than this
+MOST_SENTENCES = 2  # a longer list would be guessing
 
 
 def diagnose(
     got: Array, expected: Array, shapes: Blocks, wrong: Mapping[str, bool], objective: Objective | None, phi: Array
 ) -> dict[str, str]:
     """Return a sentence "looks like: …" for each wrong block that looks like a known mistake.
+
+    One mistake that explains all blocks comes first, then a mistake for each block, then two mistakes that explain all
+    blocks together, and last what arithmetic says about a block.
 
     Parameters
     ----------
@@ -49,182 +48,121 @@ def diagnose(
     bad = [name for name in shapes if wrong[name] and not np.array_equal(got[parts[name]], right[parts[name]])]
     if not bad or not np.isfinite(got).all():
         return {}
-    fits: dict[str, list[str]] = {name: [] for name in bad}
-    whole = []  # mistakes that explain all blocks at once, including those that are right
+
+    def possible(gradient: Array) -> bool:
+        """Return whether this mistake leaves the blocks that are right as they are."""
+        return not any(_differ(gradient[part], expected[part]) for name, part in parts.items() if not wrong[name])
+
+    def fits(gradient: Array, name: str) -> bool:
+        part = parts[name]
+        return _same(got[part], gradient[part]) and _differ(gradient[part], expected[part])
+
+    whole: list[str] = []  # mistakes that explain all blocks at once, including those that are right
+    of_block: dict[str, list[str]] = {name: [] for name in bad}
+    alone: dict[str, list[str]] = {name: [] for name in bad}  # made in this block only
     for sentence, gradient in [] if objective is None else wrong_gradients(objective, phi):
-        explained = {name: _same(got[part], gradient[part]) for name, part in parts.items()}
-        spoils = {name: _differ(gradient[part], expected[part]) for name, part in parts.items()}
-        if any(spoils[name] and not wrong[name] for name in parts):
-            continue  # this mistake would have spoilt a block that is right
-        shows = [name for name in bad if explained[name] and spoils[name]]
+        shows = [name for name in bad if fits(gradient, name)]
         for name in shows:
-            fits[name].append(sentence)
-        if shows == bad and all(explained.values()):
+            (of_block if possible(gradient) else alone)[name].append(sentence)
+        if shows == bad and possible(gradient) and all(_same(got[part], gradient[part]) for part in parts.values()):
             whole.append(sentence)
+    plain = {name: _arithmetic(got[parts[name]], expected[parts[name]], shapes[name]) for name in bad}
+    if objective is not None and not whole:
+        sentence = _of_all_entries(got, right, phi, objective, bad == list(shapes))
+        whole += [sentence] if sentence else []
+        whole = whole or [
+            sentence
+            for sentence, gradient in one_wrong_pair(objective, phi)
+            if possible(gradient) and all(_same(got[part], gradient[part]) for part in parts.values())
+        ]
+    if not whole and objective is not None and not all(of_block.values()):
+        whole = _two_at_once(got, expected, objective, phi, list(parts.values()))
+    few = objective is not None and len(objective.pairs) <= 3
     found = {}
     for name in bad:
-        sentences = list(dict.fromkeys(whole or fits[name]))
-        plain = _arithmetic(got[parts[name]], expected[parts[name]], shapes[name])
-        few = objective is not None and len(objective.pairs) <= 3
-        if not sentences or (plain and (few or plain in MERE)):
-            sentences += [plain] if plain and not any(s.startswith(plain) for s in sentences) else []
-        if 0 < len(sentences) <= 2:  # a longer list would be guessing
+        sentences, mere = _without_repeats(whole or of_block[name]), plain[name]
+        if mere == MERE[0] and not whole:
+            sentences = [mere]
+        elif not sentences:
+            special = _of_a_block(name, got, right, parts, objective)
+            once = [f"in {name} alone, {sentence}" for sentence in _without_repeats(alone[name])]
+            sentences = [special or mere] if special or mere else once if got[parts[name]].size > 1 else []
+        elif mere and (few or mere in MERE) and not any(s.startswith(mere) for s in sentences):
+            sentences.append(mere)
+        if 0 < len(sentences) <= MOST_SENTENCES:
             found[name] = "looks like: " + "; or: ".join(sentences)
     return found
 
 
-def wrong_gradients(objective: Objective, phi: Array) -> Iterator[tuple[str, Array]]:
-    """Yield (what is wrong, the gradient that results) for every known mistake that is possible in this problem.
+def _without_repeats(sentences: list[str]) -> list[str]:
+    return list(dict.fromkeys(sentences))
 
-    They come in the order of the backward pass: at the margin, between the margin and the answers, inside the scorer,
-    and in the penalty.
-    """
-    pairs, scorer, penalty = objective.pairs, objective.scorer, objective.l2 * phi
 
-    def back(d_chosen: Array, d_rejected: Array) -> Array:
-        gradient = scorer.backward(phi, pairs.chosen, d_chosen)
-        return gradient + scorer.backward(phi, pairs.rejected, d_rejected) + penalty
+def _two_at_once(got: Array, expected: Array, objective: Objective, phi: Array, parts: list[slice]) -> list[str]:
+    """Return two sentences that are right together, or none if no two mistakes, or too many, explain the gradient."""
+    found: list[tuple[str, str]] = []
+    for one, other, gradient in two_mistakes(objective, phi):
+        if all(_same(got[part], gradient[part]) for part in parts) and (one, other) not in found:
+            found.append((one, other))
+    if not 0 < len(found) <= MOST_SENTENCES or not any(_differ(got[part], expected[part]) for part in parts):
+        return []
+    return [f"two mistakes at once: {one}; and {other}" for one, other in found]
 
-    d, mistakes = _d_margins(objective, np.asarray(objective.margins(phi)))
-    right, zero = back(d, -d), 0 * d
-    yield "the sign is flipped: gradient descent would raise the loss", -right
-    for sentence, wrong in mistakes:
-        yield sentence, back(wrong, -wrong)
-    yield "only the chosen answer was differentiated", back(d, zero)
-    yield "only the rejected answer was differentiated", back(zero, -d)
-    yield "the gradients of the two answers are added: that of the rejected one needs a minus sign", back(d, d)
-    if isinstance(scorer, TableScorer):
-        sentence = "an item that occurs again overwrites its earlier gradient instead of adding to it"
-        yield sentence, _overwritten(objective, d) + penalty
+
+def _of_all_entries(got: Array, right: Array, phi: Array, objective: Objective, all_wrong: bool) -> str:
+    """Recognise a decay, a clip and a gradient of a fixed length, which have a free number in them."""
+    added, size = got - right, float(np.abs(right).max())
+    share = float(added @ phi / (phi @ phi)) if phi.any() else 0.0
+    if phi.size > 1 and np.abs(added).max() > DIFFERENT * size and _same(added, share * phi):
+        if objective.l2:
+            return f"the penalty is {objective.l2 + share:.4g}·φ, and it should be l2·φ with l2 = {objective.l2:g}"
+        return f"{share:.4g}·φ is added, as by weight decay, but this loss has no penalty"
+    length, its_length = float(np.sqrt(got @ got)), float(np.sqrt(right @ right))
+    if all_wrong and got.size > 1 and is_round(length) and _same(got, right * length / max(its_length, 1e-300)):
+        return f"the gradient has the right direction, but its length is {length:.4g}: was it clipped or normalised?"
+    return _clipped(got, right)
+
+
+def _clipped(got: Array, right: Array) -> str:
+    most = float(np.abs(got).max())
+    n_clipped = int((np.abs(right) > most * (1 + SAME)).sum())
+    if not n_clipped or not (n_clipped > 1 or is_round(most)) or got.size < 2 or most == 0:
+        return ""
+    if not _same(got, np.clip(right, -most, most)):
+        return ""
+    entries = "1 entry is" if n_clipped == 1 else f"{n_clipped} entries are"
+    return f"{entries} clipped to ±{most:.4g}"
+
+
+def _of_a_block(name: str, got: Array, right: Array, parts: Mapping[str, slice], objective: Objective | None) -> str:
+    """Recognise a division that is wrong in this block alone, and a block that holds the numbers of another."""
+    mine, wanted = got[parts[name]], right[parts[name]]
+    for other, part in parts.items():
+        if other != name and right[part].size == mine.size > 1 and right[part].any() and _same(mine, right[part]):
+            return f"{name} holds the gradient of {other}"
+    if objective is None or objective.l2 or not wanted.any():  # a penalty is not divided, so that no one factor fits
+        return ""
+    pairs, scorer, n = objective.pairs, objective.scorer, len(objective.pairs)
+    total = n if pairs.weights is None else float(pairs.weights.sum())
+    what = f"n = {n}" if pairs.weights is None else f"Σ w = {total:.4g}"
+    factor = float(mine @ wanted / (wanted @ wanted))
+    if not _same(mine, factor * wanted):
+        return ""
+    sentences = {
+        total: f"{name} was not divided by {what}",
+        1 / total: f"{name} was divided by {what} twice",
+        0.5 / total: f"{name} was divided by {what} and once more by the number of its rows, 2n",
+    }
     if isinstance(scorer, MLPScorer):
-        for sentence in MLP_SLIPS:
-            if scorer.activation == "relu" and sentence in MLP_SLIPS[1:3]:
-                continue  # these are mistakes for tanh only
-            one, other = ((pairs.chosen, d), (pairs.rejected, -d))
-            yield sentence, _mlp_slip(scorer, phi, *one, sentence) + _mlp_slip(scorer, phi, *other, sentence) + penalty
-        for sentence, gradient in _mlp_slips_of_pairs(scorer, objective, phi, d, right - penalty):
-            yield sentence, gradient + penalty
-    if objective.l2:
-        yield "the penalty l2·φ is missing", right - penalty
-        yield "the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", right + penalty
-        yield "the penalty has the wrong sign", right - 2 * penalty
-        yield "half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", right - penalty / 2
+        sentences |= {1 / scorer.n_features: f"{name} was divided by the number of features, {scorer.n_features}"}
+        sentences |= {1 / scorer.n_hidden: f"{name} was divided by the number of hidden units, {scorer.n_hidden}"}
+    near = [words for value, words in sentences.items() if abs(factor / value - 1) < SAME and abs(factor - 1) > SAME]
+    return near[0] if len(near) == 1 and (mine.size > 1 or near[0].endswith(what)) else ""
 
 
-def _d_margins(objective: Objective, delta: Array) -> tuple[Array, Iterator[tuple[str, Array]]]:
-    """Return dL/dΔ of each pair, and what the usual mistakes would give instead."""
-    pairs = objective.pairs
-    n, ones = len(pairs), np.ones(len(pairs))
-    w = ones if pairs.weights is None else pairs.weights
-    t = ones if pairs.labels is None else pairs.labels
-    m = 0 * ones if pairs.target_margins is None else pairs.target_margins
-    z = delta - m
-
-    def pull(z: Array, t: Array = t, w: Array = w) -> Array:
-        return w * ((1 - t) * sigmoid(z) - t * sigmoid(-z)) / w.sum()
-
-    d = pull(z)
-
-    def mistakes() -> Iterator[tuple[str, Array]]:
-        total = "Σ w" if pairs.weights is not None else f"n = {n}"
-        yield f"the division by {total} is missing: a sum over the pairs instead of the mean", d * w.sum()
-        yield f"divided by {total} twice", d / w.sum()
-        yield "divided by the number of answers, 2n: the mean is over pairs", d / 2
-        yield "σ(Δ) instead of σ(−Δ): correctly ranked pairs pull, and wrongly ranked ones hardly do", pull(-z)
-        yield "σ(2Δ) instead of σ(Δ): (1 + tanh x)/2 is σ(2x)", pull(2 * z)
-        flat = w * (1 - 2 * t) / w.sum()
-        yield "the factor σ(−Δ) is missing: every pair pulls with full force", flat
-        bell = flat * sigmoid(z) * sigmoid(-z)
-        yield "σ′(Δ) instead of σ(−Δ): the derivative of σ, not of −log σ", bell
-        if pairs.labels is None:
-            yield "the loss instead of its slope σ(−Δ)", flat * pair_losses(z)
-        else:
-            yield "the labels are ignored: every pair counts as certain", pull(z, t=ones)
-            yield "labels are read as P(rejected preferred)", pull(z, t=1 - t)
-        if pairs.weights is not None:
-            yield "the weights are ignored", pull(z, w=ones)
-            yield f"weighted, but divided by n = {n} instead of Σ w", d * w.sum() / n
-        if pairs.target_margins is not None:
-            yield "the target margins are ignored", pull(delta)
-            yield "the target margins are added where they should be subtracted", pull(delta + m)
-        yield from _mixed_up(d, w.sum(), total)
-
-    return d, mistakes()
-
-
-def _mixed_up(d: Array, total_weight: float, total: str) -> Iterator[tuple[str, Array]]:
-    """Yield dL/dΔ with the pairs mixed up, or with most of them lost."""
-    n = len(d)
-    if n > 1:
-        yield "every pair has the mean pull: a mean of products is not a product of means", np.full(n, d.mean())
-        rows = {"only the last pair counts: sum over the pairs": n - 1, "only the first pair counts": 0}
-        for sentence, row in rows.items():
-            alone = np.where(np.arange(n) == row, d, 0.0)
-            yield sentence, alone
-            undivided = f"{sentence.partition(':')[0]}, and the division by {total} is missing"
-            yield undivided, alone * total_weight
-    if n > 2:
-        for where, shift in {"before": 1, "after": -1}.items():
-            yield f"each pair has the pull of the pair {where} it: an index is off by one", np.roll(d, shift)
-
-
-MLP_SLIPS = (
-    "the derivative of the activation is missing",
-    "tanh' is 1 − h², and here it is 1 − h",
-    "the derivative of the activation is taken at h = act(a) instead of at a",
-    "the output weights are missing on the way back to the hidden layer",
-    "the gradient of the output weights uses a = x W + b instead of h = act(a)",
-    "the gradient of the bias is a mean over the rows instead of a sum",
-)
-
-
-def _mlp_slip(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: Array, slip: str) -> Array:
-    """Go back through the layers as ``MLPScorer.backward`` does, except for one slip."""
-    blocks, features = scorer.unpack(phi), np.asarray(x, dtype=np.float64)
-    a = features @ blocks["hidden_weights"] + blocks["hidden_bias"]
-    is_tanh = scorer.activation == "tanh"
-    h = np.tanh(a) if is_tanh else np.maximum(a, 0)
-    at = h if slip == MLP_SLIPS[2] else a
-    derivative = 1 - np.tanh(at) ** 2 if is_tanh else (at > 0).astype(float)
-    if slip == MLP_SLIPS[0]:
-        derivative = np.ones_like(a)
-    elif slip == MLP_SLIPS[1] and is_tanh:
-        derivative = 1 - h
-    head = np.ones_like(blocks["output_weights"]) if slip == MLP_SLIPS[3] else blocks["output_weights"]
-    d_a = derivative * head * d_rewards[:, None]
-    d_bias = d_a.mean(axis=0) if slip == MLP_SLIPS[5] else d_a.sum(axis=0)
-    d_output = d_rewards @ (a if slip == MLP_SLIPS[4] else h)
-    return np.concatenate([np.ravel(features.T @ d_a), d_bias, d_output])
-
-
-def _mlp_slips_of_pairs(
-    scorer: MLPScorer, objective: Objective, phi: Array, d: Array, right: Array
-) -> Iterator[tuple[str, Array]]:
-    """Yield the mistakes that come from treating the two answers of a pair as one."""
-    n = len(d)
-    chosen, rejected = (np.asarray(x, dtype=np.float64) for x in (objective.pairs.chosen, objective.pairs.rejected))
-    blocks, mean_bias = scorer.unpack(phi), right.copy()
-    scorer.unpack(mean_bias)["hidden_bias"][...] /= 2 * n
-    yield MLP_SLIPS[5], mean_bias
-    a = [x @ blocks["hidden_weights"] + blocks["hidden_bias"] for x in (chosen, rejected)]
-    act = np.tanh if scorer.activation == "tanh" else partial(np.maximum, 0)
-    h = act(a[0]) - act(a[1])
-    slope = 1 - h**2 if scorer.activation == "tanh" else (h > 0).astype(float)
-    d_a = slope * blocks["output_weights"] * d[:, None]
-    parts = [np.ravel((chosen - rejected).T @ d_a), d_a.sum(axis=0), d @ h]
-    yield "act′ is taken at the difference of the two h: each answer has its own slope", np.concatenate(parts)
-    through = scorer.backward(phi, chosen - rejected, d)
-    yield "the difference of the answers went through the network: each answer must go through separately", through
-
-
-def _overwritten(objective: Objective, d_margins: Array) -> Array:
-    """Assign instead of adding, so that only the last pair in which an item occurs counts."""
-    gradient = np.zeros(objective.scorer.n_parameters)
-    for items, d_rewards in ((objective.pairs.chosen, d_margins), (objective.pairs.rejected, -d_margins)):
-        part = np.zeros_like(gradient)
-        part[np.ravel(items)] = d_rewards
-        gradient += part
-    return gradient
+def is_round(value: float) -> bool:
+    """Return whether a number has at most two significant digits."""
+    return value > 0 and abs(value - float(f"{value:.2g}")) <= 1e-9 * value
 
 
 # ------------------------------------------------------------------------------------------------ arithmetic alone
@@ -234,20 +172,44 @@ MERE = ("zero everywhere: never filled in", "twice what it should be", "half of 
 """Many mistakes look like these, so they are named even beside a more specific diagnosis."""
 
 
+LOG_2, LOG_10 = float(np.log(2)), float(np.log(10))
+BASE_2, BASE_10 = (f"the logarithm has base {base}: nats need the natural one" for base in (2, 10))
+
+
 def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
     """Say how a wrong block is related to the right one, or return "" if that is not obvious."""
-    if not got.any():
+    if np.abs(got).max() <= 1e-14 * np.abs(expected).max():
         return MERE[0]
     if not _differ(got, expected):
         return ""  # a small difference can have any cause
     factor = float(got @ expected / (expected @ expected)) if expected.any() else 0.0
     if abs(factor - 1) > DIFFERENT and np.allclose(got, factor * expected, rtol=SAME, atol=0):
-        names = {-1.0: "the sign is flipped", 2.0: MERE[1], 0.5: MERE[2]}
+        names = {-1.0: "the sign is flipped", 2.0: MERE[1], 0.5: MERE[2], 1 / LOG_2: BASE_2, 1 / LOG_10: BASE_10}
+        names |= {LOG_2: f"every entry is multiplied by log 2 = {LOG_2:.4f}"}
+        length = float(np.sqrt(got @ got))
+        if is_round(length) and got.size > 1 and factor > 0 and not is_round(factor):
+            return (
+                f"the gradient has the right direction, but its length is {length:.4g}: was it clipped or normalised?"
+            )
         near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
         return near or (f"every entry is off by the factor {factor:.6g}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
         return "the matrix is transposed"
-    return _displaced(got, expected, int(np.prod(shape[1:])))
+    clipped = _clipped(got, expected)
+    return clipped or _masked(got, expected) or _displaced(got, expected, int(np.prod(shape[1:])))
+
+
+def _masked(got: Array, expected: Array) -> str:
+    """Recognise entries that were set to zero, while the others are right or all scaled alike, as by dropout."""
+    lost = (got == 0) & (expected != 0)
+    n_lost, kept = int(lost.sum()), ~lost & (expected != 0)
+    if not n_lost or kept.sum() < 2:
+        return ""
+    factor = float(got[kept] @ expected[kept] / (expected[kept] @ expected[kept]))
+    if not _same(got, np.where(lost, 0.0, factor * expected)):
+        return ""
+    scaled = "right" if abs(factor - 1) <= SAME else f"{factor:.4g} times what they should be, as by dropout"
+    return f"{n_lost} of {got.size} entries are zero, and the others are {scaled}"
 
 
 def _displaced(got: Array, expected: Array, width: int) -> str:

@@ -52,7 +52,14 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
 
     return check_values(
-        "expected loss", function, ("true_margins", "margins"), cases, right_expected_loss, wrong, time_limit
+        "expected loss",
+        function,
+        ("true_margins", "margins"),
+        cases,
+        right_expected_loss,
+        wrong,
+        time_limit,
+        warnings_fail=True,
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...gradient_check.diagnosis import diagnose
-from ...logistic import Array
-from ...losses import pair_loss_gradients
+from ...logistic import Array, sigmoid
+from ...losses import pair_loss_gradients, pair_losses
 from ...objective import Objective
 from ...pairs import PreferencePairs
-from ...scorers import LinearScorer, MLPScorer, Scorer
+from ...scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from ..engine import (
     FAILED,
     LIMIT,
@@ -21,45 +24,62 @@ from ..engine import (
     Stop,
     Student,
     Wrong,
-    call,
+    asked,
     can_be_called_with,
     check_values,
     compare,
     judged,
-    real_numbers,
+    note_of,
+    numbers_or_warning,
 )
 
 __all__ = ["gradient", "training_step"]
 
+Sides = Array | tuple[NDArray[Any], NDArray[Any]]  # features, or item numbers, of chosen and rejected
+
 
 def gradient(
-    function: Student, *, scorer: str = "linear", activation: str = "tanh", time_limit: float = LIMIT
+    function: Student,
+    *,
+    scorer: str = "linear",
+    activation: str = "tanh",
+    pairs: PreferencePairs | None = None,
+    time_limit: float = LIMIT,
 ) -> Report:
     """Check a gradient of the mean of −log σ(Δ), on two problems of different shapes and at extreme margins.
+
+    Each problem is asked about twice, and once with other numbers of the same shapes, so that a function that keeps
+    something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
 
     Parameters
     ----------
     function : callable
         For "linear" f(weights, chosen, rejected) -> (n_features,), with features of shape (n_pairs, n_features). For
         "mlp" f(parameters, chosen, rejected) -> dict, both dicts with the names and shapes of ``MLPScorer.shapes``.
+        It may also return (loss, gradient); then the loss is checked, too.
     scorer : "linear" or "mlp"
     activation : "tanh" or "relu"
         The activation of the MLP.
+    pairs : PreferencePairs, optional
+        Check on these pairs instead. Weights, labels and target margins are left out, since the function has no
+        argument for them. Pairs of item numbers need f(rewards, chosen, rejected) -> (n_items,).
     time_limit : float, seconds
         Longest time for one call, where the system can interrupt it.
     """
     if scorer not in {"linear", "mlp"}:
         raise ValueError(f"scorer: expected 'linear' or 'mlp', got {scorer!r}")
+    if pairs is not None:
+        return judged("gradient", partial(_on_pairs, function, pairs, scorer, activation, time_limit))
 
-    def stages() -> None:
+    def stages() -> list[str]:
+        notes, said = [], ""
         for seed, (n, k) in enumerate([(7, 3), (4, 5)]):
             rng = np.random.default_rng(seed)
             model: Scorer = LinearScorer(k) if scorer == "linear" else MLPScorer(k, 2 + seed, activation)
-            phi = rng.normal(size=model.n_parameters)
-            x = rng.normal(size=(2, n, k))
-            while scorer == "mlp" and not _all_units_matter(model, phi, x):
-                phi = rng.normal(size=model.n_parameters)
-            _check_gradient(function, model, phi, x, time_limit)
+            phi, x = _problem(model, n, rng)
+            notes += _check_gradient(function, model, phi, x, time_limit, said)
+            _check_again(function, model, phi, _problem(model, n, rng), x, time_limit)
+            said = f"right with {n} pairs of {k} features; with 4 pairs of 5 features: "
         x, y = rng.normal(size=(2, n, k))
         if scorer == "mlp":
             phi[-model.shapes["output_weights"][0] :] *= 1e4
@@ -67,11 +87,29 @@ def gradient(
             x, y = 1e4 * x, 1e4 * y
         # Each pair occurs in both orders, so that there are margins of both signs.
         far = np.array([np.concatenate([x, y]), np.concatenate([y, x])])
-        _check_gradient(
-            function, model, phi, far, time_limit, note="right with ordinary rewards; with rewards of size 10,000: "
+        return notes + _check_gradient(
+            function, model, phi, far, time_limit, "right with ordinary rewards; with rewards of size 10,000: "
         )
 
     return judged("gradient", stages)
+
+
+def _problem(model: Scorer, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Draw φ and features in which the usual mistakes show.
+
+    Some margins are negative, some are small, and some are larger than 1, where a hinge has no slope.
+    """
+    k = model.n_features if isinstance(model, LinearScorer | MLPScorer) else 1
+    while True:
+        phi, x = rng.normal(size=model.n_parameters), rng.normal(size=(2, n, k))
+        z = np.asarray(Objective(model, PreferencePairs(*x)).margins(phi))
+        of_all_sizes = z.max() > 1.2 and z.min() < -0.2 and ((z > 0) & (z < 0.9)).any()
+        if (
+            of_all_sizes
+            and np.abs(z).max() < 6
+            and (isinstance(model, LinearScorer) or _all_units_matter(model, phi, x))
+        ):
+            return phi, x
 
 
 def _all_units_matter(model: Scorer, phi: Array, x: Array) -> bool:
@@ -81,30 +119,139 @@ def _all_units_matter(model: Scorer, phi: Array, x: Array) -> bool:
     return bool(((a > 0).any(axis=0) & (a < 0).any(axis=0)).all())
 
 
-def _check_gradient(function: Student, scorer: Scorer, phi: Array, x: Array, time_limit: float, note: str = "") -> None:
-    chosen, rejected = x
-    objective = Objective(scorer, PreferencePairs(chosen, rejected))
-    expected = objective(phi)[1]
-    is_linear = isinstance(scorer, LinearScorer)
-    names = ("weights" if is_linear else "parameters", "chosen", "rejected")
-    arguments = (phi if is_linear else scorer.unpack(phi), chosen, rejected)
+def _on_pairs(function: Student, pairs: PreferencePairs, scorer: str, activation: str, time_limit: float) -> list[str]:
+    """Check a gradient on the learner's own pairs, at two random φ."""
+    rng, notes = np.random.default_rng(0), []
+    chosen, rejected = pairs.chosen, pairs.rejected
+    left_out = [name for name in ("weights", "labels", "target_margins") if getattr(pairs, name) is not None]
+    if left_out:
+        notes.append(
+            f"the pairs have {' and '.join(left_out).replace('_', ' ')}, and your function has no argument for them: "
+            "the gradient was checked without"
+        )
+    model: Scorer
+    if np.ndim(chosen) == 1:
+        model = TableScorer(1 + max(int(np.max(chosen)), int(np.max(rejected))))
+    else:
+        k = int(chosen.shape[1])
+        model = LinearScorer(k) if scorer == "linear" else MLPScorer(k, 3, activation)
+    for where in ("", "at another point: "):
+        phi = rng.normal(size=model.n_parameters)
+        margins = np.abs(np.asarray(Objective(model, PreferencePairs(chosen, rejected)).margins(phi)))
+        if not isinstance(model, MLPScorer):  # large features would make every pair certain
+            phi = phi * min(1.0, 3.0 / max(float(margins.max()), 1e-300))
+        notes += _check_gradient(function, model, phi, (chosen, rejected), time_limit, where)
+    return notes
+
+
+def _arguments(scorer: Scorer, phi: Array, x: Sides) -> tuple[tuple[object, ...], tuple[str, ...]]:
+    if isinstance(scorer, MLPScorer):
+        return (scorer.unpack(phi), *x), ("parameters", "chosen", "rejected")
+    return (phi, *x), ("rewards" if isinstance(scorer, TableScorer) else "weights", "chosen", "rejected")
+
+
+def _check_gradient(
+    function: Student, scorer: Scorer, phi: Array, x: Sides, time_limit: float, note: str = ""
+) -> list[str]:
+    """Compare one answer with the right gradient, and return notes."""
+    objective = Objective(scorer, PreferencePairs(*x))
+    loss, expected = objective(phi)
+    arguments, names = _arguments(scorer, phi, x)
     can_be_called_with(function, arguments, names)
-    answer = call(function, arguments, names, time_limit, note=note)
-    shapes = scorer.shapes
-    if is_linear:
-        parts = {"weights": answer}
+    answer, warned = asked(function, arguments, names, time_limit, note=note)
+    its_loss, got = _read(answer, scorer, len(objective.pairs), note, warned)
+    first = np.copy(got)  # a function may return the same array each time
+    again, _ = asked(function, arguments, names, time_limit, note=note)
+    _must_be_the_same(first, _read(again, scorer, len(objective.pairs), note, warned)[1], expected, note)
+    if its_loss is not None:
+        words = _name_of_the_loss(its_loss, np.asarray(objective.margins(phi)))
+        compare(np.array([its_loss]), np.array([loss]), {"loss": ()}, note, RELATIVE, lambda _: {"loss": words})
+    compare(
+        first, expected, scorer.shapes, note, RELATIVE,
+        lambda failed: diagnose(first, expected, scorer.shapes, failed, objective, phi),
+    )  # fmt: skip
+    return [note_of(warned)] if warned else []
+
+
+def _check_again(
+    function: Student, scorer: Scorer, before: Array, other: tuple[Array, Array], x: Array, time_limit: float
+) -> None:
+    """Ask about other numbers of the same shapes, where something kept from the first problem would be wrong."""
+    phi, y = other
+    n, k = x[0].shape
+    for at, features in ((phi, x), (before, y)):
+        expected = Objective(scorer, PreferencePairs(*features))(at)[1]
+        arguments, names = _arguments(scorer, at, features)
+        answer, warned = asked(function, arguments, names, time_limit)
+        got = _read(answer, scorer, n, "on other numbers of the same shapes: ", warned)[1]
+        if not np.allclose(got, expected, rtol=1e-5, atol=1e-9):
+            raise Stop(
+                FAILED,
+                f"right with {n} pairs of {k} features, but wrong when it is called again with other numbers of the "
+                "same shapes: does it keep something from an earlier call?",
+            )
+
+
+def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None) -> tuple[float | None, Array]:
+    """Return the loss, if there is one, and the gradient as one vector, or stop and say what is wrong."""
+    shapes, loss = scorer.shapes, None
+    if isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0 and _is_gradient(answer[1], scorer):
+        loss = float(numbers_or_warning(answer[0], "loss", (), warned, note=note))
+        answer = answer[1]
+    if not isinstance(scorer, MLPScorer):
+        parts = dict.fromkeys(shapes, answer)
     elif isinstance(answer, Mapping):
         parts = dict(answer)
         if set(parts) != set(shapes):
             wanted, found = ", ".join(shapes), ", ".join(map(str, parts)) or "none"
             raise Stop(FAILED, f"{note}expected a dict with the names {wanted}, got {found}")
     else:
-        raise Stop(FAILED, f"{note}expected a dict of arrays, got {type(answer).__name__}")
-    arrays = {name: real_numbers(parts[name], name, shapes[name], n_pairs=len(chosen), note=note) for name in shapes}
-    got = np.concatenate([arrays[name].ravel() for name in shapes])
-    compare(
-        got, expected, shapes, note, RELATIVE, lambda failed: diagnose(got, expected, shapes, failed, objective, phi)
-    )
+        raise Stop(FAILED, f"{note}expected a dict of arrays, got {_kind(answer)}")
+    arrays = [
+        numbers_or_warning(parts[name], name, shapes[name], warned, n_pairs=n_pairs, note=note).ravel()
+        for name in shapes
+    ]
+    return loss, np.concatenate(arrays)
+
+
+def _is_gradient(answer: object, scorer: Scorer) -> bool:
+    return isinstance(answer, Mapping) if isinstance(scorer, MLPScorer) else np.ndim(answer) > 0  # type: ignore[arg-type]
+
+
+def _kind(answer: object) -> str:
+    kind = type(answer).__name__
+    return f"{kind} of {len(answer)} items" if isinstance(answer, tuple | list) else kind
+
+
+def _must_be_the_same(first: Array, again: Array, expected: Array, note: str) -> None:
+    """Stop if two calls on the same input gave two answers, and say why that may be."""
+    scale = max(float(np.abs(expected).max()), 1e-300)
+    if np.abs(first - again).max() <= 1e-9 * scale:
+        return
+    if np.allclose(again, 2 * first, rtol=1e-6, atol=1e-9 * scale):
+        why = (
+            "the second answer is twice the first. Does it add to what the first call left? Start from zeros each time"
+        )
+    elif np.allclose(again - first, expected, rtol=1e-6, atol=1e-9 * scale):
+        why = "the second answer contains the first. Start from zeros each time"
+    else:
+        why = "does it draw random numbers, as for a mini-batch, dropout or noise, or keep something between calls?"
+    raise Stop(FAILED, f"{note}two calls on the same input give different answers: {why}")
+
+
+def _name_of_the_loss(loss: float, z: Array) -> str:
+    """Return "looks like: …" for a loss that is wrong in a common way, else nothing."""
+    right = float(pair_losses(z).mean())
+    wrong = {
+        "a sum instead of a mean: divide by the number of pairs": right * z.size,
+        "the minus sign is missing: the mean of log σ(Δ)": -right,
+        "chosen and rejected are exchanged: Δ = r_rejected − r_chosen": float(pair_losses(-z).mean()),
+        "−log σ(mean Δ): average the losses, not the margins": float(pair_losses(z.mean())),
+        "the hinge loss max(0, 1 − Δ), not −log σ(Δ)": float(np.maximum(0, 1 - z).mean()),
+        "the mean probability, not a loss": float(np.mean(sigmoid(z))),
+    }
+    same = [words for words, value in wrong.items() if np.isclose(loss, value, rtol=1e-6, atol=0)]
+    return f"looks like: {same[0]}" if len(same) == 1 else ""
 
 
 def _linear(w: Array, chosen: Array, rejected: Array) -> Array:

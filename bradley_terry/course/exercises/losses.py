@@ -34,7 +34,7 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
 
     cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
-    return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit)
+    return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit, warnings_fail=True)
 
 
 def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -56,5 +56,5 @@ def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     return check_values(
         "mean loss", function, ("rewards_chosen", "rewards_rejected"), [(one, ""), (far, "at rewards of ±900: ")],
-        lambda c, r: right_mean_loss(c - r), wrong, time_limit,
+        lambda c, r: right_mean_loss(c - r), wrong, time_limit, warnings_fail=True,
     )  # fmt: skip

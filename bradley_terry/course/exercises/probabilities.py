@@ -30,7 +30,7 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     return check_values(
         "probability", function, ("reward_a", "reward_b"), [((a, b), ""), (far, "at rewards of ±1000: ")],
-        lambda a, b: sigmoid(a - b), wrong, time_limit,
+        lambda a, b: sigmoid(a - b), wrong, time_limit, warnings_fail=True,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ...logistic import Array
 from ...losses import mean_loss as right_mean_loss
 from ...losses import pair_losses
-from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, call, can_be_called_with, check_values, judged
+from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, asked, can_be_called_with, check_values, judged
 
 __all__ = ["LOSSES", "centring", "shift_invariance_test"]
 
@@ -43,6 +43,10 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
 """Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt leaves it alone, why, the loss."""
 
 
+MORE_ROUNDS = 30
+"""How often the nine losses are asked about again, since a test that draws random numbers can pass once by luck."""
+
+
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of losses, f(loss) -> True if adding c(x) to both rewards of a prompt never changes the loss.
 
@@ -52,14 +56,19 @@ def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Re
 
     def stages() -> None:
         can_be_called_with(function, (LOSSES[0][3],), ("loss",))
-        said = {}
-        for name, _, _, its_loss in LOSSES:
-            answer = call(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
-            if not isinstance(answer, bool | np.bool_):
-                raise Stop(FAILED, f"expected True or False, got {type(answer).__name__}")
-            said[name] = bool(answer)
+        said = _answers(function, time_limit)
         missed = [(name, is_so, why) for name, is_so, why, _ in LOSSES if said[name] != is_so]
         if not missed:
+            for _ in range(MORE_ROUNDS):
+                again = _answers(function, time_limit)
+                changed = [name for name in said if again[name] != said[name]]
+                if changed:
+                    raise Stop(
+                        FAILED,
+                        f"given {changed[0]}: it returns {said[changed[0]]} at one time and {again[changed[0]]} at "
+                        "another: does it draw new random numbers each time, and compare two values with == instead of "
+                        "np.isclose?",
+                    )
             return
         hint = ""
         if all(said.values()):
@@ -77,6 +86,17 @@ def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Re
         raise Stop(FAILED, hint + "misjudged:\n  " + "\n  ".join(lines))
 
     return judged("shift invariance test", stages)
+
+
+def _answers(function: Student, time_limit: float) -> dict[str, bool]:
+    """Ask about each of the nine losses."""
+    said = {}
+    for name, _, _, its_loss in LOSSES:
+        answer, _ = asked(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
+        if not isinstance(answer, bool | np.bool_):
+            raise Stop(FAILED, f"expected True or False, got {type(answer).__name__}")
+        said[name] = bool(answer)
+    return said
 
 
 def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
