@@ -53,9 +53,14 @@ def diagnose(
         """Return whether this mistake leaves the blocks that are right as they are."""
         return not any(_differ(gradient[part], expected[part]) for name, part in parts.items() if not wrong[name])
 
+    floor = 1e-13 * float(np.abs(right).max())  # where the terms of a block cancel, only their rounding is left
+
+    def same(gradient: Array, part: slice) -> bool:
+        return _same(got[part], gradient[part], floor)
+
     def fits(gradient: Array, name: str) -> bool:
         part = parts[name]
-        return _same(got[part], gradient[part]) and _differ(gradient[part], expected[part])
+        return same(gradient, part) and _differ(gradient[part], expected[part])
 
     whole: list[str] = []  # mistakes that explain all blocks at once, including those that are right
     of_block: dict[str, list[str]] = {name: [] for name in bad}
@@ -64,7 +69,7 @@ def diagnose(
         shows = [name for name in bad if fits(gradient, name)]
         for name in shows:
             (of_block if possible(gradient) else alone)[name].append(sentence)
-        if shows == bad and possible(gradient) and all(_same(got[part], gradient[part]) for part in parts.values()):
+        if shows == bad and possible(gradient) and all(same(gradient, part) for part in parts.values()):
             whole.append(sentence)
     plain = {name: _arithmetic(got[parts[name]], expected[parts[name]], shapes[name]) for name in bad}
     if objective is not None and not whole:
@@ -73,7 +78,7 @@ def diagnose(
         whole = whole or [
             sentence
             for sentence, gradient in one_wrong_pair(objective, phi)
-            if possible(gradient) and all(_same(got[part], gradient[part]) for part in parts.values())
+            if possible(gradient) and all(same(gradient, part) for part in parts.values())
         ]
     if not whole and objective is not None and not all(of_block.values()):
         whole = _two_at_once(got, expected, objective, phi, list(parts.values()))
@@ -225,8 +230,8 @@ def _displaced(got: Array, expected: Array, width: int) -> str:
     return "the right numbers in the wrong places"
 
 
-def _same(a: Array, b: Array) -> bool:
-    return bool(np.abs(a - b).max() <= SAME * max(float(np.abs(b).max()), 1e-300))
+def _same(a: Array, b: Array, floor: float = 1e-300) -> bool:
+    return bool(np.abs(a - b).max() <= max(SAME * float(np.abs(b).max()), floor))
 
 
 def _differ(a: Array, b: Array) -> bool:
