@@ -7,23 +7,36 @@ them. K different answers give K(K - 1)/2 pairs, each with the weight of its rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations, product
 from math import isfinite
 from pathlib import Path
 
 from .chats import is_chat
-from .messages import as_number, fail, finite_number, is_number, show
+from .messages import as_number, fail, finite_number, is_number, name_of, show
 from .names import NAMES, STEMS, plain
 from .notes import Notes
 from .shapes import SIGNED, Shape
 
-__all__ = ["answers_of", "better_of", "ordered", "pairs_of_answers", "pairs_of_lists"]
+__all__ = [
+    "answers_of",
+    "better_of",
+    "note_alone",
+    "note_equal",
+    "note_unscored",
+    "ordered",
+    "pairs_of_answers",
+    "pairs_of_lists",
+    "score_of",
+]
 
 _TIES = {
     "tie", "ties", "tied", "draw", "d", "equal", "same", "both", "neither", "none", "bothbad", "both_bad", "both_good",
     "tie_(bothbad)", "tie(bothbad)", "tie_(both_bad)", "tie_bothbad", "tie_(bothgood)",
 }  # fmt: skip
+
+
+_SCORES = {*NAMES["rank"], *NAMES["score"]}
 
 
 def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, object]) -> int:  # noqa: RET503
@@ -76,7 +89,7 @@ def _contents(shape: Shape, record: Mapping[str, object], side: int) -> set[str]
     for stem in filter(None, STEMS["items"]):
         both = tuple(fields.get(f"{stem}_{mark}", "") for mark in shape.marks)
         pairs += [(both[0], both[1])] if all(both) else []
-    names = [tuple(plain(record[name]) for name in pair) for pair in pairs]
+    names = [tuple(plain(name_of(record[name])) for name in pair) for pair in pairs]
     return {pair[side] for pair in names if pair[0] != pair[1]}
 
 
@@ -84,8 +97,14 @@ def answers_of(value: object) -> list[object]:
     """Return the answers that one side of a pair holds: several in a list, else one."""
     if not isinstance(value, list) or not value or is_chat(value) or all(is_number(one) for one in value):
         return [value]
-    is_several = all(isinstance(one, str | list) or is_chat(one) or "text" in one for one in value if one is not None)
+    is_several = all(
+        isinstance(one, str | list) or is_chat(one) or _holds_text(one) for one in value if one is not None
+    )
     return value if is_several else [value]
+
+
+def _holds_text(value: object) -> bool:
+    return isinstance(value, Mapping) and "text" in value
 
 
 def pairs_of_lists(chosen: object, rejected: object) -> list[tuple[object, object]]:
@@ -107,17 +126,18 @@ def ordered(values: Sequence[float], *, low_is_better: bool) -> tuple[list[tuple
 
 
 def pairs_of_answers(
-    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes
+    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes, score: str
 ) -> list[tuple[object, object]]:
-    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict."""
+    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict.
+
+    ``score`` is the field of an answer that counts in the whole file, or "" if no answer has one.
+    """
     given = record[shape.first]
     assert isinstance(given, list)
     inner = [{plain(name): value for name, value in one.items()} if isinstance(one, Mapping) else {} for one in given]
-    key = next(
-        (name for m in ("rank", "score") for name in NAMES[m] if any(one.get(name) is not None for one in inner)), ""
-    )
+    key = score
     values: list[object]
-    if key:
+    if key and any(set(one) & _SCORES for one in inner):
         values = [one.get(key) for one in inner]
     elif shape.scores and isinstance(beside := record[shape.scores[0]], list):
         key, values = shape.scores[0], beside
@@ -138,12 +158,37 @@ def pairs_of_answers(
         notes.add(
             f"no {key}", place, lambda n: f"{_times(n, 'record')} with answers that have no {key}, which are left out"
         )
+    elif len(given) == 1:
+        note_alone(notes, place)
     low = plain(key) in NAMES["rank"]
     pairs, equal = ordered([finite_number(path, place, key, values[i]) for i in kept], low_is_better=low)
     for _ in range(equal):
         note_equal(notes, place, key)
     answers = [_answer(path, place, shape, given[i]) for i in kept]
     return [(answers[i], answers[j]) for i, j in pairs]
+
+
+def score_of(records: Iterable[object]) -> str:
+    """Return the first rank or score in the table of names that any of these records gives, or ""."""
+    given = {
+        word
+        for record in records
+        if isinstance(record, Mapping)
+        for name, value in record.items()
+        if value is not None and (word := plain(name)) in _SCORES
+    }
+    return next((name for meaning in ("rank", "score") for name in NAMES[meaning] if name in given), "")
+
+
+def note_alone(notes: Notes, place: str) -> None:
+    """Count an answer that is left out since it is the only one to its prompt."""
+    notes.add("alone", place, lambda n: f"{_times(n, 'row')} with the only answer to a prompt, left out")
+
+
+def note_unscored(notes: Notes, place: str, score: str) -> None:
+    """Count an answer that is left out since it lacks the rank or score that counts in its file."""
+    said = f"has no {score}" if score else "has no score"
+    notes.add("unscored", place, lambda n: f"{_times(n, 'row')} whose answer {said}, left out")
 
 
 def note_equal(notes: Notes, place: str, key: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Texts:
         A prompt is empty if the file gives none.
     labels, weights, target_margins : lists of float, or None
         None if no line of the file has one.
+    groups : list of int or str, optional
+        Pairs with an empty prompt belong together if their groups are equal, such as the pairs of one record.
     """
 
     path: Path | str
@@ -42,6 +44,7 @@ class Texts:
     labels: list[float] | None = None
     weights: list[float] | None = None
     target_margins: list[float] | None = None
+    groups: list[int | str] | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -70,7 +73,7 @@ class Texts:
             self.path,
             both[0],
             both[1],
-            prompts=number_prompts(self.prompts),
+            prompts=number_prompts(self.prompts, self.groups),
             feature_names=names,
             labels=self.labels,
             weights=self.weights,
@@ -78,10 +81,12 @@ class Texts:
         )
 
 
-def number_prompts(prompts: list[str]) -> list[int]:
-    """Return a number for each prompt, in the order in which they appear; each empty prompt gets its own."""
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(prompt or f"\0{row}", len(numbers)) for row, prompt in enumerate(prompts)]
+def number_prompts(prompts: list[str], groups: Sequence[int | str] | None = None) -> list[int]:
+    """Return a number for each prompt, in the order in which they appear; each group of empty prompts gets its own."""
+    numbers: dict[tuple[str, int | str], int] = {}
+    groups = range(len(prompts)) if groups is None else groups
+    keys = [(prompt, "" if prompt else group) for prompt, group in zip(prompts, groups, strict=True)]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _featurised(
