@@ -8,11 +8,12 @@ them. K different answers give K(K - 1)/2 pairs, each with the weight of its rec
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations, product
 from math import isfinite
 from pathlib import Path
 
-from .chats import is_chat
+from .chats import ROLES as _ROLES, is_chat
 from .messages import as_number, fail, finite_number, is_number, name_of, show
 from .names import NAMES, STEMS, plain
 from .notes import Notes
@@ -43,7 +44,7 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
     """Return 1 if the first side of a contest won, -1 if the second did, 0 for a tie; fail if it is not clear."""
     first, second = (plain(name) for name in (shape.first, shape.second))
     if shape.verdict is None and shape.one_hot:
-        won = [as_number(record[name]) == 1 or record[name] is True for name in shape.one_hot]
+        won = [_is_true(record[name]) for name in shape.one_hot]
         if sum(won) != 1:
             fail(path, f"expected 1 in one of {', '.join(shape.one_hot)}, found it in {sum(won)} of them", place)
         return (1, -1, 0)[won.index(True)]
@@ -63,8 +64,12 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
         if not isinstance(given, bool) and isfinite(number) and number == int(number)
         else plain(given)
     )
-    is_first = word in {a, first, *_names_of(a), *_contents(shape, record, 0)}
-    is_second = word in {b, second, *_names_of(b), *_contents(shape, record, 1)}
+    is_first = word in {a, first} or word in _names_of(a)
+    is_second = word in {b, second} or word in _names_of(b)
+    for one, other in _item_fields(shape.first, shape.second, shape.items, shape.marks, tuple(record)):
+        names = plain(name_of(record[one])), plain(name_of(record[other]))
+        if names[0] != names[1]:
+            is_first, is_second = is_first or word == names[0], is_second or word == names[1]
     if is_first != is_second:
         return 1 if is_first else -1
     if is_first:
@@ -76,31 +81,45 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
     fail(path, f"{shape.verdict}: expected {wanted}, found {show(given)}", place)
 
 
-def _names_of(mark: str) -> set[str]:
+@lru_cache(maxsize=100)
+def _names_of(mark: str) -> frozenset[str]:
     """Return how a verdict may name the side a: model_a, response_a, wa."""
     stems = (*STEMS["texts"], *STEMS["items"], "w")
-    return {f"{stem}{joint}{mark}" for stem in stems if stem for joint in ("", "_")}
+    return frozenset(f"{stem}{joint}{mark}" for stem in stems if stem for joint in ("", "_"))
 
 
-def _contents(shape: Shape, record: Mapping[str, object], side: int) -> set[str]:
-    """Return the name of the item on one side, as a verdict may give it, unless both sides have the same."""
+@lru_cache(maxsize=100)
+def _item_fields(
+    first: str, second: str, items: bool, marks: tuple[str, str], record: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of fields that name the items on both sides, since a verdict may be one of these names."""
     fields = {plain(name): name for name in record}
-    pairs = [(shape.first, shape.second)] if shape.items else []
-    for stem in filter(None, STEMS["items"]):
-        both = tuple(fields.get(f"{stem}_{mark}", "") for mark in shape.marks)
-        pairs += [(both[0], both[1])] if all(both) else []
-    names = [tuple(plain(name_of(record[name])) for name in pair) for pair in pairs]
-    return {pair[side] for pair in names if pair[0] != pair[1]}
+    both = [tuple(fields.get(f"{stem}_{mark}", "") for mark in marks) for stem in filter(None, STEMS["items"])]
+    return (*([(first, second)] if items else []), *((a, b) for a, b in both if a and b))
+
+
+def _is_true(value: object) -> bool:
+    return (
+        value is True or as_number(value) == 1 or (isinstance(value, str) and value.strip().lower() in {"true", "yes"})
+    )
 
 
 def answers_of(value: object) -> list[object]:
     """Return the answers that one side of a pair holds: several in a list, else one."""
+    if isinstance(value, list) and len(value) > 1 and all(map(_is_answer_alone, value)):
+        return [[one] for one in value]
     if not isinstance(value, list) or not value or is_chat(value) or all(is_number(one) for one in value):
         return [value]
     is_several = all(
         isinstance(one, str | list) or is_chat(one) or _holds_text(one) for one in value if one is not None
     )
     return value if is_several else [value]
+
+
+def _is_answer_alone(value: object) -> bool:
+    """Return whether this is a message of the assistant that calls no tool; several in a row are several answers."""
+    is_said = isinstance(value, Mapping) and not {"tool_calls", "function_call"} & set(value)
+    return is_said and _ROLES.get(role := str(value.get("role", value.get("from"))), role) == "assistant"  # type: ignore[attr-defined]
 
 
 def _holds_text(value: object) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "near_miss", "plain"]
+__all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "is_origin", "near_miss", "plain"]
 
 NAMES = {
     "chosen": (
@@ -72,17 +72,13 @@ ARRAY_NAMES = {
 }
 """The same for the arrays of NPZ and NPY files."""
 
-# Numbers with these words in their name may be meant for the training.
-_DATA = {
-    "score", "scores", "margin", "margins", "weight", "weights", "rating", "ratings", "reward", "rewards", "confidence",
-    "probability", "prob", "strength", "preference", "count", "counts", "label", "labels", "tie",
-}  # fmt: skip
 # Fields with these words in their name describe where a row is from.
 _ORIGIN = {
     "id", "ids", "idx", "index", "uuid", "hash", "key", "model", "models", "source", "sources", "name", "names",
     "type", "annotator", "annotators", "labeler", "labeller", "user", "judge", "date", "time", "timestamp", "tstamp",
     "turn", "turns", "language", "lang", "dataset", "split", "url", "domain", "category", "ratio", "is", "num",
-    "tokens", "length", "policy", "raw", "original", "avg",
+    "tokens", "length", "policy", "raw", "original", "avg", "anony", "anonymous", "year", "season", "round", "week", "day",
+    "month", "seed", "version", "row", "line", "unnamed:",
 }  # fmt: skip
 
 
@@ -92,17 +88,22 @@ def plain(name: object) -> str:
     return re.sub(r"[\s-]+", "_", str(name).strip().lower())
 
 
+def is_origin(word: str) -> bool:
+    """Return whether a name describes where a record is from."""
+    return bool(set(word.split("_")) & _ORIGIN)
+
+
 def near_miss(name: str, is_number: bool, known: Iterable[str]) -> str | None:
     """Return what an unknown field resembles: the known name that it may be meant for, "" for a number, else None."""
     from difflib import get_close_matches  # noqa: PLC0415  # only files with unknown fields need it
 
     word = plain(name)
-    if set(word.split("_")) & _ORIGIN:
+    if is_origin(word):
         return None
     for close in get_close_matches(word, list(known), n=3, cutoff=0.8):
         if _differ_in_letters(word, close):
             return close
-    return "" if is_number and set(word.split("_")) & _DATA else None
+    return "" if is_number else None
 
 
 def _differ_in_letters(a: str, b: str) -> bool:

@@ -212,7 +212,7 @@ class Reader:
                 continue  # no earlier turns
             if isinstance(value, list) and not is_chat(value):
                 value = _joined(value)
-            if is_number(value) and (self.table or shape.kind == "features" or _is_numeric(record[shape.first])):
+            if is_number(value):
                 value = name_of(value)  # the number of a prompt
             part = text_or_messages(self.path, place, name, value)
             if part or part == "":
@@ -373,12 +373,6 @@ def _are_numbers(values: list[object]) -> bool:
 
 def _is_digits(value: object) -> bool:
     return isinstance(value, str) and isfinite(as_number(value))
-
-
-def _is_numeric(value: object) -> bool:
-    """Return whether an answer is a number, a list of numbers, or named numbers, and so no text."""
-    values = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
-    return bool(values) and all(map(is_number, values))
 
 
 def _rows(n: int) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from .messages import as_number, fail, is_number, listed
-from .names import NAMES, PARTS_OF_PROMPT, SCORES, STEMS, near_miss, plain
+from .names import NAMES, PARTS_OF_PROMPT, SCORES, STEMS, is_origin, near_miss, plain
 from .notes import Notes
 
 __all__ = ["SIGNED", "Shape", "shape_of"]
@@ -206,28 +206,43 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
     used |= {shape.verdict, shape.conversation, shape.tie, shape.same}  # type: ignore[arg-type]
     scores = {f"{s}_{side}" for s in SCORES for side in ("chosen", "rejected", *shape.marks)}
     scores |= {f"{side}_{s}" for s in SCORES for side in ("chosen", "rejected")}
+    _note_prompt(place, fields, record, shape, used, notes)
     for word, name in fields.items():
         value = record[name]
+        is_bool = isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"})
         numeric = not isinstance(value, bool) and as_number(value) == as_number(value)  # not NaN
         feature, _, side = word.rpartition("_")
         other = _OTHER_SIDE.get(side)
-        if name in used or word in scores or (word in _KNOWN and not numeric):
+        if name in used or word in scores or (word in _KNOWN and not (numeric or is_bool)):
             continue
         if feature and other and numeric and (partner := fields.get(f"{feature}_{other}")):
             if side in {"chosen", "winner"}:
                 said = f"{name} and {partner} are not read, since {shape.first} and {shape.second} are the answers"
                 _note(notes, place, said, only="items")
             continue
-        meant = near_miss(name, numeric, _MEANT)
+        meant = near_miss(name, numeric or is_bool, _MEANT)
         if meant:
             only = "items" if meant in NAMES["tie"] else ""
             _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
         elif meant is not None:
-            _note(
-                notes,
-                place,
-                f"the field {name} is not read; if the fit needs it, call it weight, label or target_margin",
-            )
+            hint = "" if shape.kind == "answer" else "; if the fit needs it, call it weight, label or target_margin"
+            _note(notes, place, f"the field {name} is not read{hint}")
+
+
+def _note_prompt(
+    place: str, fields: dict[str, str], record: Mapping[str, object], shape: Shape, used: set[str], notes: Notes
+) -> None:
+    """Note the first text that is not read and could be the prompt, if none is given."""
+    answer = record.get(shape.first)
+    has_prompt = (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer)
+    if shape.prompt or shape.conversation or shape.same or shape.items or shape.kind == "features" or has_prompt:
+        return
+    for word, name in fields.items():
+        value = record[name]
+        if name not in used and isinstance(value, str) and " " in value.strip() and not is_origin(word):
+            sentence = f"no prompt is found, and the text {name} is not read; if it is the prompt, call it prompt"
+            _note(notes, place, sentence, only="texts")
+            return
 
 
 def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:

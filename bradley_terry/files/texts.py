@@ -55,24 +55,26 @@ class Texts:
         Parameters
         ----------
         featurise : callable, optional
-            ``featurise(texts)`` returns the features of a list of texts, (n_texts, n_features). It is called once,
-            with all chosen answers and then all rejected ones. By default the features are ``text_features``, which
-            also look at the prompt.
+            ``featurise(texts)`` returns the features of a list of texts, (n_texts, n_features). It is called once.
+            The list holds each different answer once, in the order in which they first appear among all chosen answers
+            and then all rejected ones. By default the features are ``text_features``, which also look at the prompt.
         """
         n = len(self)
-        both: list[NDArray[Any]]
+        answers = [*self.chosen, *self.rejected]
+        rows: dict[tuple[str, str], int] = {}  # (prompt, answer) -> row of its features; equal ones are computed once
+        prompts = [*self.prompts, *self.prompts] if featurise is None else [""] * (2 * n)
+        row_of = [rows.setdefault(both, len(rows)) for both in zip(prompts, answers, strict=True)]
+        different = [answer for _, answer in rows]
+        features: NDArray[Any]
         if featurise is None:
-            both, names = (
-                [text_features(self.prompts, answers) for answers in (self.chosen, self.rejected)],
-                feature_names(),
-            )
+            features, names = text_features([prompt for prompt, _ in rows], different), feature_names()
         else:
-            features, names = _featurised(self.path, featurise, [*self.chosen, *self.rejected])
-            both = [features[:n], features[n:]]
+            features, names = _featurised(self.path, featurise, different)
+        both_sides = features[row_of]
         return make_pairs(
             self.path,
-            both[0],
-            both[1],
+            both_sides[:n],
+            both_sides[n:],
             prompts=number_prompts(self.prompts, self.groups),
             feature_names=names,
             labels=self.labels,
