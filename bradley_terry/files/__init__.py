@@ -116,8 +116,9 @@ def load_pairs(
     PreferencePairs
         ``docs/formats.md`` says how JSON, CSV and Parquet are read: texts, chat messages, items, features, contests,
         rankings and scores, and the names that their fields may have. Equal prompts in words get the same number, and
-        an empty prompt is different from every other, except that the pairs of one record share it. Items are numbered in the order of their names. Without a
-        prompt, the prompt of two items is the name of their matchup, "Anna vs Bob".
+        an empty prompt is different from every other, except that the pairs of one record share it. Items are numbered
+        in the order of their names. Without a prompt, the prompt of two items is the name of their matchup,
+        "Anna vs Bob".
 
         NPZ holds the fields of ``PreferencePairs`` as arrays, which are mapped unless they are compressed. NPY is a
         folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields, or one array of [chosen, rejected]:

@@ -16,7 +16,8 @@ Messages = list[tuple[str, str]]  # (role, content)
 
 ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _BESIDE_CONTENT = {  # a message may lack its content if it has nothing but these
-    "role", "name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "refusal", "audio", "annotations", "id", "weight",
+    "role", "name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "refusal", "audio",
+    "annotations", "id", "weight",
 }  # fmt: skip
 _TEXT = (
     "text",

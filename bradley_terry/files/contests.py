@@ -13,7 +13,8 @@ from itertools import combinations, product
 from math import isfinite
 from pathlib import Path
 
-from .chats import ROLES as _ROLES, is_chat
+from .chats import ROLES as _ROLES
+from .chats import is_chat
 from .messages import as_number, fail, finite_number, is_number, name_of, show
 from .names import NAMES, STEMS, plain
 from .notes import Notes

@@ -77,8 +77,8 @@ _ORIGIN = {
     "id", "ids", "idx", "index", "uuid", "hash", "key", "model", "models", "source", "sources", "name", "names",
     "type", "annotator", "annotators", "labeler", "labeller", "user", "judge", "date", "time", "timestamp", "tstamp",
     "turn", "turns", "language", "lang", "dataset", "split", "url", "domain", "category", "ratio", "is", "num",
-    "tokens", "length", "policy", "raw", "original", "avg", "anony", "anonymous", "year", "season", "round", "week", "day",
-    "month", "seed", "version", "row", "line", "unnamed:",
+    "tokens", "length", "policy", "raw", "original", "avg", "anony", "anonymous", "year", "season", "round", "week",
+    "day", "month", "seed", "version", "row", "line", "unnamed:",
 }  # fmt: skip
 
 

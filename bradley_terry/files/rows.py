@@ -183,7 +183,12 @@ class Reader:
             numbers["label"] = 0.5
         elif scores:
             self._compare_scores(place, scores, record)
-        return pairs_of_lists(first, second) if shape.kind == "pair" else [(first, second)]
+        if shape.kind != "pair":
+            return [(first, second)]
+        if all(isinstance(side, list) and len(side) > 1 and all(map(_is_digits, side)) for side in (first, second)):
+            said = f"{shape.first}: expected texts or numbers, found a list of numbers that are written as texts"
+            fail(self.path, f"{said}, {show(first)}; write them without quotes", place)
+        return pairs_of_lists(first, second)
 
     def _compare_scores(self, place: str, scores: tuple[str, ...], record: dict[str, object]) -> None:
         a, b = (as_number(record.get(name)) for name in scores)
@@ -296,9 +301,6 @@ class Reader:
             for one, inner in value.items():
                 finite_number(self.path, place, f"{one} of {name}", inner)
             return "named"
-        if isinstance(value, list) and len(value) > 1 and all(map(_is_digits, value)):
-            hint = "write them without quotes"
-            fail(self.path, f"{name}: expected a list of numbers, found them as texts, {show(value)}; {hint}", place)
         if is_number(value) and shape.kind in {"pair", "contest"}:
             if not as_number(value).is_integer():
                 both = f"{shape.first} and {shape.second}"
