@@ -59,14 +59,8 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
     a, b = shape.marks
     if first.startswith("human_ref") and plain(shape.verdict).startswith("label"):  # SHP: 1 if the first is preferred
         a, b = "1", "0"
-    number = as_number(given)
-    word = (
-        plain(int(number))
-        if not isinstance(given, bool) and isfinite(number) and number == int(number)
-        else plain(given)
-    )
-    is_first = word in {a, first} or word in _names_of(a)
-    is_second = word in {b, second} or word in _names_of(b)
+    word = _word_of_text(given) if isinstance(given, str) else _word(given)
+    is_first, is_second = _named((a, b), (first, second), word)
     for one, other in _item_fields(shape.first, shape.second, shape.items, shape.marks, tuple(record)):
         names = plain(name_of(record[one])), plain(name_of(record[other]))
         if names[0] != names[1]:
@@ -80,6 +74,25 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
         return 0
     wanted = f"{shape.first}, {shape.second} or tie"
     fail(path, f"{shape.verdict}: expected {wanted}, found {show(given)}", place)
+
+
+def _word(given: object) -> str:
+    """Return a verdict as a word in lower case, and a whole number without its point."""
+    number = as_number(given)
+    is_whole = not isinstance(given, bool) and isfinite(number) and number == int(number)
+    return plain(int(number) if is_whole else given)
+
+
+_word_of_text = lru_cache(maxsize=1000)(_word)
+
+
+@lru_cache(maxsize=1000)
+def _named(marks: tuple[str, str], fields: tuple[str, str], word: str) -> tuple[bool, bool]:
+    """Return whether a verdict names the first side, and whether it names the second, by its mark or its field."""
+    first, second = (
+        word in {mark, field} or word in _names_of(mark) for mark, field in zip(marks, fields, strict=True)
+    )
+    return first, second
 
 
 @lru_cache(maxsize=100)

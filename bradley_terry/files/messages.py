@@ -55,6 +55,8 @@ def as_number(value: object) -> float:
 
 def name_of(value: object) -> str:
     """Return the name that a number or a text stands for; 3.0 is called "3", since it counts as 3."""
+    if isinstance(value, str):
+        return value
     if is_number(value) and not isinstance(value, int) and as_number(value).is_integer():
         return str(int(as_number(value)))
     return str(value)

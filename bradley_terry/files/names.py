@@ -82,7 +82,7 @@ _ORIGIN = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=2**16)  # names of items are compared too
 def plain(name: object) -> str:
     """Return a name in lower case, with underscores for dashes and spaces."""
     return re.sub(r"[\s-]+", "_", str(name).strip().lower())

@@ -69,8 +69,8 @@ class Reader:
         columns = None  # the place and shape of the first record, if it may hold the columns of a table
         n = -1
         for n, (place, record) in enumerate(without_trees(records)):  # n tells below how many there were
-            given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
-            lists = [name for name, value in given.items() if isinstance(value, list)]
+            given = {name: value for name, value in record.items() if value or not self._is_missing(name, value)}
+            lists = [name for name in given if type(given[name]) is list]
             key = (*record, "", *given, "", *lists) if lists or len(given) < len(record) else tuple(record)
             shape = self._shapes.get(key)
             if shape is None:
