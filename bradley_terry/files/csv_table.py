@@ -32,24 +32,25 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
             fail(path, f"expected a name for each column, found an empty one in {listed(header)}", 1)
         if header.count(name) > 1:
             fail(path, f"expected different column names, found {name} twice", 1)
-    lines, table = [], []
+    lines: list[int] = []
+    table: list[tuple[str, ...]] = []
     for line, cells in rows:
         if len(cells) != len(header):
             fail(path, f"expected {len(header)} cells, one for each column of line 1, found {len(cells)}", line)
         lines.append(line)
-        table.append([cell.strip() for cell in cells[has_index:]])
+        table.append(tuple(map(str.strip, cells[has_index:] if has_index else cells)))
     if not lines:
         fail(path, "expected at least one row below the header, found none")
     names = header[has_index:]
     decoded = _decoded(path, names, lines, table)
-    for row, (line, cells) in enumerate(zip(lines, table, strict=True)):
-        record: dict[str, object] = dict(zip(names, cells, strict=True))
-        for name, values in decoded.items():
-            record[name] = values[row]
+    for row, (line, stripped) in enumerate(zip(lines, table, strict=True)):
+        record: dict[str, object] = dict(zip(names, stripped, strict=True))
+        if decoded:
+            record |= {name: values[row] for name, values in decoded.items()}
         yield f"line {line}", record
 
 
-def _decoded(path: Path, names: list[str], lines: list[int], table: list[list[str]]) -> dict[str, list[object]]:
+def _decoded(path: Path, names: list[str], lines: list[int], table: list[tuple[str, ...]]) -> dict[str, list[object]]:
     """Return the columns in which every cell is a list or an object in JSON; any other column holds texts."""
     decoded: dict[str, list[object]] = {}
     for column, name in enumerate(names):
