@@ -33,6 +33,13 @@ SEVERAL = {  # a record without a prompt that becomes several pairs
     "both": lambda i: {"chosen": [f"good {i}", f"fine {i}"], "rejected": [f"bad {i} {j}" for j in range(3)]},
     "ranking": lambda i: {"completions": [{"text": f"{i} {j}", "rank": j} for j in range(4)]},
     "scores": lambda i: {"responses": [f"{i} {j}" for j in range(4)], "scores": [3, 1, 4, 2]},
+    "transcripts": lambda i: {
+        "chosen": f"\n\nHuman: {i}?\n\nAssistant: So?\n\nHuman: {i}!\n\nAssistant: yes",
+        "rejected": [
+            f"\n\nHuman: {i}?\n\nAssistant: So?\n\nHuman: {i}!\n\nAssistant: no",
+            f"\n\nHuman: {i}?\n\nAssistant: no",
+        ],
+    },
     "vectors": lambda i: {"chosen": [1.0, i], "rejected": [[0.0, i], [2.0, i], [3.0, i]]},
 }
 

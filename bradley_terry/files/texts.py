@@ -84,11 +84,19 @@ class Texts:
 
 
 def number_prompts(prompts: list[str], groups: Sequence[int | str] | None = None) -> list[int]:
-    """Return a number for each prompt, in the order in which they appear; each group of empty prompts gets its own."""
+    """Return a number for each prompt, in the order in which they appear; each group of empty prompts gets its own.
+
+    Pairs of one record, whose group is its number, share a prompt even if their messages begin differently.
+    """
     numbers: dict[tuple[str, int | str], int] = {}
-    groups = range(len(prompts)) if groups is None else groups
-    keys = [(prompt, "" if prompt else group) for prompt, group in zip(prompts, groups, strict=True)]
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
+    of_record: dict[int, tuple[str, int | str]] = {}
+    found = []
+    for prompt, group in zip(prompts, range(len(prompts)) if groups is None else groups, strict=True):
+        key = (prompt, "" if prompt else group)
+        if isinstance(group, int):
+            key = of_record.setdefault(group, key)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return found
 
 
 def _featurised(
