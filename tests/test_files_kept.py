@@ -147,6 +147,15 @@ def test_every_name_of_a_tie_halves_the_label(name, value, label) -> None:
     assert (np.ones(2) if pairs.labels is None else pairs.labels).tolist() == [label, 1.0]
 
 
+def test_votes_for_a_tie_are_no_ties() -> None:
+    """Where the field ties holds a number above 1 anywhere, it counts votes, and a single vote makes no tie."""
+    rows = [{"prompt": "p", "chosen": "a", "rejected": f"b {n}", "ties": n} for n in (0, 1, 2, 1)]
+    assert from_records(rows).labels is None
+    assert from_records(rows[:2]).labels.tolist() == [1, 0.5]
+    with pytest.warns(DataNote, match="the field ties is not read, since it holds numbers above 1$"):
+        from_records([{"winner": "a", "loser": "b", "ties": n} for n in (1, 3)])
+
+
 @pytest.mark.parametrize("yes", ["True", "true", "1", "1.0", "TRUE"])
 def test_one_hot_verdict_of_a_table_may_be_true_or_false(yes, tmp_path) -> None:
     """Pandas writes True and False into CSV."""

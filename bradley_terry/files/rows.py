@@ -61,6 +61,8 @@ class Reader:
         self._zero: tuple[str, str] | None = None  # the first verdict of 0 between the sides 1 and 2, and its place
         self._has_two = False  # whether a verdict is 2
         self._group: int | str = 0
+        self._counted = ""  # the field ties, if it counts votes
+        self._tied: list[dict[str, float]] = []  # the numbers of the pairs that it has called ties
 
     def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
         """Yield the pairs of all records, one after the other."""
@@ -101,8 +103,17 @@ class Reader:
         if columns is not None and n == 0:
             self._refuse_columns(*columns)
         self._check_zero()
+        self._without_counts()
         yield from self._listed()
         yield from self._compared()
+
+    def _without_counts(self) -> None:
+        """Take back the ties of a field that turned out to count the votes for a tie."""
+        if self._counted:
+            for numbers in self._tied:
+                del numbers["label"]
+            said = f"the field {self._counted} is not read, since it holds numbers above 1"
+            self.notes.add("counted", "the file", lambda _: said, "items")
 
     def _check_zero(self) -> None:
         """Fail if verdicts about the sides 1 and 2 are 1 and 0, since 0 may then mean a tie or the second side."""
@@ -177,7 +188,9 @@ class Reader:
             first, second = (_joined(value) for value in (first, second))
         elif shape.first == shape.conversation and is_chat(first):
             first = first[-1:] if isinstance(first, list) else [first]  # its beginning is the prompt
-        if shape.tie is not None and shape.tie in record and _is_tie(self.path, place, shape.tie, record[shape.tie]):
+        if shape.tie is not None and shape.tie in record and self._says_tie(place, shape.tie, record[shape.tie]):
+            if plain(shape.tie) == "ties" and won != 0:
+                self._tied.append(numbers)
             won = 0
         if won == 0:
             numbers["label"] = 0.5
@@ -189,6 +202,13 @@ class Reader:
             said = f"{shape.first}: expected texts or numbers, found a list of numbers that are written as texts"
             fail(self.path, f"{said}, {show(first)}; write them without quotes", place)
         return pairs_of_lists(first, second)
+
+    def _says_tie(self, place: str, name: str, value: object) -> bool:
+        """Return whether a field says that a pair is a tie; ``ties`` may be a number of votes instead."""
+        if plain(name) == "ties" and as_number(value) > 1:
+            self._counted = self._counted or name
+            return False
+        return _is_tie(self.path, place, name, value)
 
     def _compare_scores(self, place: str, scores: tuple[str, ...], record: dict[str, object]) -> None:
         a, b = (as_number(record.get(name)) for name in scores)
