@@ -323,7 +323,7 @@ def test_a_bad_shard_is_one_sentence_with_its_path(kind, clients, paths, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("client", ["tcp://127.0.0.1:1", 3, object()], ids=str)
+@pytest.mark.parametrize("client", ["tcp://127.0.0.1:1", 3, object()], ids=["address", "number", "object"])
 def test_a_client_that_is_none_is_refused(client, paths):
     """Only a distributed.Client will do."""
     with pytest.raises(TypeError, match=r"client: expected a distributed\.Client"):
