@@ -30,7 +30,8 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
             array = np.asanyarray(rows) if len(rows) == len(array) > 0 else array
     except ValueError:
         raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
-    return array.astype(np.float32) if array.dtype.name.startswith(_SMALL_FLOATS) else array
+    is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
+    return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
 
 
 def _holds_tensors(values: list[object] | tuple[object, ...]) -> bool:
