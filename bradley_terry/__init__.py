@@ -57,7 +57,6 @@ from typing import TYPE_CHECKING
 from . import moved
 from .logistic import log_sigmoid, logit, sigmoid
 from .losses import mean_loss, pair_loss_curvatures, pair_loss_gradients, pair_losses
-from .objective import Objective, warmup
 from .pairs import PreferencePairs
 from .preference import expected_loss, loss_floor, preference_probability, sample_preferences
 from .scorers import LinearScorer, MLPScorer, TableScorer
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from .files import load_pairs
     from .gradient_check import GradientReport, check_gradient
     from .model import Outcome, RewardModel
+    from .objective import Objective, warmup
     from .training import ConvergenceWarning, fit
 
 __version__ = "0.1.0"
@@ -112,6 +112,7 @@ _NAMES = {
     "ConvergenceWarning": "training",
     "Evaluation": "evaluation",
     "GradientReport": "gradient_check",
+    "Objective": "objective",
     "Outcome": "model",
     "RewardModel": "model",
     "TrainingRun": "commands.train",
@@ -120,9 +121,10 @@ _NAMES = {
     "fit": "training",
     "load_pairs": "files",
     "train": "commands.train",
+    "warmup": "objective",
 }
 _MODULES = {"datasets", "distributed", "evaluation", "files", "gradient_check", "inference", "kernels", "model"}
-_MODULES |= {"plots", "training"}
+_MODULES |= {"backend", "newton", "objective", "plots", "threads", "training"}
 
 
 def __getattr__(name: str) -> object:

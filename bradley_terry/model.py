@@ -14,7 +14,6 @@ from .arrays.given import as_numpy
 from .arrays.shown import Text
 from .evaluation import Evaluation, evaluate, margins_of
 from .fitting.conjugate import is_dense
-from .fitting.contrasts import contrast_variances
 from .inference import covariance
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -173,6 +172,8 @@ class RewardModel:
             variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19
             variances = variances if rows is None else variances[rows]
         else:
+            from .fitting.contrasts import contrast_variances  # noqa: PLC0415  # few models need it
+
             self._check_minimum()
             variances = contrast_variances(self.scorer, self.phi, pairs, self.l2, rows, self._item(reference))
         errors: Array = np.sqrt(variances)

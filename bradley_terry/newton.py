@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .fitting.conjugate import curvature_of
-from .fitting.convex import Convex
+from .fitting.convex import Convex, largest_move, largest_of
 from .fitting.substitution import substituted
 from .logistic import Array
 from .model import Outcome
@@ -24,6 +24,7 @@ from .objective import Point
 
 __all__ = ["NewtonResult", "minimise"]
 
+Step = tuple[Point | None, float]
 LAST_DIGITS = 1e-14  # of the largest margin: a step that moves no margin by more is rounding
 
 
@@ -50,26 +51,24 @@ def minimise(
 
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
-    a minimum the next step hardly moves any margin. (Δ is linear in φ, so a step changes Δ by the margins of the step.)
-    That next step is known by then. If it would correct more than the last digits, it is added to the step before it.
+    a minimum the next step hardly moves any margin. If it still corrects more than the last digits, it is taken too.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
     curvature = curvature_of(objective, point.phi.size, hessian)
-    new: Point | None
     n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
     while True:
-        largest, end = _largest(point.gradient), None
+        largest, end, new = largest_of(point.gradient), None, None
         h = curvature.at(point, exact=largest <= tolerance)
         direction = -(solve(h, point.gradient) if isinstance(h, np.ndarray) else h.solve(point.gradient))
         if largest <= tolerance:
-            n_small, moved = n_small + 1, _largest(objective.margins(direction))
+            new = objective.at(point.phi + direction)
+            n_small, moved = n_small + 1, largest_move(objective, point, new)
             is_solved = isinstance(h, np.ndarray) or h.is_solved  # if not, a small step proves nothing
             end = _end(moved, at_rest, n_small, objective.l2) if is_solved else None
-            if end is Outcome.CONVERGED and moved > LAST_DIGITS * max(1.0, _largest(point.margins)):
-                new = objective.at(point.phi + direction)
-                if _largest(new.gradient) < largest:
-                    point, n_taken, is_recorded = new, n_taken + is_recorded, False
-                    largest, h = _largest(point.gradient), curvature.corrected(point, moved)
+            is_correction = moved > LAST_DIGITS * max(1.0, largest_of(point.margins))
+            if end is Outcome.CONVERGED and is_correction and largest_of(new.gradient) < largest:
+                point, n_taken, is_recorded = new, n_taken + is_recorded, False
+                largest, h = largest_of(point.gradient), curvature.corrected(point, moved)
         if not is_recorded and record(n_taken, point):
             return NewtonResult(point, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None)
         is_recorded, matrix = True, h if isinstance(h, np.ndarray) else None
@@ -79,13 +78,13 @@ def minimise(
             return NewtonResult(point, end, reason, matrix)
         if n_taken >= max_steps:
             return NewtonResult(point, Outcome.STEP_LIMIT, f"{reason} after {max_steps} Newton steps", None)
-        new, slope = controlled_step(objective, point, direction)
+        new, slope = controlled_step(objective, point, direction, new)
         if new is None and curvature.is_exact:
             return NewtonResult(point, Outcome.NO_DESCENT, f"no step lowers the loss, {reason}", matrix)
         if new is None:  # an older Hessian pointed the wrong way; try again with the exact one
             curvature.matrix = None
             continue
-        new_largest = _largest(new.gradient)
+        new_largest = largest_of(new.gradient)
         if curvature.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
             return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
         curvature.after_step(largest, new_largest)
@@ -102,18 +101,20 @@ def _end(moved: float, at_rest: float, n_small: int, l2: float) -> Outcome | Non
     return Outcome.NO_MINIMUM if n_small > 21 else None
 
 
-def controlled_step(objective: Convex, point: Point, direction: Array) -> tuple[Point | None, float]:
+def controlled_step(objective: Convex, point: Point, direction: Array, new: Point | None = None) -> Step:
     """Return the point after a step, or None if no part of the step lowers the loss, and the slope gᵀs.
+
+    Pass the point after the whole step as ``new`` if you already have it.
 
     The step is halved until L falls by at least a ten-thousandth of what the slope promises (Armijo 1966). Where the
     loss is almost straight, H is tiny and s is far too long. So a step that more than doubles the largest margin is
     shortened: it then changes no margin by more than the present largest one (or 20, if that is larger).
     """
-    longest = max(_largest(objective.shifted(point.margins)), 20.0)
-    new = objective.at(point.phi + direction)
-    if not _largest(objective.shifted(new.margins)) <= 2 * longest:
+    longest = max(largest_of(objective.shifted(point.margins)), 20.0)
+    new = objective.at(point.phi + direction) if new is None else new
+    if not largest_of(objective.shifted(new.margins)) <= 2 * longest:
         del new  # frees its margins before the next ones are computed
-        direction = direction * (longest / _largest(objective.margins(direction)))
+        direction = direction * (longest / largest_of(objective.margins(direction)))
         new = objective.at(point.phi + direction)
     slope, rounding, size = float(point.gradient @ direction), 1e-15 * abs(point.loss), 1.0
     while not new.loss <= point.loss + 1e-4 * size * slope + rounding:
@@ -143,8 +144,3 @@ def solve(hessian: Array, gradient: Array) -> Array:
             damping *= 10
         else:
             return np.asarray(unit * substituted(lower, unit * gradient))
-
-
-def _largest(values: Array) -> float:
-    """Return max |value|, or NaN if any value is NaN, without a second array of that size."""
-    return max(float(values.max()), -float(values.min()))

@@ -168,3 +168,18 @@ def test_losses_and_rewards_take_tensors(form) -> None:
     assert bt.preference_probability(tensor(numbers), 0.0).tolist() == bt.preference_probability(numbers, 0.0).tolist()
     model = bt.fit(bt.LinearScorer(1), bt.PreferencePairs([[1.0], [0.0]], [[0.0], [2.0]]), l2=1.0)
     assert model.reward(tensor(numbers[:, None])).tolist() == model.reward(numbers[:, None]).tolist()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_numbers_of_torch_in_nested_lists_become_numbers(dtype) -> None:
+    """Single numbers with a gradient may lie at any depth, also beside numbers of Python."""
+    torch = pytest.importorskip("torch")
+    one, two = torch.tensor([1.5, -2.0], dtype=getattr(torch, dtype), requires_grad=True)
+    expected = np.array([[1.5, -2.0], [0.0, 1.5]])
+    for given in ([[one, two], [0.0, one]], [[0.0 + 1.5, two], (0, one)], ([one, two], [two * 0, one])):
+        check(given, expected)
+    pairs = bt.PreferencePairs.from_records([{"chosen": [one, 2.0], "rejected": [[two, one], (0, 1)], "weight": -two}])
+    np.testing.assert_array_equal(pairs.chosen, [[1.5, 2.0]] * 2)
+    np.testing.assert_array_equal(pairs.rejected, [[-2.0, 1.5], [0, 1]])
+    assert pairs.weights.tolist() == [2, 2]

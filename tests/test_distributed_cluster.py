@@ -154,7 +154,6 @@ def test_a_shard_that_kills_every_worker_ends_in_one_sentence(paths):
         with pytest.raises(ConnectionError, match=r"0\.npz: expected a worker to finish this shard") as caught:
             distributed.fit(DeadlyScorer(WIDTH), paths[:1], client=client)
         assert ". " not in str(caught.value)
-        assert distributed.fit(bt.LinearScorer(WIDTH), paths, client=client).converged
 
 
 @contextmanager
@@ -323,7 +322,7 @@ def test_a_bad_shard_is_one_sentence_with_its_path(kind, clients, paths, tmp_pat
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("client", ["tcp://127.0.0.1:1", 3, object()], ids=str)
+@pytest.mark.parametrize("client", ["tcp://127.0.0.1:1", 3, object()], ids=["address", "number", "object"])
 def test_a_client_that_is_none_is_refused(client, paths):
     """Only a distributed.Client will do."""
     with pytest.raises(TypeError, match=r"client: expected a distributed\.Client"):

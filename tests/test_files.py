@@ -273,7 +273,11 @@ BAD_FILES = {  # name, contents, sentence after the path
         "line 1: chosen: expected a text or a list of messages, f",
     ),
     "null": ("a.jsonl", '{"chosen": "b", "rejected": null}', "line 1: rejected: expected a text .*, found null"),
-    "prompt": ("a.jsonl", '{"chosen":"b","rejected":"a","prompt":3}', "line 1: prompt: expected a text .*, found 3"),
+    "prompt": (
+        "a.jsonl",
+        '{"chosen":"b","rejected":"a","prompt":true}',
+        "line 1: prompt: expected a text .*, found tru",
+    ),
     "no messages": ("a.jsonl", '{"chosen": [], "rejected": "b"}', "line 1: chosen: .*, found an empty list"),
     "message": ("a.jsonl", '{"chosen": [{"role": "user"}, 3], "rejected": "b"}', "line 1: chosen: .*role and content"),
     "content": (
@@ -340,7 +344,6 @@ BAD_FILES = {  # name, contents, sentence after the path
     "no number": ("a.csv", "x_chosen,x_rejected\n1,\n", 'line 2: column x_rejected: .* found ""'),
     "negative": ("a.csv", "chosen,rejected,weight\na,b,-1", "line 2: column weight: expected a number of at least 0"),
     "no item": ("a.csv", "chosen,rejected\na, ", "line 2: column rejected: expected a name, found an empty cell"),
-    "no prompt": ("a.csv", "chosen,rejected,prompt\na,b,", "line 2: column prompt: expected a name, found an empty ce"),
     "tie": ("a.csv", "chosen,rejected,tie\na,b,maybe", 'line 2: column tie: expected true or false, found "maybe"'),
     "tie and label": (
         "a.csv",

@@ -127,7 +127,7 @@ def test_verdict_that_may_mean_either_side_is_refused(winner) -> None:
 
 VERDICTS = {  # a record whose second answer is the better one, and the same record with a tie
     "PKU": ({"response_0": "n", "response_1": "y", "better_response_id": 1}, None),
-    "one and two": ({"response1": "n", "response2": "y", "winner": 2}, {"winner": 0}),
+    "one and two": ({"response1": "n", "response2": "y", "winner": 2}, {"winner": "tie"}),
     "letters": ({"answer_a": "n", "answer_b": "y", "preference": "B"}, {"preference": "tie"}),
     "sides": ({"left": "no way, ever.", "right": "y", "choice": "right"}, {"choice": "tie"}),
     "chosen": ({"completion_a": "n", "completion_b": "y", "chosen": "b"}, {"chosen": "both"}),

@@ -45,7 +45,7 @@ def test_nan_rewards_are_refused_by_an_evaluation(scorer, weights) -> None:
     else:
         pairs = bt.PreferencePairs([[1.0, 2], [0, 1], [3, 1]], [[0.0, 0], [1, 1], [2, 2]], weights=weights)
         phi, expected = np.full(scorer.n_parameters, np.nan), "got NaN for 3 of 3 pairs, the first of them pair 0"
-    with pytest.raises(ValueError, match=f"^phi: expected rewards that are numbers, {expected}$"):
+    with pytest.raises(ValueError, match=f"^phi: expected rewards that are finite numbers, {expected}$"):
         bt.evaluate(scorer, phi, pairs)
 
 
@@ -56,7 +56,7 @@ def test_nan_is_refused_by_reliability_and_bootstrap(at: int, rng) -> None:
     values[at] = np.nan
     with pytest.raises(ValueError, match=rf"^z: expected values that are numbers, got NaN for 1 of 3 .* pair {at}$"):
         evaluation.reliability(values)
-    with pytest.raises(ValueError, match=r"^values: expected values that are numbers, got NaN for 1 of 3 pairs"):
+    with pytest.raises(ValueError, match=r"^values: expected values that are finite numbers, got NaN for 1 of 3 pairs"):
         evaluation.bootstrap_interval(values, [0, 1, 2], rng=rng)
 
 

@@ -116,10 +116,10 @@ def prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
         array = _names(list(values))
     else:
         array = as_numpy(values, "prompts")
-    if array.dtype.kind == "O":
-        if any(_is_missing(value) for value in array.ravel()):
-            raise ValueError("prompts: expected a name for each pair, got None or NaN")
-        array = _names([str(value) for value in array.ravel()]).reshape(array.shape)
+        if array.dtype.kind == "O":
+            if any(_is_missing(value) for value in array.ravel()):
+                raise ValueError("prompts: expected a name for each pair, got None or NaN")
+            array = _names([str(value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
         raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
     if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):

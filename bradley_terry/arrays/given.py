@@ -19,8 +19,8 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
     """
     if hasattr(values, "detach"):
         values = _detached(values)
-    elif isinstance(values, list | tuple) and values and hasattr(values[0], "detach"):
-        values = [as_numpy(value, name) for value in values]
+    elif isinstance(values, list | tuple) and _holds_tensors(values):
+        values = [as_numpy(value, name) if isinstance(value, list | tuple) else _detached(value) for value in values]
     elif hasattr(values, "toarray"):
         raise TypeError(f"{name}: expected an array of real numbers, got a sparse matrix; its method toarray makes one")
     try:
@@ -30,11 +30,23 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
             array = np.asanyarray(rows) if len(rows) == len(array) > 0 else array
     except ValueError:
         raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
-    return array.astype(np.float32) if array.dtype.name.startswith(_SMALL_FLOATS) else array
+    is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
+    return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
+
+
+def _holds_tensors(values: list[object] | tuple[object, ...]) -> bool:
+    """Return whether there is a tensor of torch anywhere in nested lists."""
+    kinds = set(map(type, values))
+    if any(hasattr(kind, "detach") for kind in kinds):
+        return True
+    inner = (value for value in values if isinstance(value, list | tuple))
+    return any(issubclass(kind, list | tuple) for kind in kinds) and any(map(_holds_tensors, inner))
 
 
 def _detached(tensor: Any) -> object:
     """Return a tensor of torch without its gradient, in main memory, dense, and of a type that NumPy has."""
+    if not hasattr(tensor, "detach"):
+        return tensor
     tensor = tensor.detach().cpu()
     if str(tensor.layout) != "torch.strided":
         tensor = tensor.to_dense()

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitting.records import Bar, Callback, Recorder
+from ..fitting.separation import no_minimum_because
 from ..logistic import Array
 from ..model import HISTORY, Outcome
 from ..newton import minimise
@@ -118,18 +119,11 @@ class Records(Recorder):
 
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop. Steps before a crash are not reported again."""
-        validation_loss = self.objective.validation_loss(point.phi)
-        norms = float(np.linalg.norm(point.gradient)), float(np.linalg.norm(point.phi))
-        row = (step, point.loss, validation_loss, self.objective.accuracy, *norms)
-        self.rows.append(row)
-        self.bar.update(len(self.rows) - 1, point.loss)
+        self.add(step, point, self.objective.validation_loss(point.phi), self.objective.accuracy)
         if self.objective.replayed:
             return False
         self.objective.save(point.phi)
-        if self.callback is None:
-            return False
-        answer = self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": point.phi.copy()})
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        return self.report(point.phi)
 
 
 def newton(objective: Summed, phi: Array, records: Records, max_steps: int, tolerance: float) -> Found:
@@ -138,12 +132,7 @@ def newton(objective: Summed, phi: Array, records: Records, max_steps: int, tole
     if records.record(0, point):
         return phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
     found = minimise(objective, point, records.record, max_steps=max_steps, tolerance=tolerance)
-    reason = found.reason
-    if found.outcome is Outcome.NO_MINIMUM:
-        reason = (
-            "there is no finite minimum, because some direction of phi contradicts no choice and the rewards grow "
-            "without end; use l2 > 0"
-        )
+    reason = no_minimum_because() if found.outcome is Outcome.NO_MINIMUM else found.reason
     return found.point.phi, found.outcome, reason, found.hessian
 
 

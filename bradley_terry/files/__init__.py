@@ -107,22 +107,24 @@ def load_pairs(
         Chosen by the ending of the name unless given. A folder is "npy".
     featurise : callable, optional
         Makes the features of texts: ``featurise(texts)`` returns an array, (n_texts, n_features), with one row for each
-        text of a list. It is called once, with all chosen answers and then all rejected ones. By default the features
-        are ``text_features``, which also look at the prompt.
+        text of a list. It is called once, with each different answer once: the chosen ones and then the rejected
+        ones, in the order in which they first appear. By default the features are ``text_features``, which also look
+        at the prompt.
 
     Returns
     -------
     PreferencePairs
         ``docs/formats.md`` says how JSON, CSV and Parquet are read: texts, chat messages, items, features, contests,
         rankings and scores, and the names that their fields may have. Equal prompts in words get the same number, and
-        an empty prompt is different from every other. Items are numbered in the order of their names. Without a
-        prompt, the prompt of two items is the name of their matchup, "Anna vs Bob".
+        an empty prompt is different from every other, except that the pairs of one record share it. Items are numbered
+        in the order of their names. Without a prompt, the prompt of two items is the name of their matchup,
+        "Anna vs Bob".
 
         NPZ holds the fields of ``PreferencePairs`` as arrays, which are mapped unless they are compressed. NPY is a
         folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields, or one array of [chosen, rejected]:
         (n_pairs, 2, n_features) real or (n_pairs, 2) integer. Mapped pairs may be larger than the memory.
 
-        If a file has no prompts, each pair is a prompt of its own. Up to a million such prompts are numbered.
+        If a file has no prompts, each record is a prompt of its own. Up to a million such prompts are numbered.
 
     Raises
     ------

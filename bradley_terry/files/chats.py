@@ -14,9 +14,10 @@ from .messages import fail, show
 
 Messages = list[tuple[str, str]]  # (role, content)
 
-_ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _BESIDE_CONTENT = {  # a message may lack its content if it has nothing but these
-    "role", "name", "tool_calls", "function_call", "tool_call_id", "refusal", "audio", "annotations", "id", "weight",
+    "role", "name", "tool_calls", "function_call", "tool_call_id", "reasoning_content", "refusal", "audio",
+    "annotations", "id", "weight",
 }  # fmt: skip
 _TEXT = (
     "text",
@@ -103,8 +104,9 @@ def _turns(path: Path | str, place: str, key: str, message: object) -> Messages:
                 if not isinstance(role, str):
                     fail(path, f"{key}: expected a text as the {role_name} of a message, found {show(role)}", place)
                 content = _content(path, place, key, message.get(content_name))
-                said = [part for part in (content, *_tool_calls(message)) if part]
-                return [(_ROLES.get(role, role), "\n".join(said))]
+                thought = message.get("reasoning_content")
+                said = [part for part in (thought, content, *_tool_calls(message)) if isinstance(part, str) and part]
+                return [(ROLES.get(role, role), "\n".join(said))]
     fail(path, f"{key}: expected messages with role and content, found {show(message)}", place)
 
 
@@ -118,6 +120,10 @@ def _content(path: Path | str, place: str, key: str, content: object) -> str:
             said.append(part)
         elif isinstance(part, Mapping) and isinstance(part.get("text"), str):
             said.append(part["text"])
+        elif isinstance(part, Mapping) and part.get("type") == "tool_use":
+            said.append(f"{part.get('name')}({_arguments(part.get('input'))})")
+        elif isinstance(part, Mapping) and part.get("type") == "tool_result":
+            said.append(_content(path, place, key, part.get("content")))
         elif isinstance(part, Mapping) and isinstance(part.get("type"), str):
             said.append(f"[{part['type']}]")  # an image or a sound
         else:
@@ -132,8 +138,16 @@ def _tool_calls(message: Mapping[str, object]) -> list[str]:
     for call in calls if isinstance(calls, list) else [calls]:
         inner = call.get("function", call) if isinstance(call, Mapping) else call
         if isinstance(inner, Mapping) and "name" in inner:
-            given = inner.get("arguments")
-            said.append(f"{inner['name']}({given if isinstance(given, str) else show(given) if given else ''})")
+            said.append(f"{inner['name']}({_arguments(inner.get('arguments'))})")
         else:
-            said.append(show(inner))
+            said.append(_arguments(inner))
     return said
+
+
+def _arguments(given: object) -> str:
+    """Write the arguments of a call in full, since two calls may differ in their last one only."""
+    import json  # noqa: PLC0415
+
+    if given is None or isinstance(given, str):
+        return given or ""
+    return json.dumps(given, ensure_ascii=False, default=str) if given else ""

@@ -7,18 +7,30 @@ them. K different answers give K(K - 1)/2 pairs, each with the weight of its rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations, product
 from math import isfinite
 from pathlib import Path
 
+from .chats import ROLES as _ROLES
 from .chats import is_chat
-from .messages import as_number, fail, finite_number, is_number, show
+from .messages import as_number, fail, finite_number, is_number, name_of, show
 from .names import NAMES, STEMS, plain
 from .notes import Notes
 from .shapes import SIGNED, Shape
 
-__all__ = ["answers_of", "better_of", "ordered", "pairs_of_answers", "pairs_of_lists"]
+__all__ = [
+    "answers_of",
+    "better_of",
+    "note_alone",
+    "note_equal",
+    "note_unscored",
+    "ordered",
+    "pairs_of_answers",
+    "pairs_of_lists",
+    "score_of",
+]
 
 _TIES = {
     "tie", "ties", "tied", "draw", "d", "equal", "same", "both", "neither", "none", "bothbad", "both_bad", "both_good",
@@ -26,11 +38,14 @@ _TIES = {
 }  # fmt: skip
 
 
+_SCORES = {*NAMES["rank"], *NAMES["score"]}
+
+
 def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, object]) -> int:  # noqa: RET503
     """Return 1 if the first side of a contest won, -1 if the second did, 0 for a tie; fail if it is not clear."""
     first, second = (plain(name) for name in (shape.first, shape.second))
     if shape.verdict is None and shape.one_hot:
-        won = [as_number(record[name]) == 1 or record[name] is True for name in shape.one_hot]
+        won = [_is_true(record[name]) for name in shape.one_hot]
         if sum(won) != 1:
             fail(path, f"expected 1 in one of {', '.join(shape.one_hot)}, found it in {sum(won)} of them", place)
         return (1, -1, 0)[won.index(True)]
@@ -44,14 +59,12 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
     a, b = shape.marks
     if first.startswith("human_ref") and plain(shape.verdict).startswith("label"):  # SHP: 1 if the first is preferred
         a, b = "1", "0"
-    number = as_number(given)
-    word = (
-        plain(int(number))
-        if not isinstance(given, bool) and isfinite(number) and number == int(number)
-        else plain(given)
-    )
-    is_first = word in {a, first, *_names_of(a), *_contents(shape, record, 0)}
-    is_second = word in {b, second, *_names_of(b), *_contents(shape, record, 1)}
+    word = _word_of_text(given) if isinstance(given, str) else _word(given)
+    is_first, is_second = _named((a, b), (first, second), word)
+    for one, other in _item_fields(shape.first, shape.second, shape.items, shape.marks, tuple(record)):
+        names = plain(name_of(record[one])), plain(name_of(record[other]))
+        if names[0] != names[1]:
+            is_first, is_second = is_first or word == names[0], is_second or word == names[1]
     if is_first != is_second:
         return 1 if is_first else -1
     if is_first:
@@ -63,29 +76,68 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
     fail(path, f"{shape.verdict}: expected {wanted}, found {show(given)}", place)
 
 
-def _names_of(mark: str) -> set[str]:
+def _word(given: object) -> str:
+    """Return a verdict as a word in lower case, and a whole number without its point."""
+    number = as_number(given)
+    is_whole = not isinstance(given, bool) and isfinite(number) and number == int(number)
+    return plain(int(number) if is_whole else given)
+
+
+_word_of_text = lru_cache(maxsize=1000)(_word)
+
+
+@lru_cache(maxsize=1000)
+def _named(marks: tuple[str, str], fields: tuple[str, str], word: str) -> tuple[bool, bool]:
+    """Return whether a verdict names the first side, and whether it names the second, by its mark or its field."""
+    first, second = (
+        word in {mark, field} or word in _names_of(mark) for mark, field in zip(marks, fields, strict=True)
+    )
+    return first, second
+
+
+@lru_cache(maxsize=100)
+def _names_of(mark: str) -> frozenset[str]:
     """Return how a verdict may name the side a: model_a, response_a, wa."""
     stems = (*STEMS["texts"], *STEMS["items"], "w")
-    return {f"{stem}{joint}{mark}" for stem in stems if stem for joint in ("", "_")}
+    return frozenset(f"{stem}{joint}{mark}" for stem in stems if stem for joint in ("", "_"))
 
 
-def _contents(shape: Shape, record: Mapping[str, object], side: int) -> set[str]:
-    """Return the name of the item on one side, as a verdict may give it, unless both sides have the same."""
+@lru_cache(maxsize=100)
+def _item_fields(
+    first: str, second: str, items: bool, marks: tuple[str, str], record: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of fields that name the items on both sides, since a verdict may be one of these names."""
     fields = {plain(name): name for name in record}
-    pairs = [(shape.first, shape.second)] if shape.items else []
-    for stem in filter(None, STEMS["items"]):
-        both = tuple(fields.get(f"{stem}_{mark}", "") for mark in shape.marks)
-        pairs += [(both[0], both[1])] if all(both) else []
-    names = [tuple(plain(record[name]) for name in pair) for pair in pairs]
-    return {pair[side] for pair in names if pair[0] != pair[1]}
+    both = [tuple(fields.get(f"{stem}_{mark}", "") for mark in marks) for stem in filter(None, STEMS["items"])]
+    return (*([(first, second)] if items else []), *((a, b) for a, b in both if a and b))
+
+
+def _is_true(value: object) -> bool:
+    return (
+        value is True or as_number(value) == 1 or (isinstance(value, str) and value.strip().lower() in {"true", "yes"})
+    )
 
 
 def answers_of(value: object) -> list[object]:
     """Return the answers that one side of a pair holds: several in a list, else one."""
+    if isinstance(value, list) and len(value) > 1 and all(map(_is_answer_alone, value)):
+        return [[one] for one in value]
     if not isinstance(value, list) or not value or is_chat(value) or all(is_number(one) for one in value):
         return [value]
-    is_several = all(isinstance(one, str | list) or is_chat(one) or "text" in one for one in value if one is not None)
+    is_several = all(
+        isinstance(one, str | list) or is_chat(one) or _holds_text(one) for one in value if one is not None
+    )
     return value if is_several else [value]
+
+
+def _is_answer_alone(value: object) -> bool:
+    """Return whether this is a message of the assistant that calls no tool; several in a row are several answers."""
+    is_said = isinstance(value, Mapping) and not {"tool_calls", "function_call"} & set(value)
+    return is_said and _ROLES.get(role := str(value.get("role", value.get("from"))), role) == "assistant"  # type: ignore[attr-defined]
+
+
+def _holds_text(value: object) -> bool:
+    return isinstance(value, Mapping) and "text" in value
 
 
 def pairs_of_lists(chosen: object, rejected: object) -> list[tuple[object, object]]:
@@ -107,17 +159,18 @@ def ordered(values: Sequence[float], *, low_is_better: bool) -> tuple[list[tuple
 
 
 def pairs_of_answers(
-    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes
+    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes, score: str
 ) -> list[tuple[object, object]]:
-    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict."""
+    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict.
+
+    ``score`` is the field of an answer that counts in the whole file, or "" if no answer has one.
+    """
     given = record[shape.first]
     assert isinstance(given, list)
     inner = [{plain(name): value for name, value in one.items()} if isinstance(one, Mapping) else {} for one in given]
-    key = next(
-        (name for m in ("rank", "score") for name in NAMES[m] if any(one.get(name) is not None for one in inner)), ""
-    )
+    key = score
     values: list[object]
-    if key:
+    if key and any(set(one) & _SCORES for one in inner):
         values = [one.get(key) for one in inner]
     elif shape.scores and isinstance(beside := record[shape.scores[0]], list):
         key, values = shape.scores[0], beside
@@ -138,12 +191,37 @@ def pairs_of_answers(
         notes.add(
             f"no {key}", place, lambda n: f"{_times(n, 'record')} with answers that have no {key}, which are left out"
         )
+    elif len(given) == 1:
+        note_alone(notes, place)
     low = plain(key) in NAMES["rank"]
     pairs, equal = ordered([finite_number(path, place, key, values[i]) for i in kept], low_is_better=low)
     for _ in range(equal):
         note_equal(notes, place, key)
     answers = [_answer(path, place, shape, given[i]) for i in kept]
     return [(answers[i], answers[j]) for i, j in pairs]
+
+
+def score_of(records: Iterable[object]) -> str:
+    """Return the first rank or score in the table of names that any of these records gives, or ""."""
+    given = {
+        word
+        for record in records
+        if isinstance(record, Mapping)
+        for name, value in record.items()
+        if value is not None and (word := plain(name)) in _SCORES
+    }
+    return next((name for meaning in ("rank", "score") for name in NAMES[meaning] if name in given), "")
+
+
+def note_alone(notes: Notes, place: str) -> None:
+    """Count an answer that is left out since it is the only one to its prompt."""
+    notes.add("alone", place, lambda n: f"{_times(n, 'row')} with the only answer to a prompt, left out")
+
+
+def note_unscored(notes: Notes, place: str, score: str) -> None:
+    """Count an answer that is left out since it lacks the rank or score that counts in its file."""
+    said = f"has no {score}" if score else "has no score"
+    notes.add("unscored", place, lambda n: f"{_times(n, 'row')} whose answer {said}, left out")
 
 
 def note_equal(notes: Notes, place: str, key: str) -> None:

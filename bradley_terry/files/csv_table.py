@@ -4,8 +4,8 @@
     2.5,3.0,7,4                                                     Anna,Bob,no
     4.0,1.0,9,2                                                     Bob,Cleo,yes
 
-Columns may also be separated by semicolons or tabs. A first column without a name that counts the rows from 0, as
-pandas writes it, is left out. A cell that holds a list or an object in JSON is read as one.
+Columns may also be separated by semicolons or tabs. A first column without a name is the index of a data frame, as
+pandas writes it, and is left out. If every cell of a column holds a list or an object in JSON, they are read as such.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .lines import numbered_lines
-from .messages import fail, listed, show
+from .messages import fail, is_number, listed, show
+from .names import NAMES, plain
 
 _PRINTED = re.compile(r"\[\s*\{'|\{'|\[\s*'|\[[\s\d.eE+-]*\d\s+[\s\d.eE+-]*\]$")  # a Python list, or a NumPy array
 
@@ -31,31 +32,57 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
             fail(path, f"expected a name for each column, found an empty one in {listed(header)}", 1)
         if header.count(name) > 1:
             fail(path, f"expected different column names, found {name} twice", 1)
-    found = 0
+    lines: list[int] = []
+    table: list[tuple[str, ...]] = []
     for line, cells in rows:
         if len(cells) != len(header):
             fail(path, f"expected {len(header)} cells, one for each column of line 1, found {len(cells)}", line)
-        if has_index and cells[0].strip() != str(found):
-            fail(path, f"expected a name for each column, found an empty one in {listed(header)}", 1)
-        named = zip(header[has_index:], cells[has_index:], strict=True)
-        yield f"line {line}", {name: _value(path, line, name, cell.strip()) for name, cell in named}
-        found += 1
-    if not found:
+        lines.append(line)
+        table.append(tuple(map(str.strip, cells[has_index:] if has_index else cells)))
+    if not lines:
         fail(path, "expected at least one row below the header, found none")
+    names = header[has_index:]
+    decoded = _decoded(path, names, lines, table)
+    for row, (line, stripped) in enumerate(zip(lines, table, strict=True)):
+        record: dict[str, object] = dict(zip(names, stripped, strict=True))
+        if decoded:
+            record |= {name: values[row] for name, values in decoded.items()}
+        yield f"line {line}", record
 
 
-def _value(path: Path, line: int, column: str, cell: str) -> object:
-    if not cell.startswith(("[", "{")):
-        return cell
+def _decoded(path: Path, names: list[str], lines: list[int], table: list[tuple[str, ...]]) -> dict[str, list[object]]:
+    """Return the columns in which every cell is a list or an object in JSON; any other column holds texts."""
+    decoded: dict[str, list[object]] = {}
+    for column, name in enumerate(names):
+        first = next((cells[column] for cells in table if cells[column]), "")
+        if first.startswith(("[", "{")):
+            values = _values(path, name, lines, [cells[column] for cells in table])
+            if values is not None:
+                decoded[name] = values
+    sides = [name for name in names if plain(name) in {*NAMES["chosen"], *NAMES["rejected"]}]
+    if any(name not in decoded for name in sides):  # "[1]" beside an answer in words is an answer in words
+        for name in set(sides) & decoded.keys():
+            if all(isinstance(one, list) and all(map(is_number, one)) for one in decoded[name] if one):
+                del decoded[name]
+    return decoded
+
+
+def _values(path: Path, column: str, lines: list[int], cells: list[str]) -> list[object] | None:
+    """Return what the cells of a column are in JSON, or None if any of them is a text."""
     import json  # noqa: PLC0415
 
-    try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
-        if _PRINTED.match(cell):
-            hint = 'df.to_json("pairs.jsonl", orient="records", lines=True) writes a file that can be read'
-            fail(path, f"column {column}: expected a text, found a printed Python list, {show(cell)}; {hint}", line)
-        return cell
+    if not all(cell.startswith(("[", "{")) for cell in cells if cell):
+        return None
+    values: list[object] = []
+    for line, cell in zip(lines, cells, strict=True):
+        try:
+            values.append(json.loads(cell) if cell else cell)
+        except (ValueError, RecursionError):
+            if _PRINTED.match(cell):
+                hint = 'df.to_json("pairs.jsonl", orient="records", lines=True) writes a file that can be read'
+                fail(path, f"column {column}: expected a text, found a printed Python list, {show(cell)}; {hint}", line)
+            return None
+    return values
 
 
 def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:

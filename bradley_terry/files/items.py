@@ -31,13 +31,17 @@ def look_like_texts(answers: Sequence[tuple[str, str]], prompts: Sequence[str], 
     different = {(*pair, *prompts[row : row + 1]) for row, pair in enumerate(answers)}
     cells = [cell for row in different for cell in row[:2]]
     asked = [row[2] for row in different if len(row) > 2 and row[2]]
-    if any(len(cell) > LONGEST_NAME or "\n" in cell for cell in cells):
+    distinct = set(cells)
+    if any(len(cell) > LONGEST_NAME or "\n" in cell for cell in distinct):
         return True
     if lean and not {row[0] for row in different} & {row[1] for row in different}:
         return True
-    if len(set(cells)) <= len(different):
-        return _share(_is_sentence(cell, 8) for cell in cells) > 0.5
-    if _share(_is_sentence(cell, 4) for cell in cells) > 0.5:
+    words = 8 if len(distinct) <= len(different) else 4
+    sentences = {cell for cell in distinct if _is_sentence(cell, words)}
+    is_sentence = _share(cell in sentences for cell in cells) > 0.5
+    if words == 8:
+        return is_sentence
+    if is_sentence:
         return True
     if not asked:
         return False

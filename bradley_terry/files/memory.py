@@ -24,9 +24,8 @@ def is_table(records: object) -> bool:
 
 
 def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield (row N, record) for each record, counted from 0; missing values of a frame become None."""
-    frame = is_frame(records)
-    if frame and hasattr(records, "iloc"):
+    """Yield (row N, record) for each record, counted from 0; missing values become None."""
+    if is_frame(records) and hasattr(records, "iloc"):
         rows: object = records.to_dict("records")  # type: ignore[attr-defined]
     elif hasattr(records, "to_dicts"):
         rows = records.to_dicts()
@@ -42,19 +41,30 @@ def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
     for row, record in enumerate(rows):  # row tells below whether there was any
         if not isinstance(record, Mapping):
             raise TypeError(f"{wanted}, got {type(record).__name__} in row {row}")
-        yield f"row {row}", {str(name): _value(value, frame) for name, value in record.items()}
+        yield f"row {row}", {str(name): _value(value) for name, value in record.items()}
     if row < 0:
         raise ValueError(f"{wanted}, got none")
 
 
-def _value(value: object, frame: bool) -> object:
-    """Return lists for arrays and tuples, and None for NA, NaT, and for the NaN of a frame."""
-    if isinstance(value, np.ndarray | tuple):
-        return [_value(one, False) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    if hasattr(value, "__array__") and getattr(value, "ndim", None):
-        return as_numpy(value, "records").tolist()  # a tensor
+def _value(value: object) -> object:
+    """Return lists and numbers for arrays, tensors and tuples, and None for NA, NaT and NaN."""
+    if isinstance(value, str | dict | int):
+        return value
+    if isinstance(value, float | np.floating):
+        return None if np.isnan(value) else value
     if type(value).__name__ in {"NAType", "NaTType"}:
         return None
-    if frame and isinstance(value, float) and value != value:  # noqa: PLR0124  # NaN differs from itself
-        return None
+    return _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Return lists and numbers for arrays and tensors, also where they are within a list; NaN stays NaN."""
+    if hasattr(value, "__array__") and not isinstance(value, np.generic):
+        return as_numpy(value, "records").tolist()
+    if isinstance(value, tuple) or (isinstance(value, list) and any(map(_holds_arrays, set(map(type, value))))):
+        return [_plain(one) for one in value]
     return value
+
+
+def _holds_arrays(kind: type) -> bool:
+    return issubclass(kind, list | tuple) or (hasattr(kind, "__array__") and not issubclass(kind, np.generic))

@@ -53,6 +53,15 @@ def as_number(value: object) -> float:
         return float("nan")
 
 
+def name_of(value: object) -> str:
+    """Return the name that a number or a text stands for; 3.0 is called "3", since it counts as 3."""
+    if isinstance(value, str):
+        return value
+    if is_number(value) and not isinstance(value, int) and as_number(value).is_integer():
+        return str(int(as_number(value)))
+    return str(value)
+
+
 def finite_number(path: Path | str, place: int | str, column: str, value: object, field: str | None = None) -> float:
     """Return a finite number in the range that its field (by default the column's name) allows, or fail."""
     number, field = as_number(value), column if field is None else field

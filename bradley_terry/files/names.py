@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "near_miss", "plain"]
+__all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "is_origin", "near_miss", "plain"]
 
 NAMES = {
     "chosen": (
@@ -23,13 +23,18 @@ NAMES = {
     ),
     "system": ("system", "system_prompt", "system_message"),
     "context": ("context", "history", "info"),
-    "prompt": ("prompt", "prompts", "instruction", "question", "query", "user_prompt", "problem"),
+    "prompt": (
+        "prompt", "prompts", "instruction", "question", "query", "user_prompt", "problem", "user_message", "user_input",
+        "prompt_text", "input_text",
+    ),
+    "request": ("post", "request", "task", "user"),
+    "prompt_id": ("prompt_id", "question_id", "conversation_id"),
     "input": ("input",),
     "conversation": ("conversations", "conversation", "messages", "dialogue", "dialog"),
     "weight": ("weight", "weights", "sample_weight", "sample_weights"),
     "label": ("label", "labels", "soft_label", "soft_labels"),
     "target_margin": ("target_margin", "target_margins", "margin", "margins"),
-    "tie": ("tie", "is_tie"),
+    "tie": ("tie", "is_tie", "tied", "ties", "draw", "is_draw", "both_equal"),
     "answers": ("completions", "answers", "responses", "candidates", "outputs", "summaries", "replies", "generations"),
     "answer": ("response", "completion", "answer", "output", "reply", "text", "content"),
     "rank": ("rank", "ranks"),
@@ -67,24 +72,25 @@ ARRAY_NAMES = {
 }
 """The same for the arrays of NPZ and NPY files."""
 
-# Numbers with these words in their name may be meant for the training.
-_DATA = {
-    "score", "scores", "margin", "margins", "weight", "weights", "rating", "ratings", "reward", "rewards", "confidence",
-    "probability", "prob", "strength", "preference", "count", "counts", "label", "labels", "tie",
-}  # fmt: skip
 # Fields with these words in their name describe where a row is from.
 _ORIGIN = {
     "id", "ids", "idx", "index", "uuid", "hash", "key", "model", "models", "source", "sources", "name", "names",
     "type", "annotator", "annotators", "labeler", "labeller", "user", "judge", "date", "time", "timestamp", "tstamp",
     "turn", "turns", "language", "lang", "dataset", "split", "url", "domain", "category", "ratio", "is", "num",
-    "tokens", "length", "policy", "raw", "original", "avg",
+    "tokens", "length", "policy", "raw", "original", "avg", "anony", "anonymous", "year", "season", "round", "week",
+    "day", "month", "seed", "version", "row", "line", "unnamed:",
 }  # fmt: skip
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=2**16)  # names of items are compared too
 def plain(name: object) -> str:
     """Return a name in lower case, with underscores for dashes and spaces."""
     return re.sub(r"[\s-]+", "_", str(name).strip().lower())
+
+
+def is_origin(word: str) -> bool:
+    """Return whether a name describes where a record is from."""
+    return bool(set(word.split("_")) & _ORIGIN)
 
 
 def near_miss(name: str, is_number: bool, known: Iterable[str]) -> str | None:
@@ -92,12 +98,12 @@ def near_miss(name: str, is_number: bool, known: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415  # only files with unknown fields need it
 
     word = plain(name)
-    if set(word.split("_")) & _ORIGIN:
+    if is_origin(word):
         return None
     for close in get_close_matches(word, list(known), n=3, cutoff=0.8):
         if _differ_in_letters(word, close):
             return close
-    return "" if is_number and set(word.split("_")) & _DATA else None
+    return "" if is_number else None
 
 
 def _differ_in_letters(a: str, b: str) -> bool:

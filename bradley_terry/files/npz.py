@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.checked import index_by_first_appearance
 from ..pairs import PreferencePairs
 from .arrays import FIELDS, map_array, pairs_of_arrays
 from .lines import open_file
@@ -51,11 +52,14 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
 
     An existing file is replaced, not overwritten in place. So pairs that are mapped from it, perhaps these very pairs,
     do not change.
+
+    NumPy stores texts in an array as wide as the longest. If the prompts are texts of which a few are so long that this
+    array would be far larger than the texts, their numbers are saved instead, in the order of first appearance.
     """
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
-    arrays |= {name: values.astype(np.str_) for name, values in arrays.items() if values.dtype.kind == "O"}  # no pickle
+    arrays |= {name: index_by_first_appearance(values) for name, values in arrays.items() if values.dtype.kind == "O"}
     path = Path(path).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")

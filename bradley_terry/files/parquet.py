@@ -28,9 +28,14 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
         with parquet.ParquetFile(path) as file_:
             for batch in file_.iter_batches():
                 for record in batch.to_pylist():
-                    yield f"row {row}", record
+                    named = record.items()
+                    yield f"row {row}", {name: None if _is_nan(value) else value for name, value in named}
                     row += 1
     except (broken, OSError) as error:
         fail(path, f"expected a Parquet file, found one that cannot be read ({show(str(error))})")
     if not row:
         fail(path, "expected at least one pair, found an empty file")
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and value != value  # noqa: PLR0124  # NaN differs from itself

@@ -13,15 +13,13 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 
-import numpy as np
-
 from ..pairs import PreferencePairs
 from .chats import as_text, split_prompt
 from .items import LONGEST_NAME, look_like_texts, matchups_of
 from .messages import NUMBERS, as_number, fail, finite_number, listed, make_pairs
 from .notes import Notes
 from .rows import Reader, Row
-from .texts import Featurise, Texts
+from .texts import Featurise, Texts, number_prompts
 
 __all__ = ["read"]
 
@@ -120,20 +118,21 @@ def _texts(path: Path | str, rows: list[Row]) -> Texts:
             parts = split_prompt(given, str(row.chosen), str(row.rejected))
         for texts, part in zip((prompts, chosen, rejected), parts, strict=True):
             texts.append(str(part))
-    return Texts(path, prompts, chosen, rejected, **_columns(rows))
+    groups = [row.group for row in rows]
+    return Texts(path, prompts, chosen, rejected, **_columns(rows), groups=groups)
 
 
-def _prompts(path: Path | str, rows: list[Row]) -> list[str | None]:
+def _prompts(rows: list[Row]) -> list[str | None]:
     """Return the prompts of items or vectors, None where none is given."""
-    prompts = [None if row.prompt is None else as_text(row.prompt) for row in rows]
-    for row, prompt in zip(rows, prompts, strict=True):
-        if prompt == "":
-            fail(path, "column prompt: expected a name, found an empty cell", row.place)
-    return prompts
+    return [None if row.prompt is None else as_text(row.prompt) or None for row in rows]
 
 
 def _items(path: Path | str, rows: list[Row]) -> PreferencePairs:
     winners, losers = [str(row.chosen) for row in rows], [str(row.rejected) for row in rows]
+    cells = {*winners, *losers}
+    if any(cell.endswith(".0") for cell in cells) and all(as_number(cell).is_integer() for cell in cells):
+        whole = {cell: cell.removesuffix(".0") for cell in cells}  # pandas writes 1 as 1.0 beside a missing value
+        winners, losers = [whole[cell] for cell in winners], [whole[cell] for cell in losers]
     items = sorted({*winners, *losers})
     if not items[0] or len(max(items, key=len)) > LONGEST_NAME:
         for row in rows:
@@ -144,9 +143,7 @@ def _items(path: Path | str, rows: list[Row]) -> PreferencePairs:
     number = {name: i for i, name in enumerate(items)}
     chosen, rejected = [number[name] for name in winners], [number[name] for name in losers]
     matchups = matchups_of(chosen, rejected, items)
-    prompts = [
-        matchup if given is None else given for given, matchup in zip(_prompts(path, rows), matchups, strict=True)
-    ]
+    prompts = [matchup if given is None else given for given, matchup in zip(_prompts(rows), matchups, strict=True)]
     return make_pairs(path, chosen, rejected, prompts=prompts, feature_names=items, **_columns(rows))
 
 
@@ -164,7 +161,8 @@ def _vectors(path: Path | str, rows: list[Row]) -> PreferencePairs:
                 wanted = f"{len(sides[0][0])} numbers, as in chosen of {rows[0].place}"
                 fail(path, f"{key}: expected {wanted}, found {len(vector)}", row.place)
             side.append(vector if row.kind == "named" else [finite_number(path, row.place, key, one) for one in vector])
-    given = _prompts(path, rows)
-    prompts = np.arange(len(rows)) if not any(given) else [f"row {i}" if p is None else p for i, p in enumerate(given)]
+    given = _prompts(rows)
+    groups = number_prompts([""] * len(rows), [row.group for row in rows])
+    prompts = groups if not any(given) else [p or f"row {group}" for p, group in zip(given, groups, strict=True)]
     names = names or [f"x{i + 1}" for i in range(len(sides[0][0]))]
     return make_pairs(path, sides[0], sides[1], prompts=prompts, feature_names=names, **_columns(rows))

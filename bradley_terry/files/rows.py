@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
 from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
-from .contests import better_of, note_equal, ordered, pairs_of_answers, pairs_of_lists
-from .messages import NUMBERS, as_number, fail, finite_number, is_number, show
+from .contests import (
+    answers_of,
+    better_of,
+    note_alone,
+    note_equal,
+    note_unscored,
+    ordered,
+    pairs_of_answers,
+    pairs_of_lists,
+    score_of,
+)
+from .messages import NUMBERS, as_number, fail, finite_number, is_number, name_of, show
 from .names import NAMES, plain
 from .notes import Notes
-from .shapes import Shape, shape_of
+from .shapes import SIGNED, Shape, shape_of
 from .trees import without_trees
 
 __all__ = ["Reader", "Row"]
@@ -26,7 +37,7 @@ class Row(NamedTuple):
     """One pair; the prompt is None if none is given.
 
     ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or, where it may be texts
-    or items, "words" or "names"; the latter are rather items.
+    or items, "words" or "names"; the latter are rather items. Pairs of one record, or with one id, have one ``group``.
     """
 
     place: str
@@ -35,6 +46,7 @@ class Row(NamedTuple):
     chosen: object
     rejected: object
     numbers: dict[str, float]
+    group: int | str
 
 
 class Reader:
@@ -44,28 +56,80 @@ class Reader:
         self.path, self.notes, self.table = path, notes, table
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._texts: dict[str, str] = {}  # equal prompts become one object
-        self._answers: dict[str, list[tuple[str, object, float]]] = {}  # prompt -> (place, answer, score)
-        self._score = ""
+        self._singles: list[tuple[str, Shape, dict[str, object]]] = []  # records of one answer each
+        self._lists: list[tuple[str, Shape, dict[str, object], int]] = []  # records of several answers
+        self._zero: tuple[str, str] | None = None  # the first verdict of 0 between the sides 1 and 2, and its place
+        self._has_two = False  # whether a verdict is 2
+        self._group: int | str = 0
+        self._counted = ""  # the field ties, if it counts votes
+        self._tied: list[dict[str, float]] = []  # the numbers of the pairs that it has called ties
 
     def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
         """Yield the pairs of all records, one after the other."""
         plain_shapes: dict[tuple[str, ...], str] = {}
         nothing: dict[str, float] = {}
-        for place, record in without_trees(records):
-            given = {name: value for name, value in record.items() if not self._is_missing(name, value)}
-            shape = self._shapes.get(key := tuple(given))
+        columns = None  # the place and shape of the first record, if it may hold the columns of a table
+        n = -1
+        for n, (place, record) in enumerate(without_trees(records)):  # n tells below how many there were
+            given = {name: value for name, value in record.items() if value or not self._is_missing(name, value)}
+            lists = [name for name in given if type(given[name]) is list]
+            key = (*record, "", *given, "", *lists) if lists or len(given) < len(record) else tuple(record)
+            shape = self._shapes.get(key)
             if shape is None:
                 self._check_missing(place, record, given)
-                shape = shape_of(self.path, place, given, table=self.table, notes=self.notes)
+                missing = [name for name in record if name not in given]
+                shape = shape_of(self.path, place, given, missing, table=self.table, notes=self.notes)
                 self._shapes[key] = shape
                 if self._is_plain(shape):
                     plain_shapes[key] = self._kind_of(place, shape, shape.first, "")
             kind = plain_shapes.get(key)
+            if (
+                n == 0
+                and shape.kind == "pair"
+                and not shape.prompt
+                and _are_as_long(given[shape.first], given[shape.second])
+            ):
+                columns = place, shape
             if kind is not None and isinstance(given[shape.first], str) and isinstance(given[shape.second], str):
-                yield Row(place, kind, None, given[shape.first], given[shape.second], nothing)
+                yield Row(place, kind, None, given[shape.first], given[shape.second], nothing, n)
+            elif shape.kind == "answers":
+                self._lists.append((place, shape, given, n))  # which score counts is known at the end
+            elif shape.kind == "answer":
+                self._singles.append((place, shape, given))
             else:
+                self._group = n
+                self._group = self._group_of(shape, given)
                 yield from self._rows_of(place, shape, given)
+        if columns is not None and n == 0:
+            self._refuse_columns(*columns)
+        self._check_zero()
+        self._without_counts()
+        yield from self._listed()
         yield from self._compared()
+
+    def _without_counts(self) -> None:
+        """Take back the ties of a field that turned out to count the votes for a tie."""
+        if self._counted:
+            for numbers in self._tied:
+                del numbers["label"]
+            said = f"the field {self._counted} is not read, since it holds numbers above 1"
+            self.notes.add("counted", "the file", lambda _: said, "items")
+
+    def _check_zero(self) -> None:
+        """Fail if verdicts about the sides 1 and 2 are 1 and 0, since 0 may then mean a tie or the second side."""
+        if self._zero is not None and not self._has_two:
+            verdict, place = self._zero
+            said = f"{verdict}: expected 1 or 2, and 0 or tie for a tie, found 0 in a file without 2"
+            fail(
+                self.path,
+                f"{said}, where it may mean either; write 2 if the second side won and tie if none did",
+                place,
+            )
+
+    def _refuse_columns(self, place: str, shape: Shape) -> None:
+        hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
+        said = f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}"
+        fail(self.path, said, place)
 
     def _is_plain(self, shape: Shape) -> bool:
         """Return whether records of this shape are two words in a table and no more, which need no further look."""
@@ -90,34 +154,17 @@ class Reader:
     def _rows_of(self, place: str, shape: Shape, record: dict[str, object]) -> Iterator[Row]:
         path = self.path
         if _are_columns(shape, record):
-            hint = 'write records instead: df.to_json(path, orient="records", lines=True)'
-            fail(path, f"expected one record, found whole columns, {shape.first} and {shape.second}; {hint}", place)
+            self._refuse_columns(place, shape)
         numbers = self._numbers(place, shape, record)
-        if shape.kind == "answer":
-            if numbers:
-                fail(
-                    path,
-                    f"{next(iter(shape.numbers.values()))}: expected none beside a single answer, found one",
-                    place,
-                )
-            score = finite_number(path, place, shape.scores[0], record[shape.scores[0]])
-            self._score = shape.scores[0]
-            asked = as_text(self._prompt(place, shape, record) or "")
-            self._answers.setdefault(asked, []).append((place, record[shape.first], score))
-            return
         prompt = self._prompt(place, shape, record)
         if shape.kind == "features":
             better, worse = (
                 {name: finite_number(path, place, column, record[column]) for name, column in side}
                 for side in shape.columns
             )
-            yield Row(place, "named", prompt, better, worse, numbers)
+            yield Row(place, "named", prompt, better, worse, numbers, self._group)
             return
-        if shape.kind == "answers":
-            pairs = pairs_of_answers(path, place, shape, record, self.notes)
-        else:
-            pairs = self._two_sides(place, shape, record, numbers)
-        for chosen, rejected in pairs:
+        for chosen, rejected in self._two_sides(place, shape, record, numbers):
             yield self._row(place, shape, prompt, chosen, rejected, numbers)
 
     def _two_sides(
@@ -128,6 +175,11 @@ class Reader:
         won = 1
         if shape.kind == "contest":
             won = better_of(self.path, place, shape, record)
+            if shape.verdict is not None and shape.marks == ("1", "2") and plain(shape.verdict) not in SIGNED:
+                number = as_number(record[shape.verdict])
+                self._has_two = self._has_two or number == 2
+                if number == 0 and self._zero is None:
+                    self._zero = shape.verdict, place
             if won == 0 and shape.verdict is None and not shape.one_hot:
                 note_equal(self.notes, place, " and ".join(scores))
                 return []
@@ -136,13 +188,27 @@ class Reader:
             first, second = (_joined(value) for value in (first, second))
         elif shape.first == shape.conversation and is_chat(first):
             first = first[-1:] if isinstance(first, list) else [first]  # its beginning is the prompt
-        if shape.tie is not None and shape.tie in record and _is_tie(self.path, place, shape.tie, record[shape.tie]):
+        if shape.tie is not None and shape.tie in record and self._says_tie(place, shape.tie, record[shape.tie]):
+            if plain(shape.tie) == "ties" and won != 0:
+                self._tied.append(numbers)
             won = 0
         if won == 0:
             numbers["label"] = 0.5
         elif scores:
             self._compare_scores(place, scores, record)
-        return pairs_of_lists(first, second) if shape.kind == "pair" else [(first, second)]
+        if shape.kind != "pair":
+            return [(first, second)]
+        if all(isinstance(side, list) and len(side) > 1 and all(map(_is_digits, side)) for side in (first, second)):
+            said = f"{shape.first}: expected texts or numbers, found a list of numbers that are written as texts"
+            fail(self.path, f"{said}, {show(first)}; write them without quotes", place)
+        return pairs_of_lists(first, second)
+
+    def _says_tie(self, place: str, name: str, value: object) -> bool:
+        """Return whether a field says that a pair is a tie; ``ties`` may be a number of votes instead."""
+        if plain(name) == "ties" and as_number(value) > 1:
+            self._counted = self._counted or name
+            return False
+        return _is_tie(self.path, place, name, value)
 
     def _compare_scores(self, place: str, scores: tuple[str, ...], record: dict[str, object]) -> None:
         a, b = (as_number(record.get(name)) for name in scores)
@@ -154,6 +220,10 @@ class Reader:
         elif a < b:
             said = f"{better} is below {worse}, although that answer is the chosen one"
             self.notes.add("contradicting", place, lambda n: f"{said}, in {_rows(n)}")
+
+    def _group_of(self, shape: Shape, record: dict[str, object]) -> int | str:
+        """Return what pairs without a prompt have in common: the number of their prompt, or their record."""
+        return self._group if shape.same is None else f"{shape.same} {name_of(record[shape.same])}"
 
     def _numbers(self, place: str, shape: Shape, record: dict[str, object]) -> dict[str, float]:
         return {key: finite_number(self.path, place, name, record[name], key) for key, name in shape.numbers.items()}
@@ -167,8 +237,8 @@ class Reader:
                 continue  # no earlier turns
             if isinstance(value, list) and not is_chat(value):
                 value = _joined(value)
-            if is_number(value) and (self.table or shape.kind == "features" or _is_numeric(record[shape.first])):
-                value = str(value)  # the number of a prompt
+            if is_number(value):
+                value = name_of(value)  # the number of a prompt
             part = text_or_messages(self.path, place, name, value)
             if part or part == "":
                 parts.append(part)
@@ -231,10 +301,10 @@ class Reader:
             kind = "texts"  # a number beside a question, which is refused
         if kind == "texts":
             answers = [text_or_messages(self.path, place, *one) for one in zip(names, (chosen, rejected), strict=True)]
-            return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers)
+            return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers, self._group)
         if kind in {"words", "names", "items"}:
-            chosen, rejected = str(chosen), str(rejected)
-        return Row(place, kind, prompt, chosen, rejected, numbers)
+            chosen, rejected = name_of(chosen), name_of(rejected)
+        return Row(place, kind, prompt, chosen, rejected, numbers, self._group)
 
     @staticmethod
     def _asks(prompt: str) -> bool:
@@ -245,9 +315,11 @@ class Reader:
             if shape.items:
                 return "items" if plain(shape.first).startswith(_NAMED) else "names"
             return "words" if self.table and plain(shape.first) in _EITHER else "texts"
-        if isinstance(value, list) and value and all(is_number(one) for one in value):
+        if isinstance(value, list) and _are_numbers(value):
             return "vectors"
-        if isinstance(value, Mapping) and value and not is_chat(value) and all(map(is_number, value.values())):
+        if isinstance(value, Mapping) and not is_chat(value) and _are_numbers(list(value.values())):
+            for one, inner in value.items():
+                finite_number(self.path, place, f"{one} of {name}", inner)
             return "named"
         if is_number(value) and shape.kind in {"pair", "contest"}:
             if not as_number(value).is_integer():
@@ -258,21 +330,45 @@ class Reader:
             return "items"
         return "texts"
 
+    def _listed(self) -> Iterator[Row]:
+        """Compare the answers of each list with each other."""
+        key = score_of(entry for _, shape, record, _ in self._lists for entry in record[shape.first])  # type: ignore[attr-defined]
+        for place, shape, record, n in self._lists:
+            numbers, prompt = self._numbers(place, shape, record), self._prompt(place, shape, record)
+            self._group = n
+            self._group = self._group_of(shape, record)
+            for better, worse in pairs_of_answers(self.path, place, shape, record, self.notes, key):
+                yield self._row(place, shape, prompt, better, worse, numbers)
+
     def _compared(self) -> Iterator[Row]:
-        """Compare the single answers to each prompt with each other."""
-        shape = Shape("answers", (), None, {}, first="answer")
-        low = plain(self._score) in NAMES["rank"]
-        for asked, answers in self._answers.items():
-            if not asked or len(answers) == 1:
-                place = answers[0][0]
-                for _ in answers:
-                    self.notes.add("alone", place, lambda n: f"{_rows(n)} with the only answer to a prompt, left out")
+        """Compare the single answers to each prompt with each other, by the one score that counts in this file."""
+        score = score_of(record for *_, record in self._singles)
+        answers: dict[tuple[str, int | str], list[tuple[str, object, float]]] = {}  # (place, answer, score)
+        for place, shape, record in self._singles:
+            if shape.numbers:
+                name = next(iter(shape.numbers.values()))
+                fail(self.path, f"{name}: expected none beside a single answer, found one", place)
+            name = next((name for name in record if plain(name) == score), "")
+            if not name:
+                note_unscored(self.notes, place, score)
                 continue
-            pairs, equal = ordered([score for _, _, score in answers], low_is_better=low)
+            self._group = ""
+            asked = as_text(self._prompt(place, shape, record) or "")
+            group = "" if asked else self._group_of(shape, record)
+            value = finite_number(self.path, place, name, record[name])
+            answers.setdefault((asked, group), []).append((place, record[shape.first], value))
+        shape = Shape("answers", (), None, {}, first="answer")
+        for (asked, self._group), found in answers.items():
+            place = found[0][0]
+            if not (asked or self._group) or len(found) == 1:
+                for _ in found:
+                    note_alone(self.notes, place)
+                continue
+            pairs, equal = ordered([value for _, _, value in found], low_is_better=score in NAMES["rank"])
             for _ in range(equal):
-                note_equal(self.notes, answers[0][0], self._score)
+                note_equal(self.notes, place, score)
             for i, j in pairs:
-                (place, better, _), (_, worse, _) = answers[i], answers[j]
+                (place, better, _), (_, worse, _) = found[i], found[j]
                 yield self._row(place, shape, asked, better, worse, {})
 
 
@@ -287,10 +383,18 @@ def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
     return is_list and bool(shape.prompt) and len({len(column) for column in columns}) == 1  # type: ignore[arg-type]
 
 
-def _is_numeric(value: object) -> bool:
-    """Return whether an answer is a number, a list of numbers, or named numbers, and so no text."""
-    values = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
-    return bool(values) and all(map(is_number, values))
+def _are_as_long(chosen: object, rejected: object) -> bool:
+    """Return whether both sides hold several answers, and as many: perhaps the columns of a table."""
+    return isinstance(chosen, list) and 1 < len(answers_of(chosen)) == len(answers_of(rejected))
+
+
+def _are_numbers(values: list[object]) -> bool:
+    """Return whether these are numbers, of which some may be missing."""
+    return any(map(is_number, values)) and all(one is None or is_number(one) for one in values)
+
+
+def _is_digits(value: object) -> bool:
+    return isinstance(value, str) and isfinite(as_number(value))
 
 
 def _rows(n: int) -> str:

@@ -9,12 +9,12 @@ features    name_chosen and name_rejected for each feature
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from .messages import as_number, fail, listed
-from .names import NAMES, PARTS_OF_PROMPT, SCORES, STEMS, near_miss, plain
+from .messages import as_number, fail, is_number, listed
+from .names import NAMES, PARTS_OF_PROMPT, SCORES, STEMS, is_origin, near_miss, plain
 from .notes import Notes
 
 __all__ = ["SIGNED", "Shape", "shape_of"]
@@ -45,11 +45,17 @@ class Shape(NamedTuple):
     marks: tuple[str, str] = ("", "")  # how a verdict names the two sides: a and b, 0 and 1
     scores: tuple[str, ...] = ()  # of both sides; of answers and of an answer: the rank or the score
     one_hot: tuple[str, ...] = ()  # winner_model_a, winner_model_b, and perhaps winner_tie
+    same: str | None = None  # the number of the prompt, which says what belongs together where no prompt is given
     columns: tuple[tuple[tuple[str, str], ...], ...] = ()  # of chosen and rejected: (feature, name in the record)
 
 
-def shape_of(path: Path | str, place: str, record: Mapping[str, object], *, table: bool, notes: Notes) -> Shape:
-    """Return the shape of a record whose missing values are gone; note its unknown fields, and fail if it has none."""
+def shape_of(
+    path: Path | str, place: str, record: Mapping[str, object], missing: Sequence[str], *, table: bool, notes: Notes
+) -> Shape:
+    """Return the shape of a record whose missing values are gone; note its unknown fields, and fail if it has none.
+
+    ``missing`` names the fields whose values are missing.
+    """
     fields: dict[str, str] = {}
     for name in record:
         if fields.setdefault(plain(name), name) != name:
@@ -58,12 +64,12 @@ def shape_of(path: Path | str, place: str, record: Mapping[str, object], *, tabl
         _pair(fields, record)
         or _contest(fields)
         or _answers(fields, record)
-        or _answer(fields)
+        or _answer(fields, {plain(name): name for name in missing})
         or _features(path, place, fields, record, table)
     )
     if made is None:
-        _refuse(path, place, fields, record, table)
-    shape = _with_parts(path, place, fields, made)
+        _refuse(path, place, fields, record, missing, table)
+    shape = _with_parts(path, place, fields, made, record)
     _note_unknown("line 1" if table and _is_line(place) else place, fields, record, shape, notes)
     return shape
 
@@ -134,8 +140,8 @@ def _answers(fields: dict[str, str], record: Mapping[str, object]) -> Shape | No
     return Shape("answers", (), None, {}, None, answers, verdict=verdict, scores=tuple(scores[:1]))
 
 
-def _answer(fields: dict[str, str]) -> Shape | None:
-    answer = _find(fields, "answer")
+def _answer(fields: dict[str, str], missing: dict[str, str]) -> Shape | None:
+    answer, fields = _find(fields, "answer"), missing | fields  # an answer may lack its score
     scores = [name for meaning in ("rank", "score") if (name := _find(fields, meaning)) is not None]
     return Shape("answer", (), None, {}, None, answer, scores=tuple(scores[:1])) if answer and scores else None
 
@@ -162,7 +168,9 @@ def _is_line(place: str) -> bool:
     return place.startswith("line")
 
 
-def _with_parts(path: Path | str, place: str, fields: dict[str, str], shape: Shape) -> Shape:
+def _with_parts(
+    path: Path | str, place: str, fields: dict[str, str], shape: Shape, record: Mapping[str, object]
+) -> Shape:
     """Add the prompt and the numbers, none of which may be a field that the shape already uses."""
     used = {shape.first, shape.second, shape.verdict, *shape.scores, *shape.one_hot}
     free = {name: field for name, field in fields.items() if field not in used}
@@ -180,38 +188,61 @@ def _with_parts(path: Path | str, place: str, fields: dict[str, str], shape: Sha
     if len(parts) > 1:
         parts = tuple(name for name in parts if plain(name) != "info")  # which then holds other things than the prompt
     conversation = shape.first if plain(shape.first) in NAMES["conversation"] else _find(free, "conversation")
-    return shape._replace(prompt=parts, conversation=conversation, numbers=numbers)
+    if not parts and conversation is None and not shape.items:
+        asked = [free[name] for name in NAMES["request"] if name in free and not _is_cell_of_number(record[free[name]])]
+        parts = tuple(asked[:1])
+    same = None if shape.items else _find(free, "prompt_id")
+    return shape._replace(prompt=parts, conversation=conversation, numbers=numbers, same=same)
+
+
+def _is_cell_of_number(value: object) -> bool:
+    return is_number(value) or as_number(value) == as_number(value)  # not NaN
 
 
 def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, object], shape: Shape, notes: Notes) -> None:
     """Note each field that is not read although it looks like data for the training."""
     used = {column for side in shape.columns for _, column in side}
     used |= {*shape.prompt, *shape.numbers.values(), shape.first, shape.second, *shape.scores, *shape.one_hot}
-    used |= {shape.verdict, shape.conversation, shape.tie}  # type: ignore[arg-type]
+    used |= {shape.verdict, shape.conversation, shape.tie, shape.same}  # type: ignore[arg-type]
     scores = {f"{s}_{side}" for s in SCORES for side in ("chosen", "rejected", *shape.marks)}
     scores |= {f"{side}_{s}" for s in SCORES for side in ("chosen", "rejected")}
+    _note_prompt(place, fields, record, shape, used, notes)
     for word, name in fields.items():
         value = record[name]
+        is_bool = isinstance(value, bool) or (isinstance(value, str) and value.lower() in {"true", "false"})
         numeric = not isinstance(value, bool) and as_number(value) == as_number(value)  # not NaN
         feature, _, side = word.rpartition("_")
         other = _OTHER_SIDE.get(side)
-        if name in used or word in scores or (word in _KNOWN and not numeric):
+        if name in used or word in scores or (word in _KNOWN and not (numeric or is_bool)):
             continue
         if feature and other and numeric and (partner := fields.get(f"{feature}_{other}")):
             if side in {"chosen", "winner"}:
                 said = f"{name} and {partner} are not read, since {shape.first} and {shape.second} are the answers"
                 _note(notes, place, said, only="items")
             continue
-        meant = near_miss(name, numeric, _MEANT)
+        meant = near_miss(name, numeric or is_bool, _MEANT)
         if meant:
             only = "items" if meant in NAMES["tie"] else ""
             _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
         elif meant is not None:
-            _note(
-                notes,
-                place,
-                f"the field {name} is not read; if the fit needs it, call it weight, label or target_margin",
-            )
+            hint = "" if shape.kind == "answer" else "; if the fit needs it, call it weight, label or target_margin"
+            _note(notes, place, f"the field {name} is not read{hint}")
+
+
+def _note_prompt(
+    place: str, fields: dict[str, str], record: Mapping[str, object], shape: Shape, used: set[str], notes: Notes
+) -> None:
+    """Note the first text that is not read and could be the prompt, if none is given."""
+    answer = record.get(shape.first)
+    has_prompt = (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer)
+    if shape.prompt or shape.conversation or shape.same or shape.items or shape.kind == "features" or has_prompt:
+        return
+    for word, name in fields.items():
+        value = record[name]
+        if name not in used and isinstance(value, str) and " " in value.strip() and not is_origin(word):
+            sentence = f"no prompt is found, and the text {name} is not read; if it is the prompt, call it prompt"
+            _note(notes, place, sentence, only="texts")
+            return
 
 
 def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:
@@ -219,7 +250,12 @@ def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:
 
 
 def _refuse(
-    path: Path | str, place: str, fields: dict[str, str], record: Mapping[str, object], table: bool
+    path: Path | str,
+    place: str,
+    fields: dict[str, str],
+    record: Mapping[str, object],
+    missing: Sequence[str],
+    table: bool,
 ) -> NoReturn:
     """Fail with what was expected, what the record looks like, and what to do about it."""
     names = listed(record)
@@ -236,6 +272,9 @@ def _refuse(
         hint = 'these look like whole columns; write records instead: df.to_json(path, orient="records", lines=True)'
     elif "input_ids_chosen" in fields or "chosen_input_ids" in fields:
         hint = "these look like token numbers; a reward model of texts needs the texts"
+    null = [name for name in missing if plain(name) in _KNOWN]
+    if null:
+        hint = f"{listed(null)} {'is' if len(null) == 1 else 'are'} {'empty' if table else 'null'}"
     if not table or not _is_line(place):
         fail(path, f"expected the keys chosen and rejected, found {names}" + (f"; {hint}" if hint else ""), place)
     either = "expected columns name_chosen and name_rejected, or chosen and rejected"

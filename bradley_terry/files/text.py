@@ -140,9 +140,10 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
         raise ValueError(f"answers: expected {len(prompts)}, one for each prompt, got {len(answers)}")
     n_style = len(STYLE_FEATURES)
     features = np.zeros((len(answers), n_style + n_bins))
+    asked = {prompt: frozenset(_WORD.findall(prompt.lower())) for prompt in set(prompts)}
     for row, prompt, answer in zip(features, prompts, answers, strict=True):
         words = _WORD.findall(answer.lower())
-        row[:n_style] = _style(prompt, answer, words)
+        row[:n_style] = _style(asked[prompt], answer, words)
         if n_bins and words:
             row[n_style:] = _word_bins(words, n_bins)
     return features
@@ -157,11 +158,10 @@ def _word_bins(words: list[str], n_bins: int) -> list[float]:
     return [total / sqrt(len(ngrams)) for total in bins]
 
 
-def _style(prompt: str, answer: str, words: list[str]) -> list[float]:
+def _style(words_of_prompt: frozenset[str], answer: str, words: list[str]) -> list[float]:
     lowered = answer.lower()
     n_words = len(words)
     per_word = 1 / max(1, n_words)
-    words_of_prompt = set(_WORD.findall(prompt.lower()))
     return [
         log1p(n_words),
         log1p(n_words / max(1, len(_SENTENCE_END.findall(answer)))),

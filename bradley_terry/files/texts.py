@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Texts:
         A prompt is empty if the file gives none.
     labels, weights, target_margins : lists of float, or None
         None if no line of the file has one.
+    groups : list of int or str, optional
+        Pairs with an empty prompt belong together if their groups are equal, such as the pairs of one record.
     """
 
     path: Path | str
@@ -42,6 +44,7 @@ class Texts:
     labels: list[float] | None = None
     weights: list[float] | None = None
     target_margins: list[float] | None = None
+    groups: list[int | str] | None = None
 
     def __len__(self) -> int:
         return len(self.chosen)
@@ -52,25 +55,27 @@ class Texts:
         Parameters
         ----------
         featurise : callable, optional
-            ``featurise(texts)`` returns the features of a list of texts, (n_texts, n_features). It is called once,
-            with all chosen answers and then all rejected ones. By default the features are ``text_features``, which
-            also look at the prompt.
+            ``featurise(texts)`` returns the features of a list of texts, (n_texts, n_features). It is called once.
+            The list holds each different answer once, in the order in which they first appear among all chosen answers
+            and then all rejected ones. By default the features are ``text_features``, which also look at the prompt.
         """
         n = len(self)
-        both: list[NDArray[Any]]
+        answers = [*self.chosen, *self.rejected]
+        rows: dict[tuple[str, str], int] = {}  # (prompt, answer) -> row of its features; equal ones are computed once
+        prompts = [*self.prompts, *self.prompts] if featurise is None else [""] * (2 * n)
+        row_of = [rows.setdefault(both, len(rows)) for both in zip(prompts, answers, strict=True)]
+        different = [answer for _, answer in rows]
+        features: NDArray[Any]
         if featurise is None:
-            both, names = (
-                [text_features(self.prompts, answers) for answers in (self.chosen, self.rejected)],
-                feature_names(),
-            )
+            features, names = text_features([prompt for prompt, _ in rows], different), feature_names()
         else:
-            features, names = _featurised(self.path, featurise, [*self.chosen, *self.rejected])
-            both = [features[:n], features[n:]]
+            features, names = _featurised(self.path, featurise, different)
+        both_sides = features[row_of]
         return make_pairs(
             self.path,
-            both[0],
-            both[1],
-            prompts=number_prompts(self.prompts),
+            both_sides[:n],
+            both_sides[n:],
+            prompts=number_prompts(self.prompts, self.groups),
             feature_names=names,
             labels=self.labels,
             weights=self.weights,
@@ -78,10 +83,20 @@ class Texts:
         )
 
 
-def number_prompts(prompts: list[str]) -> list[int]:
-    """Return a number for each prompt, in the order in which they appear; each empty prompt gets its own."""
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(prompt or f"\0{row}", len(numbers)) for row, prompt in enumerate(prompts)]
+def number_prompts(prompts: list[str], groups: Sequence[int | str] | None = None) -> list[int]:
+    """Return a number for each prompt, in the order in which they appear; each group of empty prompts gets its own.
+
+    Pairs of one record, whose group is its number, share a prompt even if their messages begin differently.
+    """
+    numbers: dict[tuple[str, int | str], int] = {}
+    of_record: dict[int, tuple[str, int | str]] = {}
+    found = []
+    for prompt, group in zip(prompts, range(len(prompts)) if groups is None else groups, strict=True):
+        key = (prompt, "" if prompt else group)
+        if isinstance(group, int):
+            key = of_record.setdefault(group, key)
+        found.append(numbers.setdefault(key, len(numbers)))
+    return found
 
 
 def _featurised(

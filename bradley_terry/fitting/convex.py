@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..logistic import Array
-from ..objective import Point
+from ..objective import Objective, Point
 
-__all__ = ["Convex"]
+__all__ = ["Convex", "largest_move", "largest_of"]
 
 
 class Convex(Protocol):
@@ -26,3 +26,18 @@ class Convex(Protocol):
 
     def shifted(self, margins: Array) -> Array:
         """Return these margins minus the target margins."""
+
+
+def largest_move(objective: Convex, before: Point, after: Point) -> float:
+    """Return the largest change of a margin between two points, in log-odds.
+
+    Δ is linear in φ, so the change is also the margins of the step, for an objective whose points lack most margins.
+    """
+    is_complete = isinstance(objective, Objective)
+    change = after.margins - before.margins if is_complete else objective.margins(after.phi - before.phi)
+    return largest_of(change)
+
+
+def largest_of(values: Array) -> float:
+    """Return max |value|, or NaN if any value is NaN, without a second array of that size."""
+    return max(float(values.max()), -float(values.min()))

@@ -34,16 +34,22 @@ class Recorder:
 
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop."""
-        phi, loss = point.phi, point.loss
         accuracy = mean_accuracy(point.margins, self.pairs.labels, self.pairs.weights)
-        validation_loss = np.nan if self.validation is None else self.validation(phi)[0]
-        norms = float(np.linalg.norm(point.gradient)), float(np.linalg.norm(phi))
-        row = (step, loss, validation_loss, accuracy, *norms)
-        self.rows.append(row)
-        self.bar.update(len(self.rows) - 1, loss)
+        validation_loss = np.nan if self.validation is None else self.validation(point.phi)[0]
+        self.add(step, point, validation_loss, accuracy)
+        return self.report(point.phi)
+
+    def add(self, step: int, point: Point, validation_loss: float, accuracy: float) -> None:
+        """Add a record to the history, and move the progress bar."""
+        norms = float(np.linalg.norm(point.gradient)), float(np.linalg.norm(point.phi))
+        self.rows.append((step, point.loss, validation_loss, accuracy, *norms))
+        self.bar.update(len(self.rows) - 1, point.loss)
+
+    def report(self, phi: Array) -> bool:
+        """Give the latest record to the callback; return True if it asks to stop."""
         if self.callback is None:
             return False
-        answer = self.callback({**dict(zip(HISTORY, row, strict=True)), "phi": phi.copy()})
+        answer = self.callback({**dict(zip(HISTORY, self.rows[-1], strict=True)), "phi": phi.copy()})
         return isinstance(answer, bool | np.bool_) and bool(answer)
 
     def history(self) -> dict[str, Array]:

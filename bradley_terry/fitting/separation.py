@@ -14,7 +14,7 @@ from ..scorers import Scorer, TableScorer
 from .conjugate import ROUGH, Products
 from .records import Recorder
 
-__all__ = ["is_separated", "no_minimum", "one_step"]
+__all__ = ["is_separated", "no_minimum", "no_minimum_because", "one_step"]
 
 
 def is_separated(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object) -> bool:
@@ -32,13 +32,17 @@ def is_separated(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
 
 def no_minimum(objective: Objective) -> str:
     """Return the sentence that says why there is no finite minimum."""
-    pairs, reason = (
-        objective.pairs,
-        "because some direction of phi contradicts no choice and the rewards grow without end",
-    )
+    pairs = objective.pairs
     if pairs.is_items and (n := count_strong(objective.scorer.n_parameters, *wins(pairs))) > 1:
-        reason = f"because the items fall into {n} groups of which some never lost to the others"
-    return f"there is no finite minimum, {reason}; use l2 > 0"
+        return no_minimum_because(f"the items fall into {n} groups of which some never lost to the others")
+    return no_minimum_because()
+
+
+def no_minimum_because(
+    reason: str = "some direction of phi contradicts no choice and the rewards grow without end",
+) -> str:
+    """Return the sentence with this reason."""
+    return f"there is no finite minimum, because {reason}; use l2 > 0"
 
 
 def one_step(objective: Objective, phi: Array, recorder: Recorder) -> tuple[Array, Outcome, str, None]:

@@ -54,11 +54,11 @@ def _counted_in_table(pairs: PreferencePairs, n: int) -> Counts:
 def _counted_by_sorting(pairs: PreferencePairs, n: int) -> Counts | None:
     """Do the same without a table, or return None if few items met more than once, so that counting saves little."""
     cell = np.minimum(pairs.chosen, pairs.rejected) * n + np.maximum(pairs.chosen, pairs.rejected)
-    order = np.argsort(cell, kind="stable")
-    met = cell[order]
+    met = np.sort(cell)  # many times as fast as finding the order
     starts = np.flatnonzero(np.diff(met, prepend=-1))
     if 2 * starts.size > len(pairs):
         return None
+    order = np.argsort(cell, kind="stable")
     for_chosen, for_rejected = _shares(pairs)
     one = np.ones(len(pairs)) if for_chosen is None else for_chosen
     other = np.zeros(len(pairs)) if for_rejected is None else for_rejected

@@ -97,7 +97,8 @@ def reached(start: NDArray[np.bool_], tails: Items, heads: Items) -> NDArray[np.
 
 def _in_order(n: int, tails: Items, heads: Items) -> tuple[Items, Items]:
     """Return heads in the order of their tails, and where those of each tail start and stop, (n + 1,)."""
-    order = np.argsort(tails, kind="stable")
+    keys = tails.astype(np.uint16) if n <= 1 << 16 else tails  # NumPy sorts 16 bits by counting
+    order = np.argsort(keys, kind="stable")
     return heads[order], np.append(0, np.cumsum(np.bincount(tails, minlength=n)))
 
 
@@ -119,9 +120,9 @@ def _without_unbeaten(n: int, winners: Items, losers: Items) -> tuple[int, int, 
     front = np.flatnonzero(n_above == 0)
     while front.size:
         left[front] = False
-        beaten, times = np.unique(_heads_of(front, ordered, stops), return_counts=True)
-        n_above[beaten] -= times
-        front = beaten[n_above[beaten] == 0]
+        beaten = _heads_of(front, ordered, stops)
+        np.subtract.at(n_above, beaten, 1)
+        front = np.unique(beaten[n_above[beaten] == 0])
     number, inside = np.cumsum(left) - 1, left[winners]  # an item that is left has beaten only items that are left
     return int(n - left.sum()), int(left.sum()), number[winners[inside]], number[losers[inside]]
 

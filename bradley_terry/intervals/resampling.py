@@ -91,5 +91,5 @@ def refuse_nan(argument: str, values: Array, what: str = "values", *, finite: bo
     if (bad := ~np.isfinite(values) if finite else np.isnan(values)).any():
         first = int(np.argmax(bad))
         found = "NaN" if np.isnan(values[first]) else f"{values[first]:g}"
-        got = f"{found} in pair {first}, the first of {np.count_nonzero(bad)} among {len(values)} pairs"
-        raise ValueError(f"{argument}: expected {'finite ' * finite}{what} that are numbers, got {got}")
+        got = f"{found} for {np.count_nonzero(bad)} of {len(values)} pairs, the first of them pair {first}"
+        raise ValueError(f"{argument}: expected {what} that are {'finite ' * finite}numbers, got {got}")
