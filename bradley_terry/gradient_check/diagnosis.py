@@ -18,7 +18,7 @@ from ..scorers import MLPScorer
 from .blocks import Blocks, slices_of
 from .mistakes import one_wrong_pair, two_mistakes, wrong_gradients
 
-__all__ = ["diagnose", "wrong_gradients"]
+__all__ = ["diagnose", "is_about_a_pair", "wrong_gradients"]
 
 # Both are shares of a block's largest entry.
 SAME = 1e-6  # two blocks that differ by no more than this count as the same
@@ -97,6 +97,11 @@ def diagnose(
         if 0 < len(sentences) <= MOST_SENTENCES:
             found[name] = "looks like: " + "; or: ".join(sentences)
     return found
+
+
+def is_about_a_pair(diagnosis: str) -> bool:
+    """Return whether a diagnosis says that one pair is treated wrongly, so that its numbers are worth showing, too."""
+    return diagnosis.startswith("looks like: pair ")
 
 
 def _without_repeats(sentences: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from ..pairs import PreferencePairs
 from ..scorers import Scorer
 from .autodiff import careful_gradient, loss_to_differentiate
 from .blocks import Blocks, slices_of
-from .diagnosis import diagnose
+from .diagnosis import diagnose, is_about_a_pair
 from .differences import EPS, by_directions, numerical_gradient, typical_size
 from .doubts import SATURATED, doubts_about
 from .kinks import look_again, notes_on_kinks
@@ -253,7 +253,7 @@ def _verdict(
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
         note = must_follow_phi(tested, phi, got, doubts.noise_of_loss)
         doubts.notes += [note] if note else []
-    named = any(block.diagnosis for block in reports)
+    named = any(block.diagnosis and not is_about_a_pair(block.diagnosis) for block in reports)
     pairs = () if named or not any(block.n_wrong for block in reports) else pairs_that_disagree(tested, phi, got, found)
     return GradientReport(passed, tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
 
