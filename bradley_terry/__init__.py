@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from .commands.train import TrainingRun, train
     from .evaluation import Evaluation, evaluate
     from .files import load_pairs
-    from .gradient_check import GradientReport, check_gradient
+    from .gradient_check import GradientReport, check_gradient, check_hessian
     from .model import Outcome, RewardModel
     from .objective import Objective, warmup
     from .training import ConvergenceWarning, fit
@@ -86,6 +86,7 @@ __all__ = [
     "TableScorer",
     "TrainingRun",
     "check_gradient",
+    "check_hessian",
     "datasets",
     "evaluate",
     "expected_loss",
@@ -117,6 +118,7 @@ _NAMES = {
     "RewardModel": "model",
     "TrainingRun": "commands.train",
     "check_gradient": "gradient_check",
+    "check_hessian": "gradient_check",
     "evaluate": "evaluation",
     "fit": "training",
     "load_pairs": "files",

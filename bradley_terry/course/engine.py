@@ -11,14 +11,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from html import escape
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..gradient_check import report as reports
+from ..gradient_check.report import NOTED, worst_of
 from ..gradient_check.runner import (
     ERROR,
     FAILED,
@@ -64,7 +65,6 @@ Wrong = Iterable[tuple[str, ArrayLike]]  # common mistakes: a sentence, and the 
 Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margins of 1000: "
 
 LIMIT = 10.0  # seconds for one call
-NOTED = "passed with a note"
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
@@ -95,9 +95,9 @@ class Problem:
         return f"{text}\n  {self.diagnosis}" if self.diagnosis else text
 
 
-@dataclass(frozen=True)
-class Report:
-    """The result of a check: ``status`` is passed, passed with a note, failed, not attempted or error.
+@dataclass(frozen=True, repr=False)
+class Report(reports.Report):
+    """The report on an exercise, with a status as in ``gradient_check.report``.
 
     ``problems`` name the wrong entries. ``notes`` say what happened on the way although the numbers are right.
     """
@@ -108,28 +108,26 @@ class Report:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
-    def passed(self) -> bool:
-        """Whether everything is right."""
-        return self.status in {PASSED, NOTED}
-
     def __repr__(self) -> str:
         lines = [f"{self.what}: {self.status}", self.message, *map(str, self.problems)]
         return "\n".join([*filter(None, lines), *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        colour = {PASSED: "#007a5e", NOTED: "#007a5e", NOT_ATTEMPTED: "#666666"}.get(self.status, "#b34700")
-        lines = [escape(line) for line in repr(self).splitlines()]
-        return f'<div style="border-left: 4px solid {colour}; padding-left: 8px">{"<br>".join(lines)}</div>'
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the report as plain Python types."""
-        return asdict(self)
-
-    def require(self) -> None:
-        """Raise an AssertionError with the text of the report unless the check passed."""
-        if not self.passed:
-            raise AssertionError(repr(self))
+        rows = [
+            (
+                problem.parameter,
+                str(list(problem.index)) if problem.index else "",
+                f"{problem.got:.6g}",
+                f"{problem.expected:.6g}",
+                f"{problem.absolute_error:.2g}",
+                problem.given,
+                f"{problem.n_wrong} of {problem.n_entries} entries differ. {problem.diagnosis}",
+            )
+            for problem in self.problems
+        ]
+        heads = ("array", "worst entry", "got", "expected", "off by", "given", "verdict")
+        title = f"{self.what}: {self.status}\n{self.message}"
+        return self._as_html(title, heads, rows, [f"note: {note}" for note in self.notes])
 
 
 class WrongNumbers(Stop):
@@ -335,7 +333,7 @@ def compare(
         failed[name] = n_wrong > 0
         if failed[name]:
             with np.errstate(over="ignore"):
-                worst = int((off / allowed).argmax())
+                worst = worst_of(off, allowed, off > allowed)
             index = tuple(int(i) for i in np.unravel_index(worst, shape)) if shape else ()
             scale = max(abs(float(e[worst])), 1e-300)
             error = float(off[worst])

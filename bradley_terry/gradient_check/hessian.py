@@ -67,18 +67,21 @@ def check_hessian(
                 got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
     except Stop as stop:
         said = stop.message or "Your Hessian is not written yet."
-        return GradientReport(False, (), said, subject="Hessian")
+        return GradientReport((), said, subject="Hessian", stopped=stop.status)
     expected, spread = _of_the_gradient(objective, at)
     notes = []
     if not (np.abs(got - got.T) <= 1e-12 * np.abs(got).max()).all():
         notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
     parts = slices_of(objective.scorer.shapes)
+    off, largest, doubt = np.abs(got - expected), float(np.abs(expected).max()), 4 * spread
+    wrong = ~(off <= SHARE * np.abs(expected) + doubt + ROUNDING * largest)
+    unsure = ~wrong & (doubt > 0.1 * np.maximum(np.abs(expected), np.abs(got))) & (doubt > 1e-5 * largest)
     blocks = [
-        _compared(f"{row} × {column}", got[r, c], expected[r, c], spread[r, c], float(np.abs(expected).max()))
+        BlockReport.of(f"{row} × {column}", got[r, c].shape, "numerical", (r, c), got, expected, doubt, wrong, unsure)
         for row, r in parts.items()
         for column, c in parts.items()
     ]
-    return GradientReport(all(b.passed for b in blocks), tuple(blocks), "", tuple(notes), subject="Hessian")
+    return GradientReport(tuple(blocks), "", tuple(notes), subject="Hessian")
 
 
 def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
@@ -97,27 +100,3 @@ def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
 
             expected[i, j], spread[i, j] = Line(entry, phi, j).slope(unit_of(phi, j, typical), noise)
     return expected, spread
-
-
-def _compared(name: str, got: Array, expected: Array, spread: Array, largest: float) -> BlockReport:
-    off = np.abs(got - expected)
-    allowed = SHARE * np.abs(expected) + 4 * spread + ROUNDING * largest
-    wrong = ~(off <= allowed)
-    unsure = ~wrong & (4 * spread > 0.1 * np.maximum(np.abs(expected), np.abs(got))) & (4 * spread > 1e-5 * largest)
-    worst = np.unravel_index(
-        int(np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300)).argmax()), off.shape
-    )
-    return BlockReport(
-        name=name,
-        shape=got.shape,
-        against="numerical",
-        passed=not wrong.any() and not unsure.any(),
-        n_wrong=int(wrong.sum()),
-        worst_index=tuple(int(i) for i in worst),
-        got=float(got[worst]),
-        expected=float(expected[worst]),
-        absolute_error=float(off[worst]),
-        relative_error=float(off[worst] / largest) if largest > 0 else float(off[worst]),
-        n_unsure=int(unsure.sum()),
-        doubt=float(4 * spread[worst]),
-    )

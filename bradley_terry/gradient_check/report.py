@@ -1,15 +1,80 @@
-"""What a check found: the verdict, one line for each block of φ and each reference, and which pairs disagree."""
+"""What a check found: the verdict, the numbers behind it, and notes. Every check returns a report of this family.
+
+Report            what all of them have: status, text, table, plain types
+GradientReport    what ``check_gradient`` and ``check_hessian`` return
+course.check      the reports of the exercises
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..logistic import Array
 from .differences import N_DIRECTIONS
+from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
 
-__all__ = ["BlockReport", "GradientReport", "PairReport"]
+__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "PairReport", "Report", "worst_of"]
+
+NOTED, UNJUDGED = "passed with a note", "could not be judged"
+GREEN, GREY, RED = "#007a5e", "#666666", "#b34700"
+COLOURS = {PASSED: GREEN, NOTED: GREEN, UNJUDGED: GREY, NOT_ATTEMPTED: GREY, FAILED: RED, ERROR: RED}
+
+Row = tuple[str, ...]
+Mask = NDArray[np.bool_]
+
+
+class Report:
+    """What all reports have. ``status`` is one of six verdicts.
+
+    passed                 everything agrees
+    passed with a note     everything agrees, but there is something to know about it
+    could not be judged    the numbers are too uncertain, and a note says what to do
+    failed                 some numbers are wrong, and the report says which
+    error                  the function could not be checked, and the report says why
+    not attempted          the function is not written yet
+    """
+
+    status: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is right."""
+        return self.status in {PASSED, NOTED}
+
+    def require(self) -> None:
+        """Raise an AssertionError with the text of the report unless the check passed."""
+        if not self.passed:
+            raise AssertionError(repr(self))
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything in plain types."""
+        return {"passed": self.passed, "status": self.status, **asdict(self)}  # type: ignore[call-overload]
+
+    def _as_html(self, title: str, heads: Row, rows: Sequence[Row], notes: Iterable[object]) -> str:
+        """Return the report as a box with a title, a table and notes, for notebooks."""
+        table = [_row("th", heads), *(_row("td", row) for row in rows)] if rows else []
+        parts = [_lines(title), f"<table>{''.join(table)}</table>" if table else "", *(_lines(str(n)) for n in notes)]
+        box = f"border-left: 4px solid {COLOURS[self.status]}; padding-left: 8px"
+        return f'<div style="{box}">{"".join(parts)}</div>'
+
+
+def _row(tag: str, cells: Row) -> str:
+    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+
+def _lines(text: str) -> str:
+    return f"<div>{'<br>'.join(escape(line) for line in text.splitlines())}</div>" if text else ""
+
+
+def worst_of(off: Array, allowed: Array, among: Mask) -> int:
+    """Return which entry is off by the largest multiple of what is allowed, among those marked if any is."""
+    ratio = np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300))
+    return int(np.where(among if among.any() else True, ratio, -1.0).argmax())
 
 
 @dataclass(frozen=True)
@@ -35,6 +100,43 @@ class BlockReport:
     n_checked: int = 0
     n_unsure: int = 0
     doubt: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        shape: tuple[int, ...],
+        against: str,
+        part: slice | tuple[slice, slice],
+        got: Array,
+        expected: Array,
+        doubt: Array,
+        wrong: Mask,
+        unsure: Mask,
+    ) -> BlockReport:
+        """Compare the entries of one block. The worst one is wrong if any is, or else could not be judged if any."""
+        got, expected, doubt = got[part].ravel(), expected[part].ravel(), doubt[part].ravel()
+        wrong, unsure = wrong[part].ravel(), unsure[part].ravel()
+        off, scale = np.abs(got - expected), float(np.abs(expected).max())
+        if wrong.any() or not unsure.any():
+            worst = worst_of(off, 1e-10 * (np.abs(expected) + scale) + doubt, wrong)
+        else:
+            worst = worst_of(doubt, np.maximum(np.abs(expected), np.abs(got)), unsure)
+        n_wrong, n_unsure = int(wrong.sum()), int(unsure.sum())
+        return cls(
+            name=name,
+            shape=tuple(shape),
+            against=against,
+            passed=not n_wrong and not n_unsure,
+            n_wrong=n_wrong,
+            worst_index=tuple(int(i) for i in np.unravel_index(worst, shape)),
+            got=float(got[worst]),
+            expected=float(expected[worst]),
+            absolute_error=float(off[worst]),
+            relative_error=float(off[worst] / scale) if scale > 0 else float(off[worst]),
+            n_unsure=n_unsure,
+            doubt=float(doubt[worst]),
+        )
 
     def __str__(self) -> str:
         where = f"{self.name}[{', '.join(map(str, self.worst_index))}]"
@@ -67,44 +169,50 @@ class PairReport:
     expected: float
 
     def __str__(self) -> str:
-        return f"pair {self.index} (Δ = {self.margin:+.4g}): {self.kind} {self.got:+.6g}, expected {self.expected:+.6g}"
+        text = f"pair {self.index} (Δ = {self.margin:+.4g}): {self.kind} {self.got:+.6g}, expected {self.expected:+.6g}"
+        known = {0.0: "it is left out", 2.0: "it counts twice", -1.0: "it has the wrong sign"}
+        share = self.got / self.expected if self.expected else np.nan
+        return text + "".join(f": {words}" for value, words in known.items() if abs(share - value) < 1e-6)
 
 
-@dataclass(frozen=True)
-class GradientReport:
-    """The verdict: ``passed``, and one ``BlockReport`` for each block of φ and each reference.
+@dataclass(frozen=True, repr=False)
+class GradientReport(Report):
+    """The verdict on a gradient: one ``BlockReport`` for each block of φ and each reference.
 
-    ``message`` says why a function could not be checked at all, and ``warnings`` what weakens the verdict. ``pairs``
-    lists the pairs that disagree, if they can be found. ``subject`` says what was checked, a gradient or a Hessian.
+    ``message`` says why a function could not be checked at all, and ``stopped`` is then the status. ``warnings`` say
+    what weakens the verdict. ``pairs`` lists the pairs that disagree, if they can be found. ``subject`` says what was
+    checked, a gradient or a Hessian.
     """
 
-    passed: bool
     blocks: tuple[BlockReport, ...]
     message: str = ""
     warnings: tuple[str, ...] = ()
     pairs: tuple[PairReport, ...] = field(default=())
     subject: str = "gradient"
+    stopped: str = ERROR
+
+    @property
+    def status(self) -> str:  # type: ignore[override]
+        """The verdict in one word, as in ``Report``."""
+        if self.message:
+            return self.stopped
+        if any(block.n_wrong for block in self.blocks):
+            return FAILED
+        if not all(block.passed for block in self.blocks):
+            return UNJUDGED
+        return NOTED if self.warnings else PASSED
 
     def __repr__(self) -> str:
-        lines = [
-            f"{self.subject}: cannot be checked. {self.message}" if self.message else f"{self.subject}: {self._verdict}"
-        ]
-        lines += [f"  {block}" for block in self.blocks]
-        lines += [f"  {pair}" for pair in self.pairs]
+        lines = [self._title, *(f"  {line}" for line in (*self.blocks, *self.pairs))]
         return "\n".join(lines + [f"  note: {warning}" for warning in self.warnings])
 
     @property
-    def _verdict(self) -> str:
-        if self.passed:
-            return "every entry agrees"
-        return "WRONG" if any(block.n_wrong for block in self.blocks) else "could not be judged"
-
-    def to_dict(self) -> dict[str, object]:
-        """Return everything in plain types."""
-        return asdict(self)
+    def _title(self) -> str:
+        words = {PASSED: "every entry agrees", NOTED: "every entry agrees", FAILED: "WRONG", UNJUDGED: UNJUDGED}
+        said = f"cannot be checked. {self.message}" if self.message else words[self.status]
+        return f"{self.subject}: {said}"
 
     def _repr_html_(self) -> str:
-        """Return the report as a table for notebooks."""
         heads = ("reference", "block", "worst entry", "got", "expected", "off by", "verdict")
         rows = [
             (
@@ -118,16 +226,8 @@ class GradientReport:
             )
             for block in self.blocks
         ]
-        lines = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
-        lines += ["<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows]
-        title = self.message or self._verdict.lower()
-        notes = "".join(f"<p>{escape(str(line))}</p>" for line in (*self.pairs, *self.warnings))
-        return f"<table><caption>{self.subject}: {escape(title)}</caption>{''.join(lines)}</table>{notes}"
-
-    def require(self) -> None:
-        """Raise AssertionError with the report as its text unless the gradient passed."""
-        if not self.passed:
-            raise AssertionError(repr(self))
+        notes = (*self.pairs, *(f"note: {warning}" for warning in self.warnings))
+        return self._as_html(self._title, heads, rows, notes)
 
 
 def _in_words(block: BlockReport) -> str:

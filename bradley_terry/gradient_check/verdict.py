@@ -136,7 +136,7 @@ def check_gradient(
                 tested = FunctionUnderTest(function, problem, watch)
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
-            report = GradientReport(False, (), stop.message or "Your function is not written yet.")
+            report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
     said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
     for w in heard:
         if w.category is not RuntimeWarning:
@@ -237,7 +237,7 @@ def _verdict(
             has_kinks = bool(look.kink.any())
         unsure = ~wrong & ~sure & _too_uncertain(tested, phi, got, expected, doubt)
         compared = [
-            _compare(name, block, blocks[block], part, got, expected, doubt, wrong, unsure)
+            BlockReport.of(block, blocks[block], name, part, got, expected, doubt, wrong, unsure)
             for block, part in slices_of(blocks).items()
         ]
         if unsure.any():
@@ -255,7 +255,7 @@ def _verdict(
         doubts.notes += [note] if note else []
     named = any(block.diagnosis and not is_about_a_pair(block.diagnosis) for block in reports)
     pairs = () if named or not any(block.n_wrong for block in reports) else pairs_that_disagree(tested, phi, got, found)
-    return GradientReport(passed, tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
+    return GradientReport(tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
 
 
 def _largest(values: Array) -> float:
@@ -294,40 +294,3 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
             f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
             f"up to {doubt:.1e}",
         )
-
-
-def _compare(
-    reference: str,
-    name: str,
-    shape: tuple[int, ...],
-    part: slice,
-    got: Array,
-    expected: Array,
-    doubt: Array,
-    wrong: Array,
-    unsure: Array,
-) -> BlockReport:
-    """Report on one block. Its worst entry is a wrong one if there is any, else one that could not be judged."""
-    g, e, u = got[part], expected[part], doubt[part]
-    off, scale = np.abs(g - e), _largest(e)
-    ratio = np.where(np.isnan(off), np.inf, off / np.maximum(1e-10 * (np.abs(e) + scale) + u, 1e-300))
-    if wrong[part].any():
-        ratio = np.where(wrong[part], ratio, -1.0)
-    elif unsure[part].any():
-        ratio = np.where(unsure[part], u / np.maximum(np.maximum(np.abs(e), np.abs(g)), 1e-300), -1.0)
-    worst = int(ratio.argmax())
-    n_unsure = int(unsure[part].sum())
-    return BlockReport(
-        name=name,
-        shape=tuple(shape),
-        against=reference,
-        passed=not wrong[part].any() and not n_unsure,
-        n_wrong=int(wrong[part].sum()),
-        worst_index=tuple(int(i) for i in np.unravel_index(worst, shape)),
-        got=float(g[worst]),
-        expected=float(e[worst]),
-        absolute_error=float(off[worst]),
-        relative_error=float(off[worst] / scale) if scale > 0 else float(off[worst]),
-        n_unsure=n_unsure,
-        doubt=float(u[worst]),
-    )
