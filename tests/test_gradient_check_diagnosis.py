@@ -285,3 +285,19 @@ def test_without_an_objective_arithmetic_is_tried(change, words):
     assert words in repr(report)
     assert words in report._repr_html_()
     assert words in report.to_dict()["blocks"][0]["diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"), [(0, "it is left out"), (2, "it counts twice"), (-1, "it has the wrong sign"), (0.7, "")]
+)
+def test_a_pair_that_disagrees_is_told_in_words(factor, words):
+    """A d_margin of 0, of twice the right one or of its negative is explained; another number is only shown."""
+    rng = np.random.default_rng(5)
+    chosen, rejected = rng.normal(size=(2, 12, 6))
+    objective, phi = bt.Objective(bt.LinearScorer(6), bt.PreferencePairs(chosen, rejected)), rng.normal(size=6)
+    pulls = bt.pair_loss_gradients(objective.margins(phi)) / 12
+    pulls[[3, 7]] *= factor
+    report = bt.check_gradient(lambda at: (objective(at)[0], pulls @ (chosen - rejected)), phi, objective=objective)
+    assert [pair.index for pair in report.pairs] == [3, 7]
+    assert all(str(pair).endswith(words) for pair in report.pairs)
+    assert words or all(str(pair)[-1].isdigit() for pair in report.pairs)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..gradient_check import report as reports
-from ..gradient_check.report import NOTED, worst_of
+from ..gradient_check.report import NOTED, in_words, worst_of
 from ..gradient_check.runner import (
     ERROR,
     FAILED,
@@ -121,7 +121,7 @@ class Report(reports.Report):
                 f"{problem.expected:.6g}",
                 f"{problem.absolute_error:.2g}",
                 problem.given,
-                f"{problem.n_wrong} of {problem.n_entries} entries differ. {problem.diagnosis}",
+                in_words(problem.n_wrong, 0, problem.n_entries, problem.diagnosis),
             )
             for problem in self.problems
         ]

@@ -286,11 +286,12 @@ def _of_the_data(right: Backward) -> Iterator[Mistake]:
     def data(sentence: str, of: Callable[[Backward], Backward]) -> Mistake:
         return Mistake("data", sentence, of)
 
-    yield Mistake(
-        "sign",
-        "chosen and rejected are exchanged throughout: Δ = r_rejected − r_chosen",
-        lambda b: replace(b, z=-(b.z + m) - m, sides=(-b.sides[0], -b.sides[1])),
-    )
+    if pairs.labels is None or pairs.target_margins is not None:  # else it is the same as to read labels the other way
+        yield Mistake(
+            "sign",
+            "chosen and rejected are exchanged throughout: Δ = r_rejected − r_chosen",
+            lambda b: replace(b, z=-(b.z + m) - m, sides=(-b.sides[0], -b.sides[1])),
+        )
     if pairs.labels is not None:
         yield data("the labels are ignored: every pair counts as certain", lambda b: replace(b, t=np.ones_like(b.t)))
         yield data("labels are read as P(rejected preferred)", lambda b: replace(b, t=1 - b.t))

@@ -18,7 +18,7 @@ from ..logistic import Array
 from .differences import N_DIRECTIONS
 from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
 
-__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "PairReport", "Report", "worst_of"]
+__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "PairReport", "Report", "in_words", "worst_of"]
 
 NOTED, UNJUDGED = "passed with a note", "could not be judged"
 GREEN, GREY, RED = "#007a5e", "#666666", "#b34700"
@@ -64,7 +64,11 @@ class Report:
 
 
 def _row(tag: str, cells: Row) -> str:
-    return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+    """Return a row; only the last cell, with the words, may be broken into lines."""
+    style = "text-align: left; vertical-align: top"
+    written = [f'<{tag} style="{style}; white-space: nowrap">{escape(cell)}</{tag}>' for cell in cells[:-1]]
+    written.append(f'<{tag} style="{style}">{escape(cells[-1])}</{tag}>')
+    return f"<tr>{''.join(written)}</tr>"
 
 
 def _lines(text: str) -> str:
@@ -222,7 +226,7 @@ class GradientReport(Report):
                 f"{block.got:+.6e}",
                 f"{block.expected:+.6e}",
                 f"{block.absolute_error:.1e}",
-                _in_words(block),
+                in_words(block.n_wrong, block.n_unsure, block.n_checked or int(np.prod(block.shape)), block.diagnosis),
             )
             for block in self.blocks
         ]
@@ -230,10 +234,8 @@ class GradientReport(Report):
         return self._as_html(self._title, heads, rows, notes)
 
 
-def _in_words(block: BlockReport) -> str:
-    if block.passed:
-        return "ok"
-    unsure = f"could not be judged in {block.n_unsure}" if block.n_unsure else ""
-    if not block.n_wrong:
-        return unsure
-    return f"wrong in {block.n_wrong}. {block.diagnosis}".strip() + (f"; {unsure}" if unsure else "")
+def in_words(n_wrong: int, n_unsure: int, n_entries: int, diagnosis: str) -> str:
+    """Return the verdict on one block in words."""
+    parts = [f"wrong in {n_wrong} of {n_entries}"] if n_wrong else []
+    parts += [f"could not be judged in {n_unsure} of {n_entries}"] if n_unsure else []
+    return ("; ".join(parts) or "ok") + (f". {diagnosis[0].upper()}{diagnosis[1:]}" if diagnosis else "")

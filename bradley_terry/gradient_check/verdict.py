@@ -269,7 +269,7 @@ def _too_uncertain(tested: FunctionUnderTest, phi: Array, got: Array, expected: 
     much doubt says nothing about the gradient.
     """
     too_much = doubt > TENTH * np.maximum(np.abs(expected), np.abs(got))
-    negligible = doubt <= (1e-2 if tested.eps > EPS else 1e-5) * max(_largest(expected), _largest(got))
+    negligible = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
     if not phi.any() or typical_size(phi) >= 1e-6:
         negligible |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
     negligible |= (got == 0) & (expected == 0)
