@@ -12,6 +12,8 @@ Read the modules in this order; each imports only from those before it:
     state          what a function keeps from one call to the next
     doubts         what weakens a verdict: φ = 0, saturated pairs, float32, rounded losses, noise
     kinks          a second look at what differs: a mistake, or a kink, a jump or noise
+    slips          mistakes on the way back through the layers of an MLP
+    mistakes       the known mistakes of a backward pass, made on purpose
     diagnosis      which known mistake a wrong gradient looks like
     report         what a check found, in words, as a table and in plain types
     wrong_pairs    which pairs disagree

@@ -1,4 +1,4 @@
-"""Mistakes on the way back through the layers of an MLP."""
+"""Mistakes on the way back through the layers of an MLP. Their sentences are in ``mistakes``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..logistic import Array, sigmoid
 from ..objective import Objective
 from ..scorers import MLPScorer
 
-__all__ = ["COMMON", "SLIPS_OF_PAIRS", "slip_of_pairs", "slipped_backward", "slips_of"]
+__all__ = ["slip_of_pairs", "slipped_backward"]
 
 # What stands in for act'(a), as a function of a and of h = act(a).
 Derivative = Callable[[Array, Array], Array]
@@ -37,53 +37,6 @@ DERIVATIVES: dict[str, Derivative] = {
     "leaky": lambda a, h: np.where(a > 0, 1.0, 0.01),
     "sign": lambda a, h: np.sign(a),
 }
-FOR_TANH = {
-    "1 - h": "tanh' is 1 − h², and here it is 1 − h",
-    "tanh' at h": "the derivative of the activation is taken at h = act(a) instead of at a",
-    "tanh' at a without tanh": "tanh' is 1 − h² with h = tanh(a), and here it is 1 − a²",
-    "h (1 - h)": "tanh' is 1 − h², and here it is h·(1 − h), which is the derivative of σ",
-    "σ' at a": "the derivative is that of σ, σ(a)·(1 − σ(a)), but the activation is tanh",
-    "1 + h²": "tanh' is 1 − h², and here it is 1 + h²",
-    "h² - 1": "tanh' is 1 − h², and here it is h² − 1",
-    "h²": "tanh' is 1 − h², and here it is h²",
-    "√(1 - h²)": "tanh' is 1 − h², and here it is √(1 − h²)",
-    "act": "the activation h stands where its derivative 1 − h² should be",
-    "twice": "the derivative of the activation is applied twice",
-    "relu'": "the derivative is that of ReLU, but the activation is tanh",
-}
-FOR_RELU = {
-    "inverted": "the mask of the ReLU is inverted: the derivative is 1 where a > 0, and here it is 1 where a ≤ 0",
-    "1 - h²": "the derivative is 1 − h², that of tanh, but the activation is ReLU",
-    "tanh' at a": "the derivative is 1 − tanh(a)², that of tanh, but the activation is ReLU",
-    "h (1 - h)": "the derivative is h·(1 − h), that of σ, but the activation is ReLU",
-    "leaky": "the derivative is that of a leaky ReLU, 0.01 where a < 0, but the activation is ReLU",
-    "act": "the activation h stands where its derivative should be: 1 where a > 0, else 0",
-    "sign": "the derivative of ReLU is 0 where a < 0, and here it is −1",
-}
-MEAN_BIAS = "the gradient of the bias is a mean over the rows instead of a sum"
-FOR_BOTH = {
-    "none": "the derivative of the activation is missing",
-    "no head": "the output weights are missing on the way back to the hidden layer",
-    "a for h": "the gradient of the output weights uses a = x W + b instead of h = act(a)",
-    "mean bias": MEAN_BIAS,
-    "mean bias of pairs": MEAN_BIAS,
-    "no bias behind": "the hidden bias is missing in a = x W + b, from which the derivative is taken",
-    "slope in head": "the derivative of the activation is applied to the output weights' gradient, too",
-    "head in head": "the gradient of the output weights is multiplied by the output weights",
-}
-SLIPS_OF_PAIRS = {
-    "slope of difference": "act′ is taken at the difference of the two h: each answer has its own slope",
-    "through": "the difference of the answers went through the network: each answer must go through separately",
-    "slope of chosen": "act′ is taken at the chosen answer for both: each answer has its own slope",
-    "slope of rejected": "act′ is taken at the rejected answer for both: each answer has its own slope",
-}
-COMMON = {"none", "1 - h", "tanh' at h", "tanh' at a without tanh", "no head", "a for h", "mean bias", "through"}
-"""The slips that are also tried together with a mistake elsewhere."""
-
-
-def slips_of(scorer: MLPScorer) -> dict[str, str]:
-    """Return the slips that are possible with this activation, each with its sentence."""
-    return FOR_BOTH | (FOR_TANH if scorer.activation == "tanh" else FOR_RELU) | SLIPS_OF_PAIRS
 
 
 def slipped_backward(scorer: MLPScorer, phi: Array, x: NDArray[np.generic], d_rewards: Array, slip: str) -> Array:
