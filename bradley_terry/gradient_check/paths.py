@@ -118,7 +118,7 @@ class Paths:
         gaps = [gap(a, b) for a, b in pairwise(ends)]
         sharp = [g - max(before, after) for before, g, after in zip([0.0, *gaps], gaps, [*gaps[1:], 0.0], strict=False)]
         order = np.concatenate([np.argsort(gaps)[: -N_TRIED // 2 - 1 : -1], np.argsort(sharp)[: -N_TRIED // 2 - 1 : -1]])
-        found = 0.0
+        found, noise = 0.0, max(self.noise, EPS * max(abs(line.at(end)[1]) for end in ends))
         for k in dict.fromkeys(order.tolist()):
             a, b = ends[k], ends[k + 1]
             sizes = [gaps[k]]
@@ -126,6 +126,6 @@ class Paths:
                 middle = (a + b) / 2
                 a, b = max((a, middle), (middle, b), key=lambda ab: gap(*ab))
                 sizes.append(gap(a, b))
-            if sizes[-1] > max(0.5 * sizes[-5], 40 * self.noise):
+            if sizes[-1] > max(0.5 * sizes[-5], 40 * noise):
                 found = max(found, sizes[-1])
         return found
