@@ -71,7 +71,7 @@ def look_again(
     look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool, bool)))
     differ = np.flatnonzero(~(off <= allowed) | (vague != 0))
     differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
-    near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, noise)
+    near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
     for j in differ.tolist():

@@ -36,9 +36,10 @@ class Paths:
     ``jump`` is the largest jump of the loss that was seen, or 0.
     """
 
-    def __init__(self, tested: FunctionUnderTest, phi: Array, noise: float) -> None:
+    def __init__(self, tested: FunctionUnderTest, phi: Array, loss: float, noise: float) -> None:
         self.tested, self.phi, self.noise = tested, phi, max(noise, EPS)
         self.jump, self.n_searches = 0.0, 0
+        self.large = LARGE * max(1.0, abs(loss))
 
     def difference(self, j: int, difference: float) -> tuple[float, float] | None:
         """Compare entry j, whose gradient minus slope is ``difference`` at φ, along several paths.
@@ -49,7 +50,7 @@ class Paths:
         line = Line(self.tested.nearby, self.phi, j)
         unit = unit_of(self.phi, j, typical_size(self.phi))
         off, longest = abs(difference), FAR * unit
-        adds_up, _, _ = self._adds_up(line, longest, difference, LARGE * max(1.0, abs(line.at(0.0)[1])))
+        adds_up, _, _ = self._adds_up(line, longest, difference, self.large)
         if adds_up:
             return None
         if self.n_searches < MOST_SEARCHES:
@@ -126,6 +127,7 @@ class Paths:
                 middle = (a + b) / 2
                 a, b = max((a, middle), (middle, b), key=lambda ab: gap(*ab))
                 sizes.append(gap(a, b))
-            if sizes[-1] > max(0.5 * sizes[-5], 40 * noise):
+            # At a pole the gap grows, and a jump that is large belongs to the loss.
+            if max(0.5 * sizes[-5], 40 * noise) < sizes[-1] < min(2 * sizes[-5], self.large):
                 found = max(found, sizes[-1])
         return found
