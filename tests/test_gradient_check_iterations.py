@@ -15,7 +15,7 @@ D = np.random.default_rng(1).normal(size=(12, 4))
 
 
 def of_pairs(w):
-    """The loss −mean of log σ(D w) and its gradient."""
+    """Return the mean of −log σ(D w) and its gradient."""
     z = D[:, : w.size] @ w
     return float(np.mean(np.logaddexp(0, -z))), -(D[:, : w.size].T @ (1 / (1 + np.exp(z)))) / len(D)
 
@@ -26,7 +26,7 @@ def plus(w, s, ds, u):
 
 
 def fixed_point(rate, damping=1.0, start=0.0):
-    """s = a·sin s + sin(u·w), where a depends on w, too."""
+    """Solve s = a·sin s + sin(u·w), where a depends on w, too."""
 
     def function(w, tolerance):
         u = np.linspace(0.3, 0.8, w.size)
@@ -43,7 +43,7 @@ def fixed_point(rate, damping=1.0, start=0.0):
 
 
 def bisection(w, tolerance):
-    """s = c·cos s, c = tanh(u·w)/2."""
+    """Solve s = c·cos s, where c = tanh(u·w)/2."""
     u = np.linspace(0.3, 0.8, w.size)
     c, low, high = 0.5 * np.tanh(u @ w), -1.0, 1.0
     while high - low > tolerance:
@@ -54,7 +54,7 @@ def bisection(w, tolerance):
 
 
 def newton(w, tolerance):
-    """The same s by Newton's method, which stops at a small residual."""
+    """Find the same s by Newton's method, which stops at a small residual."""
     u = np.linspace(0.3, 0.8, w.size)
     c, s = 0.5 * np.tanh(u @ w), 0.9
     while abs(s - c * np.cos(s)) >= tolerance:
@@ -63,7 +63,7 @@ def newton(w, tolerance):
 
 
 def steps_that_depend_on_phi(w, tolerance):
-    """The same s after a number of iterations that depends on w."""
+    """Find the same s in a number of iterations that depends on w."""
     u = np.linspace(0.3, 0.8, w.size)
     c, s = 0.5 * np.tanh(u @ w), 0.0
     for _ in range(int(-1.5 * np.log(tolerance) + abs(10 * w.sum()))):
@@ -72,7 +72,7 @@ def steps_that_depend_on_phi(w, tolerance):
 
 
 def series(w, tolerance):
-    """−log(1 − x) as a sum that stops at a small term, x = .8·tanh(u·w)."""
+    """Add up −log(1 − x) as a sum that stops at a small term, x = .8·tanh(u·w)."""
     u = np.linspace(0.3, 0.8, w.size)
     x, s, k = 0.8 * np.tanh(u @ w), 0.0, 1
     while abs(x**k / k) > tolerance:
@@ -81,7 +81,7 @@ def series(w, tolerance):
 
 
 def gauss_seidel(w, tolerance):
-    """q·A⁻¹p, where the diagonal of A depends on w, by sweeps until no entry changes by more than the tolerance."""
+    """Compute q·A⁻¹p, where the diagonal of A depends on w, by sweeps until no entry changes much."""
     rng = np.random.default_rng(5)
     rows, p, q = rng.normal(size=(6, w.size)), *rng.normal(size=(2, 6))
     matrix = rng.normal(size=(6, 6))
@@ -99,7 +99,7 @@ def gauss_seidel(w, tolerance):
 
 
 def table(w, tolerance):
-    """log(1 + exp(−z)) by straight lines between the numbers of a table; the gradient is that of the true function."""
+    """Compute log(1 + exp(−z)) by straight lines between the numbers of a table; the gradient is exact."""
     h, z = np.sqrt(32 * tolerance), D[:, : w.size] @ w
     left = np.floor(z / h) * h
     part = (z - left) / h
@@ -147,7 +147,7 @@ def test_the_right_gradient_of_an_inexact_loss_is_not_wrong(kind, tolerance, see
 
 @pytest.mark.parametrize("n_steps", [3, 6])
 def test_a_fixed_number_of_steps_makes_another_loss(n_steps):
-    """The error of a fixed number of steps is a smooth function of φ, so the gradient of the limit is not that of the loss."""
+    """The error of a fixed number of steps is a smooth function of φ: the loss has another gradient than its limit."""
 
     def function(w, exact):
         c, s = 0.5 * np.tanh(w.sum()), 0.0

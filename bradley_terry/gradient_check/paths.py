@@ -118,7 +118,9 @@ class Paths:
         ends = np.linspace(-far, far, N_INTERVALS + 1).tolist()
         gaps = [gap(a, b) for a, b in pairwise(ends)]
         sharp = [g - max(before, after) for before, g, after in zip([0.0, *gaps], gaps, [*gaps[1:], 0.0], strict=False)]
-        order = np.concatenate([np.argsort(gaps)[: -N_TRIED // 2 - 1 : -1], np.argsort(sharp)[: -N_TRIED // 2 - 1 : -1]])
+        order = np.concatenate(
+            [np.argsort(gaps)[: -N_TRIED // 2 - 1 : -1], np.argsort(sharp)[: -N_TRIED // 2 - 1 : -1]]
+        )
         found, noise = 0.0, max(self.noise, EPS * max(abs(line.at(end)[1]) for end in ends))
         for k in dict.fromkeys(order.tolist()):
             a, b = ends[k], ends[k + 1]
