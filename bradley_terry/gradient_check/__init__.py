@@ -11,6 +11,7 @@ Read the modules in this order; each imports only from those before it:
     under_test     the function phi -> (loss, gradient) that is checked
     state          what a function keeps from one call to the next
     doubts         what weakens a verdict: φ = 0, saturated pairs, float32, rounded losses, noise
+    paths          does a difference add up along a path? The error of an inner iteration does not
     kinks          a second look at what differs: a mistake, or a kink, a jump or noise
     slips          mistakes on the way back through the layers of an MLP
     mistakes       the known mistakes of a backward pass, made on purpose

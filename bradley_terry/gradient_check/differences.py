@@ -87,8 +87,9 @@ class Line:
         h, size = step * unit, abs(self.at(0.0)[1])
         while h > 1e-12 * unit:
             try:
-                if abs(self.central(h)) * h <= 0.1 * max(1.0, size):
-                    break
+                small = abs(self.central(h)) * h <= 0.1 * max(1.0, size)
+                if small and max(abs(self.at(end)[1] - self.at(0.0)[1]) for end in (h, -h)) <= 0.5 * max(1.0, size):
+                    break  # beyond a pole, as of 1/p, the loss may be as large on both sides of it
             except OutOfTime:
                 raise
             except Stop:  # φ may be near the edge of the domain, as for log p at a small p

@@ -17,7 +17,7 @@ from ..scorers import Scorer
 from .autodiff import careful_gradient, loss_to_differentiate
 from .blocks import Blocks, slices_of
 from .diagnosis import diagnose, is_about_a_pair
-from .differences import EPS, by_directions, numerical_gradient, typical_size
+from .differences import EPS, by_directions, numerical_gradient, typical_size, unit_of
 from .doubts import SATURATED, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .report import BlockReport, GradientReport
@@ -223,6 +223,9 @@ def _verdict(
         floor = np.concatenate(
             [np.full(int(np.prod(s)), rounding * _largest(expected[slices_of(blocks)[b]])) for b, s in blocks.items()]
         )
+        if name == "numerical":  # where entries have different units, the rounding of one may dwarf another
+            units = np.array([unit_of(phi, j, typical_size(phi)) for j in range(phi.size)])
+            floor = np.minimum(floor, rounding * _largest(expected * units) / units)
         tolerated = share * np.abs(expected) + doubt + floor
         doubt = np.maximum(doubt, 4 * spread)
         _must_be_precise_enough(tested, expected, doubt)
