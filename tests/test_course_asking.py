@@ -150,7 +150,7 @@ def test_the_report_says_with_what_size_and_what_input_it_failed() -> None:
     report = check.gradient(lambda w, c, r: right(w, c, r) * (w.size == 3))
     assert report.message.startswith("right with 7 pairs of 3 features; with 4 pairs of 5 features: ")
     assert "given margins = -1000" in repr(check.loss(lambda z: np.where(z < -50, 0, np.logaddexp(0, -z))))
-    assert "got tuple of 3 items" in repr(check.kernel(lambda z: (1.0, z, z)))
+    assert "got a tuple of three items" in repr(check.kernel(lambda z: (1.0, z, z)))
 
 
 # -------------------------------------------------------------------------------------------------------------- Numba

@@ -5,20 +5,18 @@ The exercises also import from here the functions that call a student's function
 
 from __future__ import annotations
 
-import re
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from html import escape
-from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..gradient_check.process import as_it_was
 from ..gradient_check.runner import (
     ERROR,
     FAILED,
@@ -26,11 +24,10 @@ from ..gradient_check.runner import (
     PASSED,
     PRINTED,
     Stop,
-    Watch,
+    call,
     can_be_called_with,
     real_numbers,
 )
-from ..gradient_check.runner import call as call_watched
 from ..logistic import Array
 
 __all__ = [
@@ -148,53 +145,16 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
     printed: list[str] = []
     before = PRINTED.set(printed)
     try:
-        notes = stages()
+        with as_it_was() as left:
+            notes = stages()
     except Stop as stop:
         last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
-        return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else ())
+        return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else (), tuple(left))
     finally:
         PRINTED.reset(before)
+    notes = [*(notes or ()), *left]
     return Report(what, NOTED, notes=tuple(dict.fromkeys(notes))) if notes else Report(what, PASSED)
-
-
-class _PatientWatch(Watch):
-    """A watch that does not count the time in which Numba compiles, since a student cannot make that shorter."""
-
-    def _look(self, number: int, frame: FrameType | None) -> None:
-        at = frame
-        while self.since is not None and at is not None:
-            if str(at.f_globals.get("__name__", "")).startswith(("numba.", "llvmlite.")):
-                self.since = time.monotonic()
-            at = at.f_back
-        super()._look(number, frame)
-
-
-def call(
-    function: Student, arguments: Sequence[object], names: Sequence[str], time_limit: float, *, note: str = "",
-    quiet: bool = True,
-) -> object:  # fmt: skip
-    """Call a student's function as ``runner.call`` does. The time that Numba needs to compile it does not count."""
-    try:
-        with _PatientWatch(time_limit) as watch:
-            return call_watched(function, arguments, names, watch, note=note, quiet=quiet)
-    except Stop as stop:
-        raise _in_plain_words(stop, note) from None
-
-
-def _in_plain_words(stop: Stop, note: str) -> Stop:
-    """Replace the first line of an error of Numba, a stage of its compiler, by what is wrong and where."""
-    error = stop.__context__
-    if error is None or not type(error).__module__.startswith("numba."):
-        return stop
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
-    line = re.search(r'File "[^"]*", line (\d+):', str(error))
-    where = f"in line {line[1]} of your file, " if line else ""
-    words = next(iter(useful), lines[0] if lines else type(error).__name__)
-    if words.endswith(":") and len(useful) > 1:
-        words += f" {useful[1]}"
-    return Stop(stop.status, f"{note}{where}Numba cannot compile this: {words}")
 
 
 def asked(

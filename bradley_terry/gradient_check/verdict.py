@@ -20,6 +20,7 @@ from .diagnosis import diagnose, is_about_a_pair
 from .differences import EPS, by_directions, numerical_gradient, typical_size
 from .doubts import SATURATED, doubts_about
 from .kinks import look_again, notes_on_kinks
+from .process import as_it_was
 from .report import BlockReport, GradientReport
 from .runner import ERROR, Stop, Watch
 from .state import must_follow_phi
@@ -129,7 +130,7 @@ def check_gradient(
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as heard, as_it_was() as left:
         warnings.simplefilter("always")
         try:
             with Watch(time_limit) as watch:
@@ -141,7 +142,7 @@ def check_gradient(
     for w in heard:
         if w.category is not RuntimeWarning:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
-    return replace(report, warnings=(*report.warnings, *said))
+    return replace(report, warnings=(*report.warnings, *said, *left))
 
 
 def _objective_of(scorer: Scorer, pairs: object) -> Objective:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...gradient_check.runner import kind_of
 from ...logistic import Array, log_sigmoid, sigmoid
 from ...losses import mean_loss, pair_loss_gradients, pair_losses
 from ..engine import (
@@ -96,9 +97,7 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
 
 def _pair(answer: object, z: Array, note: str) -> tuple[float, Array]:
     if not isinstance(answer, tuple) or len(answer) != 2:
-        kind = type(answer).__name__
-        items = f" of {len(answer)} items" if isinstance(answer, tuple) else ""
-        raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {kind}{items}")
+        raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {kind_of(answer)}")
     if np.isnan(z).any():
         mean_of, each = (np.asarray(part) for part in answer)
         if mean_of.dtype.kind != "f" or mean_of.shape or each.dtype.kind != "f" or each.shape != z.shape:
