@@ -150,6 +150,10 @@ def raising(error):
     return deed
 
 
+def ask():
+    input("a number: ")
+
+
 def deep():
     deep()
 
@@ -161,7 +165,7 @@ def deep():
         (sys.exit, "SystemExit in line"),
         (exit, "SystemExit in line"),
         (quit, "SystemExit in line"),
-        (lambda: input("a number: "), "nothing can be typed in during a check, so leave out input()"),
+        (ask, "nothing can be typed in during a check, so leave out input()"),
         (raising(Own("mine")), "mine"),
         (raising(GeneratorExit()), "GeneratorExit in line"),
         (raising(StopIteration()), "StopIteration in line"),
@@ -241,16 +245,17 @@ def test_a_child_process_of_the_function_ends_with_the_call(capfd) -> None:
     """Otherwise, the rest of the program would run twice."""
     process, forked = os.getpid(), []
 
-    def fork_once(phi):
-        if not forked:
-            forked.append(True)
+    def fork_twice(phi):
+        if len(forked) < 2:
             forked.append(os.fork())
+            if len(forked) == 2 and not forked[1]:
+                os._exit(5)
         return square(phi)
 
-    report = bt.check_gradient(fork_once, [1.0, 2.0])
+    report = bt.check_gradient(fork_twice, [1.0, 2.0])
     assert os.getpid() == process
     assert report.passed
-    assert os.waitpid(forked[1], 0)[1] == 0
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in forked] == [0, 5]
 
 
 def test_inputs_kept_and_changed_later_change_nothing() -> None:
