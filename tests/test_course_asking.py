@@ -153,6 +153,23 @@ def test_the_report_says_with_what_size_and_what_input_it_failed() -> None:
     assert "got a tuple of three items" in repr(check.kernel(lambda z: (1.0, z, z)))
 
 
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        ("loss", lambda z: np.where(z == -1000, np.nan, np.logaddexp(0, -z)), "got nan at [1], given margins = -1000"),
+        ("margin", lambda p: np.where(p < 1e-100, -700, np.log(p) - np.log1p(-p)), "given probability = 1e-300"),
+        ("mean_loss", lambda c, r: np.logaddexp(0, r - c).sum(), "given rewards_chosen = ["),
+        ("reward", lambda p, x: x[:, 0], "given features = ["),
+        ("kernel", lambda z: (np.logaddexp(0, -z).mean(), np.where(z == -40, 0, pull(z) / z.size)), "margin = -40"),
+        ("kernel", lambda z: (np.logaddexp(0, -z).mean(), np.where(z == 40, np.inf, pull(z) / z.size)), "margin = 40"),
+        ("centring", lambda r, x: r - np.mean(r), "given rewards = -3, prompts = 2"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_its_input(name, function, words) -> None:
+    """An index alone does not tell a learner which of our numbers was difficult."""
+    assert words in repr(getattr(check, name)(function))
+
+
 # -------------------------------------------------------------------------------------------------------------- Numba
 
 

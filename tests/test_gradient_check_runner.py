@@ -46,6 +46,9 @@ def endless(phi):
         ("text", "expected a function of (phi), got str"),
         (lambda phi: None, "is a return missing?"),
         (lambda phi: 0.0, "expected phi -> (loss, gradient), got float"),
+        (lambda phi: (0.0, phi, phi), "expected phi -> (loss, gradient), got a tuple of three items"),
+        (lambda phi: (0.0,), "expected phi -> (loss, gradient), got a tuple of one item"),
+        (lambda phi: [0.0, phi], "expected phi -> (loss, gradient), got list of two items"),
         (lambda phi: (0.0, "text"), "gradient: expected real numbers of shape (2,), got str"),
         (lambda phi: (np.ones(2), phi), "loss: expected one real number, got shape (2,)"),
         (lambda phi: (0.0, np.zeros(3)), "gradient: expected real numbers of shape (2,), got shape (3,)"),
@@ -106,6 +109,20 @@ def test_prints_are_suppressed_and_numpy_warnings_are_notes(capsys):
     assert capsys.readouterr().out == ""
     assert len(report.warnings) == 1
     assert "divide by zero" in report.warnings[0]
+
+
+def test_a_warning_is_told_with_the_line_in_the_users_code():
+    """NumPy may warn deep inside itself, as for the mean of nothing."""
+
+    def warning(phi):
+        np.mean(phi[:0])  # of nothing
+        return square(phi)
+
+    report = bt.check_gradient(warning, [1.0, 2.0])
+    assert report.passed
+    line = warning.__code__.co_firstlineno + 1
+    assert report.warnings[0] == f"NumPy warned in line {line}, `np.mean(phi[:0])  # of nothing`: Mean of empty slice"
+    assert all(f"line {line}," in note for note in report.warnings)
 
 
 class CallableObject:

@@ -64,6 +64,7 @@ LIMIT = 10.0  # seconds for one call
 NOTED = "passed with a note"
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
+FEW = 8  # numbers shown of what the function was given
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
 
 
@@ -224,7 +225,11 @@ def check_values(
                     raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
                 raise
             want = np.asarray(right(*arguments), dtype=np.float64)
-            got = numbers_or_warning(answer, what, want.shape, warned, note=note)
+
+            def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
+                return _given(names, arguments, want.shape, entry)
+
+            got = numbers_or_warning(answer, what, want.shape, warned, note=note, given=given)
 
             def named(got: Array = got, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
                 close = max(tolerance, 1e-5)
@@ -236,9 +241,6 @@ def check_values(
                     if np.allclose(got, other, rtol=close, atol=1e-9):
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
-
-            def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
-                return _given(names, arguments, want.shape, entry)
 
             compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
             notes += [note_of(warned)] if warned else []
@@ -255,10 +257,11 @@ def numbers_or_warning(
     *,
     n_pairs: int | None = None,
     note: str = "",
+    given: Callable[[int], str] = lambda entry: "",
 ) -> Array:
     """Return the answer as numbers. If it is none because of what NumPy warned about, stop with that warning."""
     try:
-        return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note)
+        return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note, given=given)
     except Stop:
         if warned is not None:
             raise warned from None
@@ -268,10 +271,15 @@ def numbers_or_warning(
 def _given(names: Sequence[str], arguments: Sequence[object], shape: tuple[int, ...], entry: int) -> str:
     """Describe the input of an entry: the entries of the arguments beside it, or all of them if there are few."""
     arrays = [(name, x) for name, x in zip(names, arguments, strict=True) if isinstance(x, np.ndarray)]
-    beside = [f"{name} = {x[entry]:.6g}" for name, x in arrays if shape and x.shape == shape and len(shape) == 1]
-    if beside or not arrays or shape or sum(x.size for _, x in arrays) > 8:
-        return ", ".join(beside)
-    return ", ".join(f"{name} = [{', '.join(f'{v:.6g}' for v in x.ravel())}]" for name, x in arrays)
+    beside = [(name, x[entry]) for name, x in arrays if len(shape) == 1 and x.shape[:1] == shape and x[0].size <= FEW]
+    if beside or not arrays or shape or sum(x.size for _, x in arrays) > FEW:
+        return ", ".join(f"{name} = {_numbers(x)}" for name, x in beside)
+    return ", ".join(f"{name} = {_numbers(x)}" for name, x in arrays)
+
+
+def _numbers(x: Array) -> str:
+    """Write one number, or a few in brackets."""
+    return f"[{', '.join(f'{v:.6g}' for v in x.ravel())}]" if x.ndim else f"{x:.6g}"
 
 
 def compare(
@@ -303,7 +311,7 @@ def compare(
                 is_float32 = bool((g == g.astype(np.float32)).all())
             hint = FLOAT32 if is_float32 and (off <= 1e-5 * np.abs(e).max()).all() else ""
             numbers = (float(g[worst]), float(e[worst]), error, error / scale)
-            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size, given(worst)))
+            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size, given(start + worst)))
         start = stop
     if problems:
         words = names_of_mistakes(failed)

@@ -46,6 +46,7 @@ __all__ = [
     "place_of",
     "real_numbers",
     "words_of",
+    "words_of_warning",
 ]
 
 Student = Callable[..., object]
@@ -152,12 +153,18 @@ def call(
 
 
 def real_numbers(
-    answer: object, name: str, shape: tuple[int, ...], *, n_pairs: int | None = None, note: str = ""
+    answer: object,
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    n_pairs: int | None = None,
+    note: str = "",
+    given: Callable[[int], str] = lambda entry: "",
 ) -> Array:
     """Return an answer as float64 of this shape, or stop and say what is wrong with it.
 
     ``n_pairs`` is the number of pairs behind a gradient. With it, a gradient that was not summed over the pairs is
-    recognised.
+    recognised. ``given`` returns the input that belongs to an entry, which is shown if that entry is not finite.
     """
     try:
         array = np.asarray(answer)
@@ -191,6 +198,8 @@ def real_numbers(
     if not np.isfinite(numbers).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
         place = f" at {list(where)}" if where else ""
+        its_input = given(int(np.flatnonzero(~np.isfinite(numbers))[0]))
+        place += f", given {its_input}" if its_input else ""
         raise Stop(FAILED, f"{note}{name}: expected finite numbers, got {array[where]}{place}")
     return numbers
 
@@ -353,6 +362,13 @@ def kind_of(answer: object) -> str:
     n = len(answer)
     items = f"{NUMBERS[n] if n < len(NUMBERS) else n} {'item' if n == 1 else 'items'}"
     return f"a tuple of {items}" if isinstance(answer, tuple) else f"list of {items}"
+
+
+def words_of_warning(warning: warnings.WarningMessage) -> str:
+    """Say what NumPy warned about, and in which line."""
+    code = linecache.getline(warning.filename, warning.lineno).strip()
+    place = f"line {warning.lineno}" + (f", `{code}`" if code else "")
+    return printable(f"NumPy warned in {place}: {warning.message}")
 
 
 def place_of(function: Student, error: BaseException) -> str:

@@ -22,7 +22,7 @@ from .doubts import SATURATED, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .process import as_it_was
 from .report import BlockReport, GradientReport
-from .runner import ERROR, Stop, Watch
+from .runner import ERROR, Stop, Watch, words_of_warning
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -138,7 +138,7 @@ def check_gradient(
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport(False, (), stop.message or "Your function is not written yet.")
-    said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
+    said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
     for w in heard:
         if w.category is not RuntimeWarning:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
