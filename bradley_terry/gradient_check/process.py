@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NoReturn
@@ -26,7 +27,7 @@ OURS = "bradley_terry"  # the names of the package's own threads begin like this
 def as_it_was() -> Iterator[list[str]]:
     """Put back the settings of Python and NumPy after a check; yield a list of what could not be put back.
 
-    It puts back the random states, the current directory, the recursion limit, the trace and
+    It puts back the random states, the current directory, the warning filters, the recursion limit, the trace and
     profile functions, the decimal context, and how NumPy prints. During the check, ``os._exit`` only raises
     SystemExit, and ``input`` raises EOFError instead of waiting for the keyboard.
 
@@ -42,6 +43,7 @@ def as_it_was() -> Iterator[list[str]]:
     try:
         with (
             contextlib.chdir("."),
+            warnings.catch_warnings(),
             np.printoptions(),
             decimal.localcontext(),
             _replaced(os, "_exit", partial(_raise_exit, os.getpid())),

@@ -231,6 +231,9 @@ class _Printed(io.StringIO):
         """Do nothing, since the text is still needed."""
 
 
+_UNCHANGED = contextlib.nullcontext()
+
+
 @contextlib.contextmanager
 def _warnings(function: Student, quiet: bool) -> Iterator[None]:
     """Raise NumPy's warnings as errors if ``quiet``; otherwise show them with the line in their code."""
@@ -246,11 +249,14 @@ def _warnings(function: Student, quiet: bool) -> Iterator[None]:
             filename, lineno = at.f_code.co_filename, at.f_lineno
         show(message, category, filename, lineno, stderr)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings() if quiet else _UNCHANGED:
         if quiet:
             warnings.simplefilter("error", RuntimeWarning)
         warnings.showwarning = with_their_line
-        yield
+        try:
+            yield
+        finally:
+            warnings.showwarning = show
 
 
 class _TimeIsUp(BaseException):
