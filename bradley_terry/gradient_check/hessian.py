@@ -12,6 +12,7 @@ from ..objective import Objective
 from .blocks import slices_of
 from .differences import EPS, Line, typical_size, unit_of
 from .process import as_it_was
+from .progress import followed
 from .report import BlockReport, GradientReport
 from .runner import Stop, Watch, call, can_be_called_with, real_numbers
 
@@ -88,7 +89,7 @@ def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
     expected, spread = np.empty((2, phi.size, phi.size))
     gradient = objective(phi)[1]
     noise, typical = 8 * EPS * max(float(np.abs(gradient).max()), EPS), typical_size(phi)
-    for j in range(phi.size):
+    for j in followed(range(phi.size), "columns of the Hessian"):
         known: dict[float, Array] = {float(phi[j]): gradient}
         for i in range(phi.size):
 

@@ -83,7 +83,9 @@ def _refuse_input(*_: object) -> NoReturn:
 
 def _still_running(before: Sequence[threading.Thread]) -> list[str]:
     end = time.monotonic() + PATIENCE
-    for thread in (new := [t for t in threading.enumerate() if t not in before and not t.name.startswith(OURS)]):
+    new = [t for t in threading.enumerate() if t not in before and not t.name.startswith(OURS)]
+    new = [t for t in new if type(t).__name__ != "TMonitor"]  # it belongs to tqdm, and waits for the next bar
+    for thread in new:
         thread.join(max(0.0, end - time.monotonic()))
     n = sum(thread.is_alive() for thread in new)
     if not n:
