@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
@@ -126,14 +127,17 @@ def check_own_function(
     if n_parameters is not None:
         raise ValueError("parameters: expected only for a function of phi alone; the others get theirs from the pairs")
     report = gradient(function, scorer=scorer or "linear", activation=activation, pairs=pairs)
-    if scorer is None and any(words in report.message for words in WANTS_A_DICT):
+    if scorer is None and re.search(WANTS_A_DICT, report.message):
         hint = "Does your function take a dict of parameters? Then check it with --scorer mlp."
         return CourseReport(report.what, report.status, f"{report.message}\n  {hint}", report.problems, report.notes)
     return report
 
 
 # What Python and NumPy say of an array that is used like the dict of an MLP's parameters.
-WANTS_A_DICT = ("only integers, slices", "has no attribute 'items'", "has no attribute 'keys'", "got dict")
+WANTS_A_DICT = (
+    r"only integers, slices|got dict|must be a mapping|dictionary update sequence|"
+    r"has no attribute '(items|keys|values|get|pop|hidden_weights|hidden_bias|output_weights)'"
+)
 
 
 def _takes_phi_alone(function: Callable[..., object]) -> bool:

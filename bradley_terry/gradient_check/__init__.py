@@ -5,7 +5,9 @@ The report says where the gradient differs from them, and which known mistake it
 Read the modules in this order; each imports only from those before it:
 
     blocks         how the flat φ is divided into named blocks
+    process        what a function can change in the process, put back after a check
     runner         call somebody else's function and turn every failure into a sentence
+    progress       a bar for checks that take long
     differences    finite differences, extrapolated to h = 0; random directions; the error of many steps
     autodiff       autograd, jax or torch differentiate the same loss, written in plain formulas
     under_test     the function phi -> (loss, gradient) that is checked

@@ -11,8 +11,10 @@ from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
 from .differences import EPS, Line, typical_size, unit_of
+from .process import as_it_was
+from .progress import followed
 from .report import BlockReport, GradientReport
-from .runner import Stop, Watch, call, real_numbers
+from .runner import Stop, Watch, call, can_be_called_with, real_numbers
 
 __all__ = ["check_hessian"]
 
@@ -59,17 +61,18 @@ def check_hessian(
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
         raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")
     shape = (at.size, at.size)
+    notes: list[str] = []
     try:
         if hessian is None:
             got = objective.hessian(at)
         else:
-            with Watch(time_limit) as watch:
+            with as_it_was() as notes, Watch(time_limit) as watch:
+                can_be_called_with(hessian, (at,), ("phi",))
                 got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
     except Stop as stop:
         said = stop.message or "Your Hessian is not written yet."
-        return GradientReport((), said, subject="Hessian", stopped=stop.status)
+        return GradientReport((), said, tuple(notes), subject="Hessian", stopped=stop.status)
     expected, spread = _of_the_gradient(objective, at)
-    notes = []
     if not (np.abs(got - got.T) <= 1e-12 * np.abs(got).max()).all():
         notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
     parts = slices_of(objective.scorer.shapes)
@@ -89,7 +92,7 @@ def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
     expected, spread = np.empty((2, phi.size, phi.size))
     gradient = objective(phi)[1]
     noise, typical = 8 * EPS * max(float(np.abs(gradient).max()), EPS), typical_size(phi)
-    for j in range(phi.size):
+    for j in followed(range(phi.size), "columns of the Hessian"):
         known: dict[float, Array] = {float(phi[j]): gradient}
         for i in range(phi.size):
 

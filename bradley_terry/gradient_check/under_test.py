@@ -9,7 +9,7 @@ import numpy as np
 from ..logistic import Array
 from ..objective import Objective
 from .differences import EPS
-from .runner import FAILED, Stop, Watch, call, can_be_called_with, real_numbers
+from .runner import FAILED, Stop, Watch, call, can_be_called_with, kind_of, real_numbers
 
 __all__ = ["Function", "FunctionUnderTest"]
 
@@ -64,7 +64,7 @@ class FunctionUnderTest:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {type(answer).__name__}")
+            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {kind_of(answer)}")
         loss = real_numbers(answer[0], "loss", (), note=self.where)
         gradient = real_numbers(answer[1], "gradient", phi.shape, note=self.where)
         for part in answer:

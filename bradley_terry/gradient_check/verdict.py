@@ -20,8 +20,9 @@ from .diagnosis import diagnose, is_about_a_pair
 from .differences import EPS, by_directions, numerical_gradient, typical_size, unit_of
 from .doubts import SATURATED, doubts_about
 from .kinks import look_again, notes_on_kinks
+from .process import as_it_was
 from .report import BlockReport, GradientReport
-from .runner import ERROR, Stop, Watch
+from .runner import ERROR, Stop, Watch, words_of_warning
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -129,7 +130,7 @@ def check_gradient(
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as heard, as_it_was() as left:
         warnings.simplefilter("always")
         try:
             with Watch(time_limit) as watch:
@@ -137,11 +138,11 @@ def check_gradient(
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
-    said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
+    said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
     for w in heard:
         if w.category is not RuntimeWarning:
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
-    return replace(report, warnings=(*report.warnings, *said))
+    return replace(report, warnings=(*report.warnings, *said, *left))
 
 
 def _objective_of(scorer: Scorer, pairs: object) -> Objective:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...gradient_check.diagnosis import diagnose
+from ...gradient_check.runner import kind_of
 from ...logistic import Array, sigmoid
 from ...losses import pair_loss_gradients, pair_losses
 from ...objective import Objective
@@ -195,7 +196,7 @@ def _check_again(
 def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None) -> tuple[float | None, Array]:
     """Return the loss, if there is one, and the gradient as one vector, or stop and say what is wrong."""
     shapes, loss = scorer.shapes, None
-    if isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0 and _is_gradient(answer[1], scorer):
+    if isinstance(answer, tuple) and len(answer) == 2 and _n_axes(answer[0]) == 0 and _is_gradient(answer[1], scorer):
         loss = float(numbers_or_warning(answer[0], "loss", (), warned, note=note))
         answer = answer[1]
     if not isinstance(scorer, MLPScorer):
@@ -206,7 +207,7 @@ def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop 
             wanted, found = ", ".join(shapes), ", ".join(map(str, parts)) or "none"
             raise Stop(FAILED, f"{note}expected a dict with the names {wanted}, got {found}")
     else:
-        raise Stop(FAILED, f"{note}expected a dict of arrays, got {_kind(answer)}")
+        raise Stop(FAILED, f"{note}expected a dict of arrays, got {kind_of(answer)}")
     arrays = [
         numbers_or_warning(parts[name], name, shapes[name], warned, n_pairs=n_pairs, note=note).ravel()
         for name in shapes
@@ -215,12 +216,12 @@ def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop 
 
 
 def _is_gradient(answer: object, scorer: Scorer) -> bool:
-    return isinstance(answer, Mapping) if isinstance(scorer, MLPScorer) else np.ndim(answer) > 0  # type: ignore[arg-type]
+    return isinstance(answer, Mapping) if isinstance(scorer, MLPScorer) else _n_axes(answer) > 0
 
 
-def _kind(answer: object) -> str:
-    kind = type(answer).__name__
-    return f"{kind} of {len(answer)} items" if isinstance(answer, tuple | list) else kind
+def _n_axes(answer: object) -> int:
+    """Return the number of axes, also of a list of rows that differ in length."""
+    return int(getattr(answer, "ndim", isinstance(answer, list | tuple)))
 
 
 def _must_be_the_same(first: Array, again: Array, expected: Array, note: str) -> None:
@@ -262,7 +263,10 @@ def _linear(w: Array, chosen: Array, rejected: Array) -> Array:
 def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check one step of gradient descent, f(weights, chosen, rejected, learning_rate) -> the new weights."""
     rng = np.random.default_rng(6)
-    cases: list[Case] = [((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), rate), "") for rate in (0.25, 3.0)]
+    cases: list[Case] = [
+        ((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), 0.25), ""),
+        ((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), 3.0), "right with learning rate 0.25; with 3: "),
+    ]
 
     def wrong(w: Array, c: Array, r: Array, rate: float) -> Wrong:
         g = _linear(w, c, r)
