@@ -18,7 +18,7 @@ from ..logistic import Array
 from .differences import N_DIRECTIONS
 from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
 
-__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "PairReport", "Report", "in_words", "worst_of"]
+__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "Mask", "PairReport", "Report", "in_words", "worst_of"]
 
 NOTED, UNJUDGED = "passed with a note", "could not be judged"
 GREEN, GREY, RED = "#007a5e", "#666666", "#b34700"

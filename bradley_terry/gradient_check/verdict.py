@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, overload
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,10 @@ from .autodiff import careful_gradient, loss_to_differentiate
 from .blocks import Blocks, slices_of
 from .diagnosis import diagnose, is_about_a_pair
 from .differences import EPS, by_directions, numerical_gradient, typical_size, unit_of
-from .doubts import SATURATED, doubts_about
+from .doubts import SATURATED, Doubts, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .process import as_it_was
-from .report import BlockReport, GradientReport
+from .report import BlockReport, GradientReport, Mask
 from .runner import ERROR, Stop, Watch, words_of_warning
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
@@ -202,55 +202,19 @@ def _verdict(
     reports: list[BlockReport] = []
     found, has_kinks = got, False
     for name in references:
-        # A loss is known only to within a few eps of its size, so its gradient no better than that per unit of phi.
-        coarse = tested.eps / EPS
-        doubt = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
-        doubt = coarse * doubt + doubts.noise_of_gradient + (4 * tested.eps * np.abs(got) if coarse > 1 else 0.0)
-        n_checked, spread = dict.fromkeys(blocks, 0), np.zeros_like(phi)
-        share, rounding = TOLERANCE[name] if tolerance is None else tolerance, ROUNDING[name]
-        if name == "numerical" and phi.size > MOST_ENTRIES:
-            expected, spread, n_checked = by_directions(tested.loss, phi, got, blocks, doubts.noise_of_loss)
-        elif name == "numerical":
-            expected, spread = numerical_gradient(tested.loss, phi, noise=doubts.noise_of_loss, step=doubts.step)
-        else:
-            to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
-            expected, precision = careful_gradient(to_differentiate, phi, name, loss)
-            if precision > EPS:
-                rounding = max(rounding, 30 * precision)
-                doubts.notes.append(
-                    f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or "
-                    "less), and no more can be compared. Use float64 for a closer check"
-                )
-        floor = np.concatenate(
-            [np.full(int(np.prod(s)), rounding * _largest(expected[slices_of(blocks)[b]])) for b, s in blocks.items()]
-        )
-        if name == "numerical":  # where entries have different units, the rounding of one may dwarf another
-            units = np.array([unit_of(phi, j, typical_size(phi)) for j in range(phi.size)])
-            floor = np.minimum(floor, rounding * _largest(expected * units) / units)
-        tolerated = share * np.abs(expected) + doubt + floor
-        doubt = np.maximum(doubt, 4 * spread)
-        _must_be_precise_enough(tested, expected, doubt)
-        wrong = ~(np.abs(got - expected) <= share * np.abs(expected) + doubt + floor)
-        sure = np.zeros(phi.size, dtype=bool)
-        vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)
-        if name == "numerical" and (wrong | vague).any():
-            allowed, noise = share * np.abs(expected) + doubt + floor, doubts.noise_of_loss
-            look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
-            wrong, sure, doubt = look.wrong, look.kink, np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
-            doubts.notes += notes_on_kinks(look, blocks)
-            has_kinks = bool(look.kink.any())
-        unsure = ~wrong & ~sure & _too_uncertain(tested, phi, got, expected, doubt)
+        reference = _reference(name, tested, phi, loss, got, blocks, own_losses, doubts)
+        share = TOLERANCE[name] if tolerance is None else tolerance
+        judged = _judged(name, reference, share, tested, phi, loss, got, blocks, doubts)
         compared = [
-            BlockReport.of(block, blocks[block], name, part, got, expected, doubt, wrong, unsure)
+            BlockReport.of(block, blocks[block], name, part, got, reference.expected, *judged[:3])
             for block, part in slices_of(blocks).items()
         ]
-        if unsure.any():
-            doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
         bad = {block.name: block.n_wrong > 0 for block in compared}
-        found = expected if any(bad.values()) else found
-        mistakes = diagnose(got, expected, blocks, bad, tested.objective, phi)
+        found = reference.expected if any(bad.values()) else found
+        has_kinks = has_kinks or judged.has_kinks
+        mistakes = diagnose(got, reference.expected, blocks, bad, tested.objective, phi)
         reports += [
-            replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=n_checked.get(block.name, 0))
+            replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=reference.n_checked.get(block.name, 0))
             for block in compared
         ]
     passed = all(block.passed for block in reports)
@@ -260,6 +224,96 @@ def _verdict(
     named = any(block.diagnosis and not is_about_a_pair(block.diagnosis) for block in reports)
     pairs = () if named or not any(block.n_wrong for block in reports) else pairs_that_disagree(tested, phi, got, found)
     return GradientReport(tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
+
+
+class _Reference(NamedTuple):
+    """What the gradient is compared with.
+
+    ``spread`` is the error of the differences, ``n_checked`` the number of entries that were differentiated one by one
+    in each large block, and ``rounding`` the error allowed as a share of the largest entry of a block.
+    """
+
+    expected: Array
+    spread: Array
+    n_checked: dict[str, int]
+    rounding: float
+
+
+def _reference(
+    name: str,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    own_losses: Mapping[str, Callable[..., Any] | None],
+    doubts: Doubts,
+) -> _Reference:
+    """Differentiate the loss at φ, by differences or by a library."""
+    rounding, noise = ROUNDING[name], doubts.noise_of_loss
+    if name == "numerical" and phi.size > MOST_ENTRIES:
+        return _Reference(*by_directions(tested.loss, phi, got, blocks, noise), rounding)
+    if name == "numerical":
+        return _Reference(*numerical_gradient(tested.loss, phi, noise=noise, step=doubts.step), {}, rounding)
+    to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
+    expected, precision = careful_gradient(to_differentiate, phi, name, loss)
+    if precision > EPS:
+        rounding = max(rounding, 30 * precision)
+        doubts.notes.append(
+            f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or less), "
+            "and no more can be compared. Use float64 for a closer check"
+        )
+    return _Reference(expected, np.zeros_like(phi), {}, rounding)
+
+
+class _Judged(NamedTuple):
+    """For each entry: how uncertain it is, and whether it is wrong or could not be judged."""
+
+    doubt: Array
+    wrong: Mask
+    unsure: Mask
+    has_kinks: bool
+
+
+def _judged(
+    name: str,
+    reference: _Reference,
+    share: float,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    doubts: Doubts,
+) -> _Judged:
+    """Decide about each entry, and look again at those that differ from finite differences."""
+    expected, spread, _, rounding = reference
+    # A loss is known only to within a few eps of its size, so its gradient no better than that per unit of phi.
+    coarse = tested.eps / EPS
+    doubt = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
+    doubt = coarse * doubt + doubts.noise_of_gradient + (4 * tested.eps * np.abs(got) if coarse > 1 else 0.0)
+    floor = np.empty_like(phi)
+    for part in slices_of(blocks).values():
+        floor[part] = rounding * _largest(expected[part])
+    if name == "numerical":  # where entries have different units, the rounding of one may dwarf another
+        units = np.array([unit_of(phi, j, typical_size(phi)) for j in range(phi.size)])
+        floor = np.minimum(floor, rounding * _largest(expected * units) / units)
+    tolerated = share * np.abs(expected) + floor + doubt
+    doubt = np.maximum(doubt, 4 * spread)
+    allowed = share * np.abs(expected) + floor + doubt
+    _must_be_precise_enough(tested, expected, doubt)
+    wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
+    vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)
+    if name == "numerical" and (wrong | vague).any():
+        noise = doubts.noise_of_loss
+        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
+        wrong, is_kink = look.wrong, look.kink
+        doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
+        doubts.notes += notes_on_kinks(look, blocks)
+    unsure = ~wrong & ~is_kink & _too_uncertain(tested, phi, got, expected, doubt)
+    if unsure.any():
+        doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
+    return _Judged(doubt, wrong, unsure, bool(is_kink.any()))
 
 
 def _largest(values: Array) -> float:
