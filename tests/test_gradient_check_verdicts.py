@@ -423,3 +423,58 @@ def test_a_hessian_check_names_the_bad_argument():
     network = bt.Objective(bt.MLPScorer(4, 2), bt.PreferencePairs(CHOSEN, REJECTED))
     with pytest.raises(TypeError, match=r"^hessian: expected a scorer that is linear in phi"):
         check_hessian(network, np.ones(12))
+
+
+# ------------------------------------------------------------------------------------------------ another loss
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("sum", "off by the factor 12"),
+        ("exchanged", "chosen and rejected are exchanged throughout"),
+        ("unweighted", "the weights are ignored"),
+        ("another", ""),
+    ],
+)
+def test_a_right_gradient_of_another_loss_is_not_that_of_the_objective(kind, words):
+    """The function agrees with itself, but it does not compute the objective: the report says so, and which mistake."""
+    rng = np.random.default_rng(11)
+    x, y = rng.normal(size=(2, 12, 4))
+    w = rng.uniform(0.5, 2, 12)
+    objective = bt.Objective(bt.LinearScorer(4), bt.PreferencePairs(x, y, weights=w))
+    other = {
+        "sum": lambda at: tuple(12 * part for part in objective(at)),
+        "exchanged": bt.Objective(bt.LinearScorer(4), bt.PreferencePairs(y, x, weights=w)).__call__,
+        "unweighted": bt.Objective(bt.LinearScorer(4), bt.PreferencePairs(x, y)).__call__,
+        "another": lambda at: (float(at @ at) / 2, at),
+    }[kind]
+    phi = rng.normal(size=4)
+    report = bt.check_gradient(other, phi, objective=objective)
+    assert report.status == "failed"
+    assert f"got {other(phi)[0]:.6g}, expected {objective(phi)[0]:.6g}" in repr(report)
+    assert words in repr(report)
+    assert bt.check_gradient(other, phi).passed
+
+
+def test_a_constant_added_to_the_loss_is_no_mistake_and_a_loss_with_a_wrong_sign_is():
+    """The gradient is right in both cases; in the second one the report says that the loss is wrong."""
+    rng = np.random.default_rng(12)
+    objective = bt.Objective(bt.LinearScorer(4), bt.PreferencePairs(*rng.normal(size=(2, 12, 4))))
+    phi = rng.normal(size=4)
+    assert bt.check_gradient(lambda at: (objective(at)[0] + 3, objective(at)[1]), phi, objective=objective).passed
+    report = bt.check_gradient(lambda at: (-objective(at)[0], objective(at)[1]), phi, objective=objective)
+    assert report.status == "failed"
+    assert "the mistake is in the loss" in repr(report)
+    assert "looks like" not in repr(report)
+
+
+def test_a_random_loss_and_absolute_values_are_told_in_words():
+    """The reason is named instead of a consequence of it."""
+    rng = np.random.default_rng(13)
+    objective = bt.Objective(bt.LinearScorer(4), bt.PreferencePairs(*rng.normal(size=(2, 12, 4))))
+    phi = rng.normal(size=4)
+    noisy = bt.check_gradient(lambda at: (float(rng.normal()), objective(at)[1]), phi, objective=objective)
+    assert "two calls at the same phi return different losses" in noisy.message
+    positive = bt.check_gradient(lambda at: (objective(at)[0], abs(objective(at)[1])), phi, objective=objective)
+    assert "the absolute value of what it should be" in repr(positive)

@@ -68,7 +68,8 @@ def run(arguments: Namespace) -> int:
         raise ValueError("activation: expected only together with FILE:FUNCTION and --scorer mlp")
     if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
         raise ValueError(
-            "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since the course's checks are used for it"
+            "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since your own function is compared with "
+            "the exact gradient"
         )
     if arguments.target is None and (arguments.data or arguments.parameters is not None):
         raise ValueError(f"{'data' if arguments.data else 'parameters'}: expected only together with FILE:FUNCTION")
@@ -125,7 +126,10 @@ def check_own_function(
     if _takes_phi_alone(function):
         return _check_of_phi(function, scorer or "linear", activation, pairs, n_parameters)
     if n_parameters is not None:
-        raise ValueError("parameters: expected only for a function of phi alone; the others get theirs from the pairs")
+        raise ValueError(
+            "parameters: expected only for a function of phi alone; f(weights, chosen, rejected) takes its size from "
+            "the pairs"
+        )
     report = gradient(function, scorer=scorer or "linear", activation=activation, pairs=pairs)
     if scorer is None and re.search(WANTS_A_DICT, report.message):
         hint = "Does your function take a dict of parameters? Then check it with --scorer mlp."

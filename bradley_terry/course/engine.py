@@ -257,7 +257,7 @@ def numbers_or_warning(
     note: str = "",
     given: Callable[[int], str] = lambda entry: "",
 ) -> Array:
-    """Return the answer as numbers. If it is none because of what NumPy warned about, stop with that warning."""
+    """Return the answer as numbers. If it is not finite and NumPy warned, stop with the warning."""
     try:
         return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note, given=given)
     except Stop:

@@ -80,7 +80,7 @@ def diagnose(
             for sentence, gradient in one_wrong_pair(objective, phi)
             if possible(gradient) and all(same(gradient, part) for part in parts.values())
         ]
-    if not whole and objective is not None and not all(of_block.values()):
+    if not whole and objective is not None and not all(of_block.values()) and got.any():
         whole = _two_at_once(got, expected, objective, phi, list(parts.values()))
     few = objective is not None and len(objective.pairs) <= 3
     found = {}
@@ -202,11 +202,13 @@ def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
                 f"the gradient has the right direction, but its length is {length:.4g}: was it clipped or normalised?"
             )
         near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
-        return near or (f"every entry is off by the factor {factor:.6g}" if got.size > 1 else "")
+        divisor = round(1 / abs(factor)) if factor else 0
+        part = f", 1/{divisor}" if divisor > 1 and abs(abs(factor) * divisor - 1) < 1e-6 else ""
+        return near or (f"every entry is off by the factor {factor:.6g}{part}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
         return "the matrix is transposed"
-    clipped = _clipped(got, expected)
-    return clipped or _masked(got, expected) or _displaced(got, expected, int(np.prod(shape[1:])))
+    said = "the absolute value of what it should be" if _same(got, np.abs(expected)) else _clipped(got, expected)
+    return said or _masked(got, expected) or _displaced(got, expected, int(np.prod(shape[1:])))
 
 
 def _masked(got: Array, expected: Array) -> str:
@@ -219,7 +221,8 @@ def _masked(got: Array, expected: Array) -> str:
     if not _same(got, np.where(lost, 0.0, factor * expected)):
         return ""
     scaled = "right" if abs(factor - 1) <= SAME else f"{factor:.4g} times what they should be, as by dropout"
-    return f"{n_lost} of {got.size} entries are zero, and the others are {scaled}"
+    are = "1 entry is" if n_lost == 1 else f"{n_lost} of {got.size} entries are"
+    return f"{are} zero, and the others are {scaled}"
 
 
 def _displaced(got: Array, expected: Array, width: int) -> str:

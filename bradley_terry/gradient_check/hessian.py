@@ -30,7 +30,7 @@ def check_hessian(
 ) -> GradientReport:
     """Compare a Hessian, (n_parameters, n_parameters), with differences of the gradient of an objective.
 
-    The report is like that of ``check_gradient``, with one line for each two blocks of φ. It also checks that the
+    The report is like that of ``check_gradient``, with one line for each pair of blocks of φ. It also checks that the
     Hessian is symmetric.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A second look at entries that differ: a mistake is told from a kink, a jump or noise that misleads the differences.
+"""A second look at entries that differ: it separates mistakes from kinks, jumps and noise, which mislead differences.
 
 At a kink, as at the corner of a ReLU or a hinge, the slopes on the two sides differ. Either slope is a correct
 gradient, and so is any number between them. Where kinks lie close together, or where the loss has more noise than its
@@ -63,7 +63,7 @@ def look_again(
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    Where a short step knows an entry better than the extrapolation, it replaces the number in ``expected``. This is
+    Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
     ``tolerated`` is the part of ``allowed`` that is not an error of the differences.
     """
@@ -91,8 +91,9 @@ def look_again(
             mean = paths.difference(j, float(got[j] - expected[j]))
             n_add_up += mean is None
             if mean is not None:
-                look.wrong[j], look.along_path[j] = False, True
-                expected[j], look.doubt[j] = got[j] - mean[0], abs(mean[0]) + mean[1]
+                look.wrong[j], look.along_path[j], look.doubt[j] = False, True, abs(mean[0]) + mean[1]
+                if look.doubt[j] <= off[j]:
+                    expected[j] = got[j] - mean[0]
                 continue
         if look.wrong[j]:
             continue

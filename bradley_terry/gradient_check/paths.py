@@ -45,7 +45,7 @@ class Paths:
         """Compare entry j, whose gradient minus slope is ``difference`` at φ, along several paths.
 
         Returns None if the difference adds up on one of them, on both sides of φ. Otherwise the loss has another error,
-        and the result is the mean difference along the path that knows it best, and how uncertain it is.
+        and the result is the mean difference along the most accurate path, and how uncertain it is.
         """
         line = Line(self.tested.nearby, self.phi, j)
         unit = unit_of(self.phi, j, typical_size(self.phi))

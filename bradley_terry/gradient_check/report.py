@@ -87,7 +87,8 @@ class BlockReport:
 
     ``against`` names the reference. In a large block only some entries are checked one by one, besides the random
     directions; ``n_checked`` is their number. It is 0 if all entries were checked. ``n_unsure`` entries could not be
-    judged, because they are uncertain by more than a tenth of their size; ``doubt`` is that of the worst entry.
+    judged, because they are uncertain by more than a tenth of their size. ``doubt`` is the uncertainty of the worst
+    entry.
     """
 
     name: str
@@ -197,7 +198,7 @@ class GradientReport(Report):
 
     @property
     def status(self) -> str:  # type: ignore[override]
-        """The verdict in one word, as in ``Report``."""
+        """One of the six verdicts of ``Report``."""
         if self.message:
             return self.stopped
         if any(block.n_wrong for block in self.blocks):

@@ -32,6 +32,7 @@ __all__ = ["check_gradient"]
 TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
 ROUNDING = {"numerical": 1e-10, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
+SAME_LOSS = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
 TENTH = 0.1  # an entry that is uncertain by more than this share of it could not be judged
 MOST_ENTRIES = 500  # with more, differences are taken along random directions and for some entries only
 
@@ -217,6 +218,11 @@ def _verdict(
             replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=reference.n_checked.get(block.name, 0))
             for block in compared
         ]
+    if all(block.passed for block in reports) and not tested.is_ours and not has_kinks and tested.objective is not None:
+        found = tested.objective(phi)[1]
+        reports += _beside_the_objective(tested.objective, tested, phi, loss, got, blocks, doubts)
+    elif tested.objective is not None and not tested.is_ours and np.array_equal(got, tested.objective(phi)[1]):
+        doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
         note = must_follow_phi(tested, phi, got, doubts.noise_of_loss)
@@ -224,6 +230,40 @@ def _verdict(
     named = any(block.diagnosis and not is_about_a_pair(block.diagnosis) for block in reports)
     pairs = () if named or not any(block.n_wrong for block in reports) else pairs_that_disagree(tested, phi, got, found)
     return GradientReport(tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
+
+
+def _beside_the_objective(
+    objective: Objective,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    doubts: Doubts,
+) -> list[BlockReport]:
+    """Compare a gradient that belongs to its loss with that of the objective; report on the blocks that differ."""
+    its_loss, expected = objective(phi)
+    share = max(SAME_LOSS, 1e3 * tested.eps)
+    doubt = np.full(phi.shape, share * max(_largest(expected), _largest(got)) + doubts.noise_of_gradient)
+    wrong = np.abs(got - expected) > doubt
+    if not wrong.any():
+        return []
+    doubts.notes.append(
+        "the gradient is that of the loss that is returned, but this loss is not that of the objective: got "
+        f"{loss:.6g}, expected {its_loss:.6g} at this phi"
+    )
+    parts = slices_of(blocks)
+    bad = {name: bool(wrong[part].any()) for name, part in parts.items()}
+    mistakes = diagnose(got, expected, blocks, bad, objective, phi)
+    unsure = np.zeros(phi.size, dtype=bool)
+    return [
+        replace(
+            BlockReport.of(name, blocks[name], "objective", parts[name], got, expected, doubt, wrong, unsure),
+            diagnosis=mistakes.get(name, ""),
+        )
+        for name in blocks
+        if bad[name]
+    ]
 
 
 class _Reference(NamedTuple):
@@ -323,8 +363,8 @@ def _largest(values: Array) -> float:
 def _too_uncertain(tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, doubt: Array) -> Array:
     """Say which entries are uncertain by more than a tenth of their size.
 
-    An entry may be small because of rounding where others are large, and a true zero is uncertain by its rounding. So
-    much doubt says nothing about the gradient.
+    An entry may be small because of rounding where others are large, and a true zero is uncertain by its rounding. Such
+    entries are not reported.
     """
     too_much = doubt > TENTH * np.maximum(np.abs(expected), np.abs(got))
     negligible = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
@@ -339,7 +379,7 @@ def _why_unsure(name: str, unsure: Array, got: Array, expected: Array, doubt: Ar
     return (
         f"{int(unsure.sum())} of {unsure.size} entries could not be judged against {name}: they are at most "
         f"{sizes.max():.1e} and uncertain by up to {doubt[unsure].max():.1e}, since the loss is known only to within "
-        f"{noise:.1e}. Check at another phi, with a loss without rounding, noise or a large constant"
+        f"{noise:.1e}. Check at another phi, or remove rounding, noise or a large constant from the loss"
     )
 
 
@@ -347,6 +387,12 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
     """Stop if the numbers are so coarse or noisy that a wrong gradient would pass."""
     largest, doubt = float(np.abs(expected).max()), float(uncertainty.max())
     if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
+        if tested.is_noisy:
+            raise Stop(
+                ERROR,
+                "two calls at the same phi return different losses: does the function draw random numbers, as for a "
+                "mini-batch or dropout? Use the same ones in every call, since their effect hides the gradient",
+            )
         raise Stop(
             ERROR,
             f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "

@@ -49,8 +49,8 @@ def gradient(
 ) -> Report:
     """Check a gradient of the mean of −log σ(Δ), on two problems of different shapes and at extreme margins.
 
-    Each problem is asked about twice, and once with other numbers of the same shapes, so that a function that keeps
-    something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
+    The function is called twice on each problem, and once with other numbers of the same shapes, so that a function
+    that keeps something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
 
     Parameters
     ----------
@@ -98,18 +98,17 @@ def gradient(
 def _problem(model: Scorer, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Draw φ and features in which the usual mistakes show.
 
-    Some margins are negative, some are small, and some are larger than 1, where a hinge has no slope.
+    Some margins are negative, some are small, and some are larger than 1, where a hinge has no slope. The gradient has
+    entries of both signs.
     """
     k = model.n_features if isinstance(model, LinearScorer | MLPScorer) else 1
     while True:
         phi, x = rng.normal(size=model.n_parameters), rng.normal(size=(2, n, k))
         z = np.asarray(Objective(model, PreferencePairs(*x)).margins(phi))
-        of_all_sizes = z.max() > 1.2 and z.min() < -0.2 and ((z > 0) & (z < 0.9)).any()
-        if (
-            of_all_sizes
-            and np.abs(z).max() < 6
-            and (isinstance(model, LinearScorer) or _all_units_matter(model, phi, x))
-        ):
+        gradient = Objective(model, PreferencePairs(*x))(phi)[1]
+        has_all_sizes = 1.2 < z.max() < 6 and -6 < z.min() < -0.2 and ((z > 0) & (z < 0.9)).any()
+        has_both_signs = gradient.min() < 0 < gradient.max()
+        if has_all_sizes and has_both_signs and (isinstance(model, LinearScorer) or _all_units_matter(model, phi, x)):
             return phi, x
 
 
@@ -128,7 +127,7 @@ def _on_pairs(function: Student, pairs: PreferencePairs, scorer: str, activation
     if left_out:
         notes.append(
             f"the pairs have {' and '.join(left_out).replace('_', ' ')}, and your function has no argument for them: "
-            "the gradient was checked without"
+            "so it was checked without them"
         )
     model: Scorer
     if np.ndim(chosen) == 1:
@@ -180,17 +179,26 @@ def _check_again(
     """Ask about other numbers of the same shapes, where something kept from the first problem would be wrong."""
     phi, y = other
     n, k = x[0].shape
+    where = "on other numbers of the same shapes: "
     for at, features in ((phi, x), (before, y)):
-        expected = Objective(scorer, PreferencePairs(*features))(at)[1]
+        objective = Objective(scorer, PreferencePairs(*features))
+        expected = objective(at)[1]
         arguments, names = _arguments(scorer, at, features)
         answer, warned = asked(function, arguments, names, time_limit)
-        got = _read(answer, scorer, n, "on other numbers of the same shapes: ", warned)[1]
+        got = _read(answer, scorer, n, where, warned)[1]
         if not np.allclose(got, expected, rtol=1e-5, atol=1e-9):
+            words = diagnose(got, expected, scorer.shapes, dict.fromkeys(scorer.shapes, True), objective, at)
+            if words:
+                compare(got, expected, scorer.shapes, where, RELATIVE, partial(_whatever_failed, words))
             raise Stop(
                 FAILED,
                 f"right with {n} pairs of {k} features, but wrong when it is called again with other numbers of the "
                 "same shapes: does it keep something from an earlier call?",
             )
+
+
+def _whatever_failed(words: Mapping[str, str], _: Mapping[str, bool]) -> Mapping[str, str]:
+    return words
 
 
 def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None) -> tuple[float | None, Array]:
