@@ -18,6 +18,7 @@ from .under_test import FunctionUnderTest
 
 __all__ = ["SATURATED", "Doubts", "doubts_about"]
 
+NOISE = 4e-6  # largest difference between two gradients at one φ, as a share of the largest entry, that is only noise
 SATURATED = 13.8  # |Δ| beyond which σ(−|Δ|) is below 1e-6
 
 
@@ -81,8 +82,14 @@ def _call_again(tested: FunctionUnderTest, phi: Array, loss: float, gradient: Ar
     again, other_gradient = tested(phi)
     difference = abs(again - loss)
     doubts.noise_of_gradient = 4 * float(np.abs(other_gradient - gradient).max())
-    if doubts.noise_of_gradient > 400 * tested.eps * float(np.abs(gradient).max()) and not difference:
-        must_not_add_up(tested, phi, gradient, other_gradient)
+    size = float(np.abs(gradient).max())
+    if doubts.noise_of_gradient > 400 * tested.eps * size and not difference:
+        if doubts.noise_of_gradient > NOISE * size:
+            must_not_add_up(tested, phi, gradient, other_gradient)
+        doubts.notes.append(
+            "two calls at the same phi return the same loss, but gradients that differ by "
+            f"{doubts.noise_of_gradient / 4:.1e}"
+        )
     tested.is_noisy = difference > 0
     if difference:
         third = tested(phi)[0]

@@ -19,6 +19,7 @@ from .runner import Stop, Watch, call, can_be_called_with, real_numbers
 __all__ = ["check_hessian"]
 
 SHARE, ROUNDING = 1e-7, 1e-9  # of the expected entry, and of the largest entry of the Hessian
+SYMMETRIC = 1e-8  # share of the largest entry by which an entry and its mirror image may differ
 
 
 def check_hessian(
@@ -60,6 +61,8 @@ def check_hessian(
     if at.shape != (objective.scorer.n_parameters,):
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
         raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")
+    if not np.isfinite(at).all():
+        raise ValueError("phi: expected finite numbers")
     shape = (at.size, at.size)
     notes: list[str] = []
     try:
@@ -73,7 +76,7 @@ def check_hessian(
         said = stop.message or "Your Hessian is not written yet."
         return GradientReport((), said, tuple(notes), subject="Hessian", stopped=stop.status)
     expected, spread = _of_the_gradient(objective, at)
-    if not (np.abs(got - got.T) <= 1e-12 * np.abs(got).max()).all():
+    if not (np.abs(got - got.T) <= SYMMETRIC * np.abs(got).max()).all():
         notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
     parts = slices_of(objective.scorer.shapes)
     off, largest, doubt = np.abs(got - expected), float(np.abs(expected).max()), 4 * spread

@@ -31,7 +31,8 @@ __all__ = ["SecondLook", "look_again", "notes_on_kinks"]
 SMALL = 1e-3  # a difference below this share of the largest entry must always add up along a path
 MOST_THAT_ADD_UP = 4  # larger differences must add up only until this many have done so
 MOST_SUSPECTS = 30  # entries that are also checked at points near φ
-NEAR = (1e-3, 1e-3, 1e-3, 3e-3, 3e-3, 3e-3)  # how far these points are, in units of the typical size of φ
+FAR = 2e-3  # how far the points near φ are, in units of each entry or of the typical size of φ
+IS_CLOSE = (False, True, True, False, True, True, False, True, True)
 STEPS = tuple(10.0**-k for k in range(3, 9))
 
 
@@ -135,49 +136,58 @@ class _Steps:
 
 
 class _PointsNear:
-    """Points near φ, at which the function's own gradient is compared with differences once more."""
+    """Points near φ, at which the function's own gradient is compared with differences once more.
+
+    At the close ones each entry moves by a share of itself, and a mistake stays about the same. At the others each
+    entry moves by a share of the typical size of φ, so that even a tiny entry leaves the neighbourhood of a kink.
+    """
 
     def __init__(self, tested: FunctionUnderTest, phi: Array, noise: float, step: float, tolerated: Array) -> None:
         self.tested, self.phi, self.loss_noise, self.tolerated = tested, phi, noise, tolerated
         self.step = step
-        self.known: list[tuple[Array, Array]] | None = None
+        self.known: list[tuple[Array, Array, bool]] | None = None
         self.noise: dict[int, float] = {}
 
-    def points(self) -> list[tuple[Array, Array]]:
-        """Return a few points near φ and the gradients there; points at which the function fails are left out."""
+    def points(self) -> list[tuple[Array, Array, bool]]:
+        """Return points, the gradients there, and which are close; points at which the function fails are left out."""
         if self.known is None:
-            rng, self.known = np.random.default_rng(0), []
-            for far in NEAR:
-                at = self.phi + far * typical_size(self.phi) * rng.normal(size=self.phi.size)
+            rng, typical, self.known = np.random.default_rng(0), typical_size(self.phi), []
+            for is_close in IS_CLOSE:
+                sizes = np.where(self.phi != 0, np.abs(self.phi), typical) if is_close else typical
+                at = self.phi + FAR * sizes * rng.normal(size=self.phi.size)
                 try:
-                    self.known.append((at, self.tested.nearby(at)[1]))
+                    self.known.append((at, self.tested.nearby(at)[1], is_close))
                 except Stop:
                     continue
         return self.known
 
     def persists(self, j: int, difference: float) -> bool:
-        """Say whether the gradient is off by about as much near φ as it is at φ."""
-        found, visible = [difference], [True]
-        for at, gradient in self.points():
+        """Say whether the gradient is off by about as much close to φ as it is at φ, and also off further away."""
+        close, visible, n_invisible, largest = [difference], [True], 0, abs(difference)
+        for at, gradient, is_close in self.points():
             try:
                 unit = unit_of(at, j, typical_size(at))
                 slope, spread = Line(self.tested.nearby, at, j).slope(unit, self.loss_noise, self.step)
             except Stop:
                 continue
-            found.append(float(gradient[j]) - slope)
-            visible.append(abs(found[-1]) > 4 * spread + self.tolerated[j])
-            if sum(not v for v in visible) > 1:
-                break  # the gradient is right at two of the points
-        if len(found) < 3:
+            off = float(gradient[j]) - slope
+            is_visible = abs(off) > 4 * spread + self.tolerated[j]
+            n_invisible, largest = n_invisible + (not is_visible), max(largest, abs(off))
+            if n_invisible > 1:
+                return False  # the gradient is right at two of the points
+            if is_close:
+                close.append(off)
+                visible.append(bool(is_visible))
+        if len(close) < 3:
             return True  # there is nothing to say against the difference at φ
-        differences = np.array(found)
+        differences = np.array(close)
         keep = np.ones(differences.size, dtype=bool)
         if differences.size > 4:  # one of them may be misled by a kink
             keep[np.argmax(np.abs(differences - np.median(differences)))] = False
         kept = differences[keep]
         persists = bool(np.array(visible)[keep].all() and kept.std() <= 0.25 * abs(kept.mean()))
-        if not persists and not sum(not v for v in visible) > 1:
-            self.noise[j] = float(np.abs(differences).max())
+        if not persists:
+            self.noise[j] = largest
         return persists
 
 

@@ -55,6 +55,8 @@ class Paths:
             return None
         if self.n_searches < MOST_SEARCHES:
             self.search(line, longest)
+        if not self.jump:  # a smooth loss has no such error
+            return None
         error = JUMPS * self.jump
         lengths = [longest, longest / 8, min(longest, line.longest_step(unit, 1.0))]
         lengths += [longest / 64, longest / 512] if error else []

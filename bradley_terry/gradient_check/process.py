@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 __all__ = ["as_it_was", "leave"]
 
 leave = os._exit
+ONE_AT_A_TIME = threading.RLock()  # two checks in two threads would put back each other's changes
 PATIENCE = 0.2  # seconds in which threads that are about to end may do so
 OURS = "bradley_terry"  # the names of the package's own threads begin like this
 
@@ -34,6 +36,12 @@ def as_it_was() -> Iterator[list[str]]:
     It does nothing about a crash in compiled code, a changed module, files, or text that is written to the file
     descriptors 1 and 2 directly. Threads cannot be stopped from outside, so the list says if some are still running.
     """
+    with ONE_AT_A_TIME, _settings_as_they_were() as left:
+        yield left
+
+
+@contextlib.contextmanager
+def _settings_as_they_were() -> Iterator[list[str]]:
     import decimal  # noqa: PLC0415  # both are rarely loaded otherwise
     import random  # noqa: PLC0415
 
@@ -42,7 +50,7 @@ def as_it_was() -> Iterator[list[str]]:
     trace, profile, threads, left = sys.gettrace(), sys.getprofile(), threading.enumerate(), list[str]()
     try:
         with (
-            contextlib.chdir("."),
+            _folder_as_it_was(),
             warnings.catch_warnings(),
             np.printoptions(),
             decimal.localcontext(),
@@ -59,6 +67,19 @@ def as_it_was() -> Iterator[list[str]]:
             sys.settrace(trace)
             sys.setprofile(profile)
         left += _still_running(threads)
+
+
+@contextlib.contextmanager
+def _folder_as_it_was() -> Iterator[None]:
+    try:
+        before = Path.cwd()
+    except FileNotFoundError:  # it was deleted before the check
+        before = None
+    try:
+        yield
+    finally:
+        if before is not None and before.is_dir():
+            os.chdir(before)
 
 
 @contextlib.contextmanager

@@ -194,13 +194,13 @@ class GradientReport(Report):
     warnings: tuple[str, ...] = ()
     pairs: tuple[PairReport, ...] = field(default=())
     subject: str = "gradient"
-    stopped: str = ERROR
+    stopped: str = ""
 
     @property
     def status(self) -> str:  # type: ignore[override]
         """One of the six verdicts of ``Report``."""
         if self.message:
-            return self.stopped
+            return self.stopped or ERROR
         if any(block.n_wrong for block in self.blocks):
             return FAILED
         if not all(block.passed for block in self.blocks):

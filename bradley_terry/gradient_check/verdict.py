@@ -127,6 +127,8 @@ def check_gradient(
     if isinstance(phi, PreferencePairs) or (hasattr(function, "backward") and not callable(function)):
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)
+    if objective is not None and not isinstance(objective, Objective):
+        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
     problem = function if isinstance(function, Objective) else objective
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
