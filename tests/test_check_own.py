@@ -38,6 +38,9 @@ def of_phi(phi):
 def of_phi_wrong(phi):
     loss, gradient = both(phi, C, R)
     return loss, gradient * 9
+def of_phi_with_penalty(phi):
+    loss, gradient = both(phi, C, R)
+    return loss + 0.05 * phi @ phi, gradient + 0.1 * phi
 """
 
 
@@ -98,3 +101,13 @@ def test_arguments_that_do_not_fit_get_one_sentence(mine, capsys, arguments, wor
     """The status is 2, and nothing is checked."""
     assert main(["check", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_function_with_a_loss_of_its_own_gets_a_note(mine, capsys) -> None:
+    """Its gradient is right for its loss, which is not the mean of -log sigma(Δ) over the pairs of the file."""
+    assert main(["check", "mine.py:of_phi_with_penalty", "--data", "pairs.npz"]) == 0
+    said = capsys.readouterr().out
+    assert "every entry agrees" in said
+    assert "this loss is not the mean of -log sigma(Δ) over these pairs: got" in said
+    assert main(["check", "mine.py:of_phi", "--data", "pairs.npz"]) == 0
+    assert "this loss is not" not in capsys.readouterr().out

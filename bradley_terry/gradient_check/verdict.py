@@ -96,10 +96,12 @@ def check_gradient(
     reference : callable, phi -> loss, or mapping of library to such a callable, optional
         Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective provides its own.
     objective : Objective, optional
-        What your own function should compute. It provides the names and a reference. The diagnosis then compares a
+        What your own function should compute. It provides the names and a reference, and the gradient is also
+        compared with its gradient. The diagnosis then compares a
         wrong gradient with those that the usual mistakes would give on these data.
     time_limit : float, seconds
-        Longest time for one call of your own function, where the system can interrupt it.
+        Longest time for one call of your own function, where the system can interrupt it. The time in which Numba
+        compiles does not count.
 
     Raises
     ------
