@@ -127,6 +127,7 @@ ALL = [case for case in product(KINDS, (1e-6, 1e-9, 1e-12), range(8)) if case no
 @pytest.mark.parametrize(
     ("kind", "tolerance", "seed"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.full) for case in ALL)]
 )
+@pytest.mark.full
 def test_the_right_gradient_of_an_inexact_loss_is_not_wrong(kind, tolerance, seed):
     """It passes, or could not be judged. Wrong gradients do not pass: the sign, 2 %, one entry off by 5 %, a zero."""
     w = np.random.default_rng(seed).normal(size=(1, 2, 4)[seed % 3]) * (1, 0.3, 2)[seed % 3]

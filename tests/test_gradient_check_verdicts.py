@@ -93,7 +93,7 @@ def test_the_relu_gradient_of_two_thousand_pairs_is_right_and_small_mistakes_in_
 
 
 @pytest.mark.parametrize(
-    "factor", [-1.0, 1.00001, *(pytest.param(f, marks=pytest.mark.full) for f in (0.0, 0.5, 0.99, 1.001, 2.0))]
+    "factor", [-1.0, *(pytest.param(f, marks=pytest.mark.full) for f in (1.00001, 0.0, 0.5, 0.99, 1.001, 2.0))]
 )
 def test_a_wrong_relu_gradient_is_wrong(factor):
     """With 300 pairs, there are 600 kinks for each hidden unit, and they hide nothing."""
@@ -109,7 +109,10 @@ def test_a_wrong_relu_gradient_is_wrong(factor):
 
 
 @pytest.mark.parametrize("rounded", [round, lambda loss, k: float(f"{loss:.{k}g}")], ids=["decimals", "digits"])
-@pytest.mark.parametrize("digits", range(2, 15))
+@pytest.mark.parametrize(
+    "digits",
+    [pytest.param(k, marks=() if k in (3, 6, 9, 12, 14) else pytest.mark.full) for k in range(2, 15)],
+)
 def test_a_rounded_loss_never_makes_a_right_gradient_wrong(digits, rounded):
     """The right gradient is never WRONG, and a passed check has a note. The opposite gradient never passes."""
     for seed in range(3):
@@ -134,6 +137,7 @@ def by_bisection(w, tolerance):
     return loss_of(w) + s, slopes_of(w) + ds
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-12])
 def test_a_loss_found_by_an_inner_iteration_is_compared_as_closely_as_it_is_known(tolerance):
     """The right gradient passes, and one that is off by 1 % is wrong."""
@@ -148,7 +152,9 @@ def test_a_loss_found_by_an_inner_iteration_is_compared_as_closely_as_it_is_know
 # ------------------------------------------------------------------------------------------------ not judged
 
 
-@pytest.mark.parametrize("size", [1e-8, 1e-10, 1e-12, 1e-15, 1e-100])
+@pytest.mark.parametrize(
+    "size", [1e-8, 1e-12, *(pytest.param(size, marks=pytest.mark.full) for size in (1e-10, 1e-15, 1e-100))]
+)
 def test_a_tiny_phi_with_the_sign_flipped_does_not_pass(size):
     """There the gradient of a network is far below what the rounding of its loss shows."""
     x, y = CHOSEN, REJECTED
@@ -326,6 +332,7 @@ def test_each_library_can_have_its_own_reference():
 # ------------------------------------------------------------------------------------------------ pairs
 
 
+@pytest.mark.full
 def test_innocent_pairs_are_not_accused():
     """In a table of items, pairs depend on each other, so the pairs named are the wrong ones or none at all."""
     n_named = 0
