@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +168,48 @@ def test_a_mistake_is_named_by_the_loss_of_the_function():
     )
     assert report.status == "failed"
     assert "has no penalty" not in repr(report)
+
+
+# ------------------------------------------------------------------------------------------------ notes and statuses
+
+
+def test_a_tiny_entry_that_could_hide_a_mistake_gets_a_note():
+    """With 1e7 added to the loss, 5 % of an entry of 1e-5 cannot be seen beside an entry of 1."""
+    report = bt.check_gradient(lambda x: (1e7 + float(0.5 * x @ x), x * [1, 1.05]), [1.0, 1e-5])
+    assert report.status == "passed with a note"
+    assert "1 of 2 entries are tiny" in repr(report)
+
+
+def test_too_much_noise_leaves_nothing_to_judge():
+    """A loss of another mini-batch in each call says nothing about the gradient."""
+    rng = np.random.default_rng(2)
+    report = bt.check_gradient(lambda x: (float(x @ x) + rng.normal(), 2 * x), [1.0, 2.0])
+    assert report.status == "could not be judged"
+    assert "random numbers" in report.message
+
+
+def test_loss_and_gradient_in_the_wrong_order_are_recognised():
+    """The two are exchanged."""
+    report = bt.check_gradient(lambda x: (2 * x, float(x @ x)), [1.0, 2.0])
+    assert "expected phi -> (loss, gradient), got (gradient, loss)" in report.message
+
+
+def test_a_gradient_of_each_pair_is_recognised():
+    """With the objective, the number of pairs is known."""
+    x = np.random.default_rng(4).normal(size=(2, 9, 3))
+    objective = bt.Objective(bt.LinearScorer(3), bt.PreferencePairs(*x))
+    report = bt.check_gradient(lambda at: (objective(at)[0], -(x[0] - x[1])), np.ones(3), objective=objective)
+    assert "looks like one row for each pair; sum over the pairs" in report.message
+
+
+def test_a_warning_of_the_function_is_passed_on_once():
+    """The function is called many times, and the caller hears of it once."""
+
+    def warns(x):
+        warnings.warn("mind the gap", UserWarning, stacklevel=1)
+        return float(x @ x), 2 * x
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        assert bt.check_gradient(warns, [1.0, 2.0]).passed
+    assert [str(w.message) for w in heard] == ["mind the gap"]

@@ -21,8 +21,8 @@ from .differences import EPS, by_directions, numerical_gradient, typical_size, u
 from .doubts import SATURATED, Doubts, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .process import as_it_was
-from .report import BlockReport, GradientReport, Mask
-from .runner import ERROR, Stop, Watch, words_of_warning
+from .report import UNJUDGED, BlockReport, GradientReport, Mask
+from .runner import Stop, Watch, words_of_warning
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -144,9 +144,9 @@ def check_gradient(
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
     said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
-    for w in heard:
-        if w.category is not RuntimeWarning:
-            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
+    for w in others.values():  # each once, although the function was called many times
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return replace(report, warnings=(*report.warnings, *said, *left))
 
 
@@ -347,14 +347,19 @@ def _judged(
     allowed = share * np.abs(expected) + floor + doubt
     _must_be_precise_enough(tested, expected, doubt)
     wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
-    vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)
+    vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
         noise = doubts.noise_of_loss
         look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
         wrong, is_kink = look.wrong, look.kink
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
-    unsure = ~wrong & ~is_kink & _too_uncertain(tested, phi, got, expected, doubt)
+    unsure, tiny = (~wrong & ~is_kink & mask for mask in _too_uncertain(tested, phi, got, expected, doubt))
+    if tiny.any():
+        doubts.notes.append(
+            f"{int(tiny.sum())} of {tiny.size} entries are tiny beside the largest one and uncertain by more than a "
+            "tenth of themselves, so a small mistake in them would not show"
+        )
     if unsure.any():
         doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
     return _Judged(doubt, wrong, unsure, bool(is_kink.any()))
@@ -364,18 +369,20 @@ def _largest(values: Array) -> float:
     return float(np.abs(values).max()) if values.size else 0.0
 
 
-def _too_uncertain(tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, doubt: Array) -> Array:
-    """Say which entries are uncertain by more than a tenth of their size.
+def _too_uncertain(
+    tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, doubt: Array
+) -> tuple[Mask, Mask]:
+    """Return which entries are uncertain by more than a tenth of their size: those that matter, and the tiny ones.
 
-    An entry may be small because of rounding where others are large, and a true zero is uncertain by its rounding. Such
-    entries are not reported.
+    An entry is tiny if its doubt is little beside the largest entry. A true zero is uncertain by its rounding, and is
+    in neither group.
     """
     too_much = doubt > TENTH * np.maximum(np.abs(expected), np.abs(got))
-    negligible = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
+    is_zero = (got == 0) & (expected == 0)
     if not phi.any() or typical_size(phi) >= 1e-6:
-        negligible |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
-    negligible |= (got == 0) & (expected == 0)
-    return np.asarray(too_much & ~negligible)
+        is_zero |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
+    is_tiny = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
+    return too_much & ~is_zero & ~is_tiny, too_much & ~is_zero & is_tiny
 
 
 def _why_unsure(name: str, unsure: Array, got: Array, expected: Array, doubt: Array, noise: float) -> str:
@@ -393,12 +400,12 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
     if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
         if tested.is_noisy:
             raise Stop(
-                ERROR,
+                UNJUDGED,
                 "two calls at the same phi return different losses: does the function draw random numbers, as for a "
                 "mini-batch or dropout? Use the same ones in every call, since their effect hides the gradient",
             )
         raise Stop(
-            ERROR,
+            UNJUDGED,
             f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
             f"up to {doubt:.1e}",
         )
