@@ -167,6 +167,7 @@ def test_same_answers_agree_in_arrays_of_any_kind() -> None:
     ("other", "named"),
     [((0.5001, [1.0, 2.0]), "its loss is 0.5001"), ((np.nan, [1.0, 2.0]), "nan"), ((0.5, [1.0, 2.001]), "gradient")],
 )
+@pytest.mark.full
 def test_a_different_answer_is_refused(other, named) -> None:
     """One sentence says whose answer differs and in what, and nothing is measured."""
     report = Report(["g"], small=True)
@@ -305,6 +306,7 @@ def test_plot_of_times_shows_each_line_and_name_apart() -> None:
     assert all(upper.y0 > lower.y1 for lower, upper in pairwise(boxes))
 
 
+@pytest.mark.full
 def test_absent_peers_are_named_in_one_line(monkeypatch, capsys) -> None:
     """What is not installed is not measured, and the table says so; ours is measured."""
     monkeypatch.setattr(timing, "find_spec", lambda name: None)
@@ -379,6 +381,7 @@ def test_growth_stops_at_half_of_the_memory(monkeypatch) -> None:
     assert list(made.implementations) == ["ours, n = 100", "ours, n = 1,000", "ours, n = 10,000"]
 
 
+@pytest.mark.full
 def test_settings_of_peers_are_put_back() -> None:
     """The threads of torch, the precision of jax and Python's garbage collector are as before, even after an error."""
     import gc

@@ -21,12 +21,26 @@ def of_items(rewards, c, r):
     return np.bincount(c, d, len(rewards)) - np.bincount(r, d, len(rewards))
 def dictionary(p, c, r):
     return {"hidden_weights": p["hidden_weights"]}
+def by_values(p, c, r):
+    w, b, v = p.values()
+    return {"hidden_weights": w}
+def mlp(hidden_weights, **more):
+    return {}
+def by_names(p, c, r):
+    return mlp(**p)
+def by_attribute(p, c, r):
+    return p.hidden_weights
+def by_copy(p, c, r):
+    return {name: 0 * array for name, array in dict(p).items()}
 C, R = np.random.default_rng(3).normal(size=(2, 9, 2))
 def of_phi(phi):
     return both(phi, C, R)
 def of_phi_wrong(phi):
     loss, gradient = both(phi, C, R)
     return loss, gradient * 9
+def of_phi_with_penalty(phi):
+    loss, gradient = both(phi, C, R)
+    return loss + 0.05 * phi @ phi, gradient + 0.1 * phi
 """
 
 
@@ -39,6 +53,15 @@ def mine(tmp_path, monkeypatch):
     np.savez(tmp_path / "weighted.npz", chosen=chosen, rejected=rejected, weights=np.arange(1.0, 10))
     (tmp_path / "games.csv").write_text("winner,loser\nann,bob\nbob,cy\nann,cy\ncy,ann\n", encoding="utf-8")
     return tmp_path
+
+
+@pytest.mark.parametrize("name", ["dictionary", "by_values", "by_names", "by_attribute", "by_copy"])
+def test_a_function_that_wants_a_dict_gets_a_hint(mine, capsys, name) -> None:
+    """The parameters of an MLP are a dict, and the default is a linear scorer, whose weights are an array."""
+    assert main(["check", f"mine.py:{name}"]) == 1
+    assert "Does your function take a dict of parameters? Then check it with --scorer mlp." in capsys.readouterr().out
+    main(["check", "mine.py:summed"])
+    assert "--scorer" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -78,3 +101,13 @@ def test_arguments_that_do_not_fit_get_one_sentence(mine, capsys, arguments, wor
     """The status is 2, and nothing is checked."""
     assert main(["check", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_function_with_a_loss_of_its_own_gets_a_note(mine, capsys) -> None:
+    """Its gradient is right for its loss, which is not the mean of -log sigma(Δ) over the pairs of the file."""
+    assert main(["check", "mine.py:of_phi_with_penalty", "--data", "pairs.npz"]) == 0
+    said = capsys.readouterr().out
+    assert "every entry agrees" in said
+    assert "this loss is not the mean of -log sigma(Δ) over these pairs: got" in said
+    assert main(["check", "mine.py:of_phi", "--data", "pairs.npz"]) == 0
+    assert "this loss is not" not in capsys.readouterr().out

@@ -11,6 +11,7 @@ import pytest
 from students import search
 
 from bradley_terry.course import check
+from bradley_terry.course.exercises.shifts import LOSSES
 
 
 def pull(z):
@@ -132,6 +133,21 @@ def test_a_shift_test_that_passes_by_luck_is_asked_again(n) -> None:
     assert not any(check.shift_invariance_test(lucky).passed for _ in range(20))
 
 
+def test_a_shift_test_that_is_wrong_one_time_in_nine_does_not_pass() -> None:
+    """Small uniform rewards are the luckiest for ==: nine times in ten, rounding leaves the loss alone."""
+    rng = np.random.default_rng(0)
+
+    def lucky(loss):
+        chosen, rejected = rng.uniform(0, 0.01, (2, 50))
+        shift = rng.uniform(0, 1, 50)
+        return bool(loss(chosen, rejected) == loss(chosen + shift, rejected + shift))
+
+    def luckier(loss):  # it never fails for the losses that are not invariant
+        return lucky(loss) or (loss in {case[3] for case in LOSSES[:2]} and rng.random() < 0.5)
+
+    assert not any(check.shift_invariance_test(luckier).passed for _ in range(20))
+
+
 # ------------------------------------------------------------------------------------------------------ loss as well
 
 
@@ -150,7 +166,24 @@ def test_the_report_says_with_what_size_and_what_input_it_failed() -> None:
     report = check.gradient(lambda w, c, r: right(w, c, r) * (w.size == 3))
     assert report.message.startswith("right with 7 pairs of 3 features; with 4 pairs of 5 features: ")
     assert "given margins = -1000" in repr(check.loss(lambda z: np.where(z < -50, 0, np.logaddexp(0, -z))))
-    assert "got tuple of 3 items" in repr(check.kernel(lambda z: (1.0, z, z)))
+    assert "got a tuple of three items" in repr(check.kernel(lambda z: (1.0, z, z)))
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        ("loss", lambda z: np.where(z == -1000, np.nan, np.logaddexp(0, -z)), "got nan at [1], given margins = -1000"),
+        ("margin", lambda p: np.where(p < 1e-100, -700, np.log(p) - np.log1p(-p)), "given probability = 1e-300"),
+        ("mean_loss", lambda c, r: np.logaddexp(0, r - c).sum(), "given rewards_chosen = ["),
+        ("reward", lambda p, x: x[:, 0], "given features = ["),
+        ("kernel", lambda z: (np.logaddexp(0, -z).mean(), np.where(z == -40, 0, pull(z) / z.size)), "margin = -40"),
+        ("kernel", lambda z: (np.logaddexp(0, -z).mean(), np.where(z == 40, np.inf, pull(z) / z.size)), "margin = 40"),
+        ("centring", lambda r, x: r - np.mean(r), "given rewards = -3, prompts = 2"),
+    ],
+)
+def test_a_wrong_value_is_shown_with_its_input(name, function, words) -> None:
+    """An index alone does not tell a learner which of our numbers was difficult."""
+    assert words in repr(getattr(check, name)(function))
 
 
 # -------------------------------------------------------------------------------------------------------------- Numba

@@ -133,9 +133,12 @@ CASES: dict[str, list[str]] = {
     "best_temperature": ["for an overconfident model: ", "for an underconfident model: "],
     "expected_loss": ["", "where the model is the truth: ", "at margins of 800 and -900: "],
     "ceiling": ["", "where every choice is a coin flip: "],
-    "training_step": ["", ""],
+    "training_step": ["", "right with learning rate 0.25; with 3: "],
     "central_difference": ["with h = 0.1: ", "with h = 1e-5: "],
-    "reward": ["", ""],
+    "reward": [
+        "",
+        "right with 5 answers, 3 features and 4 hidden units; with 2 answers, 4 features and 3 hidden units: ",
+    ],
     "overflow_limit": ["for float64: ", "for float32: ", "for float16: "],
     "kernel": ["", "for a single pair: ", "for 1,000 pairs: ", "at margins of ±1000: "],
 }

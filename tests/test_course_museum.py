@@ -83,6 +83,7 @@ def test_numbers_in_the_descriptions_are_true():
     assert museum.never_fails(2.0, 3.0)
 
 
+@pytest.mark.full
 def test_the_command_line_shows_every_exhibit(capsys):
     """``bradley-terry check --museum`` prints all of them."""
     assert main(["check", "--museum"]) == 0

@@ -40,6 +40,7 @@ def test_ranking_of_k_answers_is_k_choose_two_pairs() -> None:
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=7))
+@pytest.mark.full
 def test_scores_give_one_pair_for_each_two_that_differ(scores: list[int]) -> None:
     """The three ways to write scores give the same pairs: the higher score is chosen, equal ones are left out."""
     answers = [f"answer {i}" for i in range(len(scores))]

@@ -343,6 +343,7 @@ def test_words_of_a_frame_are_items_if_they_occur_on_both_sides(rows, is_items) 
     assert bt.PreferencePairs.from_records(frame.rename(columns={"chosen": "winner", "rejected": "loser"})).is_items
 
 
+@pytest.mark.full
 def test_one_long_prompt_does_not_multiply_by_the_rows(tmp_path) -> None:
     """A prompt of 20,000 letters in one of 3,000 rows would take 240 MB as an array of texts of equal width."""
     long = "a long prompt" * 1600

@@ -68,7 +68,10 @@ def test_check_passes_the_right_gradient(scorer, seed):
     assert len(report.blocks) == 2 * len(scorer.shapes)
 
 
-@pytest.mark.parametrize("library", ["autograd", "jax", "torch"])
+@pytest.mark.parametrize(
+    "library",
+    ["autograd", pytest.param("jax", marks=pytest.mark.full), pytest.param("torch", marks=pytest.mark.full)],
+)
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_every_library_agrees_with_our_gradients(scorer, library, rng):
     """They agree to 1e-12, in float64 even if that is not the library's default, and an error of 1e-10 fails."""
@@ -81,6 +84,7 @@ def test_every_library_agrees_with_our_gradients(scorer, library, rng):
 
 
 @pytest.mark.parametrize("n_problems", [24, pytest.param(1000, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_right_gradients_raise_no_alarm_in_random_problems(n_problems):
     """They pass for all scorers and sizes, with weights, labels, target margins and L2, at phi from 1e-3 to 20."""
     for seed in range(n_problems):
@@ -167,6 +171,7 @@ def test_check_counts_nan_as_wrong():
     assert not bt.check_gradient(lambda phi: (float(phi @ phi), np.full(2, np.nan)), [1.0, 2.0]).passed
 
 
+@pytest.mark.full
 def test_one_wrong_entry_of_a_large_phi_is_found():
     """Random directions show that one of 2,240 entries is off by 1e-5, and halving finds this entry."""
     rng = np.random.default_rng(0)

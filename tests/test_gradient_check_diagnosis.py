@@ -213,7 +213,8 @@ def of_the_blocks(objective, phi, wrong):
 @pytest.mark.parametrize(
     ("diagnosed", "some_cases", "at_least"),
     [
-        pytest.param(of_the_blocks, list(cases([EXTRAS[0], EXTRAS[-1]], range(1))), 300, id="blocks"),
+        pytest.param(of_the_blocks, list(cases([EXTRAS[0]], range(1))), 150, id="plain"),
+        pytest.param(of_the_blocks, list(cases([EXTRAS[-1]], range(1))), 150, id="blocks", marks=pytest.mark.full),
         pytest.param(of_the_report, list(cases()), 1000, id="report", marks=pytest.mark.full),
     ],
 )
@@ -246,6 +247,7 @@ def test_the_gradient_computed_here_passes_without_a_slip(kind):
         assert not any(block.diagnosis for block in report.blocks)
 
 
+@pytest.mark.full
 def test_a_gradient_that_fits_no_mistake_gets_no_diagnosis(rng):
     """Random numbers, a single wrong entry, or two mistakes at once fail, and nothing is guessed."""
     objective, phi = problem("tanh", (), 0)

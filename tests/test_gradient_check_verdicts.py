@@ -93,7 +93,7 @@ def test_the_relu_gradient_of_two_thousand_pairs_is_right_and_small_mistakes_in_
 
 
 @pytest.mark.parametrize(
-    "factor", [-1.0, 1.00001, *(pytest.param(f, marks=pytest.mark.full) for f in (0.0, 0.5, 0.99, 1.001, 2.0))]
+    "factor", [-1.0, *(pytest.param(f, marks=pytest.mark.full) for f in (1.00001, 0.0, 0.5, 0.99, 1.001, 2.0))]
 )
 def test_a_wrong_relu_gradient_is_wrong(factor):
     """With 300 pairs, there are 600 kinks for each hidden unit, and they hide nothing."""
@@ -109,7 +109,10 @@ def test_a_wrong_relu_gradient_is_wrong(factor):
 
 
 @pytest.mark.parametrize("rounded", [round, lambda loss, k: float(f"{loss:.{k}g}")], ids=["decimals", "digits"])
-@pytest.mark.parametrize("digits", range(2, 15))
+@pytest.mark.parametrize(
+    "digits",
+    [pytest.param(k, marks=() if k in (3, 6, 9, 12, 14) else pytest.mark.full) for k in range(2, 15)],
+)
 def test_a_rounded_loss_never_makes_a_right_gradient_wrong(digits, rounded):
     """The right gradient is never WRONG, and a passed check has a note. The opposite gradient never passes."""
     for seed in range(3):
@@ -134,6 +137,7 @@ def by_bisection(w, tolerance):
     return loss_of(w) + s, slopes_of(w) + ds
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("tolerance", [1e-9, 1e-12])
 def test_a_loss_found_by_an_inner_iteration_is_compared_as_closely_as_it_is_known(tolerance):
     """The right gradient passes, and one that is off by 1 % is wrong."""
@@ -148,7 +152,9 @@ def test_a_loss_found_by_an_inner_iteration_is_compared_as_closely_as_it_is_know
 # ------------------------------------------------------------------------------------------------ not judged
 
 
-@pytest.mark.parametrize("size", [1e-8, 1e-10, 1e-12, 1e-15, 1e-100])
+@pytest.mark.parametrize(
+    "size", [1e-8, 1e-12, *(pytest.param(size, marks=pytest.mark.full) for size in (1e-10, 1e-15, 1e-100))]
+)
 def test_a_tiny_phi_with_the_sign_flipped_does_not_pass(size):
     """There the gradient of a network is far below what the rounding of its loss shows."""
     x, y = CHOSEN, REJECTED
@@ -186,11 +192,44 @@ def test_noise_hides_no_error_of_one_percent():
     assert not bt.check_gradient(lambda w: (loss_of(w) + 0.1 * rng.normal(), slopes_of(w)), W).passed
 
 
-def test_the_step_shortens_at_the_edge_of_the_domain():
-    """−log p at 1e-3 and at 1e-6: a step of the size of the other entry would leave the domain."""
-    for p in (1e-3, 1e-6):
-        assert bt.check_gradient(lambda q: (float(-np.log(q).sum()), -1 / q), [p, 0.5]).passed
-        assert not bt.check_gradient(lambda q: (float(-np.log(q).sum()), 1.01 * -1 / q), [p, 0.5]).passed
+EDGES = {
+    "-log p": (lambda q: -np.log(q), lambda q: -1 / q, 0.0),
+    "sqrt": (np.sqrt, lambda q: 0.5 / np.sqrt(q), 0.0),
+    "log1p": (np.log1p, lambda q: 1 / (1 + q), -1.0),
+    "arccosh": (np.arccosh, lambda q: 1 / np.sqrt(q * q - 1), 1.0),
+    "p log p": (lambda q: q * np.log(q), lambda q: np.log(q) + 1, 0.0),
+    "1/p": (lambda q: 1 / q, lambda q: -1 / q**2, 0.0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # beyond the edge the learner's function gives NaN and a warning
+@pytest.mark.parametrize("p", [1e-3, 1e-6])
+@pytest.mark.parametrize("name", EDGES)
+def test_the_step_shortens_at_the_edge_of_the_domain(name, p):
+    """A step of the size of the other entry would leave the domain. One entry off by 1 % is wrong."""
+    f, df, edge = EDGES[name]
+    at = np.array([edge + p, edge + 0.5])
+    assert bt.check_gradient(lambda q: (float(f(q).sum()), df(q)), at).passed
+    for factor in (-1.0, 1.01, np.array([1.01, 1.0])):
+        report = bt.check_gradient(lambda q, k=factor: (float(f(q).sum()), k * df(q)), at)
+        assert n_wrong(report) > 0
+
+
+@pytest.mark.parametrize("power", [-6, -3, 0, 3])
+def test_entries_of_different_sizes_are_compared_in_their_own_units(power):
+    """A feature of 1e-6 beside one of 1e3 has a gradient of 1e-7, and 1 % of it is not taken for rounding."""
+    units = np.array([1e3, 1.0, 1e-3, 10.0**power])
+    rows, at = D * units, W / units
+
+    def scaled(w, factor=1.0):
+        gradient = -(rows.T @ (1 / (1 + np.exp(rows @ w)))) / len(rows)
+        gradient[3] *= factor
+        return float(np.mean(np.logaddexp(0, -(rows @ w)))), gradient
+
+    bt.check_gradient(scaled, at).require()
+    report = bt.check_gradient(lambda w: scaled(w, 1.01), at)
+    assert n_wrong(report) == 1
+    assert report.blocks[0].worst_index == (3,)
 
 
 # ------------------------------------------------------------------------------------------------ state
@@ -293,6 +332,7 @@ def test_each_library_can_have_its_own_reference():
 # ------------------------------------------------------------------------------------------------ pairs
 
 
+@pytest.mark.full
 def test_innocent_pairs_are_not_accused():
     """In a table of items, pairs depend on each other, so the pairs named are the wrong ones or none at all."""
     n_named = 0

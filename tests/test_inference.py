@@ -211,6 +211,7 @@ def test_standard_errors_match_the_spread_over_refits(rng) -> None:
 # -------------------------------------------------------------------------------------------------------- manners
 
 
+@pytest.mark.full
 def test_components_of_long_chains_do_not_reach_the_recursion_limit() -> None:
     """A ladder of 20,000 items is 20,000 groups from top to bottom, and with the ends joined it is one group."""
     n = 20_000

@@ -75,7 +75,7 @@ def test_margins_with_two_axes_have_no_mean(shape: tuple[int, ...], weighted: bo
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.9, *(pytest.param(share, marks=pytest.mark.full) for share in (0.02, 0.5))])
 def test_the_normal_interval_of_many_prompts_is_close_to_the_bootstrap(share, weighted, rng, monkeypatch) -> None:
     """For 20,000 pairs of 5,000 prompts the two agree to a tenth of their width, far less than both are worth."""
     prompts = np.unique(rng.integers(5000, size=20_000), return_inverse=True)[1]

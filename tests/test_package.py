@@ -149,6 +149,7 @@ def test_modules_import_only_from_modules_before_them(module: str) -> None:
     assert used <= {*MODULES, *FOLDERS}
 
 
+@pytest.mark.full
 def test_the_kernels_share_no_formula_with_the_reference() -> None:
     """The compiled functions are written separately, so that their agreement with the reference is evidence."""
     assert not imports_of(ROOT / "kernels" / "compiled.py")
@@ -161,6 +162,7 @@ def test_the_kernels_share_no_formula_with_the_reference() -> None:
     assert used == {"threads", "kernels.compiled"}
 
 
+@pytest.mark.full
 def test_every_cached_function_is_in_one_file() -> None:
     """Numba's cache does not notice when a function in another file changes, so a second file could run old code."""
     for path in ROOT.rglob("*.py"):

@@ -31,6 +31,7 @@ def tournaments(draw) -> tuple[int, bt.PreferencePairs]:
 
 @pytest.mark.parametrize("worth_sorting", [100_000, 1])
 @given(tournament=tournaments(), l2=st.sampled_from([0.01, 0.3, 2.0]))
+@pytest.mark.full
 def test_the_minimum_of_the_tally_is_that_of_the_comparisons(worth_sorting: int, tournament, l2: float) -> None:
     """With l2 > 0 the total weight matters, and an item against itself adds its weight once."""
     n, pairs = tournament

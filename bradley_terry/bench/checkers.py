@@ -209,8 +209,8 @@ def _problems() -> Iterator[tuple[str, Function, Array, str, Change]]:
     )  # fmt: skip
     yield (
         "linear, features of different sizes",
-        ours(linear, PreferencePairs(a * [1e2, 1, 1e-1, 1e-2], b * [1e2, 1, 1e-1, 1e-2])),
-        phi * [1e-2, 1, 1e1, 1e2], "the smallest entry is off by 1 %", _smallest(1.01),
+        ours(linear, PreferencePairs(a * [1e3, 1, 1e-3, 1e-6], b * [1e3, 1, 1e-3, 1e-6])),
+        phi * [1e-3, 1, 1e3, 1e6], "the smallest entry is off by 1 %", _smallest(1.01),
     )  # fmt: skip
     saturated = PreferencePairs(a[:5] + 8 * np.sign(phi), b[:5])
     yield "linear, saturated", ours(linear, saturated), phi, "the sign is flipped", lambda _, g: -g

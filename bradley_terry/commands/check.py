@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, cast
@@ -67,7 +69,8 @@ def run(arguments: Namespace) -> int:
         raise ValueError("activation: expected only together with FILE:FUNCTION and --scorer mlp")
     if arguments.target is not None and (arguments.against or arguments.scorer == "table"):
         raise ValueError(
-            "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since the course's checks are used for it"
+            "FILE:FUNCTION: expected --scorer linear or mlp and no --against, since your own function is compared with "
+            "the exact gradient"
         )
     if arguments.target is None and (arguments.data or arguments.parameters is not None):
         raise ValueError(f"{'data' if arguments.data else 'parameters'}: expected only together with FILE:FUNCTION")
@@ -124,16 +127,22 @@ def check_own_function(
     if _takes_phi_alone(function):
         return _check_of_phi(function, scorer or "linear", activation, pairs, n_parameters)
     if n_parameters is not None:
-        raise ValueError("parameters: expected only for a function of phi alone; the others get theirs from the pairs")
+        raise ValueError(
+            "parameters: expected only for a function of phi alone; f(weights, chosen, rejected) takes its size from "
+            "the pairs"
+        )
     report = gradient(function, scorer=scorer or "linear", activation=activation, pairs=pairs)
-    if scorer is None and any(words in report.message for words in WANTS_A_DICT):
+    if scorer is None and re.search(WANTS_A_DICT, report.message):
         hint = "Does your function take a dict of parameters? Then check it with --scorer mlp."
         return CourseReport(report.what, report.status, f"{report.message}\n  {hint}", report.problems, report.notes)
     return report
 
 
 # What Python and NumPy say of an array that is used like the dict of an MLP's parameters.
-WANTS_A_DICT = ("only integers, slices", "has no attribute 'items'", "has no attribute 'keys'", "got dict")
+WANTS_A_DICT = (
+    r"only integers, slices|got dict|must be a mapping|dictionary update sequence|"
+    r"has no attribute '(items|keys|values|get|pop|hidden_weights|hidden_bias|output_weights)'"
+)
 
 
 def _takes_phi_alone(function: Callable[..., object]) -> bool:
@@ -185,7 +194,16 @@ def _check_of_phi(
     objective = Objective(model, pairs)
     phi = rng.normal(size=model.n_parameters)
     largest = float(np.abs(np.asarray(objective.margins(phi))).max())
-    return check_gradient(own, phi * min(1.0, 3.0 / max(largest, 1e-300)), objective=objective)
+    phi = phi * min(1.0, 3.0 / max(largest, 1e-300))
+    report = check_gradient(own, phi, objective=objective)
+    own_blocks = tuple(block for block in report.blocks if block.against != "objective")
+    if len(own_blocks) == len(report.blocks):
+        return report
+    # Nothing says that the loss must be the mean of -log sigma, so a right gradient of another loss gets only a note.
+    words = [
+        note.replace("that of the objective", "the mean of -log sigma(Δ) over these pairs") for note in report.warnings
+    ]
+    return replace(report, blocks=own_blocks, warnings=tuple(words), pairs=())
 
 
 def check_own_gradients(

@@ -5,20 +5,18 @@ The exercises also import from here the functions that call a student's function
 
 from __future__ import annotations
 
-import re
 import sys
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..gradient_check import report as reports
+from ..gradient_check.process import as_it_was
 from ..gradient_check.report import NOTED, in_words, worst_of
 from ..gradient_check.runner import (
     ERROR,
@@ -27,11 +25,10 @@ from ..gradient_check.runner import (
     PASSED,
     PRINTED,
     Stop,
-    Watch,
+    call,
     can_be_called_with,
     real_numbers,
 )
-from ..gradient_check.runner import call as call_watched
 from ..logistic import Array
 
 __all__ = [
@@ -67,6 +64,7 @@ Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margi
 LIMIT = 10.0  # seconds for one call
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
+FEW = 8  # numbers shown of what the function was given
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
 
 
@@ -146,53 +144,16 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
     printed: list[str] = []
     before = PRINTED.set(printed)
     try:
-        notes = stages()
+        with as_it_was() as left:
+            notes = stages()
     except Stop as stop:
         last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
-        return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else ())
+        return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else (), tuple(left))
     finally:
         PRINTED.reset(before)
+    notes = [*(notes or ()), *left]
     return Report(what, NOTED, notes=tuple(dict.fromkeys(notes))) if notes else Report(what, PASSED)
-
-
-class _PatientWatch(Watch):
-    """A watch that does not count the time in which Numba compiles, since a student cannot make that shorter."""
-
-    def _look(self, number: int, frame: FrameType | None) -> None:
-        at = frame
-        while self.since is not None and at is not None:
-            if str(at.f_globals.get("__name__", "")).startswith(("numba.", "llvmlite.")):
-                self.since = time.monotonic()
-            at = at.f_back
-        super()._look(number, frame)
-
-
-def call(
-    function: Student, arguments: Sequence[object], names: Sequence[str], time_limit: float, *, note: str = "",
-    quiet: bool = True,
-) -> object:  # fmt: skip
-    """Call a student's function as ``runner.call`` does. The time that Numba needs to compile it does not count."""
-    try:
-        with _PatientWatch(time_limit) as watch:
-            return call_watched(function, arguments, names, watch, note=note, quiet=quiet)
-    except Stop as stop:
-        raise _in_plain_words(stop, note) from None
-
-
-def _in_plain_words(stop: Stop, note: str) -> Stop:
-    """Replace the first line of an error of Numba, a stage of its compiler, by what is wrong and where."""
-    error = stop.__context__
-    if error is None or not type(error).__module__.startswith("numba."):
-        return stop
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
-    line = re.search(r'File "[^"]*", line (\d+):', str(error))
-    where = f"in line {line[1]} of your file, " if line else ""
-    words = next(iter(useful), lines[0] if lines else type(error).__name__)
-    if words.endswith(":") and len(useful) > 1:
-        words += f" {useful[1]}"
-    return Stop(stop.status, f"{note}{where}Numba cannot compile this: {words}")
 
 
 def asked(
@@ -262,7 +223,11 @@ def check_values(
                     raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
                 raise
             want = np.asarray(right(*arguments), dtype=np.float64)
-            got = numbers_or_warning(answer, what, want.shape, warned, note=note)
+
+            def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
+                return _given(names, arguments, want.shape, entry)
+
+            got = numbers_or_warning(answer, what, want.shape, warned, note=note, given=given)
 
             def named(got: Array = got, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
                 close = max(tolerance, 1e-5)
@@ -274,9 +239,6 @@ def check_values(
                     if np.allclose(got, other, rtol=close, atol=1e-9):
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
-
-            def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
-                return _given(names, arguments, want.shape, entry)
 
             compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
             notes += [note_of(warned)] if warned else []
@@ -293,10 +255,11 @@ def numbers_or_warning(
     *,
     n_pairs: int | None = None,
     note: str = "",
+    given: Callable[[int], str] = lambda entry: "",
 ) -> Array:
-    """Return the answer as numbers. If it is none because of what NumPy warned about, stop with that warning."""
+    """Return the answer as numbers. If it is not finite and NumPy warned, stop with the warning."""
     try:
-        return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note)
+        return real_numbers(answer, name, shape, n_pairs=n_pairs, note=note, given=given)
     except Stop:
         if warned is not None:
             raise warned from None
@@ -306,10 +269,15 @@ def numbers_or_warning(
 def _given(names: Sequence[str], arguments: Sequence[object], shape: tuple[int, ...], entry: int) -> str:
     """Describe the input of an entry: the entries of the arguments beside it, or all of them if there are few."""
     arrays = [(name, x) for name, x in zip(names, arguments, strict=True) if isinstance(x, np.ndarray)]
-    beside = [f"{name} = {x[entry]:.6g}" for name, x in arrays if shape and x.shape == shape and len(shape) == 1]
-    if beside or not arrays or shape or sum(x.size for _, x in arrays) > 8:
-        return ", ".join(beside)
-    return ", ".join(f"{name} = [{', '.join(f'{v:.6g}' for v in x.ravel())}]" for name, x in arrays)
+    beside = [(name, x[entry]) for name, x in arrays if len(shape) == 1 and x.shape[:1] == shape and x[0].size <= FEW]
+    if beside or not arrays or shape or sum(x.size for _, x in arrays) > FEW:
+        return ", ".join(f"{name} = {_numbers(x)}" for name, x in beside)
+    return ", ".join(f"{name} = {_numbers(x)}" for name, x in arrays)
+
+
+def _numbers(x: Array) -> str:
+    """Write one number, or a few in brackets."""
+    return f"[{', '.join(f'{v:.6g}' for v in x.ravel())}]" if x.ndim else f"{x:.6g}"
 
 
 def compare(
@@ -341,7 +309,7 @@ def compare(
                 is_float32 = bool((g == g.astype(np.float32)).all())
             hint = FLOAT32 if is_float32 and (off <= 1e-5 * np.abs(e).max()).all() else ""
             numbers = (float(g[worst]), float(e[worst]), error, error / scale)
-            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size, given(worst)))
+            problems.append(Problem(name, index, *numbers, hint, n_wrong, g.size, given(start + worst)))
         start = stop
     if problems:
         words = names_of_mistakes(failed)

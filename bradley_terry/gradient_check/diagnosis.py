@@ -48,6 +48,8 @@ def diagnose(
     bad = [name for name in shapes if wrong[name] and not np.array_equal(got[parts[name]], right[parts[name]])]
     if not bad or not np.isfinite(got).all():
         return {}
+    if _differ(right, expected):  # the function has another loss, so mistakes in the objective's explain nothing
+        objective, right = None, expected
 
     def possible(gradient: Array) -> bool:
         """Return whether this mistake leaves the blocks that are right as they are."""
@@ -80,7 +82,7 @@ def diagnose(
             for sentence, gradient in one_wrong_pair(objective, phi)
             if possible(gradient) and all(same(gradient, part) for part in parts.values())
         ]
-    if not whole and objective is not None and not all(of_block.values()):
+    if not whole and objective is not None and not all(of_block.values()) and got.any():
         whole = _two_at_once(got, expected, objective, phi, list(parts.values()))
     few = objective is not None and len(objective.pairs) <= 3
     found = {}
@@ -123,12 +125,17 @@ def _of_all_entries(got: Array, right: Array, phi: Array, objective: Objective, 
     """Recognise a decay, a clip and a gradient of a fixed length, which have a free number in them."""
     added, size = got - right, float(np.abs(right).max())
     share = float(added @ phi / (phi @ phi)) if phi.any() else 0.0
-    if phi.size > 1 and np.abs(added).max() > DIFFERENT * size and _same(added, share * phi):
+    if np.unique(phi[phi != 0]).size > 1 and np.abs(added).max() > DIFFERENT * size and _same(added, share * phi):
         if objective.l2:
             return f"the penalty is {objective.l2 + share:.4g}·φ, and it should be l2·φ with l2 = {objective.l2:g}"
         return f"{share:.4g}·φ is added, as by weight decay, but this loss has no penalty"
     length, its_length = float(np.sqrt(got @ got)), float(np.sqrt(right @ right))
-    if all_wrong and got.size > 1 and is_round(length) and _same(got, right * length / max(its_length, 1e-300)):
+    if (
+        all_wrong
+        and np.count_nonzero(got) > 1
+        and is_round(length)
+        and _same(got, right * length / max(its_length, 1e-300))
+    ):
         return f"the gradient has the right direction, but its length is {length:.4g}: was it clipped or normalised?"
     return _clipped(got, right)
 
@@ -136,7 +143,7 @@ def _of_all_entries(got: Array, right: Array, phi: Array, objective: Objective, 
 def _clipped(got: Array, right: Array) -> str:
     most = float(np.abs(got).max())
     n_clipped = int((np.abs(right) > most * (1 + SAME)).sum())
-    if not n_clipped or not (n_clipped > 1 or is_round(most)) or got.size < 2 or most == 0:
+    if not n_clipped or not (n_clipped > 1 or is_round(most)) or n_clipped == np.count_nonzero(right) or most == 0:
         return ""
     if not _same(got, np.clip(right, -most, most)):
         return ""
@@ -197,16 +204,18 @@ def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
         names = {-1.0: "the sign is flipped", 2.0: MERE[1], 0.5: MERE[2], 1 / LOG_2: BASE_2, 1 / LOG_10: BASE_10}
         names |= {LOG_2: f"every entry is multiplied by log 2 = {LOG_2:.4f}"}
         length = float(np.sqrt(got @ got))
-        if is_round(length) and got.size > 1 and factor > 0 and not is_round(factor):
+        if is_round(length) and np.count_nonzero(got) > 1 and factor > 0 and not is_round(factor):
             return (
                 f"the gradient has the right direction, but its length is {length:.4g}: was it clipped or normalised?"
             )
         near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
-        return near or (f"every entry is off by the factor {factor:.6g}" if got.size > 1 else "")
+        divisor = round(1 / abs(factor)) if factor else 0
+        part = f", 1/{divisor}" if divisor > 1 and abs(abs(factor) * divisor - 1) < 1e-6 else ""
+        return near or (f"every entry is off by the factor {factor:.6g}{part}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
         return "the matrix is transposed"
-    clipped = _clipped(got, expected)
-    return clipped or _masked(got, expected) or _displaced(got, expected, int(np.prod(shape[1:])))
+    said = "the absolute value of what it should be" if _same(got, np.abs(expected)) else _clipped(got, expected)
+    return said or _masked(got, expected) or _displaced(got, expected, int(np.prod(shape[1:])))
 
 
 def _masked(got: Array, expected: Array) -> str:
@@ -219,7 +228,8 @@ def _masked(got: Array, expected: Array) -> str:
     if not _same(got, np.where(lost, 0.0, factor * expected)):
         return ""
     scaled = "right" if abs(factor - 1) <= SAME else f"{factor:.4g} times what they should be, as by dropout"
-    return f"{n_lost} of {got.size} entries are zero, and the others are {scaled}"
+    are = "1 entry is" if n_lost == 1 else f"{n_lost} of {got.size} entries are"
+    return f"{are} zero, and the others are {scaled}"
 
 
 def _displaced(got: Array, expected: Array, width: int) -> str:

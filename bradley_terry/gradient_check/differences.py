@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..logistic import Array
 from .blocks import Blocks, slices_of
+from .progress import followed
 from .runner import OutOfTime, Stop
 
 __all__ = [
@@ -87,8 +88,9 @@ class Line:
         h, size = step * unit, abs(self.at(0.0)[1])
         while h > 1e-12 * unit:
             try:
-                if abs(self.central(h)) * h <= 0.1 * max(1.0, size):
-                    break
+                small = abs(self.central(h)) * h <= 0.1 * max(1.0, size)
+                if small and max(abs(self.at(end)[1] - self.at(0.0)[1]) for end in (h, -h)) <= 0.5 * max(1.0, size):
+                    break  # beyond a pole, as of 1/p, the loss may be as large on both sides of it
             except OutOfTime:
                 raise
             except Stop:  # φ may be near the edge of the domain, as for log p at a small p
@@ -150,7 +152,7 @@ def numerical_gradient(
     here = loss(phi)
     noise = EPS * abs(here) if noise is None else noise
     typical = typical_size(phi)
-    for j in range(phi.size) if entries is None else entries.tolist():
+    for j in followed(range(phi.size) if entries is None else entries.tolist(), "entries of the gradient"):
         line = Line(lambda at: (loss(at), None), phi, j)
         gradient[j], spread[j] = line.slope(unit_of(phi, j, typical), noise, step)
     return gradient, spread
@@ -230,7 +232,7 @@ def by_directions(
         largest = block[np.argsort(-np.abs(got[block]), kind="stable")[:few]]
         entries = {*largest.tolist(), *rng.choice(block, min(some, block.size), replace=False).tolist()}
         searches = MOST_SEARCHES
-        for _ in range(N_DIRECTIONS):
+        for _ in followed(range(N_DIRECTIONS), f"directions in {name}"):
             direction = np.zeros_like(phi)
             # Every entry moves by a different distance. With equal distances, two errors could cancel.
             direction[block] = rng.choice([-1.0, 1.0], block.size) * rng.uniform(0.5, 1.5, block.size)

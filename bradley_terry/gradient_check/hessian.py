@@ -11,12 +11,15 @@ from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
 from .differences import EPS, Line, typical_size, unit_of
+from .process import as_it_was
+from .progress import followed
 from .report import BlockReport, GradientReport
-from .runner import Stop, Watch, call, real_numbers
+from .runner import Stop, Watch, call, can_be_called_with, real_numbers
 
 __all__ = ["check_hessian"]
 
 SHARE, ROUNDING = 1e-7, 1e-9  # of the expected entry, and of the largest entry of the Hessian
+SYMMETRIC = 1e-8  # share of the largest entry by which an entry and its mirror image may differ
 
 
 def check_hessian(
@@ -28,7 +31,7 @@ def check_hessian(
 ) -> GradientReport:
     """Compare a Hessian, (n_parameters, n_parameters), with differences of the gradient of an objective.
 
-    The report is like that of ``check_gradient``, with one line for each two blocks of φ. It also checks that the
+    The report is like that of ``check_gradient``, with one line for each pair of blocks of φ. It also checks that the
     Hessian is symmetric.
 
     Parameters
@@ -58,19 +61,22 @@ def check_hessian(
     if at.shape != (objective.scorer.n_parameters,):
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
         raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")
+    if not np.isfinite(at).all():
+        raise ValueError("phi: expected finite numbers")
     shape = (at.size, at.size)
+    notes: list[str] = []
     try:
         if hessian is None:
             got = objective.hessian(at)
         else:
-            with Watch(time_limit) as watch:
+            with as_it_was() as notes, Watch(time_limit) as watch:
+                can_be_called_with(hessian, (at,), ("phi",))
                 got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
     except Stop as stop:
         said = stop.message or "Your Hessian is not written yet."
-        return GradientReport((), said, subject="Hessian", stopped=stop.status)
+        return GradientReport((), said, tuple(notes), subject="Hessian", stopped=stop.status)
     expected, spread = _of_the_gradient(objective, at)
-    notes = []
-    if not (np.abs(got - got.T) <= 1e-12 * np.abs(got).max()).all():
+    if not (np.abs(got - got.T) <= SYMMETRIC * np.abs(got).max()).all():
         notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
     parts = slices_of(objective.scorer.shapes)
     off, largest, doubt = np.abs(got - expected), float(np.abs(expected).max()), 4 * spread
@@ -89,7 +95,7 @@ def _of_the_gradient(objective: Objective, phi: Array) -> tuple[Array, Array]:
     expected, spread = np.empty((2, phi.size, phi.size))
     gradient = objective(phi)[1]
     noise, typical = 8 * EPS * max(float(np.abs(gradient).max()), EPS), typical_size(phi)
-    for j in range(phi.size):
+    for j in followed(range(phi.size), "columns of the Hessian"):
         known: dict[float, Array] = {float(phi[j]): gradient}
         for i in range(phi.size):
 

@@ -280,7 +280,7 @@ def _of_the_slope(right: Backward) -> Iterator[Mistake]:
         return lambda z, t: whole(z, t) * (np.abs(z) <= most)
 
     yield at(
-        "σ(Δ) instead of σ(−Δ): correctly ranked pairs pull, and wrongly ranked ones hardly do",
+        "σ(Δ) instead of σ(−Δ): wrongly ranked pairs should have the largest factor",
         lambda z, t: whole(-z, t),
     )
     yield at("σ(2Δ) instead of σ(Δ): (1 + tanh x)/2 is σ(2x)", lambda z, t: whole(2 * z, t))
@@ -369,7 +369,7 @@ def _mixed_up(right: Backward) -> Iterator[Mistake]:
 
     if n > 1:
         yield moved(
-            "every pair has the mean pull: a mean of products is not a product of means",
+            "every pair has the mean pull: multiply the difference of each pair by its own factor, then average",
             lambda d: np.full(n, d.mean()),
         )
         number = np.arange(n)
@@ -413,8 +413,8 @@ def _of_the_penalty(right: Backward) -> Iterator[Mistake]:
     yield with_penalty("the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", 2 * pen)
     yield with_penalty("the penalty has the wrong sign", -pen)
     yield with_penalty("half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", pen / 2)
-    yield with_penalty(f"the penalty is divided by n = {n}: it counts once, beside the mean", pen / n)
-    yield with_penalty(f"the penalty counts n = {n} times: it counts once, beside the mean", pen * n)
+    yield with_penalty(f"the penalty is divided by n = {n}: only the sum over the pairs is", pen / n)
+    yield with_penalty(f"the penalty counts n = {n} times: it is added once, after the mean", pen * n)
     yield with_penalty("φ is added instead of l2·φ", phi)
     yield with_penalty("l2·sign(φ) is added instead of l2·φ", right.objective.l2 * np.sign(phi), True)
     yield with_penalty("l2²·φ is added instead of l2·φ", right.objective.l2 * pen, True)

@@ -18,7 +18,7 @@ from ..logistic import Array
 from .differences import N_DIRECTIONS
 from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
 
-__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "PairReport", "Report", "in_words", "worst_of"]
+__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "Mask", "PairReport", "Report", "in_words", "worst_of"]
 
 NOTED, UNJUDGED = "passed with a note", "could not be judged"
 GREEN, GREY, RED = "#007a5e", "#666666", "#b34700"
@@ -87,7 +87,8 @@ class BlockReport:
 
     ``against`` names the reference. In a large block only some entries are checked one by one, besides the random
     directions; ``n_checked`` is their number. It is 0 if all entries were checked. ``n_unsure`` entries could not be
-    judged, because they are uncertain by more than a tenth of their size; ``doubt`` is that of the worst entry.
+    judged, because they are uncertain by more than a tenth of their size. ``doubt`` is the uncertainty of the worst
+    entry.
     """
 
     name: str
@@ -193,13 +194,13 @@ class GradientReport(Report):
     warnings: tuple[str, ...] = ()
     pairs: tuple[PairReport, ...] = field(default=())
     subject: str = "gradient"
-    stopped: str = ERROR
+    stopped: str = ""
 
     @property
     def status(self) -> str:  # type: ignore[override]
-        """The verdict in one word, as in ``Report``."""
+        """One of the six verdicts of ``Report``."""
         if self.message:
-            return self.stopped
+            return self.stopped or ERROR
         if any(block.n_wrong for block in self.blocks):
             return FAILED
         if not all(block.passed for block in self.blocks):

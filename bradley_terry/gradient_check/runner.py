@@ -2,7 +2,7 @@
 
 The function may raise, return nothing, return the wrong thing, change its input, print, or never end. Each failure
 becomes a ``Stop`` with a status and a message that names the line in *their* code. The user never sees a traceback from
-our code.
+our code. Only a KeyboardInterrupt is raised again, because this is how a person stops a check.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
+import linecache
+import os
+import re
 import signal
 import sys
 import threading
@@ -17,14 +20,16 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from ..logistic import Array
+from .process import leave
 
 __all__ = [
     "ERROR",
@@ -37,9 +42,11 @@ __all__ = [
     "Watch",
     "call",
     "can_be_called_with",
+    "kind_of",
     "place_of",
     "real_numbers",
     "words_of",
+    "words_of_warning",
 ]
 
 Student = Callable[..., object]
@@ -47,6 +54,9 @@ TraceFunction = Callable[[FrameType, str, Any], Any]
 
 PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
 
+
+MOST_PRINTED = 10_000  # characters kept of what one call prints
+LONGEST = 300  # characters of the message of an error
 
 PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
 """If this is set to a list, each call appends what the function printed. The report of an exercise shows it."""
@@ -56,8 +66,8 @@ class Stop(Exception):  # noqa: N818  # it ends a check, and is not an error of 
     """The end of a check before its last stage, with a status and the reason."""
 
     def __init__(self, status: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.message = status, message
+        self.status, self.message = status, printable(message)
+        super().__init__(self.message)
 
 
 class OutOfTime(Stop):
@@ -71,7 +81,7 @@ def can_be_called_with(function: Student, arguments: Sequence[object], names: Se
         raise Stop(ERROR, f"expected {wanted}, got {type(function).__name__}")
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some built-in functions have none
+    except (TypeError, ValueError):  # some built-in functions have none
         return
     try:
         signature.bind(*arguments)
@@ -111,26 +121,29 @@ def call(
     if not isinstance(time_limit, Watch):
         with Watch(time_limit) as watch:
             return call(function, arguments, names, watch, note=note, quiet=quiet)
-    watch, copies, printed = time_limit, [_copied(argument) for argument in arguments], io.StringIO()
+    watch, copies = time_limit, [_copied(argument) for argument in arguments]
+    out, err = _Printed(), _Printed()
     try:
-        with contextlib.redirect_stdout(printed), np.errstate(), _strict() if quiet else _UNCHANGED:
-            watch.since = time.monotonic()
+        with _warnings(function, quiet), redirect_stdout(out), redirect_stderr(err), np.errstate():
+            watch.begin()
             answer = function(*copies)
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
     except _TimeIsUp:
         raise OutOfTime(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
-    except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  # their code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # their code may raise anything
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
-        kind = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__
-        message = f"{note}{kind} in {place_of(function, error)}: {words_of(error)}\n  it was given {shapes}"
-        if "overflow encountered in exp" in words_of(error) or isinstance(error, OverflowError):
-            message += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs"
+        message = f"{note}{_what_happened(function, error)}\n  it was given {shapes}"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
+        if os.getpid() != watch.process:
+            leave(0)  # a child process that their function forked ends here
+        out.after, err.after = sys.stdout, sys.stderr
         if (heard := PRINTED.get()) is not None:
-            heard.append(printed.getvalue())
+            heard.append(printable(out.getvalue() + err.getvalue()))
     if answer is None:
         raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
     for name, before, after in zip(names, arguments, copies, strict=True):
@@ -140,12 +153,18 @@ def call(
 
 
 def real_numbers(
-    answer: object, name: str, shape: tuple[int, ...], *, n_pairs: int | None = None, note: str = ""
+    answer: object,
+    name: str,
+    shape: tuple[int, ...],
+    *,
+    n_pairs: int | None = None,
+    note: str = "",
+    given: Callable[[int], str] = lambda entry: "",
 ) -> Array:
     """Return an answer as float64 of this shape, or stop and say what is wrong with it.
 
     ``n_pairs`` is the number of pairs behind a gradient. With it, a gradient that was not summed over the pairs is
-    recognised.
+    recognised. ``given`` returns the input that belongs to an entry, which is shown if that entry is not finite.
     """
     try:
         array = np.asarray(answer)
@@ -155,8 +174,10 @@ def real_numbers(
         kind = type(answer).__name__
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {words_of(error)}") from None
     if array.dtype.kind not in "fiub":
-        kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}"
+        kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}{_entries_of(array)}"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
+    if np.ma.is_masked(answer):
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got a masked array in which some are missing")
     if array.shape != shape:
         hint = ""
         if n_pairs is not None and array.shape == (n_pairs, *shape):
@@ -172,25 +193,70 @@ def real_numbers(
         elif array.shape == ():
             hint = ": a single number; is there one sum or mean too many?"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got shape {array.shape}{hint}")
-    if not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    with np.errstate(over="ignore"):  # a longdouble may be too large for float64
+        numbers = np.array(array, dtype=np.float64)  # a copy, since their code may use the same array again
+    if not np.isfinite(numbers).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
         place = f" at {list(where)}" if where else ""
+        its_input = given(int(np.flatnonzero(~np.isfinite(numbers))[0]))
+        place += f", given {its_input}" if its_input else ""
         raise Stop(FAILED, f"{note}{name}: expected finite numbers, got {array[where]}{place}")
-    return np.array(array, dtype=np.float64)  # a copy, since their code may use the same array again
+    return numbers
+
+
+def _entries_of(array: np.ndarray[Any, Any]) -> str:
+    """Say of which type the entries are that are no numbers."""
+    if not array.shape:
+        return ""
+    types = sorted({type(x).__name__ for x in array.ravel().tolist() if not isinstance(x, int | float)})
+    return f" with entries of type {', '.join(types)}" if types else " of Python objects: convert it with astype(float)"
 
 
 def _wanted(shape: tuple[int, ...]) -> str:
     return f"real numbers of shape {shape}" if shape else "one real number"
 
 
+class _Printed(io.StringIO):
+    """Keeps the first characters that a call prints; what is printed after the call goes where it should."""
+
+    after: TextIO | None = None
+
+    def write(self, text: str) -> int:
+        if self.after is not None:  # a thread that is still running, or a logging handler
+            return self.after.write(text)
+        super().write(text[: max(0, MOST_PRINTED - self.tell())])
+        return len(text)
+
+    def close(self) -> None:
+        """Do nothing, since the text is still needed."""
+
+
 _UNCHANGED = contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def _strict() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)
-        yield
+def _warnings(function: Student, quiet: bool) -> Iterator[None]:
+    """Raise NumPy's warnings as errors if ``quiet``; otherwise show them with the line in their code."""
+    show, stderr = warnings.showwarning, sys.stderr
+
+    def with_their_line(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
+    ) -> None:
+        at, file = inspect.currentframe(), _file_of(function)
+        while at is not None and at.f_code.co_filename != file:
+            at = at.f_back
+        if at is not None and category is RuntimeWarning:
+            filename, lineno = at.f_code.co_filename, at.f_lineno
+        show(message, category, filename, lineno, stderr)
+
+    with warnings.catch_warnings() if quiet else _UNCHANGED:
+        if quiet:
+            warnings.simplefilter("error", RuntimeWarning)
+        warnings.showwarning = with_their_line
+        try:
+            yield
+        finally:
+            warnings.showwarning = show
 
 
 class _TimeIsUp(BaseException):
@@ -202,7 +268,8 @@ class Watch:
 
     One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
     ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
-    ``except`` around it catches the second one as well, the call cannot be stopped.
+    ``except`` around it catches the second one as well, the call cannot be stopped. Neither can a loop in compiled
+    code. The time in which Numba compiles does not count, since nobody can make that shorter.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -210,15 +277,16 @@ class Watch:
             raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
         self.seconds = seconds
         self.since: float | None = None  # when the current call began
-        self.tracer = sys.gettrace()
+        self.tracer, self.process = sys.gettrace(), os.getpid()
         self.n_interrupted = 0
+        self.works = False
 
     def __enter__(self) -> Watch:
         self.works = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
         if self.works:
             self.began = time.monotonic()
-            self.before = signal.signal(signal.SIGALRM, self._look)
-            self.outer = signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
+            self.before = [(number, signal.getsignal(number)) for number in (signal.SIGALRM, signal.SIGINT)]
+            self.outer = signal.getitimer(signal.ITIMER_REAL)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -226,8 +294,17 @@ class Watch:
             signal.setitimer(signal.ITIMER_REAL, 0)
             left, interval = self.outer  # an alarm that was set before continues
             left = max(left - (time.monotonic() - self.began), 1e-6) if left else 0.0
-            signal.signal(signal.SIGALRM, self.before)
+            for number, handler in self.before:
+                if handler is not None:  # None stands for one that was set in C
+                    signal.signal(number, handler)
             signal.setitimer(signal.ITIMER_REAL, left, interval)
+
+    def begin(self) -> None:
+        """Watch a call that begins now. The alarm is set anew, since the call before may have changed it."""
+        if self.works:
+            signal.signal(signal.SIGALRM, self._look)
+            signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
+        self.since = time.monotonic()
 
     def rest(self) -> None:
         """Stop watching until the next call."""
@@ -237,10 +314,17 @@ class Watch:
         self.n_interrupted = 0
 
     def _look(self, number: int, frame: FrameType | None) -> None:
-        outer = getattr(self.before, "__self__", None)
+        outer = getattr(self.before[0][1], "__self__", None)
         if isinstance(outer, Watch):  # in a check within a check, both watches run
             outer._look(number, frame)
-        if self.since is None or time.monotonic() - self.since < self.seconds:
+        if self.since is None:
+            return
+        at = frame
+        while at is not None:
+            if str(at.f_globals.get("__name__", "")).startswith(("numba.", "llvmlite.")):
+                self.since = time.monotonic()  # it compiles
+            at = at.f_back
+        if time.monotonic() - self.since < self.seconds:
             return
         self.n_interrupted += 1
         if self.n_interrupted > 1 and frame is not None:
@@ -260,27 +344,85 @@ class Watch:
 def words_of(error: BaseException) -> str:
     """Return the first line of an error's message, even if making the message fails."""
     try:
-        return str(error).strip().partition("\n")[0]
-    except Exception:  # noqa: BLE001
+        words = str(error).strip().partition("\n")[0]
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001
         return "(its message cannot be read)"
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+
+
+def printable(text: str) -> str:
+    """Replace characters that would move the cursor or change the colour of a terminal by their codes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def kind_of(answer: object) -> str:
+    """Say what a function returned, such as "a tuple of three items"."""
+    kind = type(answer).__name__
+    if not isinstance(answer, tuple | list):
+        return kind
+    n = len(answer)
+    items = f"{NUMBERS[n] if n < len(NUMBERS) else n} {'item' if n == 1 else 'items'}"
+    return f"a tuple of {items}" if isinstance(answer, tuple) else f"list of {items}"
+
+
+def words_of_warning(warning: warnings.WarningMessage) -> str:
+    """Say what NumPy warned about, and in which line."""
+    code = linecache.getline(warning.filename, warning.lineno).strip()
+    place = f"line {warning.lineno}" + (f", `{code}`" if code else "")
+    return printable(f"NumPy warned in {place}: {warning.message}")
 
 
 def place_of(function: Student, error: BaseException) -> str:
     """Return the line of their code in which an error arose."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call above
+    file = _file_of(function)
+    mine = [frame for frame in frames if file and frame.filename == file]
+    mine = mine or [frame for frame in frames if "site-packages" not in frame.filename]
+    if not (mine or frames):
+        return "the call to your function"
+    frame = (mine or frames)[-1]
+    return f"line {frame.lineno} of {frame.name}" + (f", `{frame.line}`" if frame.line else "")
+
+
+def _file_of(function: Student) -> str:
+    """Return the file in which a function is written, also of a partial, a vectorized or compiled one, or a class."""
     while isinstance(function, partial):
         function = function.func
     function = getattr(function, "pyfunc", function)  # np.vectorize
     inner = vars(function).get("__init__", function) if isinstance(function, type) else function
     if not hasattr(inner, "__code__"):
         inner = getattr(inner, "py_func", type(function).__call__)
-    code = getattr(inspect.unwrap(inner), "__code__", None)
-    mine = [frame for frame in frames if code is not None and frame.filename == code.co_filename]
-    mine = mine or [frame for frame in frames if "site-packages" not in frame.filename]
-    if not (mine or frames):
-        return "the call to your function"
-    frame = (mine or frames)[-1]
-    return f"line {frame.lineno} of {frame.name}" + (f", `{frame.line}`" if frame.line else "")
+    return str(getattr(getattr(inspect.unwrap(inner), "__code__", None), "co_filename", ""))
+
+
+def _what_happened(function: Student, error: BaseException) -> str:
+    """Describe an error of their function: its kind, the line, and what it says."""
+    if type(error).__module__.startswith("numba."):
+        return _in_numbas_words(error)
+    kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__, words_of(error)
+    text = f"{kind} in {place_of(function, error)}: {words}"
+    if "overflow encountered in exp" in words or isinstance(error, OverflowError):
+        text += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs"
+    return text
+
+
+def _in_numbas_words(error: BaseException) -> str:
+    """Leave out the first line of an error of Numba, a stage of its compiler, and say what is wrong and where."""
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
+    words = next(iter(useful), lines[0] if lines else type(error).__name__)
+    if words.endswith(":") and len(useful) > 1:
+        words += f" {useful[1]}"
+    if (found := re.search(r'File "([^"]*)", line (\d+):', text)) is None:
+        return f"Numba cannot compile this: {words}"
+    code = linecache.getline(found[1], int(found[2])).strip()
+    return f"in line {found[2]} of your file, Numba cannot compile this: {words}" + (f"\n  `{code}`" if code else "")
 
 
 def _copied(value: object) -> object:

@@ -9,7 +9,7 @@ import numpy as np
 from ..logistic import Array
 from ..objective import Objective
 from .differences import EPS
-from .runner import FAILED, Stop, Watch, call, can_be_called_with, real_numbers
+from .runner import FAILED, Stop, Watch, call, can_be_called_with, kind_of, real_numbers
 
 __all__ = ["Function", "FunctionUnderTest"]
 
@@ -64,9 +64,12 @@ class FunctionUnderTest:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {type(answer).__name__}")
+            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {kind_of(answer)}")
+        if getattr(answer[0], "shape", ()) == phi.shape and isinstance(answer[1], float | np.floating):
+            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got (gradient, loss)")
         loss = real_numbers(answer[0], "loss", (), note=self.where)
-        gradient = real_numbers(answer[1], "gradient", phi.shape, note=self.where)
+        n_pairs = None if self.objective is None else len(self.objective.pairs)
+        gradient = real_numbers(answer[1], "gradient", phi.shape, n_pairs=n_pairs, note=self.where)
         for part in answer:
             dtype = getattr(part, "dtype", None)
             if dtype in (np.float32, np.float16):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast, overload
+from typing import Any, NamedTuple, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,11 +17,12 @@ from ..scorers import Scorer
 from .autodiff import careful_gradient, loss_to_differentiate
 from .blocks import Blocks, slices_of
 from .diagnosis import diagnose, is_about_a_pair
-from .differences import EPS, by_directions, numerical_gradient, typical_size
-from .doubts import SATURATED, doubts_about
+from .differences import EPS, by_directions, numerical_gradient, typical_size, unit_of
+from .doubts import SATURATED, Doubts, doubts_about
 from .kinks import look_again, notes_on_kinks
-from .report import BlockReport, GradientReport
-from .runner import ERROR, Stop, Watch
+from .process import as_it_was
+from .report import UNJUDGED, BlockReport, GradientReport, Mask
+from .runner import Stop, Watch, words_of_warning
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -31,6 +32,7 @@ __all__ = ["check_gradient"]
 TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
 ROUNDING = {"numerical": 1e-10, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
+SAME_LOSS = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
 TENTH = 0.1  # an entry that is uncertain by more than this share of it could not be judged
 MOST_ENTRIES = 500  # with more, differences are taken along random directions and for some entries only
 
@@ -94,10 +96,12 @@ def check_gradient(
     reference : callable, phi -> loss, or mapping of library to such a callable, optional
         Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective provides its own.
     objective : Objective, optional
-        What your own function should compute. It provides the names and a reference. The diagnosis then compares a
+        What your own function should compute. It provides the names and a reference, and the gradient is also
+        compared with its gradient. The diagnosis then compares a
         wrong gradient with those that the usual mistakes would give on these data.
     time_limit : float, seconds
-        Longest time for one call of your own function, where the system can interrupt it.
+        Longest time for one call of your own function, where the system can interrupt it. The time in which Numba
+        compiles does not count.
 
     Raises
     ------
@@ -125,11 +129,13 @@ def check_gradient(
     if isinstance(phi, PreferencePairs) or (hasattr(function, "backward") and not callable(function)):
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)
+    if objective is not None and not isinstance(objective, Objective):
+        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
     problem = function if isinstance(function, Objective) else objective
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as heard, as_it_was() as left:
         warnings.simplefilter("always")
         try:
             with Watch(time_limit) as watch:
@@ -137,11 +143,11 @@ def check_gradient(
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
-    said = dict.fromkeys(f"NumPy warned in line {w.lineno}: {w.message}" for w in heard if w.category is RuntimeWarning)
-    for w in heard:
-        if w.category is not RuntimeWarning:
-            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
-    return replace(report, warnings=(*report.warnings, *said))
+    said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
+    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
+    for w in others.values():  # each once, although the function was called many times
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    return replace(report, warnings=(*report.warnings, *said, *left))
 
 
 def _objective_of(scorer: Scorer, pairs: object) -> Objective:
@@ -201,54 +207,26 @@ def _verdict(
     reports: list[BlockReport] = []
     found, has_kinks = got, False
     for name in references:
-        # A loss is known only to within a few eps of its size, so its gradient no better than that per unit of phi.
-        coarse = tested.eps / EPS
-        doubt = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
-        doubt = coarse * doubt + doubts.noise_of_gradient + (4 * tested.eps * np.abs(got) if coarse > 1 else 0.0)
-        n_checked, spread = dict.fromkeys(blocks, 0), np.zeros_like(phi)
-        share, rounding = TOLERANCE[name] if tolerance is None else tolerance, ROUNDING[name]
-        if name == "numerical" and phi.size > MOST_ENTRIES:
-            expected, spread, n_checked = by_directions(tested.loss, phi, got, blocks, doubts.noise_of_loss)
-        elif name == "numerical":
-            expected, spread = numerical_gradient(tested.loss, phi, noise=doubts.noise_of_loss, step=doubts.step)
-        else:
-            to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
-            expected, precision = careful_gradient(to_differentiate, phi, name, loss)
-            if precision > EPS:
-                rounding = max(rounding, 30 * precision)
-                doubts.notes.append(
-                    f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or "
-                    "less), and no more can be compared. Use float64 for a closer check"
-                )
-        floor = np.concatenate(
-            [np.full(int(np.prod(s)), rounding * _largest(expected[slices_of(blocks)[b]])) for b, s in blocks.items()]
-        )
-        tolerated = share * np.abs(expected) + doubt + floor
-        doubt = np.maximum(doubt, 4 * spread)
-        _must_be_precise_enough(tested, expected, doubt)
-        wrong = ~(np.abs(got - expected) <= share * np.abs(expected) + doubt + floor)
-        sure = np.zeros(phi.size, dtype=bool)
-        vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)
-        if name == "numerical" and (wrong | vague).any():
-            allowed, noise = share * np.abs(expected) + doubt + floor, doubts.noise_of_loss
-            look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
-            wrong, sure, doubt = look.wrong, look.kink, np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
-            doubts.notes += notes_on_kinks(look, blocks)
-            has_kinks = bool(look.kink.any())
-        unsure = ~wrong & ~sure & _too_uncertain(tested, phi, got, expected, doubt)
+        reference = _reference(name, tested, phi, loss, got, blocks, own_losses, doubts)
+        share = TOLERANCE[name] if tolerance is None else tolerance
+        judged = _judged(name, reference, share, tested, phi, loss, got, blocks, doubts)
         compared = [
-            BlockReport.of(block, blocks[block], name, part, got, expected, doubt, wrong, unsure)
+            BlockReport.of(block, blocks[block], name, part, got, reference.expected, *judged[:3])
             for block, part in slices_of(blocks).items()
         ]
-        if unsure.any():
-            doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
         bad = {block.name: block.n_wrong > 0 for block in compared}
-        found = expected if any(bad.values()) else found
-        mistakes = diagnose(got, expected, blocks, bad, tested.objective, phi)
+        found = reference.expected if any(bad.values()) else found
+        has_kinks = has_kinks or judged.has_kinks
+        mistakes = diagnose(got, reference.expected, blocks, bad, tested.objective, phi)
         reports += [
-            replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=n_checked.get(block.name, 0))
+            replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=reference.n_checked.get(block.name, 0))
             for block in compared
         ]
+    if all(block.passed for block in reports) and not tested.is_ours and not has_kinks and tested.objective is not None:
+        found = tested.objective(phi)[1]
+        reports += _beside_the_objective(tested.objective, tested, phi, loss, got, blocks, doubts)
+    elif tested.objective is not None and not tested.is_ours and np.array_equal(got, tested.objective(phi)[1]):
+        doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
         note = must_follow_phi(tested, phi, got, doubts.noise_of_loss)
@@ -258,22 +236,153 @@ def _verdict(
     return GradientReport(tuple(reports), "", tuple(dict.fromkeys(doubts.notes)), pairs)
 
 
+def _beside_the_objective(
+    objective: Objective,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    doubts: Doubts,
+) -> list[BlockReport]:
+    """Compare a gradient that belongs to its loss with that of the objective; report on the blocks that differ."""
+    its_loss, expected = objective(phi)
+    share = max(SAME_LOSS, 1e3 * tested.eps)
+    doubt = np.full(phi.shape, share * max(_largest(expected), _largest(got)) + doubts.noise_of_gradient)
+    wrong = np.abs(got - expected) > doubt
+    if not wrong.any():
+        return []
+    doubts.notes.append(
+        "the gradient is that of the loss that is returned, but this loss is not that of the objective: got "
+        f"{loss:.6g}, expected {its_loss:.6g} at this phi"
+    )
+    parts = slices_of(blocks)
+    bad = {name: bool(wrong[part].any()) for name, part in parts.items()}
+    mistakes = diagnose(got, expected, blocks, bad, objective, phi)
+    unsure = np.zeros(phi.size, dtype=bool)
+    return [
+        replace(
+            BlockReport.of(name, blocks[name], "objective", parts[name], got, expected, doubt, wrong, unsure),
+            diagnosis=mistakes.get(name, ""),
+        )
+        for name in blocks
+        if bad[name]
+    ]
+
+
+class _Reference(NamedTuple):
+    """What the gradient is compared with.
+
+    ``spread`` is the error of the differences, ``n_checked`` the number of entries that were differentiated one by one
+    in each large block, and ``rounding`` the error allowed as a share of the largest entry of a block.
+    """
+
+    expected: Array
+    spread: Array
+    n_checked: dict[str, int]
+    rounding: float
+
+
+def _reference(
+    name: str,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    own_losses: Mapping[str, Callable[..., Any] | None],
+    doubts: Doubts,
+) -> _Reference:
+    """Differentiate the loss at φ, by differences or by a library."""
+    rounding, noise = ROUNDING[name], doubts.noise_of_loss
+    if name == "numerical" and phi.size > MOST_ENTRIES:
+        return _Reference(*by_directions(tested.loss, phi, got, blocks, noise), rounding)
+    if name == "numerical":
+        return _Reference(*numerical_gradient(tested.loss, phi, noise=noise, step=doubts.step), {}, rounding)
+    to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
+    expected, precision = careful_gradient(to_differentiate, phi, name, loss)
+    if precision > EPS:
+        rounding = max(rounding, 30 * precision)
+        doubts.notes.append(
+            f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or less), "
+            "and no more can be compared. Use float64 for a closer check"
+        )
+    return _Reference(expected, np.zeros_like(phi), {}, rounding)
+
+
+class _Judged(NamedTuple):
+    """For each entry: how uncertain it is, and whether it is wrong or could not be judged."""
+
+    doubt: Array
+    wrong: Mask
+    unsure: Mask
+    has_kinks: bool
+
+
+def _judged(
+    name: str,
+    reference: _Reference,
+    share: float,
+    tested: FunctionUnderTest,
+    phi: Array,
+    loss: float,
+    got: Array,
+    blocks: Blocks,
+    doubts: Doubts,
+) -> _Judged:
+    """Decide about each entry, and look again at those that differ from finite differences."""
+    expected, spread, _, rounding = reference
+    # A loss is known only to within a few eps of its size, so its gradient no better than that per unit of phi.
+    coarse = tested.eps / EPS
+    doubt = np.full(phi.shape, 1e-13 * abs(loss) / max(float(np.abs(phi).max()), 1e-6))
+    doubt = coarse * doubt + doubts.noise_of_gradient + (4 * tested.eps * np.abs(got) if coarse > 1 else 0.0)
+    floor = np.empty_like(phi)
+    for part in slices_of(blocks).values():
+        floor[part] = rounding * _largest(expected[part])
+    if name == "numerical":  # where entries have different units, the rounding of one may dwarf another
+        units = np.array([unit_of(phi, j, typical_size(phi)) for j in range(phi.size)])
+        floor = np.minimum(floor, rounding * _largest(expected * units) / units)
+    tolerated = share * np.abs(expected) + floor + doubt
+    doubt = np.maximum(doubt, 4 * spread)
+    allowed = share * np.abs(expected) + floor + doubt
+    _must_be_precise_enough(tested, expected, doubt)
+    wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
+    vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
+    if name == "numerical" and (wrong | vague).any():
+        noise = doubts.noise_of_loss
+        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
+        wrong, is_kink = look.wrong, look.kink
+        doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
+        doubts.notes += notes_on_kinks(look, blocks)
+    unsure, tiny = (~wrong & ~is_kink & mask for mask in _too_uncertain(tested, phi, got, expected, doubt))
+    if tiny.any():
+        doubts.notes.append(
+            f"{int(tiny.sum())} of {tiny.size} entries are tiny beside the largest one and uncertain by more than a "
+            "tenth of themselves, so a small mistake in them would not show"
+        )
+    if unsure.any():
+        doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
+    return _Judged(doubt, wrong, unsure, bool(is_kink.any()))
+
+
 def _largest(values: Array) -> float:
     return float(np.abs(values).max()) if values.size else 0.0
 
 
-def _too_uncertain(tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, doubt: Array) -> Array:
-    """Say which entries are uncertain by more than a tenth of their size.
+def _too_uncertain(
+    tested: FunctionUnderTest, phi: Array, got: Array, expected: Array, doubt: Array
+) -> tuple[Mask, Mask]:
+    """Return which entries are uncertain by more than a tenth of their size: those that matter, and the tiny ones.
 
-    An entry may be small because of rounding where others are large, and a true zero is uncertain by its rounding. So
-    much doubt says nothing about the gradient.
+    An entry is tiny if its doubt is little beside the largest entry. A true zero is uncertain by its rounding, and is
+    in neither group.
     """
     too_much = doubt > TENTH * np.maximum(np.abs(expected), np.abs(got))
-    negligible = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
+    is_zero = (got == 0) & (expected == 0)
     if not phi.any() or typical_size(phi) >= 1e-6:
-        negligible |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
-    negligible |= (got == 0) & (expected == 0)
-    return np.asarray(too_much & ~negligible)
+        is_zero |= (doubt <= 1e-9) & (np.abs(got) <= doubt) & (np.abs(expected) <= doubt)
+    is_tiny = doubt <= (1e-2 if tested.eps > EPS else 3e-5) * max(_largest(expected), _largest(got))
+    return too_much & ~is_zero & ~is_tiny, too_much & ~is_zero & is_tiny
 
 
 def _why_unsure(name: str, unsure: Array, got: Array, expected: Array, doubt: Array, noise: float) -> str:
@@ -281,7 +390,7 @@ def _why_unsure(name: str, unsure: Array, got: Array, expected: Array, doubt: Ar
     return (
         f"{int(unsure.sum())} of {unsure.size} entries could not be judged against {name}: they are at most "
         f"{sizes.max():.1e} and uncertain by up to {doubt[unsure].max():.1e}, since the loss is known only to within "
-        f"{noise:.1e}. Check at another phi, with a loss without rounding, noise or a large constant"
+        f"{noise:.1e}. Check at another phi, or remove rounding, noise or a large constant from the loss"
     )
 
 
@@ -289,8 +398,14 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
     """Stop if the numbers are so coarse or noisy that a wrong gradient would pass."""
     largest, doubt = float(np.abs(expected).max()), float(uncertainty.max())
     if (tested.eps > EPS or tested.is_noisy) and 0 < 10 * largest < 100 * doubt:
+        if tested.is_noisy:
+            raise Stop(
+                UNJUDGED,
+                "two calls at the same phi return different losses: does the function draw random numbers, as for a "
+                "mini-batch or dropout? Use the same ones in every call, since their effect hides the gradient",
+            )
         raise Stop(
-            ERROR,
+            UNJUDGED,
             f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
             f"up to {doubt:.1e}",
         )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...gradient_check.diagnosis import diagnose
+from ...gradient_check.runner import kind_of
 from ...logistic import Array, sigmoid
 from ...losses import pair_loss_gradients, pair_losses
 from ...objective import Objective
@@ -48,8 +49,8 @@ def gradient(
 ) -> Report:
     """Check a gradient of the mean of −log σ(Δ), on two problems of different shapes and at extreme margins.
 
-    Each problem is asked about twice, and once with other numbers of the same shapes, so that a function that keeps
-    something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
+    The function is called twice on each problem, and once with other numbers of the same shapes, so that a function
+    that keeps something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
 
     Parameters
     ----------
@@ -97,18 +98,17 @@ def gradient(
 def _problem(model: Scorer, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Draw φ and features in which the usual mistakes show.
 
-    Some margins are negative, some are small, and some are larger than 1, where a hinge has no slope.
+    Some margins are negative, some are small, and some are larger than 1, where a hinge has no slope. The gradient has
+    entries of both signs.
     """
     k = model.n_features if isinstance(model, LinearScorer | MLPScorer) else 1
     while True:
         phi, x = rng.normal(size=model.n_parameters), rng.normal(size=(2, n, k))
         z = np.asarray(Objective(model, PreferencePairs(*x)).margins(phi))
-        of_all_sizes = z.max() > 1.2 and z.min() < -0.2 and ((z > 0) & (z < 0.9)).any()
-        if (
-            of_all_sizes
-            and np.abs(z).max() < 6
-            and (isinstance(model, LinearScorer) or _all_units_matter(model, phi, x))
-        ):
+        gradient = Objective(model, PreferencePairs(*x))(phi)[1]
+        has_all_sizes = 1.2 < z.max() < 6 and -6 < z.min() < -0.2 and ((z > 0) & (z < 0.9)).any()
+        has_both_signs = gradient.min() < 0 < gradient.max()
+        if has_all_sizes and has_both_signs and (isinstance(model, LinearScorer) or _all_units_matter(model, phi, x)):
             return phi, x
 
 
@@ -127,7 +127,7 @@ def _on_pairs(function: Student, pairs: PreferencePairs, scorer: str, activation
     if left_out:
         notes.append(
             f"the pairs have {' and '.join(left_out).replace('_', ' ')}, and your function has no argument for them: "
-            "the gradient was checked without"
+            "so it was checked without them"
         )
     model: Scorer
     if np.ndim(chosen) == 1:
@@ -179,12 +179,17 @@ def _check_again(
     """Ask about other numbers of the same shapes, where something kept from the first problem would be wrong."""
     phi, y = other
     n, k = x[0].shape
+    where = "on other numbers of the same shapes: "
     for at, features in ((phi, x), (before, y)):
-        expected = Objective(scorer, PreferencePairs(*features))(at)[1]
+        objective = Objective(scorer, PreferencePairs(*features))
+        expected = objective(at)[1]
         arguments, names = _arguments(scorer, at, features)
         answer, warned = asked(function, arguments, names, time_limit)
-        got = _read(answer, scorer, n, "on other numbers of the same shapes: ", warned)[1]
+        got = _read(answer, scorer, n, where, warned)[1]
         if not np.allclose(got, expected, rtol=1e-5, atol=1e-9):
+            words = diagnose(got, expected, scorer.shapes, dict.fromkeys(scorer.shapes, True), objective, at)
+            if words:
+                compare(got, expected, scorer.shapes, where, RELATIVE, partial(_whatever_failed, words))
             raise Stop(
                 FAILED,
                 f"right with {n} pairs of {k} features, but wrong when it is called again with other numbers of the "
@@ -192,10 +197,14 @@ def _check_again(
             )
 
 
+def _whatever_failed(words: Mapping[str, str], _: Mapping[str, bool]) -> Mapping[str, str]:
+    return words
+
+
 def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None) -> tuple[float | None, Array]:
     """Return the loss, if there is one, and the gradient as one vector, or stop and say what is wrong."""
     shapes, loss = scorer.shapes, None
-    if isinstance(answer, tuple) and len(answer) == 2 and np.ndim(answer[0]) == 0 and _is_gradient(answer[1], scorer):
+    if isinstance(answer, tuple) and len(answer) == 2 and _n_axes(answer[0]) == 0 and _is_gradient(answer[1], scorer):
         loss = float(numbers_or_warning(answer[0], "loss", (), warned, note=note))
         answer = answer[1]
     if not isinstance(scorer, MLPScorer):
@@ -206,7 +215,7 @@ def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop 
             wanted, found = ", ".join(shapes), ", ".join(map(str, parts)) or "none"
             raise Stop(FAILED, f"{note}expected a dict with the names {wanted}, got {found}")
     else:
-        raise Stop(FAILED, f"{note}expected a dict of arrays, got {_kind(answer)}")
+        raise Stop(FAILED, f"{note}expected a dict of arrays, got {kind_of(answer)}")
     arrays = [
         numbers_or_warning(parts[name], name, shapes[name], warned, n_pairs=n_pairs, note=note).ravel()
         for name in shapes
@@ -215,12 +224,12 @@ def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop 
 
 
 def _is_gradient(answer: object, scorer: Scorer) -> bool:
-    return isinstance(answer, Mapping) if isinstance(scorer, MLPScorer) else np.ndim(answer) > 0  # type: ignore[arg-type]
+    return isinstance(answer, Mapping) if isinstance(scorer, MLPScorer) else _n_axes(answer) > 0
 
 
-def _kind(answer: object) -> str:
-    kind = type(answer).__name__
-    return f"{kind} of {len(answer)} items" if isinstance(answer, tuple | list) else kind
+def _n_axes(answer: object) -> int:
+    """Return the number of axes, also of a list of rows that differ in length."""
+    return int(getattr(answer, "ndim", isinstance(answer, list | tuple)))
 
 
 def _must_be_the_same(first: Array, again: Array, expected: Array, note: str) -> None:
@@ -262,7 +271,10 @@ def _linear(w: Array, chosen: Array, rejected: Array) -> Array:
 def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check one step of gradient descent, f(weights, chosen, rejected, learning_rate) -> the new weights."""
     rng = np.random.default_rng(6)
-    cases: list[Case] = [((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), rate), "") for rate in (0.25, 3.0)]
+    cases: list[Case] = [
+        ((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), 0.25), ""),
+        ((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), 3.0), "right with learning rate 0.25; with 3: "),
+    ]
 
     def wrong(w: Array, c: Array, r: Array, rate: float) -> Wrong:
         g = _linear(w, c, r)

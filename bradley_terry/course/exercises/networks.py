@@ -19,10 +19,13 @@ def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
     ``parameters`` is a dict: hidden_weights (n_features, n_hidden), hidden_bias and output_weights (n_hidden,).
     """
     cases: list[Case] = []
+    said = "right with 5 answers, 3 features and 4 hidden units; with 2 answers, 4 features and 3 hidden units: "
     for seed, (n, k, h) in enumerate([(5, 3, 4), (2, 4, 3)]):
         rng = np.random.default_rng(80 + seed)
         scorer = MLPScorer(k, h)
-        cases.append(((scorer.unpack(rng.normal(size=scorer.n_parameters)), rng.normal(size=(n, k))), ""))
+        cases.append(
+            ((scorer.unpack(rng.normal(size=scorer.n_parameters)), rng.normal(size=(n, k))), said if cases else "")
+        )
 
     def right(parameters: Mapping[str, Array], x: Array) -> Array:
         w, b, v = (parameters[name] for name in ("hidden_weights", "hidden_bias", "output_weights"))

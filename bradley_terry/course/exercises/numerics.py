@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ...gradient_check.runner import kind_of
 from ...logistic import Array, log_sigmoid, sigmoid
 from ...losses import mean_loss, pair_loss_gradients, pair_losses
 from ..engine import (
@@ -67,7 +68,11 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
         can_be_called_with(getattr(function, "py_func", function), (cases[0][0],), ("margins",))
         for z, note in cases:
             answer = call(function, (z,), ("margins",), time_limit, note=note)
-            mean, gradients = _pair(answer, z, note)
+
+            def given(entry: int, z: Array = z) -> str:
+                return f"margin = {z[entry - 1]:.6g}" if entry else ""
+
+            mean, gradients = _pair(answer, z, note, given)
             right = np.append(mean_loss(z), pair_loss_gradients(z) / z.size)
             got = np.append(mean, gradients)
 
@@ -80,7 +85,7 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
                         found[block] = f"looks like: {'; or: '.join(same)}"
                 return found
 
-            compare(got, right, {"mean loss": (), "gradients": z.shape}, note, RELATIVE, named)
+            compare(got, right, {"mean loss": (), "gradients": z.shape}, note, RELATIVE, named, given)
 
         with_nan, note = np.array([0.5, np.nan, -1.0]), "given a NaN: "
         mean, gradients = _pair(call(function, (with_nan,), ("margins",), time_limit, note=note), with_nan, note)
@@ -94,18 +99,16 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
     return judged("kernel", stages)
 
 
-def _pair(answer: object, z: Array, note: str) -> tuple[float, Array]:
+def _pair(answer: object, z: Array, note: str, given: Callable[[int], str] = lambda entry: "") -> tuple[float, Array]:
     if not isinstance(answer, tuple) or len(answer) != 2:
-        kind = type(answer).__name__
-        items = f" of {len(answer)} items" if isinstance(answer, tuple) else ""
-        raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {kind}{items}")
+        raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {kind_of(answer)}")
     if np.isnan(z).any():
         mean_of, each = (np.asarray(part) for part in answer)
         if mean_of.dtype.kind != "f" or mean_of.shape or each.dtype.kind != "f" or each.shape != z.shape:
             raise Stop(FAILED, f"{note}expected a number and {z.size} gradients, got {answer!r:.80}")
         return float(mean_of), each
     mean = real_numbers(answer[0], "mean loss", (), note=note)
-    return float(mean), real_numbers(answer[1], "gradients", z.shape, note=note)
+    return float(mean), real_numbers(answer[1], "gradients", z.shape, note=note, given=lambda entry: given(entry + 1))
 
 
 def _wrong_means(z: Array) -> Wrong:
