@@ -10,7 +10,8 @@ A target margin m replaces Δ by z = Δ - m. A label t = P(chosen preferred) mix
     gradient  -t · sigma(-z)    + (1 - t) · sigma(z)       = sigma(z) - t, written so that no digits cancel
     curvature  sigma(z) sigma(-z)                          for every label
 
-The mean is Σ w·l / Σ w. Another loss of the margin needs the same three functions; see ``PairLoss``.
+The mean is Σ w·l / Σ w. Another loss of the margin needs the same three functions; see ``PairLoss``. A family of such
+losses is in the folder ``ranking``, and each can also be imported from here: ``losses.Hinge()``.
 """
 
 from __future__ import annotations
@@ -247,6 +248,17 @@ class BradleyTerryLoss:
     def curvature(self, z: Array, t: Array | None) -> Array:
         """Return ``pair_loss_curvatures``; they do not depend on the labels."""
         return pair_loss_curvatures(z)
+
+
+BradleyTerry = BradleyTerryLoss
+
+
+def __getattr__(name: str) -> object:
+    from . import ranking  # noqa: PLC0415  # imports this module
+
+    if name in ranking.__all__:
+        return getattr(ranking, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np.floating]:

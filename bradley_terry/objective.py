@@ -81,7 +81,8 @@ class Objective:
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
         self.backend = chosen_backend(backend, work_of(scorer, pairs)) if loss is None else REFERENCE
-        self._backend: Backend = NumpyBackend(scorer, pairs, self.loss)
+        of_pairs = getattr(self.loss, "of_pairs", None)  # a loss may depend on more than margins and labels
+        self._backend: Backend = NumpyBackend(scorer, pairs, of_pairs(pairs) if of_pairs else self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 

@@ -1,0 +1,317 @@
+"""The family of losses: values and derivatives against mpmath, identities, minimisers, tails and training."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+from bradley_terry import losses
+
+DIGITS = 60
+
+
+def softplus(x):
+    return mp.log1p(mp.exp(x)) if x < 0 else x + mp.log1p(mp.exp(-x))
+
+
+def sigma(x):
+    return 1 / (1 + mp.exp(-x)) if x > 0 else mp.exp(x) / (1 + mp.exp(x))
+
+
+def mills(x):
+    """Return (1 - Φ(x))/φ(x)."""
+    return mp.sqrt(mp.pi / 2) * mp.erfc(x / mp.sqrt(2)) * mp.exp(x * x / 2) if x < 25 else _mills_far(x)
+
+
+def _mills_far(x):
+    level = mp.mpf(0)
+    for k in range(200, 0, -1):
+        level = k / (x + level)
+    return 1 / (x + level)
+
+
+def smoothed(e):
+    return lambda z: (
+        (1 - e) * softplus(-z) + e * softplus(z),
+        e * sigma(z) - (1 - e) * sigma(-z),
+        sigma(z) * sigma(-z),
+    )
+
+
+def robust(e):
+    return lambda z: (
+        ((1 - e) * softplus(-z) - e * softplus(z)) / (1 - 2 * e),
+        -((1 - e) * sigma(-z) + e * sigma(z)) / (1 - 2 * e),
+        sigma(z) * sigma(-z),
+    )
+
+
+def noisy(e):
+    def of(z):
+        s, q, a = sigma(z), sigma(-z), 1 - e
+        p = a * s + e / 2
+        return (
+            -mp.log1p(-(a * q + e / 2)) if z > 0 else -mp.log(p),
+            -a * s * q / p,
+            a * s * q * (a * s * s - (q - s) * e / 2) / p**2,
+        )
+
+    return of
+
+
+def focal(g):
+    def of(z):
+        s, q, log_s = sigma(z), sigma(-z), -softplus(-z)
+        return (
+            -(q**g) * log_s,
+            q**g * (g * s * log_s - q),
+            q**g * s * ((1 + 2 * g) * q + g * log_s * (q - g * s)),
+        )
+
+    return of
+
+
+def probit(z):
+    if z >= 0:
+        tail = mp.erfc(z / mp.sqrt(2)) / 2
+        hazard = mp.exp(-z * z / 2) / mp.sqrt(2 * mp.pi) / (1 - tail)
+        return -mp.log1p(-tail), -hazard, hazard * (z + hazard)
+    ratio = mills(-z)
+    return z * z / 2 + mp.log(2 * mp.pi) / 2 - mp.log(ratio), -1 / ratio, (1 / ratio) * (z + 1 / ratio)
+
+
+def davidson(nu):
+    def of(z):
+        big = mp.exp(z / 2) + mp.exp(-z / 2) + nu
+        down = mp.exp(-z / 2) / big
+        bend = (4 + nu * (mp.exp(z / 2) + mp.exp(-z / 2))) / (4 * big * big)
+        return mp.log1p((mp.exp(-z / 2) + nu) * mp.exp(-z / 2)), -(2 * down + nu / big) / 2, bend
+
+    return of
+
+
+M = mp.mpf
+EXACT = {  # loss -> z -> value, slope, bend
+    losses.LabelSmoothing(0.125): smoothed(M(1) / 8),
+    losses.LabelSmoothing(0.0): smoothed(M(0)),
+    losses.Robust(0.125): robust(M(1) / 8),
+    losses.NoisyChoice(0.25): noisy(M(1) / 4),
+    losses.NoisyChoice(2.0**-30): noisy(M(2) ** -30),
+    losses.NoisyChoice(0.0): noisy(M(0)),
+    losses.Temperature(4.0): lambda z: (softplus(-z / 4), -sigma(-z / 4) / 4, sigma(z / 4) * sigma(-z / 4) / 16),
+    losses.Focal(2.0): focal(2),
+    losses.Focal(0.5): focal(M(1) / 2),
+    losses.Focal(0.0): focal(0),
+    losses.Probit(): probit,
+    losses.Sigmoid(): lambda z: (sigma(-z), -sigma(z) * sigma(-z), sigma(z) * sigma(-z) * mp.tanh(z / 2)),
+    losses.Square(2.0): lambda z: ((z - 2) ** 2, 2 * (z - 2), M(2)),
+    losses.Hinge(1.5): lambda z: (max(M(3) / 2 - z, 0), -M(z < M(3) / 2), M(0)),
+    losses.Unhinged(): lambda z: (1 - z, M(-1), M(0)),
+    losses.Exponential(): lambda z: (mp.exp(-z), -mp.exp(-z), mp.exp(-z)),
+    losses.RaoKupper(0.75): lambda z: (
+        softplus(M(3) / 4 - z),
+        -sigma(M(3) / 4 - z),
+        sigma(z - M(3) / 4) * sigma(M(3) / 4 - z),
+    ),
+    losses.Davidson(1.5): davidson(M(3) / 2),
+}
+
+
+@pytest.fixture(scope="module")
+def margins() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    parts = [rng.uniform(-10, 10, 80), rng.uniform(-700, 700, 60), rng.uniform(-1e4, 1e4, 40)]
+    return np.concatenate([*parts, rng.normal(size=10) * 1e-6, [0, 1.0, -1.0, 2.0, 36.7, -36.7, 745, -745, 1e4, -1e4]])
+
+
+@pytest.mark.parametrize("loss", EXACT, ids=repr)
+def test_value_gradient_and_curvature_are_exact(loss, margins) -> None:
+    """To 1e-12 of the value, from -10,000 to 10,000, where mpmath's number is a double at all; nothing overflows."""
+    with mp.workdps(DIGITS), np.errstate(over="ignore" if isinstance(loss, losses.Exponential) else "raise"):
+        for order, got in enumerate((loss.value, loss.gradient, loss.curvature)):
+            found = got(margins, None)
+            for z, number in zip(margins.tolist(), found.tolist(), strict=True):
+                # Where the second derivative crosses zero, its terms cancel, here and in 60 digits of a rounded z.
+                want = EXACT[loss](mp.mpf(z))[order]
+                slack = 1e-15 * float(abs(EXACT[loss](mp.mpf(z))[1])) if order == 2 else 0.0
+                if abs(want) > mp.mpf("1.7e308"):
+                    assert np.isinf(number)
+                elif abs(want) > mp.mpf("1e-290"):
+                    assert abs(number - want) <= 1e-11 * abs(want) + slack, (z, order, number, want)
+                else:
+                    assert abs(number) <= 1e-289
+
+
+@pytest.mark.parametrize("loss", [*EXACT, losses.Ordinal(5, (-2, -0.5, 0.5, 2))], ids=repr)
+def test_gradient_and_curvature_are_the_derivatives(loss) -> None:
+    """Central differences of the value and of the gradient, for all labels that the loss knows."""
+    z = np.linspace(-6, 6, 40) + 0.013
+    if isinstance(loss, losses.RaoKupper | losses.Davidson):
+        labels = (None, 0.0, 0.5, 1.0)
+    elif isinstance(loss, losses.Ordinal):
+        labels = (0.0, 0.25, 0.5, 0.75, 1.0)
+    else:
+        labels = (None, 0.0, 0.3, 1.0)
+    for t in labels:
+        one = None if t is None else np.full(z.size, t)
+        h = 1e-5
+        slope = (loss.value(z + h, one) - loss.value(z - h, one)) / (2 * h)
+        bend = (loss.gradient(z + h, one) - loss.gradient(z - h, one)) / (2 * h)
+        np.testing.assert_allclose(loss.gradient(z, one), slope, rtol=1e-6, atol=1e-8)
+        if not isinstance(loss, losses.Hinge):
+            np.testing.assert_allclose(loss.curvature(z, one), bend, rtol=1e-5, atol=1e-8)
+
+
+BRADLEY_TERRY = [
+    losses.LabelSmoothing(0.0),
+    losses.Robust(0.0),
+    losses.NoisyChoice(0.0),
+    losses.Temperature(1.0),
+    losses.Focal(0.0),
+    losses.RaoKupper(0.0),
+    losses.Davidson(0.0),
+    losses.Ordinal(2, (0.0,)),
+]
+
+
+@pytest.mark.parametrize("loss", BRADLEY_TERRY, ids=repr)
+def test_each_parameter_has_a_value_that_gives_bradley_terry(loss, margins) -> None:
+    """With ε = 0, T = 1, γ = 0, η = 0, ν = 0 or two levels, the loss is -log sigma(z)."""
+    z = margins[np.abs(margins) < 700]
+    for t in (None, np.zeros(z.size), np.ones(z.size)):
+        np.testing.assert_allclose(loss.value(z, t), bt.pair_losses(z, labels=t), rtol=1e-13)
+        np.testing.assert_allclose(loss.gradient(z, t), bt.pair_loss_gradients(z, labels=t), rtol=1e-12)
+        np.testing.assert_allclose(loss.curvature(z, t), bt.pair_loss_curvatures(z), rtol=1e-12)
+
+
+def test_the_target_margin_is_the_win_term_of_rao_and_kupper() -> None:
+    """-log sigma(Δ - m) with m = η."""
+    z = np.linspace(-9, 9, 50)
+    np.testing.assert_allclose(losses.RaoKupper(0.8).value(z, None), bt.pair_losses(z, target_margins=0.8), rtol=1e-15)
+
+
+def test_three_levels_are_rao_and_kupper() -> None:
+    """With thresholds ±η, the middle level is a tie."""
+    z, ordinal, ties = np.linspace(-30, 30, 61), losses.Ordinal(3, (-0.8, 0.8)), losses.RaoKupper(0.8)
+    for t in (0.0, 0.5, 1.0):
+        label = np.full(z.size, t)
+        for name in ("value", "gradient", "curvature"):
+            got, want = getattr(ordinal, name)(z, label), getattr(ties, name)(z, label)
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        (losses.RaoKupper(0.8), (0, 0.5, 1)),
+        (losses.Davidson(1.3), (0, 0.5, 1)),
+        (losses.Ordinal(4, (-1, 0.2, 3)), (0, 1 / 3, 2 / 3, 1)),
+    ],
+    ids=repr,
+)
+def test_probabilities_of_all_outcomes_add_up_to_one(loss, labels) -> None:
+    """exp(-loss) is the probability of the outcome."""
+    z = np.linspace(-20, 20, 41)
+    total = sum(np.exp(-loss.value(z, np.full(z.size, float(t)))) for t in labels)
+    np.testing.assert_allclose(total, 1, rtol=1e-13)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.3, 0.5, 0.71, 0.98])
+@pytest.mark.parametrize("loss", [loss for loss in EXACT if loss.is_proper], ids=repr)
+def test_the_minimiser_has_no_slope(loss, p) -> None:
+    """At the best Δ for a probability p the expected loss is flat, and the Bradley-Terry formula is logit p."""
+    best = float(loss.minimiser(p))
+    if np.isfinite(best):
+        z = np.array([best])
+        assert abs(float((p * loss.gradient(z, None) - (1 - p) * loss.gradient(-z, None))[0])) < 1e-10
+
+
+def test_minimisers_that_have_no_slope_there() -> None:
+    """Losses that only order: the hinge stops at ±δ, and two grow for ever."""
+    assert losses.Hinge(2.0).minimiser([0.2, 0.5, 0.8]).tolist() == [-2.0, 0.0, 2.0]
+    assert losses.Sigmoid().minimiser([0.2, 0.5, 0.8]).tolist() == [-np.inf, 0.0, np.inf]
+    assert losses.Unhinged().minimiser(0.51) == np.inf
+    assert losses.LabelSmoothing(0.1).minimiser(1.0) == pytest.approx(np.log(9), abs=1e-15)
+    assert losses.Robust(0.1).minimiser(0.95) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("loss", "tails"),
+    [
+        (losses.LabelSmoothing(0.1), (-0.9, 0.1)),
+        (losses.Robust(0.1), (-1.125, -0.125)),
+        (losses.NoisyChoice(0.1), (0, 0)),
+        (losses.NoisyChoice(0.0), (-1, 0)),
+        (losses.Temperature(4.0), (-0.25, 0)),
+        (losses.Hinge(), (-1, 0)),
+        (losses.Square(1.0), (-np.inf, np.inf)),
+        (losses.Exponential(), (-np.inf, 0)),
+        (losses.Focal(2.0), (-1, 0)),
+        (losses.Probit(), (-np.inf, 0)),
+        (losses.Sigmoid(), (0, 0)),
+        (losses.Unhinged(), (-1, -1)),
+        (losses.RaoKupper(0.7), (-1, 0)),
+        (losses.Davidson(0.7), (-1, 0)),
+        (losses.Ordinal(3, (-1, 1)), (-1, 0)),
+    ],
+    ids=repr,
+)
+def test_tails(loss, tails) -> None:
+    """The slopes at minus and plus infinity."""
+    np.testing.assert_allclose(loss.tails, tails, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 4), bt.TableScorer(6)], ids=str)
+@pytest.mark.parametrize("loss", EXACT, ids=repr)
+def test_every_loss_with_every_scorer_has_the_right_gradient(loss, scorer) -> None:
+    """Through the backward pass, with weights and target margins, and with labels that the loss knows."""
+    rng = np.random.default_rng(5)
+    answers = rng.normal(size=(2, 15, 3)) if scorer.n_parameters != 6 else [np.arange(15) % 6, (np.arange(15) + 2) % 6]
+    labels = rng.choice([0.0, 0.5, 1.0], 15)
+    pairs = bt.PreferencePairs(*answers, labels=labels, weights=rng.uniform(0.5, 2, 15), target_margins=labels)
+    bt.check_gradient(bt.Objective(scorer, pairs, loss=loss, l2=0.1)).require()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: losses.LabelSmoothing(0.5), "epsilon: expected a finite number of at least 0 and below 0.5, got 0.5"),
+        (lambda: losses.Robust(-0.1), "epsilon: expected"),
+        (lambda: losses.NoisyChoice(np.nan), "epsilon: expected"),
+        (lambda: losses.Temperature(0), "T: expected a finite number above 0, got 0"),
+        (lambda: losses.Hinge(np.inf), "delta: expected"),
+        (lambda: losses.RaoKupper(-1.0), "eta: expected a finite number of at least 0, got -1.0"),
+        (lambda: losses.Davidson("2"), "nu: expected"),
+        (lambda: losses.Focal(True), "gamma: expected"),
+        (lambda: losses.Ordinal(1, ()), "n_levels: expected a whole number of at least 2, got 1"),
+        (lambda: losses.Ordinal(3, (1.0, 1.0)), "thresholds: expected 2 finite numbers in increasing order"),
+        (lambda: losses.RaoKupper(1.0).value(np.zeros(1), np.array([0.7])), "labels: expected 1 .chosen., 0.5"),
+        (lambda: losses.Ordinal(3, (-1, 1)).value(np.zeros(1), np.array([0.7])), "labels: expected levels 0, …, 2"),
+        (lambda: losses.Probit().minimiser(1.5), "p: expected probabilities"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(make, words) -> None:
+    """One sentence with the name, what was expected and what was found."""
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 4)], ids=str)
+def test_scaled_multiplies_the_loss_of_a_pair_by_its_target_margin(scorer) -> None:
+    """The mean of m·softplus(-Δ): the same as weights of m, up to the sum that it is divided by."""
+    rng = np.random.default_rng(6)
+    answers, m = rng.normal(size=(2, 12, 3)), rng.uniform(0, 3, 12)
+    t, w = rng.uniform(size=12), rng.uniform(0.5, 2, 12)
+    pairs = bt.PreferencePairs(*answers, target_margins=m, labels=t, weights=w)
+    objective = bt.Objective(scorer, pairs, loss=losses.Scaled())
+    phi = rng.normal(size=scorer.n_parameters)
+    want, slopes = bt.Objective(scorer, bt.PreferencePairs(*answers, labels=t, weights=w * m))(phi)
+    share = (w * m).sum() / w.sum()
+    loss, gradient = objective(phi)
+    assert loss == pytest.approx(want * share, rel=1e-13)
+    np.testing.assert_allclose(gradient, slopes * share, rtol=1e-11)
+    bt.check_gradient(objective).require()
+    with pytest.raises(ValueError, match="target_margins: expected a number of at least 0 for each pair"):
+        bt.Objective(scorer, bt.PreferencePairs(*answers), loss=losses.Scaled())
