@@ -133,7 +133,7 @@ def fit(
     >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
     ['0.4196', '-0.4196']
     """
-    method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate)
+    method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate, loss)
     standardise = arguments.checked_standardise(scorer, standardise)
     check_size("batch_size", batch_size)
     check_size("patience", patience)

@@ -315,3 +315,26 @@ def test_scaled_multiplies_the_loss_of_a_pair_by_its_target_margin(scorer) -> No
     bt.check_gradient(objective).require()
     with pytest.raises(ValueError, match="target_margins: expected a number of at least 0 for each pair"):
         bt.Objective(scorer, bt.PreferencePairs(*answers), loss=losses.Scaled())
+
+
+@pytest.mark.parametrize("loss", [loss for loss in EXACT if loss.is_proper and loss.is_convex], ids=repr)
+def test_a_fit_of_two_items_finds_the_minimiser(loss) -> None:
+    """Item 0 is chosen 7 times of 10: the difference of the two rewards is the best Δ for p = 0.7."""
+    pairs = bt.PreferencePairs([0] * 7 + [1] * 3, [1] * 7 + [0] * 3)
+    model = bt.fit(bt.TableScorer(2), pairs, loss=loss)
+    assert model.converged
+    assert model.phi[0] - model.phi[1] == pytest.approx(float(loss.minimiser(0.7)), abs=1e-8)
+
+
+@pytest.mark.parametrize("loss", [losses.Hinge(), losses.Unhinged(), losses.Sigmoid(), losses.Focal(2.0)], ids=repr)
+def test_losses_without_newton_are_fitted_by_adam(loss) -> None:
+    """They do not bend, or are not convex: Newton's method is refused, and the default learns to order the answers."""
+    rng = np.random.default_rng(8)
+    answers = rng.normal(size=(2, 200, 2))
+    won = (answers[0] @ [2.0, -1.0] > answers[1] @ [2.0, -1.0])[:, None]
+    pairs = bt.PreferencePairs(np.where(won, *answers), np.where(won, *answers[::-1]))
+    model = bt.fit(bt.LinearScorer(2), pairs, loss=loss, l2=1.0)
+    assert model.method == "adam"
+    assert (model.margins(pairs) > 0).mean() > 0.95
+    with pytest.raises(ValueError, match="method: 'newton' needs a loss that is convex and bends, got"):
+        bt.fit(bt.LinearScorer(2), pairs, loss=loss, method="newton")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..logistic import Array
+from ..losses import PairLoss
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
 
@@ -21,6 +22,7 @@ def checked_arguments(
     max_steps: int | None,
     tolerance: float,
     learning_rate: float | None,
+    loss: PairLoss | None = None,
 ) -> tuple[str, int]:
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
@@ -29,12 +31,15 @@ def checked_arguments(
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
+    suits_newton = getattr(loss, "suits_newton", True)
     if method is None:
-        method = "newton" if scorer.linear_in_phi else "adam"
+        method = "newton" if scorer.linear_in_phi and suits_newton else "adam"
     if method not in STEPS:
         raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
+    if method == "newton" and not suits_newton:
+        raise ValueError(f"method: 'newton' needs a loss that is convex and bends, got {loss}; use 'adam'")
     if max_steps is not None:
         check_size("max_steps", max_steps)
     if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:

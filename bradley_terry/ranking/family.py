@@ -61,10 +61,18 @@ class MarginLoss:
         Whether l'' >= 0 everywhere, so that Newton's method can be used with a scorer that is linear in φ.
     is_proper : bool
         Whether the best Δ is one-to-one with p, so that probabilities can be read off a fitted margin.
+    bends : bool
+        Whether l'' is positive somewhere, so that Newton's method has a step.
     """
 
     is_convex: ClassVar[bool] = True
     is_proper: ClassVar[bool] = True
+    bends: ClassVar[bool] = True
+
+    @property
+    def suits_newton(self) -> bool:
+        """Whether Newton's method can minimise it: l is convex and bends."""
+        return self.is_convex and self.bends
 
     def _value(self, z: Array) -> Array:
         """Return l(z), in nats if the loss is a negative log-likelihood."""
@@ -128,7 +136,7 @@ class Scaled(MarginLoss):
         """Return the loss of these pairs, each with its own target margin."""
         if pairs.target_margins is None or (pairs.target_margins < 0).any():
             raise ValueError(
-                "target_margins: expected a number of at least 0 for each pair, which Scaled multiplies by"
+                "target_margins: expected a number of at least 0 for each pair, since Scaled multiplies by it"
             )
         return Scaled(pairs.target_margins)
 
@@ -295,6 +303,7 @@ class Hinge(MarginLoss):
     delta: float = 1.0
 
     is_proper: ClassVar[bool] = False
+    bends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_number("delta", self.delta, 0, np.inf)
@@ -447,6 +456,7 @@ class Unhinged(MarginLoss):
     """1 - z: every pair pulls with the same force for ever, so a penalty is needed (van Rooyen et al. 2015)."""
 
     is_proper: ClassVar[bool] = False
+    bends: ClassVar[bool] = False
 
     def _value(self, z: Array) -> Array:
         return 1 - z
