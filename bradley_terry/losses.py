@@ -16,6 +16,7 @@ losses is in the folder ``ranking``, and each can also be imported from here: ``
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Protocol, overload
 
 import numpy as np
@@ -254,8 +255,7 @@ BradleyTerry = BradleyTerryLoss
 
 
 def __getattr__(name: str) -> object:
-    from . import ranking  # noqa: PLC0415  # imports this module
-
+    ranking = import_module(f"{__package__}.ranking")  # on first use, since it imports this module
     if name in ranking.__all__:
         return getattr(ranking, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
