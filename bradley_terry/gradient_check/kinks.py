@@ -207,7 +207,7 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
     if look.along_path.any():
         notes.append(
             "the slope of the loss at phi differs a little from the gradient, but along a longer path the difference "
-            "does not add up, as if the loss were found by an iteration that stops early, or in a table. Entries are "
+            "does not add up, as if the loss were found by an iteration that stops early. Entries are "
             "compared along paths. Let the iteration run longer for a closer check"
         )
     return notes

@@ -347,6 +347,7 @@ def _judged(
     allowed = share * np.abs(expected) + floor + doubt
     _must_be_precise_enough(tested, expected, doubt)
     wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
+    is_special = False  # a kink, or an inexact loss
     vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
         noise = doubts.noise_of_loss
@@ -354,6 +355,7 @@ def _judged(
         wrong, is_kink = look.wrong, look.kink
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
+        is_special = bool(look.kink.any() or look.along_path.any())
     unsure, tiny = (~wrong & ~is_kink & mask for mask in _too_uncertain(tested, phi, got, expected, doubt))
     if tiny.any():
         doubts.notes.append(
@@ -362,7 +364,7 @@ def _judged(
         )
     if unsure.any():
         doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
-    return _Judged(doubt, wrong, unsure, bool(is_kink.any()))
+    return _Judged(doubt, wrong, unsure, is_special)
 
 
 def _largest(values: Array) -> float:
