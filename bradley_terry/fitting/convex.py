@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
+
 from ..logistic import Array
 from ..objective import Objective, Point
 
 __all__ = ["Convex", "largest_move", "largest_of"]
+
+PART = 100_000  # margins
 
 
 class Convex(Protocol):
@@ -33,9 +37,11 @@ def largest_move(objective: Convex, before: Point, after: Point) -> float:
 
     Δ is linear in φ, so the change is also the margins of the step, for an objective whose points lack most margins.
     """
-    is_complete = isinstance(objective, Objective)
-    change = after.margins - before.margins if is_complete else objective.margins(after.phi - before.phi)
-    return largest_of(change)
+    if not isinstance(objective, Objective):
+        return largest_of(objective.margins(after.phi - before.phi))
+    n_parts = 1 + after.margins.size // PART  # so that no third array of that size is needed
+    parts = zip(np.array_split(after.margins, n_parts), np.array_split(before.margins, n_parts), strict=True)
+    return largest_of(np.array([largest_of(new - old) for new, old in parts]))
 
 
 def largest_of(values: Array) -> float:
