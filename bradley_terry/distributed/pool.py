@@ -164,12 +164,10 @@ class Workers:
 
         If the preferred worker dies when there is no other, Dask never gives the task to a new one. So it is cancelled.
         """
-        from distributed import wait  # noqa: PLC0415
-
         last_seen = time.monotonic()
         while True:
             try:
-                wait([future], timeout=POLL)
+                future.exception(timeout=POLL)  # returns when it is done; ``wait`` would use the newest client
             except TimeoutError:
                 if workers := self._threads():
                     last_seen = time.monotonic()
