@@ -19,7 +19,7 @@ from ..losses import BradleyTerryLoss
 from ..objective import Objective
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .differences import EPS
-from .runner import ERROR, Stop, place_of, words_of
+from .runner import ERROR, Stop, Watch, place_of, words_of
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
 
@@ -51,10 +51,12 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     return np.asarray(leaf.grad.numpy())
 
 
-def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: float) -> tuple[Array, float]:
+def careful_gradient(
+    loss: Callable[..., Any], phi: Array, library: str, own: float, watch: Watch | None = None
+) -> tuple[Array, float]:
     """Differentiate somebody else's loss; return its gradient and the relative precision of its numbers.
 
-    ``own`` is the loss that the function under test returned. Where data of the reference are rounded to float32, its
+    ``watch`` limits the time. ``own`` is the loss that the function under test returned. Where data of the reference are rounded to float32, its
     loss differs from this one by as much.
 
     Raises
@@ -84,12 +86,13 @@ def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: fl
         return answer.reshape(()) if shape else answer
 
     try:
-        gradient = np.array(autodiff_gradient(watched, phi, library=library), dtype=np.float64)
-        if library == "torch":
-            value = float(seen["loss"].detach())
-        else:
-            with enabled_in_64_bits(module, library):
-                value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
+        with nullcontext() if watch is None else watch.over(f"reference: your loss for {library}"):
+            gradient = np.array(autodiff_gradient(watched, phi, library=library), dtype=np.float64)
+            if library == "torch":
+                value = float(seen["loss"].detach())
+            else:
+                with enabled_in_64_bits(module, library):
+                    value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
     except Stop:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  # their loss may raise anything
@@ -107,7 +110,7 @@ def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: fl
     small = float(np.finfo(np.float32).eps)
     with np.errstate(all="ignore"):
         in_float32 = gradient.any() and np.array_equal(gradient, gradient.astype(np.float32))
-    if "32" in seen["dtype"] or "16" in seen["dtype"] or (in_float32 and value == np.float32(value)):
+    if "32" in seen["dtype"] or "16" in seen["dtype"] or (in_float32 and own != value == np.float32(value)):
         return gradient, small if "16" not in seen["dtype"] else 1e-3
     apart = abs(value - own) / max(abs(own), 1e-300)
     return gradient, apart if 1e-12 < apart < 1e-5 else EPS

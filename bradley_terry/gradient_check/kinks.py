@@ -61,8 +61,11 @@ def look_again(
     vague: Array,
     noise: float,
     step: float = STEP,
+    confirmed: Array | None = None,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
+
+    They are wrong without a second look where ``expected`` is ``confirmed`` by the gradient of an objective.
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
@@ -75,7 +78,9 @@ def look_again(
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
-    for j in differ.tolist():
+    if confirmed is not None:
+        look.wrong = confirmed & ~(off <= 2 * allowed)
+    for j in differ[~look.wrong[differ]].tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)
         if off[j] <= allowed[j]:  # it agrees, but so would other numbers
             if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:

@@ -313,6 +313,17 @@ class Watch:
             sys.settrace(self.tracer)
         self.n_interrupted = 0
 
+    @contextlib.contextmanager
+    def over(self, whose: str) -> Iterator[None]:
+        """Watch a block of code, and stop with a sentence if it takes too long."""
+        self.begin()
+        try:
+            yield
+        except _TimeIsUp:
+            raise OutOfTime(ERROR, f"{whose} gave no answer within {self.seconds:g} seconds") from None
+        finally:
+            self.rest()
+
     def _look(self, number: int, frame: FrameType | None) -> None:
         outer = getattr(self.before[0][1], "__self__", None)
         if isinstance(outer, Watch):  # in a check within a check, both watches run

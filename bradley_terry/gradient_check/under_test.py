@@ -81,9 +81,13 @@ class FunctionUnderTest:
         return float(loss), gradient
 
     def nearby(self, phi: Array) -> tuple[float, Array]:
-        """Return loss and gradient. From now on, messages say that they are about a point near φ."""
+        """Return loss and gradient. From now on, messages say that they are about a point near φ.
+
+        NumPy does not warn there, since a point near φ may lie outside the domain of the loss.
+        """
         self.where = "near phi: "
-        return self(phi)
+        with np.errstate(all="ignore"):
+            return self(phi)
 
     def loss(self, phi: Array) -> float:
         """Return the loss alone, like ``nearby``."""

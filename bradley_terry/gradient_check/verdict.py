@@ -100,8 +100,8 @@ def check_gradient(
         compared with its gradient. The diagnosis then compares a
         wrong gradient with those that the usual mistakes would give on these data.
     time_limit : float, seconds
-        Longest time for one call of your own function, where the system can interrupt it. The time in which Numba
-        compiles does not count.
+        Longest time for one call of your own function or for the gradient of your own reference, where the system can
+        interrupt it. The time in which Numba compiles does not count.
 
     Raises
     ------
@@ -143,7 +143,8 @@ def check_gradient(
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
-    said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
+    from_numpy = [w for w in heard if w.category is RuntimeWarning and "never awaited" not in str(w.message)]
+    said = dict.fromkeys(words_of_warning(w) for w in from_numpy)
     others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
     for w in others.values():  # each once, although the function was called many times
         warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
@@ -300,7 +301,8 @@ def _reference(
     if name == "numerical":
         return _Reference(*numerical_gradient(tested.loss, phi, noise=noise, step=doubts.step), {}, rounding)
     to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
-    expected, precision = careful_gradient(to_differentiate, phi, name, loss)
+    watch = None if own_losses.get(name) is None else tested.watch
+    expected, precision = careful_gradient(to_differentiate, phi, name, loss, watch)
     if precision > EPS:
         rounding = max(rounding, 30 * precision)
         doubts.notes.append(
@@ -350,8 +352,10 @@ def _judged(
     is_special = False  # a kink, or an inexact loss
     vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
+        problem = None if tested.is_ours else tested.objective
+        confirmed = None if problem is None else np.abs(expected - problem(phi)[1]) <= allowed
         noise = doubts.noise_of_loss
-        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
+        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step, confirmed)
         wrong, is_kink = look.wrong, look.kink
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
