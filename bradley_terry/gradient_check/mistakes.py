@@ -291,10 +291,11 @@ def _of_the_slope(right: Backward) -> Iterator[Mistake]:
     )
     if not labelled:
         yield at("the loss instead of its slope σ(−Δ)", lambda z, t: flat(t) * pair_losses(z))
-        yield at(
-            "the slope of the hinge max(0, 1 − Δ): full force below Δ = 1, none above",
-            lambda z, t: -np.where(z < 1, 1.0, 0.0),
-        )
+        if (right.z > 1).any():  # otherwise every pair pulls with full force, which is above
+            yield at(
+                "the slope of the hinge max(0, 1 − Δ): full force below Δ = 1, none above",
+                lambda z, t: -np.where(z < 1, 1.0, 0.0),
+            )
         yield at(
             "only pairs that are ranked wrongly pull, all with full force",
             lambda z, t: -np.where(z < 0, 1.0, 0.0),
