@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import signal
 import sys
 import threading
 import time
@@ -14,6 +15,10 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
+
+
+def square(phi):
+    return float(phi @ phi), 2 * phi
 
 
 def n_wrong(report) -> int:
@@ -213,3 +218,68 @@ def test_a_warning_of_the_function_is_passed_on_once():
         warnings.simplefilter("always")
         assert bt.check_gradient(warns, [1.0, 2.0]).passed
     assert [str(w.message) for w in heard] == ["mind the gap"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="nothing can interrupt a call here")
+def test_a_reference_that_never_ends_is_stopped():
+    pytest.importorskip("autograd")
+
+    def endless(phi):
+        while True:
+            phi = phi + 1
+
+    report = bt.check_gradient(square, [1.5, -0.5], against="autograd", reference=endless, time_limit=0.2)
+    assert not report.passed
+    assert "your loss for autograd gave no answer within 0.2 seconds" in repr(report)
+
+
+def test_a_reference_with_short_numbers_is_not_taken_for_float32():
+    pytest.importorskip("autograd")
+    report = bt.check_gradient(square, [1.0, 2.0], against="autograd", reference=lambda w: (w**2).sum())
+    assert report.passed
+    assert report.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "function", [lambda w: (float(np.log(w).sum()), 1 / w), lambda w: (float(np.sqrt(w).sum()), 0.5 / np.sqrt(w))]
+)
+def test_warnings_at_points_outside_the_domain_are_not_those_of_the_function(function):
+    report = bt.check_gradient(function, [1e-6, 2.0])
+    assert report.passed
+    assert "NumPy warned" not in repr(report)
+
+
+def test_a_coroutine_is_no_tuple_and_no_warning_of_numpy():
+    async def later(phi):
+        return square(phi)
+
+    report = bt.check_gradient(later, [1.5])
+    assert "got coroutine" in repr(report)
+    assert "NumPy" not in repr(report)
+
+
+def test_a_warning_of_a_hessian_is_a_note(rng):
+    objective = bt.Objective(bt.LinearScorer(2), bt.PreferencePairs(*rng.normal(size=(2, 9, 2))))
+
+    def hessian(phi):
+        np.log(np.zeros(1))
+        return objective.hessian(phi)
+
+    report = bt.check_hessian(objective, rng.normal(size=2), hessian=hessian)
+    assert report.passed
+    assert any("NumPy warned" in note and "divide by zero" in note for note in report.warnings)
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 4), bt.MLPScorer(3, 4, "relu")], ids=str)
+def test_the_calls_that_a_wrong_gradient_costs_are_few_if_the_objective_is_known(scorer, rng):
+    """The objective's own gradient confirms the differences, so that no entry needs a second look."""
+    objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, 9, 3))))
+    phi, calls = rng.normal(size=scorer.n_parameters), []
+
+    def wrong(at):
+        calls.append(at)
+        loss, gradient = objective(at)
+        return loss, -gradient
+
+    assert not bt.check_gradient(wrong, phi, objective=objective).passed
+    assert len(calls) <= 20 * phi.size

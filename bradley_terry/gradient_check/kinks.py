@@ -23,6 +23,7 @@ from ..logistic import Array
 from .blocks import Blocks, slices_of
 from .differences import EPS, STEP, Line, typical_size, unit_of
 from .paths import Paths
+from .report import Mask
 from .runner import Stop
 from .under_test import FunctionUnderTest
 
@@ -61,7 +62,7 @@ def look_again(
     vague: Array,
     noise: float,
     step: float = STEP,
-    confirmed: Array | None = None,
+    confirmed: Mask | None = None,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
@@ -78,9 +79,9 @@ def look_again(
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
-    if confirmed is not None:
-        look.wrong = confirmed & ~(off <= 2 * allowed)
-    for j in differ[~look.wrong[differ]].tolist():
+    sure: Mask = np.zeros(phi.size, dtype=bool) if confirmed is None else confirmed & ~(off <= 2 * allowed)
+    look.wrong[sure] = True
+    for j in differ[~sure[differ]].tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)
         if off[j] <= allowed[j]:  # it agrees, but so would other numbers
             if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:

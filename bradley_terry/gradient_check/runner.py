@@ -45,8 +45,8 @@ __all__ = [
     "kind_of",
     "place_of",
     "real_numbers",
+    "warnings_as_notes",
     "words_of",
-    "words_of_warning",
 ]
 
 Student = Callable[..., object]
@@ -386,6 +386,20 @@ def words_of_warning(warning: warnings.WarningMessage) -> str:
     code = linecache.getline(warning.filename, warning.lineno).strip()
     place = f"line {warning.lineno}" + (f", `{code}`" if code else "")
     return printable(f"NumPy warned in {place}: {warning.message}")
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[list[str]]:
+    """Yield a list that holds what NumPy warned about, when the block has ended; other warnings are shown once."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield notes
+    from_numpy = [w for w in heard if w.category is RuntimeWarning and "never awaited" not in str(w.message)]
+    notes += dict.fromkeys(words_of_warning(w) for w in from_numpy)
+    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
+    for w in others.values():  # each once, although the function was called many times
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
 
 
 def place_of(function: Student, error: BaseException) -> str:

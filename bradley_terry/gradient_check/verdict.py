@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast, overload
@@ -22,7 +21,7 @@ from .doubts import SATURATED, Doubts, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .process import as_it_was
 from .report import UNJUDGED, BlockReport, GradientReport, Mask
-from .runner import Stop, Watch, words_of_warning
+from .runner import Stop, Watch, warnings_as_notes
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -135,19 +134,13 @@ def check_gradient(
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings.catch_warnings(record=True) as heard, as_it_was() as left:
-        warnings.simplefilter("always")
+    with warnings_as_notes() as said, as_it_was() as left:
         try:
             with Watch(time_limit) as watch:
                 tested = FunctionUnderTest(function, problem, watch)
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
-    from_numpy = [w for w in heard if w.category is RuntimeWarning and "never awaited" not in str(w.message)]
-    said = dict.fromkeys(words_of_warning(w) for w in from_numpy)
-    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
-    for w in others.values():  # each once, although the function was called many times
-        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return replace(report, warnings=(*report.warnings, *said, *left))
 
 
