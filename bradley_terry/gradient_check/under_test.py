@@ -64,7 +64,13 @@ class FunctionUnderTest:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {kind_of(answer)}")
+            shape, missing = getattr(answer, "shape", None), ""
+            if isinstance(answer, float | np.floating):
+                missing = ": return the gradient as well"
+            elif shape == phi.shape:
+                missing = ": return the loss as well"
+            got = f"{kind_of(answer)}{missing}"
+            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {got}")
         if getattr(answer[0], "shape", ()) == phi.shape and isinstance(answer[1], float | np.floating):
             raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got (gradient, loss)")
         loss = real_numbers(answer[0], "loss", (), note=self.where)
