@@ -86,9 +86,8 @@ def can_be_called_with(function: Student, arguments: Sequence[object], names: Se
     try:
         signature.bind(*arguments)
     except TypeError as error:
-        raise Stop(
-            ERROR, f"expected {wanted}, got one of {signature}, which does not take these arguments: {error}"
-        ) from None
+        why = f"{error}; it takes {signature}"
+        raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {why}") from None
 
 
 def call(
@@ -435,8 +434,8 @@ def _what_happened(function: Student, error: BaseException) -> str:
     text = f"{kind} in {place_of(function, error)}: {words}"
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
         text += (
-            "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs. np.where is no "
-            "way out, because it computes both of its branches"
+            "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs. np.where "
+            "does not help, because it computes both of its branches"
         )
     return text
 
