@@ -434,8 +434,8 @@ def _what_happened(function: Student, error: BaseException) -> str:
     text = f"{kind} in {place_of(function, error)}: {words}"
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
         text += (
-            "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs. np.where "
-            "does not help, because it computes both of its branches"
+            "\n  exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot "
+            "overflow. np.where alone does not help, because it computes both of its branches"
         )
     return text
 

@@ -219,7 +219,12 @@ def _verdict(
     if all(block.passed for block in reports) and not tested.is_ours and not has_kinks and tested.objective is not None:
         found = tested.objective(phi)[1]
         reports += _beside_the_objective(tested.objective, tested, phi, loss, got, blocks, doubts)
-    elif tested.objective is not None and not tested.is_ours and np.array_equal(got, tested.objective(phi)[1]):
+    elif (
+        any(block.n_wrong for block in reports)
+        and tested.objective is not None
+        and not tested.is_ours
+        and np.array_equal(got, tested.objective(phi)[1])
+    ):
         doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
