@@ -65,7 +65,7 @@ def check_hessian(
         raise ValueError("phi: expected finite numbers")
     shape = (at.size, at.size)
     stopped: Stop | None = None
-    with warnings_as_notes() as said, as_it_was() as left:
+    with as_it_was() as left, warnings_as_notes() as said:
         try:
             if hessian is None:
                 got = objective.hessian(at)

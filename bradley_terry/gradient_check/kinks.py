@@ -66,7 +66,7 @@ def look_again(
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    They are wrong without a second look where ``expected`` is ``confirmed`` by the gradient of an objective.
+    Where the gradient of an objective has ``confirmed`` this, they are wrong without a second look.
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
@@ -79,7 +79,7 @@ def look_again(
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
-    sure: Mask = np.zeros(phi.size, dtype=bool) if confirmed is None else confirmed & ~(off <= 2 * allowed)
+    sure: Mask = np.zeros(phi.size, dtype=bool) if confirmed is None else confirmed & ~(off <= allowed)
     look.wrong[sure] = True
     for j in differ[~sure[differ]].tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)

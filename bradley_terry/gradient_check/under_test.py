@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -67,7 +68,7 @@ class FunctionUnderTest:
             shape, missing = getattr(answer, "shape", None), ""
             if isinstance(answer, float | np.floating):
                 missing = ": return the gradient as well"
-            elif shape == phi.shape:
+            elif shape == phi.shape != (1,):
                 missing = ": return the loss as well"
             got = f"{kind_of(answer)}{missing}"
             raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {got}")
@@ -89,10 +90,11 @@ class FunctionUnderTest:
     def nearby(self, phi: Array) -> tuple[float, Array]:
         """Return loss and gradient. From now on, messages say that they are about a point near φ.
 
-        NumPy does not warn there, since a point near φ may lie outside the domain of the loss.
+        NumPy's warnings are dropped, since a point near φ may lie outside the domain of the loss.
         """
         self.where = "near phi: "
-        with np.errstate(all="ignore"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
             return self(phi)
 
     def loss(self, phi: Array) -> float:

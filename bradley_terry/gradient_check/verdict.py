@@ -31,7 +31,8 @@ __all__ = ["check_gradient"]
 TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
 ROUNDING = {"numerical": 1e-10, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
-SAME_LOSS = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
+SAME_VALUE = 1e-9  # share of its value by which a loss may differ from the objective's and still be the same loss
+SAME_GRADIENT = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
 TENTH = 0.1  # an entry that is uncertain by more than this share of it could not be judged
 MOST_ENTRIES = 500  # with more, differences are taken along random directions and for some entries only
 
@@ -134,7 +135,7 @@ def check_gradient(
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings_as_notes() as said, as_it_was() as left:
+    with as_it_was() as left, warnings_as_notes() as said:
         try:
             with Watch(time_limit) as watch:
                 tested = FunctionUnderTest(function, problem, watch)
@@ -246,10 +247,10 @@ def _beside_the_objective(
 ) -> list[BlockReport]:
     """Compare a gradient that belongs to its loss with that of the objective; report on the blocks that differ."""
     its_loss, expected = objective(phi)
-    share = max(SAME_LOSS, 1e3 * tested.eps)
-    doubt = np.full(phi.shape, share * max(_largest(expected), _largest(got)) + doubts.noise_of_gradient)
+    rounding = _share_of_rounding(tested) * max(_largest(expected), _largest(got))
+    doubt = np.full(phi.shape, rounding + doubts.noise_of_gradient)
     wrong = np.abs(got - expected) > doubt
-    if not wrong.any():
+    if not wrong.any() or _is_same_loss(loss, its_loss):  # at a kink, one loss has several gradients
         return []
     doubts.notes.append(
         "the gradient is that of the loss that is returned, but this loss is not that of the objective: got "
@@ -350,8 +351,7 @@ def _judged(
     is_special = False  # a kink, or an inexact loss
     vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
-        problem = None if tested.is_ours else tested.objective
-        confirmed = None if problem is None else np.abs(expected - problem(phi)[1]) <= allowed
+        confirmed = _confirmed(tested, phi, loss, got, expected, allowed)
         noise = doubts.noise_of_loss
         look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step, confirmed)
         wrong, is_kink = look.wrong, look.kink
@@ -367,6 +367,28 @@ def _judged(
     if unsure.any():
         doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
     return _Judged(doubt, wrong, unsure, is_special)
+
+
+def _confirmed(
+    tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array
+) -> Mask | None:
+    """Return which entries of ``expected`` are those of the objective, while ``got`` differs by more than rounding."""
+    if tested.is_ours or tested.objective is None:
+        return None
+    its_loss, gradient = tested.objective(phi)
+    if not _is_same_loss(loss, its_loss):
+        return None
+    apart = np.abs(got - expected) > _share_of_rounding(tested) * max(_largest(expected), _largest(got))
+    return apart & (np.abs(expected - gradient) <= allowed)
+
+
+def _is_same_loss(loss: float, other: float) -> bool:
+    return abs(loss - other) <= SAME_VALUE * max(abs(loss), abs(other))
+
+
+def _share_of_rounding(tested: FunctionUnderTest) -> float:
+    """Return by which share of the largest entry the gradients of two programs for one loss may differ."""
+    return max(SAME_GRADIENT, 1e3 * tested.eps)
 
 
 def _largest(values: Array) -> float:
