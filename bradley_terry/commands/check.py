@@ -62,7 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Check gradients and print a report on each; the status is 1 if one is wrong."""
+    """Check gradients and print a report on each; the exit status is 0 only if all of them pass."""
     if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
         raise ValueError("museum: expected no other options, since it checks neither your gradients nor ours")
     if arguments.activation and (arguments.target is None or arguments.scorer != "mlp"):
@@ -182,7 +182,7 @@ def _check_of_phi(
             )
         if scorer is not None:
             raise ValueError(
-                "scorer: expected only together with --data, since f(phi) on no pairs may compute anything"
+                "scorer: expected only together with --data, because f(phi) may compute anything if there are no pairs"
             )
         if n_parameters < 1:
             raise ValueError(f"parameters: expected a positive number, got {n_parameters}")

@@ -6,7 +6,7 @@
         print(exhibit.caught())    the report of the check that finds it
 
 None of these mistakes crashes a program. With most of them the loss still falls, which is why nobody noticed. A
-gradient still points downhill if its length is wrong, or a few of its entries.
+step against a gradient still goes downhill if the gradient has the wrong length, and often if a few entries are wrong.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     _of_gradient(
         "the rejected answer left out", LINEAR, rejected_forgotten,
         "the term of the rejected answer is missing from the gradient of a linear scorer",
-        "the other half of the gradient still points downhill",
+        "a step against the other half of the gradient still goes downhill",
         "add the term of the rejected answer, with the opposite sign",
     ),
     _of_gradient(
@@ -272,7 +272,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "= instead of +=", TABLE, assigned,
         "only the last of an item's comparisons is kept",
         "it is right where each item occurs once, as in many unit tests",
-        "add up with np.add.at or np.bincount, which count an item as often as it occurs",
+        "add up with np.add.at or np.bincount, which add every contribution of an item",
         lambda: _passes(ONCE, lambda phi: assigned(phi, ONCE), "where each item occurs once", HERE[4]),
     ),
     _of_gradient(
@@ -346,7 +346,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit(
         "a bias that learns the order", bias_in_the_margin,
         "Δ has a bias, and the chosen answer is always stored first",
-        "the loss goes to 0 and the accuracy to 100 %", "coin flips: no model can expect a loss below log 2",
+        "the loss goes to 0 and the accuracy to 100 %",
+        "coin flips, for which no model can have an expected loss below log 2",
         lambda: "loss {:.4f} and accuracy {:.0%} on coin flips".format(*bias_in_the_margin()),
         lambda: f"the smallest possible expected loss on coin flips is {loss_floor(0.0):.4f}",
         "leave the bias out, or put the chosen answer first in half of the pairs and second in the others",

@@ -59,8 +59,8 @@ def careful_gradient(
 ) -> tuple[Array, float]:
     """Differentiate somebody else's loss; return its gradient and the relative precision of its numbers.
 
-    ``watch`` limits the time. ``own`` is the loss that the function under test returned. Where data of the reference
-    are rounded to float32, its loss differs from this one by as much.
+    ``watch`` limits the time. ``own`` is the loss that the function under test returned. If the
+    reference rounds its data to float32, its loss differs from ``own``, and the difference shows its precision.
 
     Raises
     ------

@@ -5,8 +5,9 @@ gradient, and so is any number between them. Where kinks lie close together, or 
 rounding, the extrapolation to h = 0 is misled by an amount that changes from point to point. A mistake stays the same.
 So an entry is wrong if one of two things holds:
 
-1. No step explains it. Between -h and h, the slope lies within half the difference of the loss's two slopes, plus the
-   change of the function's own slope, plus rounding. For most steps the entry lies outside, and they agree on how far.
+1. The steps do not explain it. With a step h, a right entry differs from the central difference by at most half the
+   difference between the slopes of the loss on the two sides, plus the change of the function's own slope, plus
+   rounding. For at least half of the steps the entry is off by more, and always by about as much.
 2. The difference persists: it is about the same at points near φ.
 
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
@@ -66,7 +67,7 @@ def look_again(
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    Where the gradient of an objective has ``confirmed`` this, they are wrong without a second look.
+    Those that an objective's own gradient has ``confirmed`` are wrong without a second look.
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
@@ -212,8 +213,8 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
         )
     if look.along_path.any():
         notes.append(
-            "the slope of the loss at phi differs a little from the gradient, but along a longer path the difference "
-            "does not add up, as if the loss were found by an iteration that stops early. Entries are "
-            "compared along paths. Let the iteration run longer for a closer check"
+            "the slope of the loss at phi differs a little from the gradient, but the difference does not "
+            "grow along a longer path, as if the loss were found by an iteration that stops early. So these entries "
+            "were compared along longer paths. Let the iteration run longer for a closer check"
         )
     return notes

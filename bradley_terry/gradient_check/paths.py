@@ -1,4 +1,4 @@
-"""Does a difference add up along a path? The loss along longer paths, beside the sum of the function's own slopes.
+"""Does a difference add up along a path? The change of the loss is compared with the sum of the function's own slopes.
 
 A loss that is found by an inner iteration or by bisection has a small error of its own, which goes up and down. Its
 slope at one point may be off by much more than that error, but along a path this does not add up. A wrong gradient
@@ -24,7 +24,7 @@ __all__ = ["Paths"]
 N_NODES = (12, 20)  # of Gauss's rule; the difference of the two sums is its error
 FAR = 0.7  # the longest path, in units of φ
 GROWS = 10.0  # a constant difference grows eightfold, and one that changes its sign at φ sixty-four fold
-LARGE = 1e-3  # a difference that adds up to more than this share of the loss is no error of an iteration
+LARGE = 1e-3  # a difference that adds up to more than this share of the loss cannot be the error of an iteration
 MOST_SEARCHES = 3  # along entries, for jumps
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the lines in random directions on which jumps are sought, in typical sizes of φ
 N_INTERVALS, N_TRIED, N_HALVINGS = 24, 6, 16
@@ -43,7 +43,7 @@ class Paths:
         self.large = LARGE * max(1.0, abs(loss))
 
     def difference(self, j: int, difference: float) -> tuple[float, float] | None:
-        """Compare entry j, whose gradient minus slope is ``difference`` at φ, along several paths.
+        """Follow entry j along several paths. At φ, its gradient minus the slope of the loss is ``difference``.
 
         Returns None if the difference adds up on one of them, on both sides of φ. Otherwise the loss has another error,
         and the result is the mean difference along the most accurate path, and how uncertain it is.
@@ -143,7 +143,7 @@ class Paths:
                 middle = (a + b) / 2
                 a, b = max((a, middle), (middle, b), key=lambda ab: gap(*ab))
                 sizes.append(gap(a, b))
-            # At a pole the gap grows, and a jump that is large belongs to the loss.
+            # A gap that keeps growing is a pole, and a large jump is part of the loss itself.
             if max(0.5 * sizes[-5], 40 * noise) < sizes[-1] < min(2 * sizes[-5], self.large):
                 found = max(found, sizes[-1])
         return found

@@ -270,7 +270,7 @@ class Watch:
     One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
     ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
     ``except`` around it catches the second one as well, the call cannot be stopped. Neither can a loop in compiled
-    code. The time in which Numba compiles does not count, since nobody can make that shorter.
+    code. The time in which Numba compiles does not count, since the caller cannot shorten it.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -83,22 +83,23 @@ def check_gradient(
     function : callable, phi -> (loss, gradient)
         An ``Objective`` or your own function. A scorer and its pairs stand for ``Objective(scorer, pairs)``.
     phi : array_like, (n_parameters,), optional
-        Where to check. Do not use zero, where a wrong gradient of an MLP is zero like the right one. With an objective,
-        phi can be left out. Then φ is standard normal, drawn with ``np.random.default_rng(0)``, and halved until every
-        margin is within ±13.8. After a scorer, pass ``PreferencePairs`` here.
+        Where to check. Do not use zero: there the gradient of an MLP is 0, and so are many wrong versions of it.
+        With an objective, phi can be left out. Then φ is standard normal, drawn with ``np.random.default_rng(0)``, and
+        halved until every margin is within ±13.8. If ``function`` is a scorer, pass its ``PreferencePairs`` here.
     against : "numerical", "autograd", "jax", "torch", or several of them
         The references: finite differences, or a library that differentiates the loss.
     names : mapping of block name to shape, optional
         The layout of φ. By default, that of the objective's scorer, or without one a single block called "phi".
     tolerance : float, optional
         Allowed error as a share of the expected entry; by default 1e-8 for numerical and 1e-12 for the others. The
-        rounding error is allowed in addition, so that a true zero passes. So is the jump of the slope at a kink.
+        rounding error is allowed on top of this, so that an entry whose true value is 0 passes. At a kink, any number
+        between the slopes on the two sides passes.
     reference : callable, phi -> loss, or mapping of library to such a callable, optional
         Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective provides its own.
     objective : Objective, optional
         What your own function should compute. It provides the names and a reference, and the gradient is also
-        compared with its gradient. The diagnosis then compares a
-        wrong gradient with those that the usual mistakes would give on these data.
+        compared with its gradient. The diagnosis then compares a wrong gradient with those that the usual mistakes
+        would give on these data.
     time_limit : float, seconds
         Longest time for one call of your own function or for the gradient of your own reference, where the system can
         interrupt it. The time in which Numba compiles does not count.
@@ -111,9 +112,9 @@ def check_gradient(
     Notes
     -----
     If φ has more than 500 entries, the numerical reference checks 8 random directions, the 12 largest entries and 20
-    others in each block, and fewer where there are more than five blocks. A direction that disagrees is halved until
-    the wrong entry is found. An error in your own function appears as a line of the report, with the line number in
-    your code.
+    random ones in each block, or fewer where there are more than five blocks. If a direction disagrees, its entries are
+    divided into halves again and again until a wrong one is found. An error in your own function appears as a line of
+    the report, with the line number in your code.
 
     Examples
     --------
@@ -192,9 +193,9 @@ def _verdict(
 ) -> GradientReport:
     """Compare the gradient at φ with each reference.
 
-    Every entry has an interval of doubt: rounding, noise and the error of the reference. It is wrong if it lies outside
-    and a second look finds no kink and no noise that explains it. It could not be judged if the interval is wider than
-    a tenth of the entry. Otherwise it agrees.
+    Each entry has an uncertainty, from rounding, noise and the error of the reference. The entry is wrong if it is off
+    by more than this, unless a second look finds a kink or noise that explains it. It could not be judged if the
+    uncertainty is more than a tenth of its size. Otherwise it agrees.
     """
     tested.must_accept(phi)
     loss, got = tested(phi)
@@ -253,8 +254,8 @@ def _beside_the_objective(
     if not wrong.any() or _is_same_loss(loss, its_loss):  # at a kink, one loss has several gradients
         return []
     doubts.notes.append(
-        "the gradient is that of the loss that is returned, but this loss is not that of the objective: got "
-        f"{loss:.6g}, expected {its_loss:.6g} at this phi"
+        "the gradient is right for the loss that your function returns, but this loss is not that of the objective: "
+        f"got {loss:.6g}, expected {its_loss:.6g} at this phi"
     )
     parts = slices_of(blocks)
     bad = {name: bool(wrong[part].any()) for name, part in parts.items()}
@@ -306,7 +307,7 @@ def _reference(
         rounding = max(rounding, 30 * precision)
         doubts.notes.append(
             f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or less), "
-            "and no more can be compared. Use float64 for a closer check"
+            "so entries are compared only to this precision. Use float64 for a closer check"
         )
     return _Reference(expected, np.zeros_like(phi), {}, rounding)
 
@@ -361,8 +362,8 @@ def _judged(
     unsure, tiny = (~wrong & ~is_kink & mask for mask in _too_uncertain(tested, phi, got, expected, doubt))
     if tiny.any():
         doubts.notes.append(
-            f"{int(tiny.sum())} of {tiny.size} entries are tiny beside the largest one and uncertain by more than a "
-            "tenth of themselves, so a small mistake in them would not show"
+            f"{int(tiny.sum())} of {tiny.size} entries are tiny compared with the largest one and uncertain by more "
+            "than a tenth of their size, so a small mistake in them would not show"
         )
     if unsure.any():
         doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
@@ -372,7 +373,7 @@ def _judged(
 def _confirmed(
     tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array
 ) -> Mask | None:
-    """Return which entries of ``expected`` are those of the objective, while ``got`` differs by more than rounding."""
+    """Return where ``expected`` agrees with the objective's gradient and ``got`` differs by more than rounding."""
     if tested.is_ours or tested.objective is None:
         return None
     its_loss, gradient = tested.objective(phi)
@@ -428,10 +429,11 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
             raise Stop(
                 UNJUDGED,
                 "two calls at the same phi return different losses: does the function draw random numbers, as for a "
-                "mini-batch or dropout? Use the same ones in every call, since their effect hides the gradient",
+                "mini-batch or dropout? Use the same random numbers in every call, since "
+                "otherwise their changes hide the effect of phi",
             )
         raise Stop(
             UNJUDGED,
-            f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
-            f"up to {doubt:.1e}",
+            f"the numbers that your function returns are too coarse to check: no entry is larger than "
+            f"{largest:.1e}, and the uncertainty is up to {doubt:.1e}",
         )
