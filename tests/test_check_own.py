@@ -90,6 +90,7 @@ def test_a_function_is_checked_on_the_learners_own_pairs(mine, capsys, arguments
     ("arguments", "words"),
     [
         (["mine.py:of_phi"], "FILE:FUNCTION: expected --data FILE or --parameters N"),
+        (["mine.py:of_phi", "--parameters", "2", "--scorer", "mlp"], "--scorer: expected only together with --data"),
         (["mine.py:of_phi", "--parameters", "0"], "--parameters: expected a positive number, got 0"),
         (["mine.py:of_phi", "--data", "pairs.npz", "--parameters", "5"], "--parameters: expected 2"),
         (["mine.py:right", "--parameters", "2"], "--parameters: expected only for a function of phi alone"),

@@ -221,7 +221,7 @@ def test_threads_that_are_left_running_are_counted_in_a_note(capfd) -> None:
         started.clear()
         report = checked(leave_one)[0]
         assert report.passed, run
-        assert "note: your function left a thread that is still running and cannot be stopped" in repr(report)
+        assert "note: your function left a thread still running, which cannot be stopped" in repr(report)
     gate.set()
     assert all("thread" not in repr(report) for report in checked(finish_one))
     assert capfd.readouterr().err == ""

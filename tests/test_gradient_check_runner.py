@@ -40,12 +40,13 @@ def endless(phi):
         (
             missing_argument,
             "expected a function of (phi), got one that does not take these arguments: missing a required argument: "
-            "'data'",
+            "'data'; it takes (phi, data)",
         ),
         (endless, "no answer within 0.3 seconds"),
         ("text", "expected a function of (phi), got str"),
         (lambda phi: None, "is a return missing?"),
-        (lambda phi: 0.0, "expected phi -> (loss, gradient), got float"),
+        (lambda phi: 0.0, "expected phi -> (loss, gradient), got float: return the gradient as well"),
+        (lambda phi: 2 * phi, "expected phi -> (loss, gradient), got ndarray: return the loss as well"),
         (lambda phi: (0.0, phi, phi), "expected phi -> (loss, gradient), got a tuple of three items"),
         (lambda phi: (0.0,), "expected phi -> (loss, gradient), got a tuple of one item"),
         (lambda phi: [0.0, phi], "expected phi -> (loss, gradient), got list of two items"),

@@ -62,7 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Check gradients and print a report on each; the status is 1 if one is wrong."""
+    """Check gradients and print a report on each; the exit status is 0 only if all of them pass."""
     if arguments.museum and (arguments.target or arguments.scorer or arguments.against):
         raise ValueError("museum: expected no other options, since it checks neither your gradients nor ours")
     if arguments.activation and (arguments.target is None or arguments.scorer != "mlp"):
@@ -125,7 +125,7 @@ def check_own_function(
 
         pairs = load_pairs(data)
     if _takes_phi_alone(function):
-        return _check_of_phi(function, scorer or "linear", activation, pairs, n_parameters)
+        return _check_of_phi(function, scorer, activation, pairs, n_parameters)
     if n_parameters is not None:
         raise ValueError(
             "parameters: expected only for a function of phi alone; f(weights, chosen, rejected) takes its size from "
@@ -164,7 +164,7 @@ def _takes_phi_alone(function: Callable[..., object]) -> bool:
 
 def _check_of_phi(
     function: Callable[..., object],
-    scorer: str,
+    scorer: str | None,
     activation: str,
     pairs: PreferencePairs | None,
     n_parameters: int | None,
@@ -180,6 +180,10 @@ def _check_of_phi(
                 "FILE:FUNCTION: expected --data FILE or --parameters N with a function of phi alone, since the length "
                 "of phi is not known otherwise"
             )
+        if scorer is not None:
+            raise ValueError(
+                "scorer: expected only together with --data, because f(phi) may compute anything if there are no pairs"
+            )
         if n_parameters < 1:
             raise ValueError(f"parameters: expected a positive number, got {n_parameters}")
         return check_gradient(own, rng.normal(size=n_parameters))
@@ -188,7 +192,7 @@ def _check_of_phi(
         model = TableScorer(1 + max(int(np.max(pairs.chosen)), int(np.max(pairs.rejected))))
     else:
         k = int(pairs.chosen.shape[1])
-        model = LinearScorer(k) if scorer == "linear" else MLPScorer(k, activation=activation)
+        model = MLPScorer(k, activation=activation) if scorer == "mlp" else LinearScorer(k)
     if n_parameters not in (None, model.n_parameters):
         raise ValueError(f"parameters: expected {model.n_parameters}, as many as {model} has, got {n_parameters}")
     objective = Objective(model, pairs)

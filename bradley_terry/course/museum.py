@@ -1,12 +1,12 @@
 """The bug museum: mistakes from published code, each with the wrong function, how it hides, and what catches it.
 
     for exhibit in EXHIBITS:
-        print(exhibit)             what the mistake is, why it is overlooked, what catches it
+        print(exhibit)             what the mistake is, why it is overlooked, what catches it, what to do instead
         print(exhibit.hides())     numbers that make the wrong code look right
         print(exhibit.caught())    the report of the check that finds it
 
 None of these mistakes crashes a program. With most of them the loss still falls, which is why nobody noticed. A
-gradient still points downhill if its length is wrong, or a few of its entries.
+step against a gradient still goes downhill if the gradient has the wrong length, and often if a few entries are wrong.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Exhibit:
         What is wrong, why it is overlooked, and which check finds it.
     hides, caught : callables, () -> str
         The evidence for the last two, computed when called.
+    cure : str
+        What to write instead.
     """
 
     name: str
@@ -51,9 +53,11 @@ class Exhibit:
     caught_by: str
     hides: Callable[[], str]
     caught: Callable[[], str]
+    cure: str
 
     def __str__(self) -> str:
-        return f"{self.name}\n  mistake    {self.what}\n  hidden by  {self.hidden_by}\n  caught by  {self.caught_by}"
+        said = {"mistake": self.what, "hidden by": self.hidden_by, "caught by": self.caught_by, "instead": self.cure}
+        return "\n".join([self.name, *(f"  {word:<9}  {words}" for word, words in said.items())])
 
 
 def _pairs(n: int = 60) -> PreferencePairs:
@@ -98,11 +102,12 @@ def _of_gradient(
     wrong: Callable[[Array], Array],
     what: str,
     hidden_by: str,
+    cure: str,
     hides: Callable[[], str] | None = None,
 ) -> Exhibit:
     return Exhibit(
-        name, wrong, what, hidden_by, "check_gradient, away from zero",
-        hides or (lambda: _falls(LINEAR, wrong)), lambda: _report(objective, wrong),
+        name, wrong, what, hidden_by, "check_gradient at a phi that is not zero",
+        hides or (lambda: _falls(LINEAR, wrong)), lambda: _report(objective, wrong), cure,
     )  # fmt: skip
 
 
@@ -253,89 +258,106 @@ EXHIBITS: tuple[Exhibit, ...] = (
     _of_gradient(
         "the rejected answer left out", LINEAR, rejected_forgotten,
         "the term of the rejected answer is missing from the gradient of a linear scorer",
-        "the other half of the gradient still points downhill",
+        "a step against the other half of the gradient still goes downhill",
+        "add the term of the rejected answer, with the opposite sign",
     ),
     _of_gradient(
         "off by one", LINEAR, one_off,
         "each pair is given the pull -σ(-Δ)/n of the pair before it",
         "at phi = 0 every pull is -½/n, so the first step is right, and a check there passes",
+        "give each pair the pull that belongs to its own margin",
         lambda: _passes(LINEAR, one_off, "at phi = 0", np.zeros(3)),
     ),
     _of_gradient(
         "= instead of +=", TABLE, assigned,
         "only the last of an item's comparisons is kept",
         "it is right where each item occurs once, as in many unit tests",
+        "add up with np.add.at or np.bincount, which add every contribution of an item",
         lambda: _passes(ONCE, lambda phi: assigned(phi, ONCE), "where each item occurs once", HERE[4]),
     ),
     _of_gradient(
         "divided twice", LINEAR, divided_inside,
         "the gradient is divided by the batch size inside the loop and again after it",
         "the direction is right, and the model only learns n times more slowly",
+        "divide once, where the mean over the pairs is taken",
     ),
     _of_gradient(
         "the penalty with the wrong sign", RIDGE, penalty_backwards,
         "the gradient of l2/2·|φ|² is subtracted",
         "the loss that is watched leaves out the penalty and falls, and rewards grow as if the model learned",
+        "add l2·φ to the gradient of the data",
     ),
     _of_gradient(
         "the penalty counted twice", RIDGE, penalty_doubled,
         "the gradient of the penalty is 2·l2·φ instead of l2·φ",
         "the estimates are a little smaller, as one expects with a penalty",
+        "add l2·φ: the ½ in the penalty cancels the 2 of its derivative",
     ),
     _of_gradient(
         "σ(2x) instead of σ(x)", LINEAR, sigmoid_of_twice,
         "(1 + tanh x)/2 is used as σ(x), but it is σ(2x)",
         "it lies in [0, 1] and is ½ at zero, and training compensates for it by halving the weights",
+        "write σ(x) = (1 + tanh(x/2))/2",
     ),
     Exhibit(
         "checked at zero", checked_at_zero,
         "tanh' is missing in the gradient of an MLP, and the gradient is checked at phi = 0",
         "at phi = 0 the hidden layer and its gradient are 0, and ten of ten wrong gradients pass",
         "check_gradient at a random phi", _at_zero, _away_from_zero,
+        "multiply by the derivative of tanh, 1 - h², and check at a random phi",
     ),
     Exhibit(
         "the textbook formula", overflows,
         "log(1 + exp(-Δ)) overflows below Δ = -709.8 in float64, and below -88.7 in float32",
         "rewards are small at the start of training", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(overflows), lambda: repr(check.loss(overflows)),
+        "max(-Δ, 0) + log(1 + exp(-|Δ|)) is the same number, and its exponential cannot overflow",
     ),
     Exhibit(
         "an added 1e-8", with_a_grain,
         "-log(σ(Δ) + 1e-8) cannot exceed 18.4, so a pair that is badly wrong has no pull",
         "it is never NaN, and it is right for small margins", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(with_a_grain), lambda: repr(check.loss(with_a_grain)),
+        "leave out the 1e-8, and compute max(-Δ, 0) + log(1 + exp(-|Δ|))",
     ),
     Exhibit(
         "zero times infinity", zero_times_infinity,
-        "t·log p + (1 - t)·log(1 - p) becomes NaN for labels of 0 or 1 once |Δ| > 36.7",
+        "above Δ = 36.7, p is rounded to 1. For t = 1, (1 - t)·log(1 - p) is then 0·(-∞), which is NaN",
         "this happens only when the model has become confident, hours into a run",
         "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(zero_times_infinity), lambda: repr(check.loss(zero_times_infinity)),
+        "compute both logarithms from Δ: log p = -max(-Δ, 0) - log(1 + exp(-|Δ|)), and log(1 - p) = log p - Δ",
     ),
     Exhibit(
         "the check that passes everything", loose_check,
         "a gradient is accepted if it is within 1e-6 of the right one, however small the right one is",
-        "beyond Δ = 13.8 every gradient is below 1e-6", "check_gradient, whose tolerance scales with the gradient",
+        "beyond Δ = 13.8 the slope σ(-Δ) of a pair is below 1e-6",
+        "check_gradient, whose tolerance scales with the gradient",
         _saturated, _saturated_caught,
+        "allow an error that is a share of the gradient itself, such as 1e-6·|expected|",
     ),
     Exhibit(
         "the assert with a comma", never_fails,
         "assert value, expected compares nothing", "the test always passes",
         "break the code on purpose once and see the test fail",
         lambda: f"assert 2.0, 3.0 passes: {never_fails(2.0, 3.0)}", lambda: f"2.0 == 3.0 is {2.0 == 3.0}",  # noqa: PLR0133
+        "write assert value == expected",
     ),
     Exhibit(
         "a bias that learns the order", bias_in_the_margin,
         "Δ has a bias, and the chosen answer is always stored first",
-        "the loss goes to 0 and the accuracy to 100 %", "coin flips: no model can expect a loss below log 2",
+        "the loss goes to 0 and the accuracy to 100 %",
+        "coin flips, for which no model can have an expected loss below log 2",
         lambda: "loss {:.4f} and accuracy {:.0%} on coin flips".format(*bias_in_the_margin()),
         lambda: f"the smallest possible expected loss on coin flips is {loss_floor(0.0):.4f}",
+        "leave the bias out, or put the chosen answer first in half of the pairs and second in the others",
     ),
     Exhibit(
         "cut too short", cut_too_short,
         "after truncation the two answers are identical",
         "the loss stays at 0.6931, like that of a model that has not learned yet", "PreferencePairs.n_identical",
         lambda: f"loss {Objective(LinearScorer(1), cut_too_short(_pairs()))([3.0])[0]:.4f} for every phi", _cut_caught,
+        "shorten the prompt instead, so that the answers stay whole",
     ),
     Exhibit(
         "a floor that is too low", brier_floor,
@@ -343,5 +365,6 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "both are 0 for certain outcomes and ¼ at p = ½", "the expectation: p(1 - p)² + (1 - p)p² = p(1 - p)",
         lambda: f"at p = ½ both agree: {brier_floor(0.5)} and {0.5 * 0.5}",
         lambda: f"at p = 0.8 it is {brier_floor(0.8):.2f}, but the smallest is {0.8 * 0.2:.2f}",
+        "use p(1 - p)",
     ),
 )  # fmt: skip

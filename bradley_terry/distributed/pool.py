@@ -167,7 +167,8 @@ class Workers:
         last_seen = time.monotonic()
         while True:
             try:
-                future.exception(timeout=POLL)  # returns when it is done; ``wait`` would use the newest client
+                # This returns when the task is done. Dask's ``wait`` would ask the client that was made last instead.
+                future.exception(timeout=POLL)
             except TimeoutError:
                 if workers := self._threads():
                     last_seen = time.monotonic()

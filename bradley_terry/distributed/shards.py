@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..evaluation import mean_accuracy
 from ..files import load_pairs
+from ..fitting.convex import largest_of
 from ..fitting.tally import tallied
 from ..fitting.units import Units
 from ..logistic import Array
@@ -235,4 +236,4 @@ def _digest(path: str) -> str:
 
 
 def _largest(values: Array) -> Array:
-    return np.array([max(float(values.max()), -float(values.min()))])
+    return np.array([largest_of(values)])

@@ -19,9 +19,12 @@ from ..losses import BradleyTerryLoss
 from ..objective import Objective
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .differences import EPS
-from .runner import ERROR, Stop, place_of, words_of
+from .runner import ERROR, Stop, Watch, place_of, words_of
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
+
+
+SHORT = 2.0**10
 
 
 def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:
@@ -51,11 +54,13 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     return np.asarray(leaf.grad.numpy())
 
 
-def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: float) -> tuple[Array, float]:
+def careful_gradient(
+    loss: Callable[..., Any], phi: Array, library: str, own: float, watch: Watch | None = None
+) -> tuple[Array, float]:
     """Differentiate somebody else's loss; return its gradient and the relative precision of its numbers.
 
-    ``own`` is the loss that the function under test returned. Where data of the reference are rounded to float32, its
-    loss differs from this one by as much.
+    ``watch`` limits the time. ``own`` is the loss that the function under test returned. If the
+    reference rounds its data to float32, its loss differs from ``own``, and the difference shows its precision.
 
     Raises
     ------
@@ -84,12 +89,13 @@ def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: fl
         return answer.reshape(()) if shape else answer
 
     try:
-        gradient = np.array(autodiff_gradient(watched, phi, library=library), dtype=np.float64)
-        if library == "torch":
-            value = float(seen["loss"].detach())
-        else:
-            with enabled_in_64_bits(module, library):
-                value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
+        with nullcontext() if watch is None else watch.over(f"reference: your loss for {library}"):
+            gradient = np.array(autodiff_gradient(watched, phi, library=library), dtype=np.float64)
+            if library == "torch":
+                value = float(seen["loss"].detach())
+            else:
+                with enabled_in_64_bits(module, library):
+                    value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
     except Stop:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  # their loss may raise anything
@@ -106,7 +112,8 @@ def careful_gradient(loss: Callable[..., Any], phi: Array, library: str, own: fl
         )
     small = float(np.finfo(np.float32).eps)
     with np.errstate(all="ignore"):
-        in_float32 = gradient.any() and np.array_equal(gradient, gradient.astype(np.float32))
+        is_long = (gradient * SHORT % 1).any()  # numbers such as 1.5 look the same in any precision
+        in_float32 = is_long and np.array_equal(gradient, gradient.astype(np.float32))
     if "32" in seen["dtype"] or "16" in seen["dtype"] or (in_float32 and value == np.float32(value)):
         return gradient, small if "16" not in seen["dtype"] else 1e-3
     apart = abs(value - own) / max(abs(own), 1e-300)

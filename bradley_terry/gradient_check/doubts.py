@@ -73,7 +73,7 @@ def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
         return []
     return [
         f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. If such a pair is ranked correctly, its "
-        "gradient is below 1e-6, and a mistake in it hardly shows. Check at a smaller phi, too"
+        "factor σ(−Δ) is below 1e-6, and a mistake in its share hardly shows. Check at a smaller phi, too"
     ]
 
 
@@ -135,10 +135,9 @@ def _probe(tested: FunctionUnderTest, phi: Array, loss: float) -> bool:
     """Call the function at three points near φ; notice float32, and return whether the loss never changes."""
     rng, typical = np.random.default_rng(0), typical_size(phi)
     losses, numbers = [], []
-    tested.where = "near phi: "
     for _ in range(3):
         try:
-            value, gradient = tested(phi + 0.01 * typical * rng.normal(size=phi.size))
+            value, gradient = tested.nearby(phi + 0.01 * typical * rng.normal(size=phi.size))
         except Stop:  # a function that fails near phi may still be right at phi
             break
         losses.append(value)

@@ -14,7 +14,7 @@ from .differences import EPS, Line, typical_size, unit_of
 from .process import as_it_was
 from .progress import followed
 from .report import BlockReport, GradientReport
-from .runner import Stop, Watch, call, can_be_called_with, real_numbers
+from .runner import Stop, Watch, call, can_be_called_with, real_numbers, warnings_as_notes
 
 __all__ = ["check_hessian"]
 
@@ -64,20 +64,24 @@ def check_hessian(
     if not np.isfinite(at).all():
         raise ValueError("phi: expected finite numbers")
     shape = (at.size, at.size)
-    notes: list[str] = []
-    try:
-        if hessian is None:
-            got = objective.hessian(at)
-        else:
-            with as_it_was() as notes, Watch(time_limit) as watch:
-                can_be_called_with(hessian, (at,), ("phi",))
-                got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
-    except Stop as stop:
-        said = stop.message or "Your Hessian is not written yet."
-        return GradientReport((), said, tuple(notes), subject="Hessian", stopped=stop.status)
+    stopped: Stop | None = None
+    with as_it_was() as left, warnings_as_notes() as said:
+        try:
+            if hessian is None:
+                got = objective.hessian(at)
+            else:
+                with Watch(time_limit) as watch:
+                    can_be_called_with(hessian, (at,), ("phi",))
+                    got = real_numbers(call(hessian, (at,), ("phi",), watch, quiet=False), "hessian", shape)
+        except Stop as stop:
+            stopped = stop
+    notes = [*said, *left]
+    if stopped is not None:
+        why = stopped.message or "Your Hessian is not written yet."
+        return GradientReport((), why, tuple(notes), subject="Hessian", stopped=stopped.status)
     expected, spread = _of_the_gradient(objective, at)
     if not (np.abs(got - got.T) <= SYMMETRIC * np.abs(got).max()).all():
-        notes.append("the Hessian is not symmetric: entry [i, j] and entry [j, i] are the same second derivative")
+        notes.append("the Hessian is not symmetric: entries [i, j] and [j, i] should be equal, as the same derivative")
     parts = slices_of(objective.scorer.shapes)
     off, largest, doubt = np.abs(got - expected), float(np.abs(expected).max()), 4 * spread
     wrong = ~(off <= SHARE * np.abs(expected) + doubt + ROUNDING * largest)

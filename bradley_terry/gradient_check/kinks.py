@@ -5,8 +5,9 @@ gradient, and so is any number between them. Where kinks lie close together, or 
 rounding, the extrapolation to h = 0 is misled by an amount that changes from point to point. A mistake stays the same.
 So an entry is wrong if one of two things holds:
 
-1. No step explains it. Between -h and h, the slope lies within half the difference of the loss's two slopes, plus the
-   change of the function's own slope, plus rounding. For most steps the entry lies outside, and they agree on how far.
+1. The steps do not explain it. With a step h, a right entry differs from the central difference by at most half the
+   difference between the slopes of the loss on the two sides, plus the change of the function's own slope, plus
+   rounding. For at least half of the steps the entry is off by more, and always by about as much.
 2. The difference persists: it is about the same at points near φ.
 
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
@@ -23,6 +24,7 @@ from ..logistic import Array
 from .blocks import Blocks, slices_of
 from .differences import EPS, STEP, Line, typical_size, unit_of
 from .paths import Paths
+from .report import Mask
 from .runner import Stop
 from .under_test import FunctionUnderTest
 
@@ -61,8 +63,11 @@ def look_again(
     vague: Array,
     noise: float,
     step: float = STEP,
+    confirmed: Mask | None = None,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
+
+    Those that an objective's own gradient has ``confirmed`` are wrong without a second look.
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
@@ -75,7 +80,9 @@ def look_again(
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
-    for j in differ.tolist():
+    sure: Mask = np.zeros(phi.size, dtype=bool) if confirmed is None else confirmed & ~(off <= allowed)
+    look.wrong[sure] = True
+    for j in differ[~sure[differ]].tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)
         if off[j] <= allowed[j]:  # it agrees, but so would other numbers
             if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:
@@ -206,8 +213,8 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
         )
     if look.along_path.any():
         notes.append(
-            "the slope of the loss at phi differs a little from the gradient, but along a longer path the difference "
-            "does not add up, as if the loss were found by an iteration that stops early, or in a table. Entries are "
-            "compared along paths. Let the iteration run longer for a closer check"
+            "the slope of the loss at phi differs a little from the gradient, but the difference does not "
+            "grow along a longer path, as if the loss were found by an iteration that stops early. So these entries "
+            "were compared along longer paths. Let the iteration run longer for a closer check"
         )
     return notes

@@ -42,7 +42,7 @@ FOR_TANH = {
     "h² - 1": "tanh' is 1 − h², and here it is h² − 1",
     "h²": "tanh' is 1 − h², and here it is h²",
     "√(1 - h²)": "tanh' is 1 − h², and here it is √(1 − h²)",
-    "act": "the activation h stands where its derivative 1 − h² should be",
+    "act": "the activation h is used in place of its derivative, 1 − h²",
     "twice": "the derivative of the activation is applied twice",
     "relu'": "the derivative is that of ReLU, but the activation is tanh",
 }
@@ -52,7 +52,7 @@ FOR_RELU = {
     "tanh' at a": "the derivative is 1 − tanh(a)², that of tanh, but the activation is ReLU",
     "h (1 - h)": "the derivative is h·(1 − h), that of σ, but the activation is ReLU",
     "leaky": "the derivative is that of a leaky ReLU, 0.01 where a < 0, but the activation is ReLU",
-    "act": "the activation h stands where its derivative should be: 1 where a > 0, else 0",
+    "act": "the activation h is used in place of its derivative, which is 1 where a > 0 and 0 elsewhere",
     "sign": "the derivative of ReLU is 0 where a < 0, and here it is −1",
 }
 MEAN_BIAS = "the gradient of the bias is a mean over the rows instead of a sum"
@@ -67,10 +67,10 @@ FOR_BOTH = {
     "head in head": "the gradient of the output weights is multiplied by the output weights",
 }
 SLIPS_OF_PAIRS = {
-    "slope of difference": "act′ is taken at the difference of the two h: each answer has its own slope",
+    "slope of difference": "act′ is taken at the difference of the two h, but each answer needs its own slope",
     "through": "the difference of the answers went through the network: each answer must go through separately",
-    "slope of chosen": "act′ is taken at the chosen answer for both: each answer has its own slope",
-    "slope of rejected": "act′ is taken at the rejected answer for both: each answer has its own slope",
+    "slope of chosen": "act′ is taken at the chosen answer for both, but each answer needs its own slope",
+    "slope of rejected": "act′ is taken at the rejected answer for both, but each answer needs its own slope",
 }
 COMMON = {"none", "1 - h", "tanh' at h", "tanh' at a without tanh", "no head", "a for h", "mean bias", "through"}
 """The slips that are also tried together with a mistake elsewhere."""
@@ -240,7 +240,7 @@ def _of_the_division(right: Backward) -> Iterator[Mistake]:
 
     yield by(f"the division by {total} is missing: a sum over the pairs instead of the mean", 1.0)
     yield by(f"divided by {total} twice", right.total**2)
-    yield by("divided by the number of answers, 2n: the mean is over pairs", 2 * right.total)
+    yield by("divided by the number of answers, 2n, but the mean is over the n pairs", 2 * right.total)
     if n > 2:
         yield by("divided by n − 1 instead of n", right.total - 1)
     if pairs.weights is not None:
@@ -256,7 +256,7 @@ def _of_the_division(right: Backward) -> Iterator[Mistake]:
         if k in (1, 2, right.total):
             continue
         yield by(f"divided by the number of {what}, {k}, instead of {total}", k)
-        yield by(f"divided by the number of {what}, {k}, too: the mean is over pairs alone", k * right.total)
+        yield by(f"divided by the number of {what}, {k}, as well, but the mean is over the pairs only", k * right.total)
 
 
 def _of_the_slope(right: Backward) -> Iterator[Mistake]:
@@ -291,10 +291,11 @@ def _of_the_slope(right: Backward) -> Iterator[Mistake]:
     )
     if not labelled:
         yield at("the loss instead of its slope σ(−Δ)", lambda z, t: flat(t) * pair_losses(z))
-        yield at(
-            "the slope of the hinge max(0, 1 − Δ): full force below Δ = 1, none above",
-            lambda z, t: -np.where(z < 1, 1.0, 0.0),
-        )
+        if (right.z > 1).any():  # otherwise every pair pulls with full force, which is above
+            yield at(
+                "the slope of the hinge max(0, 1 − Δ): full force below Δ = 1, none above",
+                lambda z, t: -np.where(z < 1, 1.0, 0.0),
+            )
         yield at(
             "only pairs that are ranked wrongly pull, all with full force",
             lambda z, t: -np.where(z < 0, 1.0, 0.0),
@@ -316,7 +317,7 @@ def _of_the_slope(right: Backward) -> Iterator[Mistake]:
         if (np.abs(right.z) > most).sum() > 1:  # of a single pair, one could also say that it is left out
             yield at(f"the margins are clipped to ±{most:g}", clipped(most), True)
             yield at(
-                f"the margins are clipped to ±{most:g}, so that pairs beyond have no pull",
+                f"the margins are clipped to ±{most:g}, so that pairs with a larger |Δ| have no pull",
                 cut(most),
                 True,
             )
@@ -413,8 +414,8 @@ def _of_the_penalty(right: Backward) -> Iterator[Mistake]:
     yield with_penalty("the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", 2 * pen)
     yield with_penalty("the penalty has the wrong sign", -pen)
     yield with_penalty("half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", pen / 2)
-    yield with_penalty(f"the penalty is divided by n = {n}: only the sum over the pairs is", pen / n)
-    yield with_penalty(f"the penalty counts n = {n} times: it is added once, after the mean", pen * n)
+    yield with_penalty(f"the penalty is divided by n = {n}: only the sum over the pairs should be", pen / n)
+    yield with_penalty(f"the penalty counts n = {n} times: it should be added once, after the mean", pen * n)
     yield with_penalty("φ is added instead of l2·φ", phi)
     yield with_penalty("l2·sign(φ) is added instead of l2·φ", right.objective.l2 * np.sign(phi), True)
     yield with_penalty("l2²·φ is added instead of l2·φ", right.objective.l2 * pen, True)

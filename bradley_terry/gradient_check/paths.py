@@ -1,8 +1,8 @@
-"""Does a difference add up along a path? The loss along longer paths, beside the sum of the function's own slopes.
+"""Does a difference add up along a path? The change of the loss is compared with the sum of the function's own slopes.
 
-A loss that is found by an inner iteration, by bisection or in a table has a small error of its own, which goes up and
-down. Its slope at one point may be off by much more than that error, but along a path this does not add up. A wrong
-gradient does: the longer the path, the further the loss and the sum of the slopes grow apart.
+A loss that is found by an inner iteration or by bisection has a small error of its own, which goes up and down. Its
+slope at one point may be off by much more than that error, but along a path this does not add up. A wrong gradient
+does: the longer the path, the further the loss and the sum of the slopes grow apart.
 
 An iteration that stops at a tolerance also makes the loss jump, wherever one more step is needed. A jump is found by
 halving: it stays as large as it was however short the interval becomes. A wrong gradient of a smooth loss has none.
@@ -23,7 +23,8 @@ __all__ = ["Paths"]
 
 N_NODES = (12, 20)  # of Gauss's rule; the difference of the two sums is its error
 FAR = 0.7  # the longest path, in units of φ
-LARGE = 1e-3  # a difference that adds up to more than this share of the loss is no error of an iteration
+GROWS = 10.0  # a constant difference grows eightfold, and one that changes its sign at φ sixty-four fold
+LARGE = 1e-3  # a difference that adds up to more than this share of the loss cannot be the error of an iteration
 MOST_SEARCHES = 3  # along entries, for jumps
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the lines in random directions on which jumps are sought, in typical sizes of φ
 N_INTERVALS, N_TRIED, N_HALVINGS = 24, 6, 16
@@ -42,7 +43,7 @@ class Paths:
         self.large = LARGE * max(1.0, abs(loss))
 
     def difference(self, j: int, difference: float) -> tuple[float, float] | None:
-        """Compare entry j, whose gradient minus slope is ``difference`` at φ, along several paths.
+        """Follow entry j along several paths. At φ, its gradient minus the slope of the loss is ``difference``.
 
         Returns None if the difference adds up on one of them, on both sides of φ. Otherwise the loss has another error,
         and the result is the mean difference along the most accurate path, and how uncertain it is.
@@ -55,7 +56,7 @@ class Paths:
             return None
         if self.n_searches < MOST_SEARCHES:
             self.search(line, longest)
-        if not self.jump:  # a smooth loss has no such error
+        if not self.jump and self._grows(line, longest):
             return None
         error = JUMPS * self.jump
         lengths = [longest, longest / 8, min(longest, line.longest_step(unit, 1.0))]
@@ -69,6 +70,17 @@ class Paths:
             if inexact <= 0.2 * max(off, error / far) and (best is None or abs(mean) + doubt < abs(best[0]) + best[1]):
                 best = mean, doubt
         return best
+
+    def _grows(self, line: Line, far: float) -> bool:
+        """Say whether the loss and the sum of the slopes are much further apart at the end than after an eighth.
+
+        The error of an iteration stays as it is. A mistake grows, even if it has opposite signs on the two sides of φ.
+        """
+        try:
+            apart = [max(abs(self._apart(line, end)[0]) for end in (far / k, -far / k)) for k in (1, 8)]
+        except Stop:  # the path leaves the domain
+            return True
+        return apart[0] > GROWS * apart[1] + 8 * self.noise
 
     def _adds_up(self, line: Line, far: float, difference: float, error: float) -> tuple[bool, float, float]:
         """Say whether the difference adds up to more than ``error``; return its mean and how inexact that is."""
@@ -131,7 +143,7 @@ class Paths:
                 middle = (a + b) / 2
                 a, b = max((a, middle), (middle, b), key=lambda ab: gap(*ab))
                 sizes.append(gap(a, b))
-            # At a pole the gap grows, and a jump that is large belongs to the loss.
+            # A gap that keeps growing is a pole, and a large jump is part of the loss itself.
             if max(0.5 * sizes[-5], 40 * noise) < sizes[-1] < min(2 * sizes[-5], self.large):
                 found = max(found, sizes[-1])
         return found

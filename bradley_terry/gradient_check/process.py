@@ -111,5 +111,7 @@ def _still_running(before: Sequence[threading.Thread]) -> list[str]:
     n = sum(thread.is_alive() for thread in new)
     if not n:
         return []
-    some = "a thread that is" if n == 1 else f"{n} threads that are"
-    return [f"your function left {some} still running and cannot be stopped from outside: join it before you return"]
+    some, them = ("a thread", "it") if n == 1 else (f"{n} threads", "them")
+    return [
+        f"your function left {some} still running, which cannot be stopped from outside: join {them} before you return"
+    ]

@@ -76,7 +76,10 @@ def _lines(text: str) -> str:
 
 
 def worst_of(off: Array, allowed: Array, among: Mask) -> int:
-    """Return which entry is off by the largest multiple of what is allowed, among those marked if any is."""
+    """Return the entry whose error is the largest multiple of what is allowed.
+
+    If any entries are marked, only those count.
+    """
     ratio = np.where(np.isnan(off), np.inf, off / np.maximum(allowed, 1e-300))
     return int(np.where(among if among.any() else True, ratio, -1.0).argmax())
 
@@ -119,7 +122,10 @@ class BlockReport:
         wrong: Mask,
         unsure: Mask,
     ) -> BlockReport:
-        """Compare the entries of one block. The worst one is wrong if any is, or else could not be judged if any."""
+        """Compare the entries of one block.
+
+        The worst entry is one of the wrong ones, or if there are none, one that could not be judged.
+        """
         got, expected, doubt = got[part].ravel(), expected[part].ravel(), doubt[part].ravel()
         wrong, unsure = wrong[part].ravel(), unsure[part].ravel()
         off, scale = np.abs(got - expected), float(np.abs(expected).max())

@@ -45,8 +45,8 @@ __all__ = [
     "kind_of",
     "place_of",
     "real_numbers",
+    "warnings_as_notes",
     "words_of",
-    "words_of_warning",
 ]
 
 Student = Callable[..., object]
@@ -86,7 +86,8 @@ def can_be_called_with(function: Student, arguments: Sequence[object], names: Se
     try:
         signature.bind(*arguments)
     except TypeError as error:
-        raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {error}") from None
+        why = f"{error}; it takes {signature}"
+        raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {why}") from None
 
 
 def call(
@@ -269,7 +270,7 @@ class Watch:
     One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
     ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
     ``except`` around it catches the second one as well, the call cannot be stopped. Neither can a loop in compiled
-    code. The time in which Numba compiles does not count, since nobody can make that shorter.
+    code. The time in which Numba compiles does not count, since the caller cannot shorten it.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -312,6 +313,17 @@ class Watch:
         if self.n_interrupted > 1:
             sys.settrace(self.tracer)
         self.n_interrupted = 0
+
+    @contextlib.contextmanager
+    def over(self, whose: str) -> Iterator[None]:
+        """Watch a block of code, and stop with a sentence if it takes too long."""
+        self.begin()
+        try:
+            yield
+        except _TimeIsUp:
+            raise OutOfTime(ERROR, f"{whose} gave no answer within {self.seconds:g} seconds") from None
+        finally:
+            self.rest()
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         outer = getattr(self.before[0][1], "__self__", None)
@@ -377,6 +389,20 @@ def words_of_warning(warning: warnings.WarningMessage) -> str:
     return printable(f"NumPy warned in {place}: {warning.message}")
 
 
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[list[str]]:
+    """Yield a list that holds what NumPy warned about, when the block has ended; other warnings are shown once."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield notes
+    from_numpy = [w for w in heard if w.category is RuntimeWarning and "never awaited" not in str(w.message)]
+    notes += dict.fromkeys(words_of_warning(w) for w in from_numpy)
+    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
+    for w in others.values():  # each once, although the function was called many times
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+
+
 def place_of(function: Student, error: BaseException) -> str:
     """Return the line of their code in which an error arose."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call above
@@ -407,7 +433,10 @@ def _what_happened(function: Student, error: BaseException) -> str:
     kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__, words_of(error)
     text = f"{kind} in {place_of(function, error)}: {words}"
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
-        text += "\n  exp overflows. Compute only exp(−|Δ|), which cannot overflow, and use it for both signs"
+        text += (
+            "\n  exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot "
+            "overflow. np.where alone does not help, because it computes both of its branches"
+        )
     return text
 
 

@@ -32,11 +32,11 @@ def must_not_add_up(tested: FunctionUnderTest, phi: Array, first: Array, second:
 
 
 def must_follow_phi(tested: FunctionUnderTest, phi: Array, got: Array, noise: float) -> str:
-    """Check the slope at two points near φ, along one direction each, where the gradient at φ is right.
+    """After the gradient at φ has passed, check it at two points near φ as well, along one direction each.
 
     A function that keeps numbers from its first call, such as the forward pass, returns a right gradient at φ only.
-    Then this stops. If the function returns one and the same array at every φ, the caller meant only φ, and the result
-    is a note.
+    Such a function fails the check. If it returns the same array at every φ, it was probably written for this φ only,
+    and the result is a note.
     """
     rng = np.random.default_rng(1)
     typical, n_wrong, fixed = typical_size(phi), 0, tested.is_one_array

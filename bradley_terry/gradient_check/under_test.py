@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -64,7 +65,13 @@ class FunctionUnderTest:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {kind_of(answer)}")
+            shape, missing = getattr(answer, "shape", None), ""
+            if isinstance(answer, float | np.floating):
+                missing = ": return the gradient as well"
+            elif shape == phi.shape != (1,):
+                missing = ": return the loss as well"
+            got = f"{kind_of(answer)}{missing}"
+            raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {got}")
         if getattr(answer[0], "shape", ()) == phi.shape and isinstance(answer[1], float | np.floating):
             raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got (gradient, loss)")
         loss = real_numbers(answer[0], "loss", (), note=self.where)
@@ -81,9 +88,14 @@ class FunctionUnderTest:
         return float(loss), gradient
 
     def nearby(self, phi: Array) -> tuple[float, Array]:
-        """Return loss and gradient. From now on, messages say that they are about a point near φ."""
+        """Return loss and gradient. From now on, messages say that they are about a point near φ.
+
+        NumPy's warnings are dropped, since a point near φ may lie outside the domain of the loss.
+        """
         self.where = "near phi: "
-        return self(phi)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return self(phi)
 
     def loss(self, phi: Array) -> float:
         """Return the loss alone, like ``nearby``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, cast, overload
@@ -22,7 +21,7 @@ from .doubts import SATURATED, Doubts, doubts_about
 from .kinks import look_again, notes_on_kinks
 from .process import as_it_was
 from .report import UNJUDGED, BlockReport, GradientReport, Mask
-from .runner import Stop, Watch, words_of_warning
+from .runner import Stop, Watch, warnings_as_notes
 from .state import must_follow_phi
 from .under_test import Function, FunctionUnderTest
 from .wrong_pairs import pairs_that_disagree
@@ -32,7 +31,8 @@ __all__ = ["check_gradient"]
 TOLERANCE = {"numerical": 1e-8, "autograd": 1e-12, "jax": 1e-12, "torch": 1e-12}  # of the expected entry
 ROUNDING = {"numerical": 1e-10, "autograd": 1e-14, "jax": 1e-14, "torch": 1e-14}  # of the largest entry in the block
 
-SAME_LOSS = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
+SAME_VALUE = 1e-9  # share of its value by which a loss may differ from the objective's and still be the same loss
+SAME_GRADIENT = 1e-5  # share of the largest entry by which two gradients of the same loss may differ
 TENTH = 0.1  # an entry that is uncertain by more than this share of it could not be judged
 MOST_ENTRIES = 500  # with more, differences are taken along random directions and for some entries only
 
@@ -83,25 +83,26 @@ def check_gradient(
     function : callable, phi -> (loss, gradient)
         An ``Objective`` or your own function. A scorer and its pairs stand for ``Objective(scorer, pairs)``.
     phi : array_like, (n_parameters,), optional
-        Where to check. Do not use zero, where a wrong gradient of an MLP is zero like the right one. With an objective,
-        phi can be left out. Then φ is standard normal, drawn with ``np.random.default_rng(0)``, and halved until every
-        margin is within ±13.8. After a scorer, pass ``PreferencePairs`` here.
+        Where to check. Do not use zero: there the gradient of an MLP is 0, and so are many wrong versions of it.
+        With an objective, phi can be left out. Then φ is standard normal, drawn with ``np.random.default_rng(0)``, and
+        halved until every margin is within ±13.8. If ``function`` is a scorer, pass its ``PreferencePairs`` here.
     against : "numerical", "autograd", "jax", "torch", or several of them
         The references: finite differences, or a library that differentiates the loss.
     names : mapping of block name to shape, optional
         The layout of φ. By default, that of the objective's scorer, or without one a single block called "phi".
     tolerance : float, optional
         Allowed error as a share of the expected entry; by default 1e-8 for numerical and 1e-12 for the others. The
-        rounding error is allowed in addition, so that a true zero passes. So is the jump of the slope at a kink.
+        rounding error is allowed on top of this, so that an entry whose true value is 0 passes. At a kink, any number
+        between the slopes on the two sides passes.
     reference : callable, phi -> loss, or mapping of library to such a callable, optional
         Your loss, written with ``autograd.numpy``, ``jax.numpy`` or torch. An objective provides its own.
     objective : Objective, optional
         What your own function should compute. It provides the names and a reference, and the gradient is also
-        compared with its gradient. The diagnosis then compares a
-        wrong gradient with those that the usual mistakes would give on these data.
+        compared with its gradient. The diagnosis then compares a wrong gradient with those that the usual mistakes
+        would give on these data.
     time_limit : float, seconds
-        Longest time for one call of your own function, where the system can interrupt it. The time in which Numba
-        compiles does not count.
+        Longest time for one call of your own function or for the gradient of your own reference, where the system can
+        interrupt it. The time in which Numba compiles does not count.
 
     Raises
     ------
@@ -111,9 +112,9 @@ def check_gradient(
     Notes
     -----
     If φ has more than 500 entries, the numerical reference checks 8 random directions, the 12 largest entries and 20
-    others in each block, and fewer where there are more than five blocks. A direction that disagrees is halved until
-    the wrong entry is found. An error in your own function appears as a line of the report, with the line number in
-    your code.
+    random ones in each block, or fewer where there are more than five blocks. If a direction disagrees, its entries are
+    divided into halves again and again until a wrong one is found. An error in your own function appears as a line of
+    the report, with the line number in your code.
 
     Examples
     --------
@@ -135,18 +136,13 @@ def check_gradient(
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
-    with warnings.catch_warnings(record=True) as heard, as_it_was() as left:
-        warnings.simplefilter("always")
+    with as_it_was() as left, warnings_as_notes() as said:
         try:
             with Watch(time_limit) as watch:
                 tested = FunctionUnderTest(function, problem, watch)
                 report = _verdict(tested, at, references, blocks, losses, tolerance)
         except Stop as stop:
             report = GradientReport((), stop.message or "Your function is not written yet.", stopped=stop.status)
-    said = dict.fromkeys(words_of_warning(w) for w in heard if w.category is RuntimeWarning)
-    others = {(str(w.message), w.category, w.filename, w.lineno): w for w in heard if w.category is not RuntimeWarning}
-    for w in others.values():  # each once, although the function was called many times
-        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
     return replace(report, warnings=(*report.warnings, *said, *left))
 
 
@@ -197,9 +193,9 @@ def _verdict(
 ) -> GradientReport:
     """Compare the gradient at φ with each reference.
 
-    Every entry has an interval of doubt: rounding, noise and the error of the reference. It is wrong if it lies outside
-    and a second look finds no kink and no noise that explains it. It could not be judged if the interval is wider than
-    a tenth of the entry. Otherwise it agrees.
+    Each entry has an uncertainty, from rounding, noise and the error of the reference. The entry is wrong if it is off
+    by more than this, unless a second look finds a kink or noise that explains it. It could not be judged if the
+    uncertainty is more than a tenth of its size. Otherwise it agrees.
     """
     tested.must_accept(phi)
     loss, got = tested(phi)
@@ -225,7 +221,12 @@ def _verdict(
     if all(block.passed for block in reports) and not tested.is_ours and not has_kinks and tested.objective is not None:
         found = tested.objective(phi)[1]
         reports += _beside_the_objective(tested.objective, tested, phi, loss, got, blocks, doubts)
-    elif tested.objective is not None and not tested.is_ours and np.array_equal(got, tested.objective(phi)[1]):
+    elif (
+        any(block.n_wrong for block in reports)
+        and tested.objective is not None
+        and not tested.is_ours
+        and np.array_equal(got, tested.objective(phi)[1])
+    ):
         doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
@@ -247,14 +248,14 @@ def _beside_the_objective(
 ) -> list[BlockReport]:
     """Compare a gradient that belongs to its loss with that of the objective; report on the blocks that differ."""
     its_loss, expected = objective(phi)
-    share = max(SAME_LOSS, 1e3 * tested.eps)
-    doubt = np.full(phi.shape, share * max(_largest(expected), _largest(got)) + doubts.noise_of_gradient)
+    rounding = _share_of_rounding(tested) * max(_largest(expected), _largest(got))
+    doubt = np.full(phi.shape, rounding + doubts.noise_of_gradient)
     wrong = np.abs(got - expected) > doubt
-    if not wrong.any():
+    if not wrong.any() or _is_same_loss(loss, its_loss):  # at a kink, one loss has several gradients
         return []
     doubts.notes.append(
-        "the gradient is that of the loss that is returned, but this loss is not that of the objective: got "
-        f"{loss:.6g}, expected {its_loss:.6g} at this phi"
+        "the gradient is right for the loss that your function returns, but this loss is not that of the objective: "
+        f"got {loss:.6g}, expected {its_loss:.6g} at this phi"
     )
     parts = slices_of(blocks)
     bad = {name: bool(wrong[part].any()) for name, part in parts.items()}
@@ -300,12 +301,13 @@ def _reference(
     if name == "numerical":
         return _Reference(*numerical_gradient(tested.loss, phi, noise=noise, step=doubts.step), {}, rounding)
     to_differentiate = loss_to_differentiate(own_losses.get(name), tested.objective, name)
-    expected, precision = careful_gradient(to_differentiate, phi, name, loss)
+    watch = None if own_losses.get(name) is None else tested.watch
+    expected, precision = careful_gradient(to_differentiate, phi, name, loss, watch)
     if precision > EPS:
         rounding = max(rounding, 30 * precision)
         doubts.notes.append(
             f"the reference for {name} computes with {-int(np.floor(np.log10(precision)))} digits (float32 or less), "
-            "and no more can be compared. Use float64 for a closer check"
+            "so entries are compared only to this precision. Use float64 for a closer check"
         )
     return _Reference(expected, np.zeros_like(phi), {}, rounding)
 
@@ -347,22 +349,47 @@ def _judged(
     allowed = share * np.abs(expected) + floor + doubt
     _must_be_precise_enough(tested, expected, doubt)
     wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
+    is_special = False  # a kink, or an inexact loss
     vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
+        confirmed = _confirmed(tested, phi, loss, got, expected, allowed)
         noise = doubts.noise_of_loss
-        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step)
+        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step, confirmed)
         wrong, is_kink = look.wrong, look.kink
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
+        is_special = bool(look.kink.any() or look.along_path.any())
     unsure, tiny = (~wrong & ~is_kink & mask for mask in _too_uncertain(tested, phi, got, expected, doubt))
     if tiny.any():
         doubts.notes.append(
-            f"{int(tiny.sum())} of {tiny.size} entries are tiny beside the largest one and uncertain by more than a "
-            "tenth of themselves, so a small mistake in them would not show"
+            f"{int(tiny.sum())} of {tiny.size} entries are tiny compared with the largest one and uncertain by more "
+            "than a tenth of their size, so a small mistake in them would not show"
         )
     if unsure.any():
         doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
-    return _Judged(doubt, wrong, unsure, bool(is_kink.any()))
+    return _Judged(doubt, wrong, unsure, is_special)
+
+
+def _confirmed(
+    tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array
+) -> Mask | None:
+    """Return where ``expected`` agrees with the objective's gradient and ``got`` differs by more than rounding."""
+    if tested.is_ours or tested.objective is None:
+        return None
+    its_loss, gradient = tested.objective(phi)
+    if not _is_same_loss(loss, its_loss):
+        return None
+    apart = np.abs(got - expected) > _share_of_rounding(tested) * max(_largest(expected), _largest(got))
+    return apart & (np.abs(expected - gradient) <= allowed)
+
+
+def _is_same_loss(loss: float, other: float) -> bool:
+    return abs(loss - other) <= SAME_VALUE * max(abs(loss), abs(other))
+
+
+def _share_of_rounding(tested: FunctionUnderTest) -> float:
+    """Return by which share of the largest entry the gradients of two programs for one loss may differ."""
+    return max(SAME_GRADIENT, 1e3 * tested.eps)
 
 
 def _largest(values: Array) -> float:
@@ -402,10 +429,11 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
             raise Stop(
                 UNJUDGED,
                 "two calls at the same phi return different losses: does the function draw random numbers, as for a "
-                "mini-batch or dropout? Use the same ones in every call, since their effect hides the gradient",
+                "mini-batch or dropout? Use the same random numbers in every call, since "
+                "otherwise their changes hide the effect of phi",
             )
         raise Stop(
             UNJUDGED,
-            f"the numbers of the function are too coarse to check: entries are at most {largest:.1e}, and uncertain by "
-            f"up to {doubt:.1e}",
+            f"the numbers that your function returns are too coarse to check: no entry is larger than "
+            f"{largest:.1e}, and the uncertainty is up to {doubt:.1e}",
         )

@@ -24,7 +24,10 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the logarithm has base 10: nats need the natural one", right / np.log(10)
         yield "a probability, not a loss: −log is missing", sigmoid(z)
         yield "1 − σ(Δ) instead of −log σ(Δ)", sigmoid(-z)
-        yield "divided by the number of pairs: the mean is taken later", right / z.size
+        yield (
+            "divided by the number of pairs: return each loss undivided, since the mean is taken later",
+            right / z.size,
+        )
         yield "the hinge loss max(0, 1 − Δ), not −log σ(Δ)", np.maximum(0, 1 - z)
         yield "the Brier score (1 − σ(Δ))², not −log σ(Δ)", sigmoid(-z) ** 2
         yield "0 at a large negative margin, where the loss should be close to −Δ", np.where(z < -50, 0.0, right)
