@@ -338,3 +338,27 @@ def test_losses_without_newton_are_fitted_by_adam(loss) -> None:
     assert (model.margins(pairs) > 0).mean() > 0.9
     with pytest.raises(ValueError, match="method: 'newton' needs a loss that is convex and bends, got"):
         bt.fit(bt.LinearScorer(2), pairs, loss=loss, method="newton")
+
+
+@pytest.mark.parametrize("library", ["autograd", "torch", pytest.param("jax", marks=pytest.mark.full)])
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 4), bt.TableScorer(6)], ids=str)
+@pytest.mark.parametrize("loss", [*EXACT, losses.Scaled(), losses.Ordinal(4, (-1.0, 0.2, 3.0))], ids=repr)
+def test_autodiff_of_the_published_formula_agrees(loss, scorer, library) -> None:
+    """The formulas are written a second time for the libraries, which differentiate them."""
+    pytest.importorskip(library)
+    if library == "autograd" and isinstance(loss, losses.Probit):
+        pytest.importorskip("scipy")
+    rng = np.random.default_rng(9)
+    answers = rng.normal(size=(2, 15, 3)) if scorer.n_parameters != 6 else [np.arange(15) % 6, (np.arange(15) + 2) % 6]
+    m = rng.uniform(0.5, 2, 15)
+    pairs = bt.PreferencePairs(*answers, labels=labels_of(loss, rng), weights=rng.uniform(0.5, 2, 15), target_margins=m)
+    bt.check_gradient(bt.Objective(scorer, pairs, loss=loss, l2=0.1), against=library).require()
+
+
+def labels_of(loss, rng):
+    """Return labels that the loss knows."""
+    if isinstance(loss, losses.Ordinal):
+        return rng.integers(loss.n_levels, size=15) / (loss.n_levels - 1)
+    if isinstance(loss, losses.RaoKupper | losses.Davidson):
+        return rng.choice([0.0, 0.5, 1.0], 15)
+    return rng.uniform(size=15)

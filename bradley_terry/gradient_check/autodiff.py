@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..logistic import Array
-from ..losses import BradleyTerryLoss
 from ..objective import Objective
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .differences import EPS
+from .plain_losses import Library, plain_loss
 from .runner import ERROR, Stop, Watch, place_of, words_of
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
@@ -146,7 +146,7 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     Parameters
     ----------
     objective : Objective
-        It must have the Bradley-Terry loss and one of the package's scorers.
+        It must have a loss and a scorer of the package.
     library : "autograd", "jax" or "torch"
 
     Returns
@@ -162,19 +162,21 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     """
     scorer, pairs = objective.scorer, objective.pairs
     _library(library)
-    if not isinstance(objective.loss, BradleyTerryLoss):
-        raise ValueError(f"reference: expected your loss written for {library}, since the objective's loss is your own")
     if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):
         raise ValueError(f"reference: expected your loss written for {library}, since the scorer is your own, {scorer}")
     xp = import_module({"autograd": "autograd.numpy", "jax": "jax.numpy", "torch": "torch"}[library])
 
-    def constant(values: NDArray[np.generic]) -> Any:
+    def constant(values: ArrayLike) -> Any:
         return xp.asarray(np.array(values)) if library == "torch" else np.asarray(values)
 
+    loss_of_pairs = plain_loss(objective.loss, Library(library, xp, constant))
+    if loss_of_pairs is None:
+        raise ValueError(f"reference: expected your loss written for {library}, since the objective's loss is your own")
+
     n = len(pairs)
+    t = np.ones(n) if pairs.labels is None else np.asarray(pairs.labels)
+    m = np.zeros(n) if pairs.target_margins is None else np.asarray(pairs.target_margins)
     w = constant(np.ones(n) if pairs.weights is None else pairs.weights)
-    t = constant(np.ones(n) if pairs.labels is None else pairs.labels)
-    m = constant(np.zeros(n) if pairs.target_margins is None else pairs.target_margins)
     kind = np.int64 if isinstance(scorer, TableScorer) else np.float64
     chosen, rejected = (constant(np.asarray(x, dtype=kind)) for x in (pairs.chosen, pairs.rejected))
     zero = constant(np.zeros(()))
@@ -190,10 +192,9 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
         return xp.matmul(x, phi)
 
     def loss(phi: Any) -> Any:
-        z = reward(phi, chosen) - reward(phi, rejected) - m
-        # -log σ(±z) = log(1 + exp(∓z)), which logaddexp computes without overflow.
-        up, down = xp.logaddexp(zero, -z), xp.logaddexp(zero, z)
-        return xp.sum(w * (t * up + (1 - t) * down)) / xp.sum(w) + 0.5 * objective.l2 * xp.sum(phi * phi)
+        z = reward(phi, chosen) - reward(phi, rejected) - constant(m)
+        losses = loss_of_pairs(z, t, m)
+        return xp.sum(w * losses) / xp.sum(w) + 0.5 * objective.l2 * xp.sum(phi * phi)
 
     return loss
 
