@@ -80,7 +80,8 @@ class Objective:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if loss is None else REFERENCE
+        is_usual = type(self.loss) is BradleyTerryLoss  # a subclass is another loss
+        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if is_usual else REFERENCE
         of_pairs = getattr(self.loss, "of_pairs", None)  # a loss may depend on more than margins and labels
         self._backend: Backend = NumpyBackend(scorer, pairs, of_pairs(pairs) if of_pairs else self.loss)
         if self.backend == COMPILED:
@@ -138,8 +139,7 @@ class Objective:
 
     def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
         """Return the same objective for other pairs: same loss, same backend, and by default the same penalty."""
-        loss = None if type(self.loss) is BradleyTerryLoss else self.loss  # a subclass is another loss
-        return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=loss, backend=self.backend)
+        return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=self.loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:
         array = np.asarray(phi, dtype=np.float64)

@@ -80,10 +80,11 @@ __all__ = [
     "style",
 ]
 
-ELSEWHERE = {  # pictures of the lessons and the benchmark, which can be imported from here too
+ELSEWHERE = {  # pictures of losses, of the lessons and of the benchmark, which can be imported from here too
     "plot_confidence": "course.plots",
     "plot_empirical_and_expected": "course.plots",
     "plot_loss_tail": "course.plots",
+    "plot_losses": "drawing.losses",
     "plot_scaling": "course.plots",
     "plot_shift_invariance": "course.plots",
     "plot_step_sweep": "course.plots",

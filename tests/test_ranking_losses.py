@@ -362,3 +362,37 @@ def labels_of(loss, rng):
     if isinstance(loss, losses.RaoKupper | losses.Davidson):
         return rng.choice([0.0, 0.5, 1.0], 15)
     return rng.uniform(size=15)
+
+
+def test_the_usual_loss_by_name_is_computed_by_the_kernels_too(rng) -> None:
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 50, 3)))
+    phi = rng.normal(size=3)
+    for backend in ("numpy", "numba"):
+        named = bt.Objective(bt.LinearScorer(3), pairs, loss=losses.BradleyTerry(), backend=backend)
+        default = bt.Objective(bt.LinearScorer(3), pairs, backend=backend)
+        assert named.backend == default.backend
+        assert named(phi)[0] == default(phi)[0]
+        assert (named(phi)[1] == default(phi)[1]).all()
+
+
+# ------------------------------------------------------------------------------------------------ pictures
+
+
+def test_plot_losses_shows_each_loss_and_its_pull_unclipped() -> None:
+    z = np.linspace(-6, 6, 25)
+    shown = [losses.Hinge(), losses.Exponential(), losses.Square()]
+    panels = bt.plots.plot_losses(shown, margins=z)
+    assert len(panels) == 6
+    for loss, above, below in zip(shown, panels[:3], panels[3:], strict=True):
+        assert above.get_title() == repr(loss)
+        for ax, want in ((above, loss.value(z, None)), (below, -loss.gradient(z, None))):
+            np.testing.assert_array_equal(ax.lines[0].get_ydata(), want)
+            low, high = ax.get_ylim()
+            assert low <= want.min()
+            assert want.max() <= high
+
+
+@pytest.mark.parametrize("n", [0, 7])
+def test_plot_losses_has_room_for_six(n) -> None:
+    with pytest.raises(ValueError, match=f"losses: expected 1 to 6 losses, got {n}"):
+        bt.plots.plot_losses([losses.Hinge()] * n)

@@ -68,23 +68,28 @@ class _ShownAxes(Axes):
         return svg(figure_of(self)).decode("utf-8")
 
 
-def new_axes(n_panels: int = 1, *, size: tuple[float, float] | None = None, share_y: bool = False) -> list[Axes]:
+def new_axes(
+    n_panels: int = 1, *, size: tuple[float, float] | None = None, share_y: bool = False, n_rows: int = 1
+) -> list[Axes]:
     """Make a new figure, unknown to pyplot, with panels side by side; ``ax.figure`` is the figure.
 
     Parameters
     ----------
     n_panels : int, at least 1
+        The number of panels in each row.
     size : (width, height), optional, inches
         8 × 5 for one panel, 13 × 5 for more.
     share_y : bool
         Give all panels the vertical axis of the first.
+    n_rows : int, at least 1
+        The panels of the first row come first.
     """
     with style():
         figure = Figure(figsize=size or ((8.0, 5.0) if n_panels == 1 else (13.0, 5.0)), layout="constrained")
         axes: list[Axes] = []
-        for i in range(n_panels):
+        for i in range(n_rows * n_panels):
             sharey = axes[0] if share_y and axes else None
-            axes.append(figure.add_subplot(1, n_panels, i + 1, axes_class=_ShownAxes, sharey=sharey))
+            axes.append(figure.add_subplot(n_rows, n_panels, i + 1, axes_class=_ShownAxes, sharey=sharey))
     return axes
 
 
