@@ -16,6 +16,7 @@ from .evaluation import Evaluation, evaluate, margins_of
 from .fitting.conjugate import is_dense
 from .inference import covariance
 from .logistic import Array
+from .losses import PairLoss
 from .pairs import PreferencePairs
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -71,6 +72,8 @@ class RewardModel:
         Σ w · d²L/dφ² at φ, for scorers linear in φ with at most 3,000 parameters.
     outcome : Outcome
         How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
+    loss : PairLoss, or None for -log sigma
+        The loss that was minimised, with the parameters that were fitted with φ.
     """
 
     scorer: Scorer
@@ -83,6 +86,7 @@ class RewardModel:
     method: str = ""
     information: Array | None = field(default=None, repr=False)
     outcome: Outcome = None  # type: ignore[assignment]  # __post_init__ puts an Outcome here
+    loss: PairLoss | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         outcome = None if self.outcome is None else Outcome(self.outcome)
@@ -185,6 +189,8 @@ class RewardModel:
         if self.outcome is not Outcome.CONVERGED:
             said = self.message.removeprefix("not converged: ")
             raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
+        if not getattr(self.loss, "is_likelihood", True):
+            raise ValueError(f"standard errors: expected a loss that is a negative log-likelihood, got {self.loss}")
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""

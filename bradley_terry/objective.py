@@ -80,10 +80,10 @@ class Objective:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
         self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        is_usual = type(self.loss) is BradleyTerryLoss  # a subclass is another loss
-        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if is_usual else REFERENCE
-        of_pairs = getattr(self.loss, "of_pairs", None)  # a loss may depend on more than margins and labels
-        self._backend: Backend = NumpyBackend(scorer, pairs, of_pairs(pairs) if of_pairs else self.loss)
+        has_kernels = type(self.loss) is BradleyTerryLoss  # a subclass is another loss
+        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if has_kernels else REFERENCE
+        self.loss = getattr(self.loss, "of_pairs", lambda _: self.loss)(pairs)  # it may depend on target margins alone
+        self._backend: Backend = NumpyBackend(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 

@@ -19,6 +19,7 @@ from .fitting import arguments
 from .fitting.batches import batches
 from .fitting.conjugate import is_dense, largest_curvature
 from .fitting.determined import undetermined
+from .fitting.free import known_loss
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import sampled_start
 from .fitting.separation import is_separated, no_minimum, one_step
@@ -28,7 +29,7 @@ from .fitting.usefulness import no_use
 from .graphs import count_connected
 from .graphs.wins import met
 from .logistic import Array
-from .losses import PairLoss
+from .losses import BradleyTerryLoss, PairLoss
 from .model import Outcome, RewardModel, read_only
 from .newton import minimise
 from .objective import AUTO, Objective, chosen_backend, work_of
@@ -100,7 +101,8 @@ def fit(
         callback refer to the parameters of the standardised features. By default True for ``MLPScorer`` and False for
         other scorers. A table ignores this.
     loss
-        As in ``Objective``.
+        As in ``Objective``. With ``RaoKupper()``, ``Davidson()`` and ``Ordinal(n_levels)``, the parameters of the loss
+        are fitted as well, and ``model.loss`` has them. The scorer must then be linear in φ.
     backend : "auto", "numpy" or "numba"
         As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
 
@@ -150,6 +152,7 @@ def fit(
         backend = chosen_backend(backend, 0)
     elif backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
         backend = chosen_backend(AUTO, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
+    loss, phi, free_information = known_loss(scorer, pairs, loss, l2, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
@@ -170,6 +173,7 @@ def fit(
     if hessian is not None and outcome.is_success and l2 == 0:
         message += undetermined(scorer, hessian, pairs.feature_names)
     information = None if hessian is None else hessian * pairs.total_weight
+    information = information if free_information is None else free_information
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
     useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))
@@ -190,6 +194,7 @@ def fit(
         method=method,
         information=None if information is None else read_only(information),
         outcome=outcome,
+        loss=None if type(loss) is BradleyTerryLoss else loss,
     )
 
 
@@ -221,10 +226,12 @@ def _newton(
 
 
 def _safe_rate(objective: Objective) -> float:
-    """Return 1/λ, where λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2 bounds the Hessian, since l'' <= ¼; for the MLP 0.1."""
+    """Return 1/λ, where λ bounds the Hessian (see ``largest_curvature``); for the MLP 0.1."""
     if not objective.scorer.linear_in_phi:
         return 0.1
     largest = largest_curvature(objective)
+    if not largest < np.inf:
+        raise ValueError(f"learning_rate: expected a number with {objective.loss}, whose curvature has no bound")
     return 1 / largest if largest > 0 else 1.0
 
 

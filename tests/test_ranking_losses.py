@@ -396,3 +396,30 @@ def test_plot_losses_shows_each_loss_and_its_pull_unclipped() -> None:
 def test_plot_losses_has_room_for_six(n) -> None:
     with pytest.raises(ValueError, match=f"losses: expected 1 to 6 losses, got {n}"):
         bt.plots.plot_losses([losses.Hinge()] * n)
+
+
+# ------------------------------------------------------------------------------------------------ gradient descent
+
+
+@pytest.mark.parametrize("loss", [*EXACT, losses.Ordinal(4, (-1.0, 0.2, 3.0))], ids=repr)
+def test_no_curvature_is_larger_than_the_loss_says(loss) -> None:
+    z = np.linspace(-60, 60, 24_001)
+    for t in (None, *([np.full(z.size, k / 3) for k in range(4)] if isinstance(loss, losses.Ordinal) else [])):
+        assert np.abs(loss.curvature(z, t)).max() <= loss.most_bend
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.Square(1.0), losses.Probit(), losses.Temperature(0.1), losses.LabelSmoothing(0.1), losses.Scaled()]
+)
+def test_gradient_descent_never_overshoots(loss, rng) -> None:
+    """With the default learning rate the loss falls in every step."""
+    pairs = bt.PreferencePairs(*3 * rng.normal(size=(2, 60, 3)), target_margins=rng.uniform(0.5, 9, 60))
+    model = bt.fit(bt.LinearScorer(3), pairs, method="gradient_descent", max_steps=60, loss=loss, l2=0.01)
+    assert (np.diff(model.history["loss"]) <= 1e-14 * model.history["loss"][:-1]).all()
+
+
+def test_gradient_descent_on_a_curvature_without_bound_needs_a_rate(rng) -> None:
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 20, 2)))
+    with pytest.raises(ValueError, match=r"learning_rate: expected a number with Exponential\(\)"):
+        bt.fit(bt.LinearScorer(2), pairs, method="gradient_descent", loss=losses.Exponential())
+    bt.fit(bt.LinearScorer(2), pairs, method="gradient_descent", loss=losses.Exponential(), learning_rate=0.01)

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import ranking
 from ..logistic import Array
+from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
@@ -34,11 +36,15 @@ def save_model(model: RewardModel, path: str | Path) -> None:
         "l2": model.l2,
         "method": model.method,
     }
+    if model.loss is not None and (kind := type(model.loss).__name__) in ranking.__all__:
+        meta["loss"] = {"kind": kind, **vars(model.loss)}
     arrays = {"phi": model.phi, **{f"history_{name}": values for name, values in model.history.items()}}
     if model.information is not None:
         arrays["information"] = model.information
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(_entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=int))
+        archive.writestr(
+            _entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=lambda number: number.item())
+        )
         for name, values in sorted(arrays.items()):
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.asarray(values), allow_pickle=False)
@@ -77,11 +83,20 @@ def load_model(path: str | Path) -> RewardModel:
             method=str(meta["method"]),
             information=None if information is None else _checked(information, (phi.size, phi.size)),
             outcome=meta.get("outcome"),
+            loss=_loss(**meta["loss"]) if "loss" in meta else None,
         )
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such model file") from None
     except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
         raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
+
+
+def _loss(kind: str, **parameters: object) -> PairLoss:
+    """Make a loss from the name of its class and its parameters."""
+    if kind not in ranking.__all__:
+        raise ValueError(f"loss: expected one of {', '.join(ranking.__all__)}, got {kind!r}")
+    made: PairLoss = getattr(ranking, kind)(**parameters)
+    return made
 
 
 def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:

@@ -123,17 +123,19 @@ def diagonal_of(scorer: Scorer, pairs: PreferencePairs, d2_margins: Array) -> Ar
 
 
 def largest_curvature(objective: Objective) -> float:
-    """Return λ = ¼·λ_max(Σ w d dᵀ / Σ w) + l2, a bound on the Hessian of -log sigma, for a scorer linear in φ.
+    """Return λ = b·λ_max(Σ w d dᵀ / Σ w) + l2, a bound on the Hessian if l'' <= b, for a scorer linear in φ.
 
-    Without a matrix, λ_max is found by power iteration. It may come out a little too small, but then 1/λ is still far
-    below 2/λ_max, where gradient descent begins to overshoot.
+    For -log sigma, b = ¼. Without a matrix, λ_max is found by power iteration. It may come out a little too small, but
+    then 1/λ is still far below 2/λ_max, where gradient descent begins to overshoot.
     """
-    pairs, n = objective.pairs, objective.scorer.n_parameters
+    pairs, n, b = objective.pairs, objective.scorer.n_parameters, getattr(objective.loss, "most_bend", 0.25)
+    shares = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+    if not np.isfinite(b):
+        return float(b)
     if is_dense(n):
-        shares = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
-        return float(np.linalg.eigvalsh(objective.gram(0.25 * shares / pairs.total_weight))[-1])
-    at_zero = np.zeros(len(pairs)) if pairs.target_margins is None else pairs.target_margins  # there l'' is largest
-    times = objective.products(at_zero)[1]
+        return float(np.linalg.eigvalsh(objective.gram(b * shares / pairs.total_weight))[-1])
+    at_zero = np.zeros(len(pairs)) if pairs.target_margins is None else pairs.target_margins
+    times, l2 = objective.products(at_zero)[1], objective.l2
     v, size = np.random.default_rng(0).normal(size=n), 0.0
     for _ in range(POWERS):
         v = times(v)
@@ -141,7 +143,8 @@ def largest_curvature(objective: Objective) -> float:
         if not size > 0:
             break
         v = v / size
-    return size
+    at_0 = float(objective.loss.curvature(np.zeros(1), None)[0])
+    return (size - l2) * b / at_0 + l2 if at_0 != b else size
 
 
 def _dot(a: Array, b: Array) -> float:

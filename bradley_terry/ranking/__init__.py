@@ -2,26 +2,15 @@
 
 numbers     products and mixtures without 0·∞, formulas of probabilities, checks of parameters
 normal      log Φ and the ratio of Mills, for the probit loss
-family      losses of a choice, each with its derivation: value, gradient, curvature, and what it says of itself
+family      losses of a choice that speak of probabilities: value, gradient, curvature, and what each says of itself
+surrogates  hinge, square, exponential and other losses that order answers in ways of their own
 outcomes    losses of ties and of graded preferences
+joint       parameters of a loss, such as the width of a tie, fitted together with φ
 """
 
-from .family import (
-    Exponential,
-    Focal,
-    Hinge,
-    LabelSmoothing,
-    MarginLoss,
-    NoisyChoice,
-    Probit,
-    Robust,
-    Scaled,
-    Sigmoid,
-    Square,
-    Temperature,
-    Unhinged,
-)
+from .family import LabelSmoothing, MarginLoss, NoisyChoice, Probit, Robust, Scaled, Temperature
 from .outcomes import Davidson, Ordinal, RaoKupper
+from .surrogates import Exponential, Focal, Hinge, Sigmoid, Square, Unhinged
 
 __all__ = [
     "Davidson",

@@ -1,4 +1,4 @@
-"""Losses of the shifted margin z = Δ - m besides -log sigma(z), each with its derivative and its second derivative.
+"""Losses of the shifted margin z = Δ - m that speak of probabilities, each with two derivatives.
 
 A loss of a choice is a function l(z) that is small if the chosen answer has the higher reward. A label t, the
 probability that the chosen answer is preferred, mixes the two possible outcomes: t·l(z) + (1 - t)·l(-z).
@@ -13,12 +13,6 @@ probability that the chosen answer is preferred, mixes the two possible outcomes
     Temperature     -log sigma(z/T)                   -sigma(-z/T)/T               T·logit p
     Scaled          -m log s                          -m q                         logit p
     Probit          -log Φ(z)                         -φ(z)/Φ(z)                   Φ⁻¹(p)
-    Exponential     exp(-z)                           -exp(-z)                     ½ logit p
-    Square          (z - c)²                          2 (z - c)                    c (2p - 1)
-    Hinge           max(0, δ - z)                     -1 if z < δ else 0           ±δ, whichever answer is likelier
-    Focal           -q^γ log s                        q^γ (γ s log s - q)          no formula; found by bisection
-    Sigmoid         q                                 -s q                         ±∞
-    Unhinged        1 - z                             -1                           ±∞
 """
 
 from __future__ import annotations
@@ -33,22 +27,16 @@ from numpy.typing import ArrayLike
 from ..logistic import Array, log_sigmoid, sigmoid, softplus
 from ..pairs import PreferencePairs
 from .normal import excess, log_density, mills
-from .numbers import check_number, logit_of, mixed, probabilities, s_q, times, towards
+from .numbers import check_number, logit_of, mixed, probabilities, s_q, times
 
 __all__ = [
-    "Exponential",
-    "Focal",
-    "Hinge",
     "LabelSmoothing",
     "MarginLoss",
     "NoisyChoice",
     "Probit",
     "Robust",
     "Scaled",
-    "Sigmoid",
-    "Square",
     "Temperature",
-    "Unhinged",
 ]
 
 
@@ -63,11 +51,14 @@ class MarginLoss:
         Whether the best Δ is one-to-one with p, so that probabilities can be read off a fitted margin.
     bends : bool
         Whether l'' is positive somewhere, so that Newton's method has a step.
+    is_likelihood : bool
+        Whether e^-l is a probability, so that the curvature at the minimum gives standard errors.
     """
 
     is_convex: ClassVar[bool] = True
     is_proper: ClassVar[bool] = True
     bends: ClassVar[bool] = True
+    is_likelihood: ClassVar[bool] = False
 
     @property
     def suits_newton(self) -> bool:
@@ -91,6 +82,11 @@ class MarginLoss:
         """The slopes l'(-∞) and l'(∞)."""
         ends = self._slope(np.array([-np.inf, np.inf]))
         return float(ends[0]), float(ends[1])
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|, from which gradient descent chooses its step. It may be infinite."""
+        return 0.25
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return t·l(z) + (1 - t)·l(-z), (n_pairs,)."""
@@ -167,6 +163,11 @@ class Scaled(MarginLoss):
     def _bend(self, z: Array) -> Array:
         return s_q(z)
 
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 0.25 * float(np.max(self._m))
+
     def _best(self, p: Array) -> Array:
         return logit_of(p)
 
@@ -237,6 +238,7 @@ class NoisyChoice(MarginLoss):
     epsilon: float
 
     is_convex: ClassVar[bool] = False
+    is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, 0, 1)
@@ -276,6 +278,8 @@ class Temperature(MarginLoss):
 
     T: float
 
+    is_likelihood: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_number("T", self.T, 0, np.inf, allows_low=False)
 
@@ -288,111 +292,13 @@ class Temperature(MarginLoss):
     def _bend(self, z: Array) -> Array:
         return s_q(z / self.T) / self.T**2
 
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 0.25 / self.T**2
+
     def _best(self, p: Array) -> Array:
         return self.T * logit_of(p)
-
-
-@dataclass(frozen=True)
-class Hinge(MarginLoss):
-    """max(0, δ - z): full force up to a margin of δ, none beyond (Zhao et al. 2023, arXiv:2305.10425).
-
-    It orders answers, and knows no probabilities: for every p above ½ the best margin is δ. At z = δ, where the slope
-    jumps, 0 is used.
-    """
-
-    delta: float = 1.0
-
-    is_proper: ClassVar[bool] = False
-    bends: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_number("delta", self.delta, 0, np.inf)
-
-    def _value(self, z: Array) -> Array:
-        return np.maximum(self.delta - z, 0)
-
-    def _slope(self, z: Array) -> Array:
-        return -np.asarray(z < self.delta, dtype=np.float64)
-
-    def _bend(self, z: Array) -> Array:
-        return np.zeros_like(z)
-
-    def _best(self, p: Array) -> Array:
-        return (self.delta * np.sign(p - 0.5))[()]
-
-
-@dataclass(frozen=True)
-class Square(MarginLoss):
-    """(z - c)²: every margin is pulled towards c, also those that are larger (IPO: c = 1/(2β), arXiv:2310.12036)."""
-
-    target: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_number("target", self.target, 0, np.inf, allows_low=False)
-
-    def _value(self, z: Array) -> Array:
-        return (z - self.target) ** 2
-
-    def _slope(self, z: Array) -> Array:
-        return 2 * (z - self.target)
-
-    def _bend(self, z: Array) -> Array:
-        return np.full_like(z, 2.0)
-
-    def _best(self, p: Array) -> Array:
-        return self.target * (2 * p - 1)
-
-
-@dataclass(frozen=True)
-class Exponential(MarginLoss):
-    """exp(-z): a pair that is ordered wrongly by a wide margin outweighs all others (RankBoost, Freund et al. 2003)."""
-
-    @np.errstate(under="ignore", over="ignore")
-    def _value(self, z: Array) -> Array:
-        return np.exp(-z)
-
-    def _slope(self, z: Array) -> Array:
-        return -self._value(z)
-
-    def _bend(self, z: Array) -> Array:
-        return self._value(z)
-
-    def _best(self, p: Array) -> Array:
-        return 0.5 * logit_of(p)
-
-
-@dataclass(frozen=True)
-class Focal(MarginLoss):
-    """-q^γ log s: pairs that are ordered well count less (Lin et al. 2017, arXiv:1708.02002).
-
-    With L = log s, so that L' = q:
-
-        l'  = q^γ (γ s L - q)
-        l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
-    """
-
-    gamma: float
-
-    is_convex: ClassVar[bool] = False
-    is_proper: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        check_number("gamma", self.gamma, 0, np.inf)
-
-    @np.errstate(under="ignore")
-    def _value(self, z: Array) -> Array:
-        return np.exp(times(self.gamma, -softplus(z))) * softplus(-z)
-
-    @np.errstate(under="ignore", invalid="ignore")
-    def _slope(self, z: Array) -> Array:
-        s_log_s = np.where(z == -np.inf, 0.0, -sigmoid(z) * softplus(-z))
-        return np.exp(times(self.gamma, -softplus(z))) * (self.gamma * s_log_s - sigmoid(-z))
-
-    @np.errstate(under="ignore", invalid="ignore")
-    def _bend(self, z: Array) -> Array:
-        s, q, log_s, g = sigmoid(z), sigmoid(-z), -softplus(-z), self.gamma
-        result = np.exp(times(g, -softplus(z))) * s * ((1 + 2 * g) * q + times(g, log_s * (q - g * s)))
-        return np.where(np.isinf(z), 0.0, result)
 
 
 @dataclass(frozen=True)
@@ -401,6 +307,8 @@ class Probit(MarginLoss):
 
     With λ = φ(z)/Φ(z): l' = -λ and l'' = λ (z + λ). For z < 0, λ = 1/R(-z) = -z + T(-z); see ``normal``.
     """
+
+    is_likelihood: ClassVar[bool] = True
 
     @np.errstate(under="ignore", over="ignore", invalid="ignore")
     def _value(self, z: Array) -> Array:
@@ -423,49 +331,11 @@ class Probit(MarginLoss):
         density = np.exp(log_density(x))
         return np.where(z >= 0, density / (1 - density * mills(x)), x + excess(x))
 
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 1.0
+
     def _best(self, p: Array) -> Array:
         inner = [NormalDist().inv_cdf(one) if 0 < one < 1 else (one - 0.5) * np.inf for one in np.ravel(p).tolist()]
         return np.reshape(inner, p.shape)[()]
-
-
-@dataclass(frozen=True)
-class Sigmoid(MarginLoss):
-    """sigma(-z): a smooth count of the pairs in wrong order (arXiv:2505.24709).
-
-    Since l(z) + l(-z) = 1, labels that are flipped with equal probability do not change which φ is best.
-    """
-
-    is_convex: ClassVar[bool] = False
-    is_proper: ClassVar[bool] = False
-
-    def _value(self, z: Array) -> Array:
-        return sigmoid(-z)
-
-    def _slope(self, z: Array) -> Array:
-        return -s_q(z)
-
-    def _bend(self, z: Array) -> Array:
-        return s_q(z) * np.tanh(z / 2)
-
-    def _best(self, p: Array) -> Array:
-        return towards(p)
-
-
-@dataclass(frozen=True)
-class Unhinged(MarginLoss):
-    """1 - z: every pair pulls with the same force for ever, so a penalty is needed (van Rooyen et al. 2015)."""
-
-    is_proper: ClassVar[bool] = False
-    bends: ClassVar[bool] = False
-
-    def _value(self, z: Array) -> Array:
-        return 1 - z
-
-    def _slope(self, z: Array) -> Array:
-        return np.full_like(z, -1.0)
-
-    def _bend(self, z: Array) -> Array:
-        return np.zeros_like(z)
-
-    def _best(self, p: Array) -> Array:
-        return towards(p)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..logistic import Array, sigmoid
 
-__all__ = ["check_number", "logit_of", "mixed", "probabilities", "s_q", "times", "towards"]
+__all__ = ["check_number", "known", "logit_of", "mixed", "probabilities", "s_q", "times", "towards"]
+
+T = TypeVar("T")
 
 
 @np.errstate(under="ignore")
@@ -46,6 +50,13 @@ def logit_of(p: Array) -> Array:
 def towards(p: Array) -> Array:
     """Return ±∞ for p above or below ½: the margin only ever grows."""
     return np.where(p == 0.5, 0.0, np.copysign(np.inf, p - 0.5))
+
+
+def known(name: str, value: T | None) -> T:
+    """Return a parameter of a loss, or raise ValueError if it is still to be fitted."""
+    if value is None:
+        raise ValueError(f"{name}: expected a number, got None; bt.fit finds it together with phi")
+    return value
 
 
 def check_number(name: str, value: float, low: float, high: float, *, allows_low: bool = True) -> None:

@@ -5,18 +5,24 @@ The label says which outcome was observed, and so which term counts:
     RaoKupper       a win: -log sigma(z - η)          a tie: the rest of the probability
     Davidson        a win: -log(e^(z/2)/Z)            a tie: -log(ν/Z),  with Z = e^(z/2) + e^(-z/2) + ν
     Ordinal         level k: -log(sigma(ζ_(k+1) - z) - sigma(ζ_k - z))
+
+The parameters η, ν and ζ can be left out. Then ``fit`` finds them together with φ, as θ = η, log ν or ζ. For this each
+loss also has its derivatives by θ; see ``joint``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..logistic import Array, sigmoid, softplus
 from .family import MarginLoss
-from .numbers import check_number, s_q
+from .joint import ByParameters
+from .numbers import check_number, known, s_q
 
 __all__ = ["Davidson", "Ordinal", "RaoKupper"]
 
@@ -28,28 +34,63 @@ class RaoKupper(MarginLoss):
         win     softplus(η - z)
         tie     softplus(η - z) + softplus(η + z) - log(e^(2η) - 1)
 
-    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which knows no ties.
+    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which knows no ties. η = None is fitted with φ.
     """
 
-    eta: float
+    eta: float | None = None
+
+    is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number("eta", self.eta, 0, np.inf)
+        if self.eta is not None:
+            check_number("eta", self.eta, 0, np.inf)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether η is still to be fitted."""
+        return self.eta is None
+
+    @property
+    def _eta(self) -> float:
+        return known("eta", self.eta)
 
     def _value(self, z: Array) -> Array:
-        return softplus(self.eta - z)
+        return softplus(self._eta - z)
 
     def _slope(self, z: Array) -> Array:
-        return -sigmoid(self.eta - z)
+        return -sigmoid(self._eta - z)
 
     def _bend(self, z: Array) -> Array:
-        return s_q(self.eta - z)
+        return s_q(self._eta - z)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest second derivative: that of a tie."""
+        return 0.5
+
+    def start(self, t: Array) -> Array:
+        """Return the η that explains the share of ties if all rewards are equal: tanh(η/2)."""
+        return np.array([2 * np.arctanh(_share_of_ties("eta", t))])
+
+    def with_parameters(self, theta: Array) -> RaoKupper | None:
+        """Return the loss with η = θ, or None if it is not positive."""
+        return RaoKupper(float(theta[0])) if 0 < theta[0] < np.inf else None
+
+    def by_parameters(self, z: Array, t: Array) -> ByParameters:
+        """Return the derivatives by η: those of the softplus terms, and of -log(e^(2η) - 1) for a tie."""
+        is_tie, rest = t == 0.5, -np.expm1(-2 * self._eta)
+        win, lose = np.where(t > 0, 1.0, 0.0), np.where(t < 1, 1.0, 0.0)
+        win, lose = np.where(is_tie, 1.0, win), np.where(is_tie, 1.0, lose)
+        a, b = s_q(self._eta - z), s_q(self._eta + z)
+        slope = win * sigmoid(self._eta - z) + lose * sigmoid(self._eta + z) - np.where(is_tie, 2 / rest, 0.0)
+        bend = win * a + lose * b + np.where(is_tie, 4 * (1 - rest) / rest**2, 0.0)
+        return ByParameters(slope[:, None], (lose * b - win * a)[:, None], bend[:, None, None])
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return the loss of a win, a tie or a loss, (n_pairs,)."""
         if t is None:
             return self._value(z)
-        tie = np.inf if self.eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self.eta)
+        tie = np.inf if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -57,7 +98,7 @@ class RaoKupper(MarginLoss):
         if t is None:
             return self._slope(z)
         size = np.abs(z)  # sigma(z + η) - sigma(η - z), written as a product so that no digits cancel
-        tie = np.copysign(-np.expm1(-2 * size) * sigmoid(size + self.eta) * sigmoid(size - self.eta), z)
+        tie = np.copysign(-np.expm1(-2 * size) * sigmoid(size + self._eta) * sigmoid(size - self._eta), z)
         return _outcome(t, self._slope(z), tie, -self._slope(-z))
 
     def curvature(self, z: Array, t: Array | None) -> Array:
@@ -77,18 +118,48 @@ class Davidson(MarginLoss):
         (log Z)'  = ½·sign(z)·(1 - e)/D
         (log Z)'' = ¼·(4 e + (1 + e) ν h)/D²
 
-    Labels are 1, ½ (a tie) and 0. ν = 0 is Bradley-Terry.
+    Labels are 1, ½ (a tie) and 0. ν = 0 is Bradley-Terry. ν = None is fitted with φ.
     """
 
-    nu: float
+    nu: float | None = None
+
+    is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number("nu", self.nu, 0, np.inf)
+        if self.nu is not None:
+            check_number("nu", self.nu, 0, np.inf)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether ν is still to be fitted."""
+        return self.nu is None
+
+    @property
+    def _nu(self) -> float:
+        return known("nu", self.nu)
+
+    def start(self, t: Array) -> Array:
+        """Return the log ν that explains the share of ties, ν/(2 + ν), if all rewards are equal."""
+        share = _share_of_ties("nu", t)
+        return np.array([np.log(2 * share / (1 - share))])
+
+    def with_parameters(self, theta: Array) -> Davidson | None:
+        """Return the loss with ν = e^θ, or None if that is not a positive number."""
+        nu = float(np.exp(np.minimum(theta[0], 710.0)))
+        return Davidson(nu) if 0 < nu < np.inf else None
+
+    def by_parameters(self, z: Array, t: Array) -> ByParameters:
+        """Return the derivatives by log ν: with the probability P of a tie, (log Z)' = P and (log Z)'' = P (1 - P)."""
+        e, v = self._parts(z)
+        total = 1 + e + v
+        tie, tilt = v / total, np.copysign(-0.5 * np.expm1(-np.abs(z)) / total, z)
+        slope = tie - (t == 0.5)
+        return ByParameters(slope[:, None], (-tie * tilt)[:, None], (tie * (1 + e) / total)[:, None, None])
 
     @np.errstate(under="ignore")
     def _parts(self, z: Array) -> tuple[Array, Array]:
         e, h = np.exp(-np.abs(z)), np.exp(-np.abs(z) / 2)
-        return e, self.nu * h
+        return e, self._nu * h
 
     def _value(self, z: Array) -> Array:
         e, v = self._parts(z)
@@ -107,7 +178,7 @@ class Davidson(MarginLoss):
         if t is None:
             return self._value(z)
         e, v = self._parts(z)
-        tie = np.inf if self.nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self.nu)
+        tie = np.inf if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -138,21 +209,74 @@ class Ordinal(MarginLoss):
     Parameters
     ----------
     n_levels : int, at least 2
-    thresholds : sequence of n_levels - 1 numbers, increasing
+    thresholds : sequence of n_levels - 1 numbers, increasing, optional
+        None is fitted with φ.
     """
 
     n_levels: int
-    thresholds: Sequence[float]
+    thresholds: Sequence[float] | None = None
+
+    is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.n_levels, int) or isinstance(self.n_levels, bool) or self.n_levels < 2:
             raise ValueError(f"n_levels: expected a whole number of at least 2, got {self.n_levels!r}")
+        if self.thresholds is None:
+            return
         zeta = np.asarray(self.thresholds, dtype=np.float64)
         if zeta.shape != (self.n_levels - 1,) or not np.isfinite(zeta).all() or not (np.diff(zeta) > 0).all():
             raise ValueError(
                 f"thresholds: expected {self.n_levels - 1} finite numbers in increasing order, got {self.thresholds!r}"
             )
         object.__setattr__(self, "thresholds", tuple(zeta.tolist()))
+
+    @property
+    def most_bend(self) -> float:
+        """The largest second derivative: that of a level between two thresholds."""
+        return 0.5
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the thresholds are still to be fitted."""
+        return self.thresholds is None
+
+    @property
+    def _ends(self) -> Array:
+        return np.array([-np.inf, *known("thresholds", self.thresholds), np.inf])
+
+    def start(self, t: Array) -> Array:
+        """Return the thresholds that explain the share of each level if all rewards are equal."""
+        counts = np.bincount(self._levels(t), minlength=self.n_levels)
+        if not counts.all():
+            raise ValueError(
+                f"labels: expected each of the {self.n_levels} levels at least once to fit the thresholds, got none of "
+                f"level {int(np.argmin(counts))}"
+            )
+        below = np.cumsum(counts)[:-1] / counts.sum()
+        return np.log(below) - np.log1p(-below)
+
+    def with_parameters(self, theta: Array) -> Ordinal | None:
+        """Return the loss with these thresholds, or None if they do not increase."""
+        grows = np.isfinite(theta).all() and (np.diff(theta) > 0).all()
+        return Ordinal(self.n_levels, tuple(theta.tolist())) if grows else None
+
+    def by_parameters(self, z: Array, t: Array) -> ByParameters:
+        """Return the derivatives by the two thresholds of each pair's level; the others have none.
+
+        With r = 1/(e^(ζ_(k+1) - ζ_k) - 1), those of -log(1 - e^(ζ_k - ζ_(k+1))) are r, -r, and ±r (1 + r).
+        """
+        level, n, k = self._levels(t), z.size, self.n_levels - 1
+        low, high = self._ends[level], self._ends[level + 1]
+        with np.errstate(over="ignore"):
+            r = 1 / np.expm1(high - low)
+        slope, cross, bend = np.zeros((n, k + 2)), np.zeros((n, k + 2)), np.zeros((n, k + 2, k + 2))
+        i = np.arange(n)
+        slope[i, level], slope[i, level + 1] = sigmoid(low - z) + r, -sigmoid(z - high) - r
+        cross[i, level], cross[i, level + 1] = -s_q(low - z), -s_q(z - high)
+        bend[i, level, level], bend[i, level + 1, level + 1] = s_q(low - z) + r * (1 + r), s_q(z - high) + r * (1 + r)
+        bend[i, level, level + 1] = bend[i, level + 1, level] = -r * (1 + r)
+        inner = slice(1, k + 1)  # without the outermost two, which are infinite
+        return ByParameters(slope[:, inner], cross[:, inner], bend[:, inner, inner])
 
     def _value(self, z: Array) -> Array:
         return self.value(z, np.ones_like(z))
@@ -170,12 +294,15 @@ class Ordinal(MarginLoss):
 
     def _edges(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return the thresholds below and above the level of each pair."""
-        t = np.ones_like(z) if t is None else t
+        level = self._levels(np.ones_like(z) if t is None else t)
+        return self._ends[level], self._ends[level + 1]
+
+    def _levels(self, t: Array) -> NDArray[np.int64]:
+        """Return the level of each pair, or raise ValueError if a label is no level divided by K - 1."""
         level = np.rint(t * (self.n_levels - 1)).astype(np.int64)
         if not (np.abs(level - t * (self.n_levels - 1)) < 1e-9).all():
             raise ValueError(f"labels: expected levels 0, …, {self.n_levels - 1} divided by {self.n_levels - 1}")
-        ends = np.array([-np.inf, *self.thresholds, np.inf])
-        return ends[level], ends[level + 1]
+        return level
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return -log of the probability of each pair's level, (n_pairs,)."""
@@ -192,6 +319,15 @@ class Ordinal(MarginLoss):
         """Return its second derivative in z."""
         low, high = self._edges(z, t)
         return s_q(z - high) + s_q(low - z)
+
+
+def _share_of_ties(name: str, t: Array) -> float:
+    """Return the share of ties, or raise ValueError if there are none or nothing else."""
+    if not 0 < (share := float((t == 0.5).mean())) < 1:
+        raise ValueError(
+            f"labels: expected both ties (labels of 0.5) and other labels to fit {name}, got {share:.0%} ties"
+        )
+    return share
 
 
 def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:

@@ -1,0 +1,196 @@
+"""Surrogates of the 0-1 loss: losses of the shifted margin z = Δ - m that order answers in ways of their own.
+
+As in ``family``, s = sigma(z) and q = sigma(-z).
+
+                    l(z)                              l'(z)                        best Δ for P(preferred) = p
+    Exponential     exp(-z)                           -exp(-z)                     ½ logit p
+    Square          (z - c)²                          2 (z - c)                    c (2p - 1)
+    Hinge           max(0, δ - z)                     -1 if z < δ else 0           ±δ, whichever answer is likelier
+    Focal           -q^γ log s                        q^γ (γ s log s - q)          no formula; found by bisection
+    Sigmoid         q                                 -s q                         ±∞
+    Unhinged        1 - z                             -1                           ±∞
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ..logistic import Array, sigmoid, softplus
+from .family import MarginLoss
+from .numbers import check_number, logit_of, s_q, times, towards
+
+__all__ = ["Exponential", "Focal", "Hinge", "Sigmoid", "Square", "Unhinged"]
+
+
+@dataclass(frozen=True)
+class Hinge(MarginLoss):
+    """max(0, δ - z): full force up to a margin of δ, none beyond (Zhao et al. 2023, arXiv:2305.10425).
+
+    It orders answers, and knows no probabilities: for every p above ½ the best margin is δ. At z = δ, where the slope
+    jumps, 0 is used.
+    """
+
+    delta: float = 1.0
+
+    is_proper: ClassVar[bool] = False
+    bends: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_number("delta", self.delta, 0, np.inf)
+
+    def _value(self, z: Array) -> Array:
+        return np.maximum(self.delta - z, 0)
+
+    def _slope(self, z: Array) -> Array:
+        return -np.asarray(z < self.delta, dtype=np.float64)
+
+    def _bend(self, z: Array) -> Array:
+        return np.zeros_like(z)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 0.0
+
+    def _best(self, p: Array) -> Array:
+        return (self.delta * np.sign(p - 0.5))[()]
+
+
+@dataclass(frozen=True)
+class Square(MarginLoss):
+    """(z - c)²: every margin is pulled towards c, also those that are larger (IPO: c = 1/(2β), arXiv:2310.12036)."""
+
+    target: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("target", self.target, 0, np.inf, allows_low=False)
+
+    def _value(self, z: Array) -> Array:
+        return (z - self.target) ** 2
+
+    def _slope(self, z: Array) -> Array:
+        return 2 * (z - self.target)
+
+    def _bend(self, z: Array) -> Array:
+        return np.full_like(z, 2.0)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 2.0
+
+    def _best(self, p: Array) -> Array:
+        return self.target * (2 * p - 1)
+
+
+@dataclass(frozen=True)
+class Exponential(MarginLoss):
+    """exp(-z): a pair that is ordered wrongly by a wide margin outweighs all others (RankBoost, Freund et al. 2003)."""
+
+    @np.errstate(under="ignore", over="ignore")
+    def _value(self, z: Array) -> Array:
+        return np.exp(-z)
+
+    def _slope(self, z: Array) -> Array:
+        return -self._value(z)
+
+    def _bend(self, z: Array) -> Array:
+        return self._value(z)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return float(np.inf)
+
+    def _best(self, p: Array) -> Array:
+        return 0.5 * logit_of(p)
+
+
+@dataclass(frozen=True)
+class Focal(MarginLoss):
+    """-q^γ log s: pairs that are ordered well count less (Lin et al. 2017, arXiv:1708.02002).
+
+    With L = log s, so that L' = q:
+
+        l'  = q^γ (γ s L - q)
+        l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
+    """
+
+    gamma: float
+
+    is_convex: ClassVar[bool] = False
+    is_proper: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_number("gamma", self.gamma, 0, np.inf)
+
+    @np.errstate(under="ignore")
+    def _value(self, z: Array) -> Array:
+        return np.exp(times(self.gamma, -softplus(z))) * softplus(-z)
+
+    @np.errstate(under="ignore", invalid="ignore")
+    def _slope(self, z: Array) -> Array:
+        s_log_s = np.where(z == -np.inf, 0.0, -sigmoid(z) * softplus(-z))
+        return np.exp(times(self.gamma, -softplus(z))) * (self.gamma * s_log_s - sigmoid(-z))
+
+    @np.errstate(under="ignore", invalid="ignore")
+    def _bend(self, z: Array) -> Array:
+        s, q, log_s, g = sigmoid(z), sigmoid(-z), -softplus(-z), self.gamma
+        result = np.exp(times(g, -softplus(z))) * s * ((1 + 2 * g) * q + times(g, log_s * (q - g * s)))
+        return np.where(np.isinf(z), 0.0, result)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|, found on a grid; far out it is 0."""
+        return 1.01 * float(np.abs(self._bend(np.linspace(-50.0, 50.0, 10_001))).max())
+
+
+@dataclass(frozen=True)
+class Sigmoid(MarginLoss):
+    """sigma(-z): a smooth count of the pairs in wrong order (arXiv:2505.24709).
+
+    Since l(z) + l(-z) = 1, labels that are flipped with equal probability do not change which φ is best.
+    """
+
+    is_convex: ClassVar[bool] = False
+    is_proper: ClassVar[bool] = False
+
+    def _value(self, z: Array) -> Array:
+        return sigmoid(-z)
+
+    def _slope(self, z: Array) -> Array:
+        return -s_q(z)
+
+    def _bend(self, z: Array) -> Array:
+        return s_q(z) * np.tanh(z / 2)
+
+    def _best(self, p: Array) -> Array:
+        return towards(p)
+
+
+@dataclass(frozen=True)
+class Unhinged(MarginLoss):
+    """1 - z: every pair pulls with the same force for ever, so a penalty is needed (van Rooyen et al. 2015)."""
+
+    is_proper: ClassVar[bool] = False
+    bends: ClassVar[bool] = False
+
+    def _value(self, z: Array) -> Array:
+        return 1 - z
+
+    def _slope(self, z: Array) -> Array:
+        return np.full_like(z, -1.0)
+
+    def _bend(self, z: Array) -> Array:
+        return np.zeros_like(z)
+
+    @property
+    def most_bend(self) -> float:
+        """The largest |l''|."""
+        return 0.0
+
+    def _best(self, p: Array) -> Array:
+        return towards(p)
