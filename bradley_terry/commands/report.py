@@ -185,7 +185,8 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
         rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
     table = _table(["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"], rows)
     text = f"{model.scorer}, fitted by {METHODS.get(model.method, model.method)}"
-    text += f" with an L2 penalty of {model.l2:g}" if model.l2 else ""
+    text += f" with the loss {model.loss}" if model.loss is not None else ""
+    text += f" {'and' if model.loss is not None else 'with'} an L2 penalty of {model.l2:g}" if model.l2 else ""
     if model.outcome is Outcome.STOPPED_EARLY:
         since = "passes over the data" if model.method == "adam" else "steps"
         text += (
@@ -199,7 +200,14 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     note = f"The loss and the accuracy are averages over the training {nouns.pair}s"
     note += f"; the held-out loss is an average over the held-out {nouns.pair}s" if held_out else ""
     note += ". The loss does not include the penalty" if model.l2 else ""
-    note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}. At the minimum of the loss, the gradient is zero."
+    if model.loss is None:
+        note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}"
+    else:
+        note += (
+            f". The loss in this table is {model.loss}. All other numbers of this report are those of −log σ(Δ), which "
+            "takes σ(Δ) for the probability of a choice"
+        )
+    note += ". At the minimum of the loss, the gradient is zero."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
 
 

@@ -28,6 +28,10 @@ def run(arguments: Namespace, out: Path, *, text_l2: float, share: float) -> int
 
     if arguments.backend != "auto":
         raise ValueError(f"backend: expected auto for several shards, got {arguments.backend}")
+    if arguments.loss is not None:
+        raise ValueError(
+            f"loss: expected none for several shards, which are fitted with -log sigma, got {arguments.loss}"
+        )
     if arguments.workers is not None and arguments.scheduler is not None:
         raise ValueError("scheduler: expected --workers or --scheduler, got both")
     check_writable(out)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation import Evaluation
+from ..losses import PairLoss
 from ..model import HISTORY, RewardModel
 from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
@@ -138,6 +139,7 @@ class TrainingRun:
             "scorer": str(self.model.scorer),
             "method": self.model.method,
             "l2": self.model.l2,
+            "loss": "BradleyTerry()" if self.model.loss is None else repr(self.model.loss),
             "seed": self.seed,
             "converged": self.model.converged,
             "message": self.model.message,
@@ -157,6 +159,7 @@ def train(
     method: str | None = None,
     standardise: bool | None = None,
     l2: float | None = None,
+    loss: str | PairLoss | None = None,
     seed: int = 0,
     validation: float | None = None,
     example: bool = True,
@@ -183,6 +186,8 @@ def train(
         As in ``fit``: scale the features to mean 0 and variance 1. By default True for the MLP, False for the others.
     l2 : float, optional
         Adds l2/2·|φ|² to the loss. By default 0, or 0.03 for texts.
+    loss : str or PairLoss, optional
+        Another loss than -log sigma(Δ), such as ``bt.losses.Hinge(2.0)``, or its name, such as "hinge:delta=2".
     seed : int
         Seed of the split, the initial φ and the mini-batches.
     validation : float, optional
@@ -223,6 +228,10 @@ def train(
     scorer = _scorer(found.name if data is pairs else str(data), pairs, scorer, hidden, activation)
     if standardise and pairs.is_items:
         raise ValueError("standardise: expected data with features, got item numbers")
+    if isinstance(loss, str):
+        from ..ranking.named import loss_named
+
+        loss = loss_named(loss)
     is_held_out = _held_out(pairs, validation, seed)
     training = pairs.subset(~is_held_out) if is_held_out.any() else pairs
     held_out = pairs.subset(is_held_out) if is_held_out.any() else None
@@ -235,6 +244,7 @@ def train(
         validation=held_out,
         progress=progress,
         standardise=standardise,
+        loss=loss,
         backend=backend,
     )
     said = ""
@@ -297,6 +307,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--l2", type=float, metavar="L2", help="add the penalty L2/2·|phi|² to the loss (default: 0, or 0.03 for texts)"
     )
     parser.add_argument(
+        "--loss",
+        metavar="NAME",
+        help="another loss than -log sigma, with its parameters after a colon: hinge, hinge:delta=2, rao-kupper, "
+        "label-smoothing:epsilon=0.1 and so on (docs/losses.md lists them)",
+    )
+    parser.add_argument(
         "--seed",
         type=int,
         default=0,
@@ -351,6 +367,7 @@ def run(arguments: Namespace) -> int:
             method=arguments.method,
             standardise=arguments.standardise,
             l2=arguments.l2,
+            loss=arguments.loss,
             seed=arguments.seed,
             validation=arguments.validation,
             example=arguments.example,

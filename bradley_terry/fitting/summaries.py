@@ -23,6 +23,7 @@ def summary(model: RewardModel) -> str:
     return (
         f"scorer      {model.scorer}\n"
         f"method      {model.method.replace('_', ' ')}{f', l2 = {model.l2:g}' if model.l2 else ''}\n"
+        f"{'' if model.loss is None else f'loss        {model.loss}{chr(10)}'}"
         f"outcome     {model.outcome.value}{after}\n"
         f"message     {model.message}\n"
         f"{_parameter_table(model) if model.scorer.linear_in_phi else _parameter_blocks(model)}"
