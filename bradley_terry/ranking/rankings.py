@@ -1,0 +1,229 @@
+"""Rankings of two or more answers to one prompt: checked once, when they are made, and frozen afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..arrays import checked
+from ..arrays.frozen import frozen
+from ..logistic import Array
+from ..pairs import PreferencePairs
+from ..scorers import Features, Scorer
+from .ranked_backend import RankedBackend
+
+__all__ = ["OneSize", "PreferenceRankings"]
+
+
+class OneSize(NamedTuple):
+    """The rankings with the same number K of answers.
+
+    ``rows`` has the rows of the answers, (n_rankings, K), best first; ``n_choices`` how many choices were observed,
+    (n_rankings,); and ``rankings`` the numbers of the rankings, (n_rankings,).
+    """
+
+    rows: NDArray[np.int64]
+    n_choices: NDArray[np.int64]
+    rankings: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class PreferenceRankings:
+    """Answers to the same prompt, ranked from best to worst, or with one chosen of several.
+
+    Parameters
+    ----------
+    features : array_like, (n_answers, n_features) real or (n_answers,) integer
+        Features of the answers, all finite, or their item numbers for a ``TableScorer``. Each row is one answer.
+    ranks : array_like, (n_answers,), integer
+        1 is the best answer of its prompt, 2 the next, and so on without a gap. Several answers may share the last
+        rank: they are not compared with each other. So 1, 2, 2, 2 means that one of four was chosen.
+    prompts : array_like, (n_answers,)
+        The prompt of each answer, by number or name. A prompt has at least two answers.
+    weights : array_like, optional, (n_answers,), at least 0 with a positive sum
+        The weight w of each ranking in the loss Σ w·l / Σ w, the same for all of its answers; by default 1.
+    feature_names : sequence of str, optional
+        One name for each feature, or for each item.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is invalid. The message names it, what was expected and what was found.
+
+    Examples
+    --------
+    >>> PreferenceRankings([[3.0], [1.0], [2.0]], [1, 3, 2], ["a", "a", "a"])
+    PreferenceRankings(1 ranking of 3 answers with 1 feature)
+    """
+
+    features: Features
+    ranks: NDArray[np.int64]
+    prompts: NDArray[np.generic]
+    weights: Array | None
+    feature_names: tuple[str, ...] | None
+
+    def __init__(
+        self,
+        features: ArrayLike,
+        ranks: ArrayLike,
+        prompts: ArrayLike,
+        *,
+        weights: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        x = checked.features(features, "features")
+        n = x.shape[0]
+        if n == 0:
+            raise ValueError("features: expected at least one ranking, got none")
+        found = checked.prompts(prompts, n)
+        if found is None:
+            raise ValueError("prompts: expected the prompt of each answer, got None")
+        vars(self).update(
+            features=x,
+            ranks=_ranks(ranks, n),
+            prompts=found,
+            weights=checked.weights(weights, n),
+            feature_names=checked.names(feature_names, x, x),
+        )
+        self._check()
+
+    def __len__(self) -> int:
+        """Return the number of rankings."""
+        return self._starts.size - 1
+
+    def __repr__(self) -> str:
+        sizes = np.diff(self._starts)
+        size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+        k = self.features.shape[1] if self.features.ndim == 2 else 0
+        what = f"answers with {k} feature{'s' * (k != 1)}" if k else "items"
+        weights = ", weights" if self.weights is not None else ""
+        return f"PreferenceRankings({len(self)} ranking{'s' * (len(self) != 1)} of {size} {what}{weights})"
+
+    @cached_property
+    def prompt_index(self) -> NDArray[np.int64]:
+        """The number of each answer's prompt, (n_answers,), in the order in which prompts first appear."""
+        return checked.index_by_first_appearance(self.prompts)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The rows, sorted by prompt and then by rank."""
+        return np.lexsort((self.ranks, self.prompt_index))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where the answers of each prompt begin in ``_order``, and the number of answers."""
+        return np.append(0, np.cumsum(np.bincount(self.prompt_index)))
+
+    @cached_property
+    def ranking_weights(self) -> Array:
+        """The weight of each ranking, (n_rankings,)."""
+        if self.weights is None:
+            return np.ones(len(self))
+        return np.asarray(self.weights[self._order[self._starts[:-1]]])
+
+    @cached_property
+    def groups(self) -> tuple[OneSize, ...]:
+        """The rankings, grouped by their number of answers."""
+        return tuple(self._groups())
+
+    def _groups(self) -> Iterator[OneSize]:
+        sizes = np.diff(self._starts)
+        for size in np.unique(sizes).tolist():
+            rankings = np.flatnonzero(sizes == size)
+            rows = self._order[self._starts[rankings][:, None] + np.arange(size)]
+            last = self.ranks[rows[:, -1]]
+            yield OneSize(rows, last - 1, rankings)  # every rank before the last one was a choice
+
+    def _check(self) -> None:
+        """Raise ValueError for one answer, a gap, a tie before the last rank, a repeated item, or uneven weights."""
+        ranks, prompts = self.ranks[self._order], self.prompt_index[self._order]
+        first, last = self._starts[:-1], self._starts[1:] - 1
+        sizes, steps = np.diff(self._starts), np.diff(ranks)
+        same = prompts[1:] == prompts[:-1]
+        self._refuse(sizes < 2, "prompts: expected at least two answers for each prompt, got one for {}")
+        self._refuse(ranks[first] != 1, "ranks: expected the best answer of each prompt to have rank 1, not so for {}")
+        gap = np.zeros(len(sizes), dtype=bool)
+        gap[prompts[1:][same & (steps > 1)]] = True
+        self._refuse(gap, "ranks: expected ranks without a gap, not so for {}")
+        tied = np.zeros(len(sizes), dtype=bool)
+        tied[prompts[1:][same & (steps == 0) & (ranks[1:] < ranks[last][prompts[1:]])]] = True
+        self._refuse(tied, "ranks: expected different ranks, except for answers that share the last one, not so for {}")
+        self._refuse(ranks[last] == 1, "ranks: expected an answer that is better than another, got only ties for {}")
+        if self.features.ndim == 1:
+            items = self.features[self._order]
+            order = np.lexsort((items, prompts))
+            twice = (np.diff(items[order]) == 0) & (np.diff(prompts[order]) == 0)
+            repeated = np.zeros(len(sizes), dtype=bool)
+            repeated[prompts[order][1:][twice]] = True
+            self._refuse(repeated, "features: expected each item once in a ranking, got one twice for {}")
+        if self.weights is not None:
+            w = self.weights[self._order]
+            uneven = np.zeros(len(sizes), dtype=bool)
+            uneven[prompts[1:][same & (np.diff(w) != 0)]] = True
+            self._refuse(uneven, "weights: expected one weight for all answers of a ranking, got several for {}")
+
+    def _refuse(self, is_bad: NDArray[np.bool_], sentence: str) -> None:
+        if is_bad.any():
+            row = int(self._order[self._starts[int(np.argmax(is_bad))]])
+            raise ValueError(sentence.format(f"prompt {self.prompts[row]}"))
+
+    @property
+    def target_margins(self) -> None:
+        """Rankings have none."""
+        return None
+
+    @property
+    def total_weight(self) -> float:
+        """Σ w, the sum of the rankings' weights."""
+        return float(self.ranking_weights.sum())
+
+    def backend_for(self, scorer: Scorer) -> RankedBackend:
+        """Return what computes loss and gradient for this scorer, or raise if it cannot read the features."""
+        if not hasattr(scorer, "backward") or isinstance(scorer, type):
+            raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        scorer.check_features(self.features, "features")
+        return RankedBackend(scorer, self)
+
+    def as_pairs(self, *, weighting: str = "pair") -> PreferencePairs:
+        """Return every two answers of a ranking that are compared, as pairs.
+
+        Parameters
+        ----------
+        weighting : "pair" or "prompt"
+            "pair" gives each pair the weight of its ranking. "prompt" divides this by the number of the ranking's
+            pairs, C(K, 2) if all are compared, so that each ranking has the same influence (arXiv:2203.02155).
+        """
+        if weighting not in ("pair", "prompt"):
+            raise ValueError(f"weighting: expected pair or prompt, got {weighting!r}")
+        chosen, rejected, weights = [], [], []
+        for rows, n_choices, rankings in self.groups:
+            j, other = np.triu_indices(rows.shape[1], 1)
+            compared = j < n_choices[:, None]
+            chosen.append(rows[:, j][compared])
+            rejected.append(rows[:, other][compared])
+            share = 1.0 if weighting == "pair" else 1 / compared.sum(axis=1, keepdims=True)
+            weights.append((self.ranking_weights[rankings][:, None] * share * compared)[compared])
+        better, worse, w = (np.concatenate(parts) for parts in (chosen, rejected, weights))
+        order = np.argsort(self.prompt_index[better], kind="stable")
+        better, worse, w = better[order], worse[order], w[order]
+        return PreferencePairs(
+            self.features[better],
+            self.features[worse],
+            prompts=self.prompts[better],
+            weights=None if self.weights is None and weighting == "pair" else w,
+            feature_names=self.feature_names,
+        )
+
+
+def _ranks(values: ArrayLike, n: int) -> NDArray[np.int64]:
+    ranks = checked.numbers(values, "ranks", n)
+    if ranks is None:
+        raise ValueError("ranks: expected the rank of each answer, got None")
+    if not ((ranks >= 1) & (ranks == np.rint(ranks)) & (ranks < 2**31)).all():
+        raise ValueError("ranks: expected whole numbers of at least 1")
+    return np.asarray(frozen(ranks.astype(np.int64)), dtype=np.int64)
