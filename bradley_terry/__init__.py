@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .gradient_check import GradientReport, check_gradient, check_hessian
     from .model import Outcome, RewardModel
     from .objective import Objective, warmup
+    from .ranking.rankings import PreferenceRankings
     from .training import ConvergenceWarning, fit
 
 __version__ = "0.1.0"
@@ -83,6 +84,7 @@ __all__ = [
     "Objective",
     "Outcome",
     "PreferencePairs",
+    "PreferenceRankings",
     "RewardModel",
     "TableScorer",
     "TrainingRun",
@@ -116,6 +118,7 @@ _NAMES = {
     "GradientReport": "gradient_check",
     "Objective": "objective",
     "Outcome": "model",
+    "PreferenceRankings": "ranking.rankings",
     "RewardModel": "model",
     "TrainingRun": "commands.train",
     "check_gradient": "gradient_check",

@@ -45,7 +45,7 @@ class Objective:
     Parameters
     ----------
     scorer : LinearScorer, MLPScorer, TableScorer or any ``Scorer``
-    pairs : PreferencePairs
+    pairs : PreferencePairs or PreferenceRankings
     l2 : float, at least 0
         Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
@@ -79,11 +79,11 @@ class Objective:
         if not isinstance(l2, int | float | np.floating | np.integer) or isinstance(l2, bool) or not 0 <= l2 < np.inf:
             raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
         self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
-        self.loss: PairLoss = BradleyTerryLoss() if loss is None else loss
-        has_kernels = type(self.loss) is BradleyTerryLoss  # a subclass is another loss
+        self.loss: PairLoss = BradleyTerryLoss() if loss is None else getattr(loss, "of_pairs", lambda _: loss)(pairs)
+        its_own = getattr(pairs, "backend_for", None)  # that of rankings
+        has_kernels = type(self.loss) is BradleyTerryLoss and its_own is None  # a subclass is another loss
         self.backend = chosen_backend(backend, work_of(scorer, pairs)) if has_kernels else REFERENCE
-        self.loss = getattr(self.loss, "of_pairs", lambda _: self.loss)(pairs)  # it may depend on target margins alone
-        self._backend: Backend = NumpyBackend(scorer, pairs, self.loss)
+        self._backend: Backend = its_own(scorer) if its_own else NumpyBackend(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 

@@ -247,9 +247,9 @@ class PreferencePairs:
 
 def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:
     """Raise an error if an argument has the wrong type or the scorer cannot read the features."""
-    if not isinstance(pairs, PreferencePairs):
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "backend_for"):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    scorer.check_features(pairs.chosen, "chosen")
-    scorer.check_features(pairs.rejected, "rejected")
+    for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):
+        scorer.check_features(getattr(pairs, side), side)

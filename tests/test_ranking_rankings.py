@@ -139,3 +139,18 @@ def test_weights_belong_to_rankings() -> None:
         PreferenceRankings([0, 1], [1, 2], ["a", "a"], weights=[1.0, 2.0])
     with pytest.raises(ValueError, match="weighting: expected pair or prompt, got 'all'"):
         PreferenceRankings([0, 1], [1, 2], ["a", "a"]).as_pairs(weighting="all")
+
+
+@pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.MLPScorer(3, 4)], ids=str)
+def test_an_objective_takes_rankings(scorer, rng) -> None:
+    """Two answers with one choice are pairs: the same loss, gradient and Hessian as with ``PreferencePairs``."""
+    made = rankings_of(rng, lambda n: rng.normal(size=(n, 3)))
+    objective = bt.Objective(scorer, made, l2=0.1)
+    bt.check_gradient(objective).require()
+    two = bt.PreferenceRankings(rng.normal(size=(20, 3)), np.tile([1, 2], 10), np.repeat(np.arange(10), 2))
+    pairs, phi = two.as_pairs(), rng.normal(size=scorer.n_parameters)
+    ranked, paired = bt.Objective(scorer, two, l2=0.1), bt.Objective(scorer, pairs, l2=0.1, backend="numpy")
+    assert ranked(phi)[0] == pytest.approx(paired(phi)[0], rel=1e-13)
+    np.testing.assert_allclose(ranked(phi)[1], paired(phi)[1], rtol=1e-10, atol=1e-14)
+    if scorer.linear_in_phi:
+        np.testing.assert_allclose(ranked.hessian(phi), paired.hessian(phi), rtol=1e-11)

@@ -6,6 +6,13 @@ family      losses of a choice that speak of probabilities: value, gradient, cur
 surrogates  hinge, square, exponential and other losses that order answers in ways of their own
 outcomes    losses of ties and of graded preferences
 joint       parameters of a loss, such as the width of a tie, fitted together with φ
+named       losses by name, for the command line
+
+Rankings of several answers, of which pairs are the smallest:
+
+plackett_luce    the loss of a whole ranking, its slopes and its second derivatives
+rankings         PreferenceRankings: checked once, then frozen
+ranked_backend   from φ to the loss of rankings, and back to the gradient
 """
 
 from .family import LabelSmoothing, MarginLoss, NoisyChoice, Probit, Robust, Scaled, Temperature

@@ -183,10 +183,7 @@ class PreferenceRankings:
         return float(self.ranking_weights.sum())
 
     def backend_for(self, scorer: Scorer) -> RankedBackend:
-        """Return what computes loss and gradient for this scorer, or raise if it cannot read the features."""
-        if not hasattr(scorer, "backward") or isinstance(scorer, type):
-            raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-        scorer.check_features(self.features, "features")
+        """Return what computes loss, gradient and Hessian for this scorer, as ``Objective`` needs it."""
         return RankedBackend(scorer, self)
 
     def as_pairs(self, *, weighting: str = "pair") -> PreferencePairs:
