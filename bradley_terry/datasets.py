@@ -13,6 +13,7 @@ import csv
 import io
 from importlib import resources
 from itertools import combinations
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,9 @@ from .logistic import Array
 from .pairs import PreferencePairs
 from .preference import sample_preferences
 from .scorers import LinearScorer, Scorer, TableScorer
+
+if TYPE_CHECKING:
+    from .ranking.rankings import PreferenceRankings
 
 __all__ = [
     "DataNote",
@@ -42,12 +46,21 @@ def _table(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def travel_modes() -> PreferencePairs:
+@overload
+def travel_modes(*, as_choices: Literal[False] = ...) -> PreferencePairs: ...
+@overload
+def travel_modes(*, as_choices: Literal[True]) -> PreferenceRankings: ...
+def travel_modes(*, as_choices: bool = False) -> PreferencePairs | PreferenceRankings:
     """Return 630 pairs: each of 210 travellers chose one of plane, train, bus and car over the other three.
+
+    Parameters
+    ----------
+    as_choices : bool
+        Return 210 choices of one among four instead, as ``PreferenceRankings``.
 
     Returns
     -------
-    PreferencePairs
+    PreferencePairs or PreferenceRankings
         The prompt is the traveller (1 … 210). Each gives three pairs, the chosen mode with each of the others, in the
         order plane, train, bus, car. Features of a mode: "generalised cost" (dollars), "terminal waiting time"
         (minutes), "income x plane" (household income in thousand dollars for the plane, else 0), and "plane", "train",
@@ -65,21 +78,23 @@ def travel_modes() -> PreferencePairs:
     >>> print(pairs.chosen[0], pairs.rejected[0])  # traveller 1 chose the car over the plane
     [30.  0.  0.  0.  0.  0.] [70. 69. 35.  1.  0.  0.]
     """
-    taken: dict[int, list[float]] = {}
-    left: list[tuple[int, list[float]]] = []
-    for row in _table("travel_modes.csv"):
-        traveller, mode = int(row["individual"]), row["mode"]
-        is_mode = [float(mode == name) for name in ("plane", "train", "bus")]
-        x = [float(row["gc"]), float(row["ttme"]), float(row["hinc"]) * is_mode[0], *is_mode]
-        if row["choice"] == "1":
-            taken[traveller] = x
-        else:
-            left.append((traveller, x))
+    rows = _table("travel_modes.csv")
+    travellers, is_taken = [int(row["individual"]) for row in rows], [row["choice"] == "1" for row in rows]
+    x = [
+        [float(row["gc"]), float(row["ttme"]), float(row["hinc"]) * (row["mode"] == "plane")]
+        + [float(row["mode"] == mode) for mode in ("plane", "train", "bus")]
+        for row in rows
+    ]
+    names = ("generalised cost", "terminal waiting time", "income x plane", "plane", "train", "bus")
+    if as_choices:
+        from .ranking.rankings import PreferenceRankings  # noqa: PLC0415  # rarely needed
+
+        return PreferenceRankings(x, np.where(is_taken, 1, 2), travellers, feature_names=names)
+    taken = {traveller: i for i, traveller in enumerate(travellers) if is_taken[i]}
+    left = [i for i, chosen in enumerate(is_taken) if not chosen]
+    prompts = [travellers[i] for i in left]
     return PreferencePairs(
-        [taken[traveller] for traveller, _ in left],
-        [x for _, x in left],
-        prompts=[traveller for traveller, _ in left],
-        feature_names=("generalised cost", "terminal waiting time", "income x plane", "plane", "train", "bus"),
+        [x[taken[prompt]] for prompt in prompts], [x[i] for i in left], prompts=prompts, feature_names=names
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +38,9 @@ from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer, check_size
 from .threads import blas_on_one_thread
 
+if TYPE_CHECKING:
+    from .ranking.rankings import PreferenceRankings
+
 __all__ = ["ConvergenceWarning", "fit"]
 
 
@@ -46,7 +50,7 @@ class ConvergenceWarning(UserWarning):
 
 def fit(
     scorer: Scorer,
-    pairs: PreferencePairs,
+    pairs: PreferencePairs | PreferenceRankings,
     *,
     method: str | None = None,
     l2: float = 0.0,
@@ -64,12 +68,13 @@ def fit(
     loss: PairLoss | None = None,
     backend: str = AUTO,
 ) -> RewardModel:
-    """Fit a scorer to preference pairs by minimising the mean of -log sigma(Δ).
+    """Fit a scorer to preference pairs by minimising the mean of -log sigma(Δ), or to rankings (Plackett-Luce).
 
     Parameters
     ----------
     scorer : Scorer
-    pairs : PreferencePairs
+    pairs : PreferencePairs or PreferenceRankings
+        For rankings the scorer must be linear in φ, and the method is Newton's.
     method : "newton", "gradient_descent", "adam", optional
         By default Newton for scorers linear in φ, Adam for the MLP.
     l2 : float
@@ -140,6 +145,10 @@ def fit(
     check_size("batch_size", batch_size)
     check_size("patience", patience)
     rng = arguments.generator(seed)
+    if not isinstance(pairs, PreferencePairs):
+        from .ranking.ranked_fit import fit_rankings  # noqa: PLC0415  # rarely needed
+
+        return fit_rankings(scorer, pairs, l2, initial, steps, tolerance, callback, progress, loss, validation)
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
@@ -148,10 +157,9 @@ def fit(
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
     separated = method == "newton" and is_separated(pairs, scorer, l2, loss)
-    if separated:  # the few passes that follow need no compiled backend
-        backend = chosen_backend(backend, 0)
-    elif backend == AUTO and method != "newton":  # these methods make many passes, so compiling may pay off
-        backend = chosen_backend(AUTO, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
+    if separated or (backend == AUTO and method != "newton"):  # few passes follow, or many
+        n_passes = 0 if separated else min(steps, arguments.STEPS[method])
+        backend = chosen_backend(backend, work_of(scorer, pairs, n_passes))
     loss, phi, free_information = known_loss(scorer, pairs, loss, l2, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):

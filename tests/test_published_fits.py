@@ -404,3 +404,21 @@ def test_raw_pandalm_names_the_line_that_lacks_an_answer() -> None:
     """A file with other keys ends in a sentence about its first line and not in a KeyError."""
     with pytest.raises(ValueError, match=r"gz: line 1: expected the keys chosen and rejected, found idx, .*response1"):
         datasets.load_pairs(shared("text_pandalm/testset-v1.jsonl.gz"))
+
+
+@pytest.mark.parametrize("name", ["rankings-1", "rankings-2", "top1-1", "top1-2"])
+def test_rankings_with_published_estimates(name) -> None:
+    """The published estimates have the error of their optimiser, at most 3e-5; ours have no slope left."""
+    case = json.loads(shared(f"tab_choix_cases/testcase-{name}.json").read_text(encoding="utf-8"))
+    items, ranks, prompts = [], [], []
+    for i, (first, *rest) in enumerate(case["data"]):
+        others = rest[0] if name.startswith("top1") else rest
+        items += [first, *others]
+        ranks += [1, *([2] * len(others) if name.startswith("top1") else range(2, len(others) + 2))]
+        prompts += [i] * (1 + len(others))
+    rankings, scorer = bt.PreferenceRankings(items, ranks, prompts), bt.TableScorer(case["n_items"])
+    model = bt.fit(scorer, rankings)
+    objective, printed = bt.Objective(scorer, rankings), np.array(case["ml_est"])
+    np.testing.assert_allclose(model.phi, printed, rtol=0, atol=3e-5)
+    assert np.abs(objective(model.phi)[1]).max() < 1e-14
+    assert objective(model.phi)[0] <= objective(printed)[0] + 1e-15

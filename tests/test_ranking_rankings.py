@@ -154,3 +154,42 @@ def test_an_objective_takes_rankings(scorer, rng) -> None:
     np.testing.assert_allclose(ranked(phi)[1], paired(phi)[1], rtol=1e-10, atol=1e-14)
     if scorer.linear_in_phi:
         np.testing.assert_allclose(ranked.hessian(phi), paired.hessian(phi), rtol=1e-11)
+
+
+# ------------------------------------------------------------------------------------------------ published fits
+
+
+def test_travel_modes_as_choices_reach_every_published_digit() -> None:
+    """Conditional logit of Greene & Hensher's data, as printed for 210 travellers and four modes."""
+    choices = bt.datasets.travel_modes(as_choices=True)
+    model = bt.fit(bt.LinearScorer(6), choices)
+    assert model.converged
+    published = [-0.015502, -0.096125, 0.013287, 5.207443, 3.869043, 3.163194]
+    np.testing.assert_allclose(model.phi, published, rtol=0, atol=5.1e-7)
+    errors = [0.004408, 0.010440, 0.010262, 0.779055, 0.443127, 0.450266]
+    np.testing.assert_allclose(model.standard_errors(), errors, rtol=0, atol=5.1e-7)
+    assert -210 * model.history["loss"][-1] == pytest.approx(-199.128369, abs=5.1e-7)
+
+
+def test_a_fit_without_minimum_says_so() -> None:
+    """Item 0 is always first."""
+    rankings = bt.PreferenceRankings([0, 1, 2, 0, 2, 1], [1, 2, 3, 1, 2, 3], [0, 0, 0, 1, 1, 1])
+    with pytest.warns(bt.ConvergenceWarning, match="not converged: there is no finite minimum"):
+        model = bt.fit(bt.TableScorer(3), rankings)
+    assert not model.converged
+    assert bt.fit(bt.TableScorer(3), rankings, l2=0.1).converged
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"loss": bt.losses.Hinge(), "method": "newton"}, "method: 'newton' needs a loss"),
+        ({"loss": bt.losses.Probit()}, r"loss: expected None with rankings, got Probit\(\)"),
+        ({"validation": 0.2}, "validation: expected None with rankings, got 0.2"),
+        ({"method": "adam"}, "method: expected newton and a scorer that is linear in phi for rankings, got 'adam'"),
+    ],
+)
+def test_what_a_fit_to_rankings_does_not_do(arguments, words) -> None:
+    rankings = bt.PreferenceRankings([0, 1, 0, 1], [1, 2, 2, 1], [0, 0, 1, 1])
+    with pytest.raises(ValueError, match=words):
+        bt.fit(bt.TableScorer(2), rankings, **arguments)

@@ -17,7 +17,7 @@ STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> defa
 
 def checked_arguments(
     scorer: Scorer,
-    pairs: PreferencePairs,
+    pairs: object,
     method: str | None,
     max_steps: int | None,
     tolerance: float,
@@ -27,7 +27,7 @@ def checked_arguments(
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    if not isinstance(pairs, PreferencePairs):
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "backend_for"):  # that is for rankings
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
@@ -38,6 +38,8 @@ def checked_arguments(
         raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
+    if method != "newton" and not isinstance(pairs, PreferencePairs):
+        raise ValueError(f"method: expected newton and a scorer that is linear in phi for rankings, got {method!r}")
     if method == "newton" and not suits_newton:
         raise ValueError(f"method: 'newton' needs a loss that is convex and bends, got {loss}; use 'adam'")
     if max_steps is not None:
