@@ -148,7 +148,7 @@ WRONG: list[tuple[str, str, str, str, str]] = [
     ("two passes", "relu", "SLOPE", "(a < 0)", "mask of the ReLU is inverted"),
     ("two passes", "relu", "SLOPE", "(1 - h**2)", "that of tanh"),
     ("two passes", "relu", "SLOPE", "np.where(a > 0, 1, 0.01)", "leaky"),
-    ("two passes", "relu", "SLOPE", "h", "the activation h stands"),
+    ("two passes", "relu", "SLOPE", "h", "the activation h is used in place of its derivative"),
     ("stacked", "both", " * SLOPE", "", MISSING),
     ("stacked", "both", "hidden_bias=d_a.sum(0)", "hidden_bias=d_a.mean(0)", MEAN),
     ("stacked", "both", "hidden_bias=d_a.sum(0)", "hidden_bias=n * d_a.sum(0)", "was not divided by n = 7"),
