@@ -272,7 +272,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "= instead of +=", TABLE, assigned,
         "only the last of an item's comparisons is kept",
         "it is right where each item occurs once, as in many unit tests",
-        "add up with np.add.at or np.bincount, which add every contribution of an item",
+        "use np.add.at or np.bincount, which add up all comparisons of an item",
         lambda: _passes(ONCE, lambda phi: assigned(phi, ONCE), "where each item occurs once", HERE[4]),
     ),
     _of_gradient(
@@ -291,7 +291,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "the penalty counted twice", RIDGE, penalty_doubled,
         "the gradient of the penalty is 2·l2·φ instead of l2·φ",
         "the estimates are a little smaller, as one expects with a penalty",
-        "add l2·φ: the ½ in the penalty cancels the 2 of its derivative",
+        "add l2·φ, since the ½ in the penalty cancels the 2 that the derivative brings",
     ),
     _of_gradient(
         "σ(2x) instead of σ(x)", LINEAR, sigmoid_of_twice,

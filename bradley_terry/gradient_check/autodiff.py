@@ -23,8 +23,7 @@ from .runner import ERROR, Stop, Watch, place_of, words_of
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
 
-
-SHORT = 2.0**10
+SHORT = 2.0**10  # multiples of 1/1024, such as 1.5, are the same numbers in float32 and float64
 
 
 def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str = "autograd") -> Array:
@@ -59,8 +58,8 @@ def careful_gradient(
 ) -> tuple[Array, float]:
     """Differentiate somebody else's loss; return its gradient and the relative precision of its numbers.
 
-    ``watch`` limits the time. ``own`` is the loss that the function under test returned. If the
-    reference rounds its data to float32, its loss differs from ``own``, and the difference shows its precision.
+    ``watch`` limits the time. ``own`` is the loss that the function under test returned. If the reference rounds its
+    data to float32, its loss differs from ``own``, and the difference shows its precision.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def careful_gradient(
         )
     small = float(np.finfo(np.float32).eps)
     with np.errstate(all="ignore"):
-        is_long = (gradient * SHORT % 1).any()  # numbers such as 1.5 look the same in any precision
+        is_long = (gradient * SHORT % 1).any()
         in_float32 = is_long and np.array_equal(gradient, gradient.astype(np.float32))
     if "32" in seen["dtype"] or "16" in seen["dtype"] or (in_float32 and value == np.float32(value)):
         return gradient, small if "16" not in seen["dtype"] else 1e-3

@@ -73,7 +73,7 @@ def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
         return []
     return [
         f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. If such a pair is ranked correctly, its "
-        "factor σ(−Δ) is below 1e-6, and a mistake in its share hardly shows. Check at a smaller phi, too"
+        "factor σ(−Δ) is below 1e-6, so a mistake in its part of the gradient hardly shows. Check at a smaller phi, too"
     ]
 
 

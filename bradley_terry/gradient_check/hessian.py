@@ -81,7 +81,7 @@ def check_hessian(
         return GradientReport((), why, tuple(notes), subject="Hessian", stopped=stopped.status)
     expected, spread = _of_the_gradient(objective, at)
     if not (np.abs(got - got.T) <= SYMMETRIC * np.abs(got).max()).all():
-        notes.append("the Hessian is not symmetric: entries [i, j] and [j, i] should be equal, as the same derivative")
+        notes.append("the Hessian is not symmetric, but its entries [i, j] and [j, i] should be equal")
     parts = slices_of(objective.scorer.shapes)
     off, largest, doubt = np.abs(got - expected), float(np.abs(expected).max()), 4 * spread
     wrong = ~(off <= SHARE * np.abs(expected) + doubt + ROUNDING * largest)

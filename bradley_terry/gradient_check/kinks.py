@@ -7,7 +7,7 @@ So an entry is wrong if one of two things holds:
 
 1. The steps do not explain it. With a step h, a right entry differs from the central difference by at most half the
    difference between the slopes of the loss on the two sides, plus the change of the function's own slope, plus
-   rounding. For at least half of the steps the entry is off by more, and always by about as much.
+   rounding. For at least half of the steps the entry is off by more, each time by about the same amount.
 2. The difference persists: it is about the same at points near φ.
 
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
@@ -22,7 +22,7 @@ import numpy as np
 
 from ..logistic import Array
 from .blocks import Blocks, slices_of
-from .differences import EPS, STEP, Line, typical_size, unit_of
+from .differences import EPS, Line, typical_size, unit_of
 from .paths import Paths
 from .report import Mask
 from .runner import Stop
@@ -61,13 +61,13 @@ def look_again(
     allowed: Array,
     tolerated: Array,
     vague: Array,
+    confirmed: Mask,
     noise: float,
-    step: float = STEP,
-    confirmed: Mask | None = None,
+    step: float,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
-    Those that an objective's own gradient has ``confirmed`` are wrong without a second look.
+    Entries are wrong without a second look where an objective's gradient has ``confirmed`` the expected number.
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
@@ -80,9 +80,8 @@ def look_again(
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
     n_persist, n_vanish, n_add_up = 0, 0, 0
     small = SMALL * max(float(np.abs(expected).max()), float(np.abs(got).max()))
-    sure: Mask = np.zeros(phi.size, dtype=bool) if confirmed is None else confirmed & ~(off <= allowed)
-    look.wrong[sure] = True
-    for j in differ[~sure[differ]].tolist():
+    look.wrong[confirmed] = True
+    for j in differ[~confirmed[differ]].tolist():
         steps = _Steps(tested, phi, j, float(got[j]), noise)
         if off[j] <= allowed[j]:  # it agrees, but so would other numbers
             if steps.is_inside and not steps.jump and steps.doubt < doubt[j]:

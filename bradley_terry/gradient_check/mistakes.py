@@ -291,7 +291,7 @@ def _of_the_slope(right: Backward) -> Iterator[Mistake]:
     )
     if not labelled:
         yield at("the loss instead of its slope σ(−Δ)", lambda z, t: flat(t) * pair_losses(z))
-        if (right.z > 1).any():  # otherwise every pair pulls with full force, which is above
+        if (right.z > 1).any():  # otherwise it cannot be told from full force for every pair
             yield at(
                 "the slope of the hinge max(0, 1 − Δ): full force below Δ = 1, none above",
                 lambda z, t: -np.where(z < 1, 1.0, 0.0),

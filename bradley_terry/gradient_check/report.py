@@ -124,7 +124,8 @@ class BlockReport:
     ) -> BlockReport:
         """Compare the entries of one block.
 
-        The worst entry is one of the wrong ones, or if there are none, one that could not be judged.
+        The entry that is shown is the worst of those that are wrong. If none is wrong, it is the worst of those that
+        could not be judged, and otherwise the worst of all.
         """
         got, expected, doubt = got[part].ravel(), expected[part].ravel(), doubt[part].ravel()
         wrong, unsure = wrong[part].ravel(), unsure[part].ravel()

@@ -32,6 +32,8 @@ class FunctionUnderTest:
     ----------
     is_ours : bool
         Whether it is an ``Objective``, which needs no care.
+    beside : Objective or None
+        The objective, if it is not the function itself. Its gradient can be compared with that of the function.
     eps : float
         The relative precision of the numbers that it returns: that of the least precise dtype seen so far.
     is_noisy : bool
@@ -47,6 +49,7 @@ class FunctionUnderTest:
     def __init__(self, function: Function, objective: Objective | None, watch: Watch) -> None:
         self.function, self.objective, self.watch = function, objective, watch
         self.is_ours = isinstance(function, Objective)
+        self.beside = None if self.is_ours else objective
         self.eps = EPS
         self.is_noisy = False
         self.losses: list[float] = []
@@ -65,12 +68,11 @@ class FunctionUnderTest:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
         if not isinstance(answer, tuple) or len(answer) != 2:
-            shape, missing = getattr(answer, "shape", None), ""
+            got = kind_of(answer)
             if isinstance(answer, float | np.floating):
-                missing = ": return the gradient as well"
-            elif shape == phi.shape != (1,):
-                missing = ": return the loss as well"
-            got = f"{kind_of(answer)}{missing}"
+                got += ": return the gradient as well"
+            elif getattr(answer, "shape", None) == phi.shape != (1,):
+                got += ": return the loss as well"
             raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got {got}")
         if getattr(answer[0], "shape", ()) == phi.shape and isinstance(answer[1], float | np.floating):
             raise Stop(FAILED, f"{self.where}function: expected phi -> (loss, gradient), got (gradient, loss)")

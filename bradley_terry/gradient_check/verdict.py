@@ -218,15 +218,11 @@ def _verdict(
             replace(block, diagnosis=mistakes.get(block.name, ""), n_checked=reference.n_checked.get(block.name, 0))
             for block in compared
         ]
-    if all(block.passed for block in reports) and not tested.is_ours and not has_kinks and tested.objective is not None:
-        found = tested.objective(phi)[1]
-        reports += _beside_the_objective(tested.objective, tested, phi, loss, got, blocks, doubts)
-    elif (
-        any(block.n_wrong for block in reports)
-        and tested.objective is not None
-        and not tested.is_ours
-        and np.array_equal(got, tested.objective(phi)[1])
-    ):
+    beside, is_wrong = tested.beside, any(block.n_wrong for block in reports)
+    if beside is not None and not has_kinks and all(block.passed for block in reports):
+        found = beside(phi)[1]
+        reports += _beside_the_objective(beside, tested, phi, loss, got, blocks, doubts)
+    elif beside is not None and is_wrong and np.array_equal(got, beside(phi)[1]):
         doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
@@ -354,7 +350,7 @@ def _judged(
     if name == "numerical" and (wrong | vague).any():
         confirmed = _confirmed(tested, phi, loss, got, expected, allowed)
         noise = doubts.noise_of_loss
-        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, noise, doubts.step, confirmed)
+        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, confirmed, noise, doubts.step)
         wrong, is_kink = look.wrong, look.kink
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
@@ -370,17 +366,16 @@ def _judged(
     return _Judged(doubt, wrong, unsure, is_special)
 
 
-def _confirmed(
-    tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array
-) -> Mask | None:
+def _confirmed(tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array) -> Mask:
     """Return where ``expected`` agrees with the objective's gradient and ``got`` differs by more than rounding."""
-    if tested.is_ours or tested.objective is None:
-        return None
-    its_loss, gradient = tested.objective(phi)
+    nowhere = np.zeros(phi.size, dtype=bool)
+    if tested.beside is None:
+        return nowhere
+    its_loss, gradient = tested.beside(phi)
     if not _is_same_loss(loss, its_loss):
-        return None
-    apart = np.abs(got - expected) > _share_of_rounding(tested) * max(_largest(expected), _largest(got))
-    return apart & (np.abs(expected - gradient) <= allowed)
+        return nowhere
+    rounding = _share_of_rounding(tested) * max(_largest(expected), _largest(got))
+    return (np.abs(got - expected) > np.maximum(rounding, allowed)) & (np.abs(expected - gradient) <= allowed)
 
 
 def _is_same_loss(loss: float, other: float) -> bool:
@@ -429,11 +424,11 @@ def _must_be_precise_enough(tested: FunctionUnderTest, expected: Array, uncertai
             raise Stop(
                 UNJUDGED,
                 "two calls at the same phi return different losses: does the function draw random numbers, as for a "
-                "mini-batch or dropout? Use the same random numbers in every call, since "
-                "otherwise their changes hide the effect of phi",
+                "mini-batch or dropout? Use the same random numbers in every call, since otherwise their changes hide "
+                "the effect of phi",
             )
         raise Stop(
             UNJUDGED,
-            f"the numbers that your function returns are too coarse to check: no entry is larger than "
+            "the numbers that your function returns are too coarse to check: no entry is larger than "
             f"{largest:.1e}, and the uncertainty is up to {doubt:.1e}",
         )

@@ -61,8 +61,8 @@ def _determined(rows: Array, few: list[int]) -> bool:
     """Say whether these rows are the only few that can explain their sum.
 
     They are not if one of them is a combination of the others and of two more rows at most. In a table of items, for
-    instance, the pairs (a, b) and (b, c) together explain the same
-    differences as (a, c), and so does a second comparison of a and c.
+    instance, the pairs (a, b) and (b, c) together explain the same differences as (a, c), and so does a second
+    comparison of a and c.
     """
     lengths = np.sqrt((rows**2).sum(axis=1, keepdims=True))
     if 2 * len(few) > np.linalg.matrix_rank(rows):
