@@ -13,7 +13,7 @@ Read the modules at the top level like a book, in this order. Each imports only 
     evaluation   accuracy, calibration, intervals
     model        RewardModel: a fitted scorer, saved and loaded
     newton       Newton's method, with control of the step
-    training     fit: chooses the method; gradient descent and Adam; when to stop
+    training     fit: chooses the method, fits, and says how it ended
     datasets     the data sets of the package, and simulated data with a known truth
     plots        pictures of the loss and of a fitted model
 
@@ -22,7 +22,7 @@ The folders are machinery. Open one only when you want to know how it works:
     arrays           arrays that are checked and frozen
     threads          work shared among threads, with the same result for any number of them
     kernels          the compiled twin of the backend
-    fitting          what a fit needs besides its method: checks, history, mini-batches
+    fitting          what a fit needs: gradient descent and Adam, checks, history, mini-batches
     graphs           which items can be compared with which
     intervals        how far shares and means are known
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices

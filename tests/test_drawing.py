@@ -30,8 +30,9 @@ def test_colours_are_those_of_okabe_and_ito() -> None:
 
 
 def test_every_plot_is_tried_here() -> None:
-    """The calls in ``drawn`` hold every plot_* function of the package, moved ones included."""
-    assert sorted(CALLS) == sorted({name for name in [*dir(plots), *dir(course_plots)] if name.startswith("plot_")})
+    """The calls in ``drawn`` hold every plot_* function that returns one panel, moved ones included."""
+    found = {name for name in [*dir(plots), *dir(course_plots)] if name.startswith("plot_")}
+    assert sorted(CALLS) == sorted(found - {"plot_losses"})  # it returns several panels; see test_ranking_losses
 
 
 @pytest.mark.parametrize("name", PLACED)

@@ -1,5 +1,6 @@
-"""What ``fit`` needs besides its methods; ``arguments`` checks what it is given.
+"""What ``fit`` needs besides Newton's method; ``arguments`` checks what it is given.
 
+descent      gradient descent and Adam, and the loop around them
 units        fit on features of mean 0 and variance 1
 tally        fit a table of items to counts of comparisons
 separation   a table without a finite fit, which is seen before any step

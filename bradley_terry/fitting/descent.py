@@ -1,0 +1,125 @@
+"""Gradient descent and Adam: how φ advances, and which φ of the many is returned.
+
+    GradientDescent   φ ← φ - η·∇L
+    Adam              φ ← φ - η·m̂/√v̂, on mini-batches of whole prompts (Kingma & Ba 2015)
+
+``descend`` repeats either rule until a criterion is met. The loop of Newton's method is in ``newton``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..logistic import Array
+from ..model import Outcome
+from ..objective import Objective
+from .batches import batches
+from .conjugate import largest_curvature
+from .records import Recorder
+
+__all__ = ["Adam", "GradientDescent", "descend", "rule_for"]
+
+
+def safe_rate(objective: Objective) -> float:
+    """Return 1/λ, where λ bounds the Hessian (see ``largest_curvature``); for the MLP 0.1."""
+    if not objective.scorer.linear_in_phi:
+        return 0.1
+    largest = largest_curvature(objective)
+    if not largest < np.inf:
+        raise ValueError(f"learning_rate: expected a number with {objective.loss}, whose curvature has no bound")
+    return 1 / largest if largest > 0 else 1.0
+
+
+def rule_for(
+    method: str, objective: Objective, learning_rate: float | None, batch_size: int, rng: np.random.Generator
+) -> GradientDescent | Adam:
+    """Return the rule with which ``descend`` advances φ."""
+    if method == "adam":
+        return Adam(objective, learning_rate or 0.01, batch_size, rng)
+    return GradientDescent(safe_rate(objective) if learning_rate is None else learning_rate)
+
+
+class GradientDescent:
+    """φ ← φ - η·∇L."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.step = rate, 0
+
+    def __call__(self, phi: Array, gradient: Array) -> Array:
+        self.step += 1
+        return phi - self.rate * gradient
+
+
+class Adam:
+    """One pass over the data in mini-batches of whole prompts.
+
+    m and v are running means of the gradient and of its square; m̂ and v̂ correct them for their start at zero. While
+    the gradient keeps its sign, m̂/√v̂ is about ±1, so every parameter moves by about η in each step.
+    """
+
+    def __init__(self, objective: Objective, rate: float, batch_size: int, rng: np.random.Generator) -> None:
+        self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
+        self.m = self.v = np.zeros(objective.scorer.n_parameters)
+        self.step = 0
+        weights = objective.pairs.weights  # pairs of weight 0 are left out: a batch of them would have no mean
+        self.rows = np.arange(len(objective.pairs)) if weights is None else np.flatnonzero(weights)
+
+    def __call__(self, phi: Array, _: Array) -> Array:  # each batch has a gradient of its own
+        beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
+        all_batches = list(batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
+        for batch in all_batches:
+            g = self._gradient(phi, self.rows[batch], len(all_batches))
+            self.step += 1
+            self.m = beta_1 * self.m + (1 - beta_1) * g
+            self.v = beta_2 * self.v + (1 - beta_2) * g * g
+            m_hat, v_hat = self.m / (1 - beta_1**self.step), self.v / (1 - beta_2**self.step)
+            phi = phi - self.rate * m_hat / (np.sqrt(v_hat) + epsilon)
+        return phi
+
+    def _gradient(self, phi: Array, rows: NDArray[np.int64], n_batches: int) -> Array:
+        """Return a batch's share of ∇L times the number of batches, so that the mean over the batches is ∇L."""
+        whole = self.objective
+        part = whole.on(whole.pairs.subset(rows), l2=0.0)
+        share = n_batches * part.pairs.total_weight / whole.pairs.total_weight
+        return share * part(phi)[1] + whole.l2 * phi
+
+
+def descend(
+    objective: Objective,
+    phi: Array,
+    advance: GradientDescent | Adam,
+    recorder: Recorder,
+    max_steps: int,
+    tolerance: float,
+    patience: int,
+) -> tuple[Array, Outcome, str]:
+    """Advance φ until a criterion is met. Return the φ with the smallest loss, on validation pairs if there are any.
+
+    Without them, the last φ is returned if the fit converged, or if its loss is the smallest up to rounding.
+    """
+    kind = "training" if recorder.validation is None else "validation"
+    best, best_loss, best_record = phi, np.inf, 0
+    for record in range(max_steps + 1):
+        point = objective.at(phi)
+        if not np.isfinite(point.loss):
+            reason = f"the loss became infinite at step {advance.step}; use a smaller learning_rate"
+            return best, Outcome.DIVERGED, reason
+        stopped = recorder.record(advance.step, point)
+        largest = float(np.abs(point.gradient).max())
+        if kind == "validation" and recorder.last_validation_loss < best_loss:
+            best, best_loss, best_record = phi, recorder.last_validation_loss, record
+        elif kind == "training" and (largest <= tolerance or point.loss <= best_loss * (1 + 1e-15)):
+            best, best_loss, best_record = phi, point.loss, record
+        note = "" if best is phi and kind == "training" else f"; kept the best {kind} loss, {best_loss:.6f}"
+        if stopped:
+            return best, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback"
+        if largest <= tolerance:
+            return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
+        if kind == "validation" and record - best_record >= patience:
+            return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} records{note}"
+        if record < max_steps:
+            phi = advance(phi, point.gradient)
+    unit = "passes" if isinstance(advance, Adam) else "steps"
+    reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
+    return best, Outcome.STEP_LIMIT, reason
