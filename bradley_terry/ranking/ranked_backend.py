@@ -72,6 +72,8 @@ class RankedBackend:
 
     def gram(self, curvatures: Array) -> Array:
         """Return Σ c·d dᵀ over each two answers, with d = d(r_j - r_l)/dφ, for a scorer that is linear in φ."""
+        if type(self.scorer) is LinearScorer:
+            return self._gram_of_features(curvatures)
         scorer, x, (better, other) = (
             cast("LinearScorer", self.scorer),
             self.rankings.features,
@@ -79,6 +81,27 @@ class RankedBackend:
         )
         parts = [slice(start, start + PART) for start in range(0, better.size, PART)]
         return reduce(np.add, [scorer.hessian(x[better[at]], x[other[at]], curvatures[at]) for at in parts])
+
+    def _gram_of_features(self, curvatures: Array) -> Array:
+        """Return Σ Xᵀ L X with the features X, (K, n_features), of each ranking and L = diag(C·1) - C for C = (c_jl).
+
+        This is the same sum with less work than one row for each two answers. X may lose the mean of its rows.
+        """
+        total, begin = np.zeros((self.scorer.n_parameters,) * 2), 0
+        for rows, _, _ in self.rankings.groups:
+            n, k = rows.shape
+            j, other = np.triu_indices(k, 1)
+            of_group = curvatures[begin : begin + n * j.size].reshape(n, j.size)
+            begin += n * j.size
+            step = max(1, PART // j.size)
+            for start in range(0, n, step):
+                x = self.rankings.features[rows[start : start + step]].astype(np.float64)
+                x -= x.mean(axis=1, keepdims=True)
+                c = np.zeros((len(x), k, k))
+                c[:, j, other] = c[:, other, j] = of_group[start : start + step]
+                bent = x * c.sum(axis=2)[:, :, None] - c @ x  # L X
+                total += x.reshape(-1, x.shape[2]).T @ bent.reshape(-1, x.shape[2])
+        return (total + total.T) / 2
 
     def product(self, curvatures: Array, v: Array) -> Array:
         """Return Σ c·d (dᵀv)."""
