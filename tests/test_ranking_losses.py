@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import mpmath as mp
 import numpy as np
 import pytest
 
 import bradley_terry as bt
-from bradley_terry import losses
+from bradley_terry import losses, ranking
 
 DIGITS = 60
 
@@ -423,6 +426,20 @@ def test_gradient_descent_on_a_curvature_without_bound_needs_a_rate(rng) -> None
     with pytest.raises(ValueError, match=r"learning_rate: expected a number with Exponential\(\)"):
         bt.fit(bt.LinearScorer(2), pairs, method="gradient_descent", loss=losses.Exponential())
     bt.fit(bt.LinearScorer(2), pairs, method="gradient_descent", loss=losses.Exponential(), learning_rate=0.01)
+
+
+# ----------------------------------------------------------------------------------------------------------- docs
+
+
+def test_the_docs_list_every_loss_and_derive_it() -> None:
+    """Each loss has a row in docs/losses.md, whose name leads to a section of docs/derivations.md."""
+    docs = Path(__file__).parents[1] / "docs"
+    table = (docs / "losses.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (.+)$", (docs / "derivations.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    rows = dict(re.findall(r"^\| \[`(\w+)\(.*?\)`\]\(derivations\.md#([\w-]+)\)", table, flags=re.MULTILINE))
+    assert set(rows) == {"BradleyTerry", *ranking.__all__} - {"MarginLoss"}
+    assert set(rows.values()) <= anchors
 
 
 # -------------------------------------------------------------------------------------------------- Mills's ratio
