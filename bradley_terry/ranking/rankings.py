@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -91,6 +91,13 @@ class PreferenceRankings:
             feature_names=checked.names(feature_names, x, x),
         )
         self._check()
+
+    @classmethod
+    def from_records(cls, records: object, *, featurise: Callable[..., object] | None = None) -> PreferenceRankings:
+        """Make rankings from a data frame or a list of dicts, as ``load_rankings`` does from a file."""
+        from ..files import rankings_from_records  # noqa: PLC0415  # files imports this module
+
+        return rankings_from_records(records, featurise=featurise)
 
     def __len__(self) -> int:
         """Return the number of rankings."""
