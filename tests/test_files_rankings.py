@@ -25,6 +25,14 @@ rankings_of = bt.PreferenceRankings.from_records
 pairs_of = bt.PreferencePairs.from_records
 
 
+def shared(name: str) -> Path:
+    path = DATA / name
+    if not path.exists():
+        assert not os.environ.get("BRADLEY_TERRY_REQUIRE_DATA"), f"the data set {name} is required and was not found"
+        pytest.skip(f"the data set {name} was not found; BRADLEY_TERRY_DATA can name the folder that has it")
+    return path
+
+
 def examples(heading: str) -> dict[str, tuple[list[dict[str, object]], str]]:
     """Return the records of a table of the page, and what the last column says of them."""
     section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
@@ -146,10 +154,7 @@ CHOIX = {"rankings-1": 1e-7, "rankings-2": 5e-5, "top1-1": 1e-7, "top1-2": 1e-7}
 @pytest.mark.parametrize("name", CHOIX)
 def test_published_fits_of_rankings(name, tmp_path) -> None:
     """The cases of choix, written as lists of items or as one winner among several, have their published fit."""
-    path = DATA / "tab_choix_cases" / f"testcase-{name}.json"
-    if not path.exists():
-        pytest.skip(f"the data set {path} was not found; BRADLEY_TERRY_DATA can name the folder that has it")
-    case = json.loads(path.read_text(encoding="utf-8"))
+    case = json.loads(shared(f"tab_choix_cases/testcase-{name}.json").read_text(encoding="utf-8"))
     rows = [{"ranking": one} for one in case["data"]]
     if name.startswith("top1"):
         rows = [{"winner": str(winner), "loser": [*map(str, losers)]} for winner, losers in case["data"]]
@@ -192,10 +197,10 @@ def test_any_scores_compare_the_same_pairs(prompts: list[list[int]]) -> None:
 
 def oasst(path: Path) -> Path:
     """Write the 212 rankings of OpenAssistant's English trees with the ranks that they were published with."""
-    source = DATA / "rank_oasst_en100" / "rankings.jsonl.gz"
-    if not source.exists():
-        pytest.skip(f"the data set {source} was not found; BRADLEY_TERRY_DATA can name the folder that has it")
-    with gzip.open(source, "rt", encoding="utf-8") as file, path.open("w", encoding="utf-8") as written:
+    with (
+        gzip.open(shared("rank_oasst_en100/rankings.jsonl.gz"), "rt", encoding="utf-8") as file,
+        path.open("w", encoding="utf-8") as written,
+    ):
         for ranking in map(json.loads, file):
             replies = [{"text": one["text"], "rank": rank} for rank, one in enumerate(ranking["replies_best_first"])]
             json.dump({"dialogue": ranking["dialogue"], "replies": replies[::-1]}, written)
