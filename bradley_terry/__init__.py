@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from . import datasets, kernels, plots
     from .commands.train import TrainingRun, train
     from .evaluation import Evaluation, evaluate
-    from .files import load_pairs
+    from .files import load_pairs, load_rankings
     from .gradient_check import GradientReport, check_gradient, check_hessian
     from .model import Outcome, RewardModel
     from .objective import Objective, warmup
@@ -96,6 +96,7 @@ __all__ = [
     "fit",
     "kernels",
     "load_pairs",
+    "load_rankings",
     "log_sigmoid",
     "logit",
     "loss_floor",
@@ -126,6 +127,7 @@ _NAMES = {
     "evaluate": "evaluation",
     "fit": "training",
     "load_pairs": "files",
+    "load_rankings": "files",
     "train": "commands.train",
     "warmup": "objective",
 }

@@ -98,6 +98,7 @@ def markdown(
         Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
     """
     held_out, nouns = held_out_evaluation, _nouns(training)
+    is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
     columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
     where = "training" if held_out is None else "held-out"
 
@@ -112,7 +113,7 @@ def markdown(
         _fit(model, nouns) + figure("loss_curve"),
         f"{_quality(columns, nouns)} {_caveat(model, held_out is not None, nouns)}" + figure("margins"),
         _calibration(held_out or training_evaluation, where, nouns) + figure("reliability"),
-        _learned(model, weights, shared_prompts=training.n_prompts < len(training)),
+        _learned(model, weights, shared_prompts=training.n_prompts < len(training) and not is_ranked),
     ]
     return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
 
@@ -197,8 +198,9 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
         text += f". The fit converged: {_message(model)}."
     else:
         text += f". **The fit did not converge**: {_message(model)}."
-    note = f"The loss and the accuracy are averages over the training {nouns.pair}s"
-    note += f"; the held-out loss is an average over the held-out {nouns.pair}s" if held_out else ""
+    of = "ranking" if hasattr(model.loss, "ranking_slopes") else nouns.pair
+    note = f"The loss and the accuracy are averages over the training {of}s"
+    note += f"; the held-out loss is an average over the held-out {of}s" if held_out else ""
     note += ". The loss does not include the penalty" if model.l2 else ""
     if model.loss is None:
         note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}"
