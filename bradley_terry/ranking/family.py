@@ -9,7 +9,7 @@ probability that the chosen answer is preferred, mixes the two possible outcomes
     BradleyTerry    -log s                            -q                           logit p
     LabelSmoothing  -(1 - ε) log s - ε log q          s - (1 - ε)                  logit((1 - ε) p + ε (1 - p))
     Robust          (-(1 - ε) log s + ε log q)/(1-2ε) s - (1 - ε)/(1 - 2ε)         logit((p - ε)/(1 - 2ε))
-    NoisyChoice     -log((1 - ε) s + ε/2)             -(1 - ε) q / (1-ε + ε/(2s))  logit((p - ε/2)/(1 - ε))
+    NoisyChoice     -log((1 - ε) s + ε/2)             -(1 - ε) s q / (that sum)    logit((p - ε/2)/(1 - ε))
     Temperature     -log sigma(z/T)                   -sigma(-z/T)/T               T·logit p
     Scaled          -m log s                          -m q                         logit p
     Probit          -log Φ(z)                         -φ(z)/Φ(z)                   Φ⁻¹(p)
@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..logistic import Array, log_sigmoid, sigmoid, softplus
+from ..logistic import Array, sigmoid, softplus
 from ..pairs import PreferencePairs
 from .normal import excess, log_density, mills
 from .numbers import check_number, logit_of, mixed, probabilities, s_q, times
@@ -36,6 +36,7 @@ __all__ = [
     "Probit",
     "Robust",
     "Scaled",
+    "SharedLoss",
     "Temperature",
 ]
 
@@ -100,6 +101,10 @@ class MarginLoss:
         """Return its second derivative in z: t·l''(z) + (1 - t)·l''(-z), (n_pairs,)."""
         return self._bend(z) if t is None else mixed(t, self._bend(z), self._bend(-z))
 
+    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        """Return both; losses that share work between them do it once."""
+        return self.value(z, t), self.gradient(z, t)
+
     def minimiser(self, p: ArrayLike) -> Array:
         """Return the Δ with the smallest expected loss p·l(Δ) + (1 - p)·l(-Δ), for each preference probability p.
 
@@ -116,6 +121,28 @@ class MarginLoss:
             low, high = np.where(rises, low, middle), np.where(rises, middle, high)
         found: Array = (low + high) / 2
         return np.where(np.abs(found) > 999, np.copysign(np.inf, found), found)
+
+
+class SharedLoss(MarginLoss):
+    """A loss whose value and slope have most of their work in common. A subclass gives both at once."""
+
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        """Return l(z) and l'(z)."""
+        raise NotImplementedError
+
+    def _value(self, z: Array) -> Array:
+        return self._value_and_slope(z)[0]
+
+    def _slope(self, z: Array) -> Array:
+        return self._value_and_slope(z)[1]
+
+    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        """Return the loss of each pair and its derivative in z."""
+        value, slope = self._value_and_slope(z)
+        if t is None:
+            return value, slope
+        other_value, other_slope = self._value_and_slope(-z)
+        return mixed(t, value, other_value), mixed(t, slope, -other_slope)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,13 +251,13 @@ class Robust(MarginLoss):
 
 
 @dataclass(frozen=True)
-class NoisyChoice(MarginLoss):
+class NoisyChoice(SharedLoss):
     """-log((1 - ε)·sigma(z) + ε/2): with probability ε the annotator chooses at random (arXiv:1706.03741).
 
-    With k = (ε/2)/s = (ε/2)(1 + e^(-z)) and P = s·(1 - ε + k):
+    With P = (1 - ε) s + ε/2, the probability of the choice:
 
-        l'  = -(1 - ε) q / (1 - ε + k)
-        l'' =  (1 - ε) q ((1 - ε) s - (q - s) k) / (1 - ε + k)²
+        l'  = -(1 - ε) s q / P
+        l'' =  (1 - ε) s q ((1 - ε) s² + (s - q) ε/2) / P²
 
     The loss of a single pair is at most -log(ε/2), so a mislabelled pair can do only so much harm.
     """
@@ -243,30 +270,21 @@ class NoisyChoice(MarginLoss):
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, 0, 1)
 
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        a, half, rare = 1 - self.epsilon, self.epsilon / 2, sigmoid(-np.abs(z))
+        if not half:
+            return softplus(-z), -sigmoid(-z)
+        of_rare = a * rare + half  # the probability of the choice that the model thinks less likely
+        value = np.where(z <= 0, -np.log(of_rare), -np.log1p(-of_rare))
+        with np.errstate(under="ignore"):
+            return value, -a * (rare - rare * rare) / np.where(z <= 0, of_rare, 1 - of_rare)
+
     @np.errstate(under="ignore")
-    def _value(self, z: Array) -> Array:
-        a, half = 1 - self.epsilon, self.epsilon / 2
-        with np.errstate(divide="ignore"):
-            log_a, log_half = np.log(a), np.log(half)
-        at_most_0 = np.minimum(z, 0)
-        surprise = -np.logaddexp(log_a + log_sigmoid(at_most_0), log_half)
-        return np.where(z <= 0, surprise, -np.log1p(-(a * sigmoid(-np.maximum(z, 0)) + half)))
-
-    def _slope(self, z: Array) -> Array:
-        a = 1 - self.epsilon
-        return -a * sigmoid(-z) / (a + self._k(z))
-
-    @np.errstate(under="ignore", divide="ignore")
     def _bend(self, z: Array) -> Array:
-        a, s, q, k = 1 - self.epsilon, sigmoid(z), sigmoid(-z), self._k(z)
-        of_noise = 1 / (1 + a / k)  # k/(a + k), also where k is infinite
-        return a * q * (a * s / (a + k) + np.tanh(z / 2) * of_noise) / (a + k)
-
-    @np.errstate(under="ignore", over="ignore", divide="ignore")
-    def _k(self, z: Array) -> Array:
-        if self.epsilon == 0:
-            return np.zeros_like(z)
-        return np.asarray(self.epsilon / 2 + np.exp(np.log(self.epsilon / 2) - z))
+        a, half, s = 1 - self.epsilon, self.epsilon / 2, sigmoid(z)
+        if not half:
+            return s_q(z)
+        return a * s_q(z) * (a * s * s + half * np.tanh(z / 2)) / (a * s + half) ** 2
 
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon / 2) / (1 - self.epsilon), 0, 1))
@@ -302,7 +320,7 @@ class Temperature(MarginLoss):
 
 
 @dataclass(frozen=True)
-class Probit(MarginLoss):
+class Probit(SharedLoss):
     """-log Φ(z): normal noise in place of Gumbel noise (Thurstone 1927).
 
     With λ = φ(z)/Φ(z): l' = -λ and l'' = λ (z + λ). For z < 0, λ = 1/R(-z) = -z + T(-z); see ``normal``.
@@ -310,26 +328,20 @@ class Probit(MarginLoss):
 
     is_likelihood: ClassVar[bool] = True
 
-    @np.errstate(under="ignore", over="ignore", invalid="ignore")
-    def _value(self, z: Array) -> Array:
+    @np.errstate(under="ignore", over="ignore", invalid="ignore", divide="ignore")
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
         x = np.abs(z)
-        tail = np.exp(log_density(x)) * mills(x)  # 1 - Φ(|z|)
-        return np.where(z >= 0, -np.log1p(-tail), -log_density(x) - np.log(mills(x)))
-
-    @np.errstate(under="ignore", over="ignore", invalid="ignore")
-    def _slope(self, z: Array) -> Array:
-        return -self._hazard(z)
+        ratio, log_density_x = mills(x), log_density(x)
+        density = np.exp(log_density_x)
+        tail = density * ratio  # 1 - Φ(|z|)
+        value = np.where(z >= 0, -np.log1p(-tail), -log_density_x - np.log(ratio))
+        return value, -np.where(z >= 0, density / (1 - tail), 1 / ratio)
 
     @np.errstate(under="ignore", over="ignore", invalid="ignore")
     def _bend(self, z: Array) -> Array:
-        hazard = self._hazard(z)
+        hazard = -self._slope(z)
         beyond = np.where(z >= 0, z + hazard, excess(np.abs(z)))
         return np.where(z == np.inf, 0.0, hazard * beyond)
-
-    def _hazard(self, z: Array) -> Array:
-        x = np.abs(z)
-        density = np.exp(log_density(x))
-        return np.where(z >= 0, density / (1 - density * mills(x)), x + excess(x))
 
     @property
     def most_bend(self) -> float:

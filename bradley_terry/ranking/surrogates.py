@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..logistic import Array, sigmoid, softplus
-from .family import MarginLoss
+from .family import MarginLoss, SharedLoss
 from .numbers import check_number, logit_of, s_q, times, towards
 
 __all__ = ["Exponential", "Focal", "Hinge", "Sigmoid", "Square", "Unhinged"]
@@ -110,7 +110,7 @@ class Exponential(MarginLoss):
 
 
 @dataclass(frozen=True)
-class Focal(MarginLoss):
+class Focal(SharedLoss):
     """-q^γ log s: pairs that are ordered well count less (Lin et al. 2017, arXiv:1708.02002).
 
     With L = log s, so that L' = q:
@@ -127,14 +127,15 @@ class Focal(MarginLoss):
     def __post_init__(self) -> None:
         check_number("gamma", self.gamma, 0, np.inf)
 
-    @np.errstate(under="ignore")
-    def _value(self, z: Array) -> Array:
-        return np.exp(times(self.gamma, -softplus(z))) * softplus(-z)
-
     @np.errstate(under="ignore", invalid="ignore")
-    def _slope(self, z: Array) -> Array:
-        s_log_s = np.where(z == -np.inf, 0.0, -sigmoid(z) * softplus(-z))
-        return np.exp(times(self.gamma, -softplus(z))) * (self.gamma * s_log_s - sigmoid(-z))
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        x = np.abs(z)
+        e = np.exp(-x)
+        log_1_e, q = np.log1p(e), np.where(z < 0, 1 / (1 + e), e / (1 + e))
+        surprise = log_1_e + np.maximum(-z, 0)  # -log s
+        weight = np.exp(times(-self.gamma, log_1_e + np.maximum(z, 0)))  # q^γ
+        s_log_s = np.where(z == -np.inf, 0.0, (q - 1) * surprise)
+        return weight * surprise, weight * (self.gamma * s_log_s - q)
 
     @np.errstate(under="ignore", invalid="ignore")
     def _bend(self, z: Array) -> Array:
