@@ -87,6 +87,7 @@ class TrainingRun:
             weights=self.weights,
             example=self.example,
             figures=figures,
+            held_out_pairs=self.held_out,
         )
 
     def __repr__(self) -> str:
@@ -380,7 +381,8 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(result.to_dict(), indent=2))
     else:
         print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
-        print("margins and reliability, each as SVG and PNG.")
+        has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
+        print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
     return 0
 
 
