@@ -81,7 +81,7 @@ def fit_slope(x: Array, pairs: PreferencePairs, m: Array | float = 0.0) -> Slope
 
 def loss_at(b: float, x: Array, pairs: PreferencePairs, m: Array | float = 0.0) -> float:
     """Return the mean loss, in nats, of choices with the log-odds b·x - m. Where x is 0, so is b·x, even if b is ±∞."""
-    z = np.where(x == 0, 0.0, np.sign(x) * b) if np.isinf(b) else b * x
+    z = np.multiply(x, b, out=np.zeros(x.shape), where=x != 0)
     return weighted_mean(np.asarray(pair_losses(z - m, labels=pairs.labels)), pairs.weights)
 
 

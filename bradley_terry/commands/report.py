@@ -274,8 +274,8 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
     note = f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. "
     note = note if has_losses else ""
     note += (
-        f"The accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} {nouns.answer} "
-        f"has the higher reward{' (a pair labelled as a tie counts one half)' if labelled else ''}"
+        f"The accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} "
+        f"{nouns.answer} has the higher reward{' (a pair labelled as a tie counts one half)' if labelled else ''}"
     )
     if any(evaluation.accuracy_interval for evaluation in columns.values()):
         note += f"; the brackets show its 95 % bootstrap interval, found by resampling whole {nouns.prompt}s"
