@@ -153,9 +153,7 @@ def _idea(model: RewardModel, nouns: _Nouns) -> str:
         says = f"The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
         says += f"{margin}."
     elif getattr(model.loss, "gives_probabilities", True):
-        says = (
-            f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (docs/losses.md). The "
-        )
+        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (docs/after_the_fit.md). The "
         says += f"margin Δ is {margin}."
     else:
         says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives it no "
