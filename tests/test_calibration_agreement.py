@@ -201,6 +201,14 @@ def test_zero_of_either_sign_and_float32_are_the_same_answer() -> None:
         assert pair_agreement(bt.PreferencePairs(a, b, prompts=[1, 1])).n_repeated == 1
 
 
+def test_identical_answers_are_no_judgement() -> None:
+    """Nobody can say which of two equal answers was chosen, so such pairs count nowhere."""
+    rows = [(0, 1, "x", 1), (1, 0, "x", 1), (2, 2, "x", 1), (2, 2, "x", 1)]
+    found = pair_agreement(judged(rows))
+    assert (found.n_repeated, found.n_judgements, found.agreement) == (1, 2, 0)
+    assert pair_agreement(judged(rows[2:])) is None
+
+
 def test_pairs_that_differ_in_any_feature_or_prompt_are_not_repeated() -> None:
     """Small whole numbers, swapped columns and neighbouring floats are different answers."""
     x = np.array(list(itertools.product([0.0, 1.0, 2.0, np.nextafter(1, 2)], repeat=3)))

@@ -150,9 +150,10 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
 def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     """Measure how far repeated judgements agree: pairs with the same prompt and the same two answers.
 
-    The two answers may be stored in either order. α uses both orders of each pair, because it is arbitrary which answer
-    is called the first; so the expected agreement does not depend on how the pairs are stored. Weights that are all
-    whole numbers count as that many judgements, and others only enter the accuracy ceiling.
+    The two answers may be stored in either order, and pairs of identical answers are left out. α uses both orders of
+    each pair, because it is arbitrary which answer is called the first; so the expected agreement does not depend on
+    how the pairs are stored. Weights that are all whole numbers count as that many judgements, and others only enter
+    the accuracy ceiling.
 
     Returns
     -------
@@ -166,8 +167,11 @@ def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     times = weights if (weights == np.floor(weights)).all() else np.ones(len(pairs))
     if pairs.n_prompts == len(pairs) and times.max() <= 1:
         return None
-    unit, is_turned = _units(pairs)
+    if times.max() <= 1 and _all_differ(pairs):
+        return None
+    unit, is_turned, is_same = _units(pairs)
     t = np.where(is_turned, 1 - labels, labels)
+    times, weights = np.where(is_same, 0.0, times), np.where(is_same, 0.0, weights)
     n_units = int(unit.max()) + 1
     counts = np.zeros((n_units, 3))
     np.add.at(counts, (unit, (2 * t).astype(np.int64)), times)
@@ -213,8 +217,8 @@ def _of_counts(counts: Array, values: Array, level: str) -> Agreement:
     )
 
 
-def _units(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the number of each pair of answers to a prompt, and whether its two answers are stored the other way."""
+def _units(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return a number for each pair of answers to a prompt, whether it is stored turned, and whether both are equal."""
     a, b, prompt = _keys(pairs.chosen), _keys(pairs.rejected), pairs.prompt_index
     low, high = np.minimum(a, b), np.maximum(a, b)
     order = np.lexsort((high, low, prompt))
@@ -223,7 +227,16 @@ def _units(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_]
         is_new[1:] |= key[order][1:] != key[order][:-1]
     unit = np.empty(len(pairs), dtype=np.int64)
     unit[order] = np.cumsum(is_new)
-    return unit, b < a
+    return unit, b < a, a == b
+
+
+def _all_differ(pairs: PreferencePairs) -> bool:
+    """Return whether the first feature of the two answers already tells all pairs apart."""
+    if pairs.is_items:
+        return False
+    first = np.stack([pairs.chosen[:, 0], pairs.rejected[:, 0]], dtype=np.float64)
+    sums = np.sort(first[0] + first[1])  # equal for equal pairs, in either order
+    return bool((np.diff(sums) > 0).all())
 
 
 def _keys(side: NDArray[np.generic]) -> NDArray[np.uint64]:

@@ -145,7 +145,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     for number, name in enumerate(names):
         mine = pairs.subset(index == number)
         its = z[index == number]
-        noise = noise_of(its, mine) if known and (its if mine.weights is None else its * mine.weights).any() else None
+        noise = noise_of(its, mine) if known else None
         losses = np.asarray(pair_losses(its, labels=mine.labels))
         rows.append(
             Annotator(

@@ -104,9 +104,9 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
     The mixture: Christiano et al. 2017, arXiv:1706.03741, with ε = 0.1.
     """
     z = log_odds_of(model, held_out)
-    if not (z if held_out.weights is None else z * held_out.weights).any():
+    if (noise := noise_of(z, held_out)) is None:
         raise ValueError("held_out: expected margins other than 0, but this model gives both answers the same reward")
-    return noise_of(z, held_out)
+    return noise
 
 
 def log_odds_of(model: RewardModel, pairs: PreferencePairs) -> Array:
@@ -125,9 +125,9 @@ class _Choices:
 
     def __init__(self, z: Array, pairs: PreferencePairs) -> None:
         w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights / pairs.weights.max()
-        t = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
         used = w > 0
-        self.z, self.w, self.t = z[used], w[used], t[used]
+        self.z, self.w = z[used], w[used]
+        self.t = None if pairs.labels is None else pairs.labels[used]
         self.p, self.q = sigmoid(self.z), sigmoid(-self.z)
         self.h = (self.p - self.q) / 2
         _, self.prompt_index = np.unique(pairs.prompt_index[used], return_inverse=True)
@@ -140,18 +140,19 @@ class _Choices:
         if epsilon == 0:
             return np.asarray(pair_losses(self.z, labels=self.t))
         won, lost = self._mixed(epsilon)
-        return -mixed(self.t, np.log(won), np.log(lost))
+        return -np.log(won) if self.t is None else -mixed(self.t, np.log(won), np.log(lost))
 
     @np.errstate(divide="ignore", over="ignore")
     def scores(self, epsilon: float) -> Array:
         """Return the part of each pair in l'(ε), +∞ where the choice is impossible without noise."""
         won, lost = self._mixed(epsilon)
-        return self.w * mixed(self.t, -self.h / won, self.h / lost)
+        return self.w * (-self.h / won if self.t is None else mixed(self.t, -self.h / won, self.h / lost))
 
     def bend(self, epsilon: float) -> float:
         """Return -l''(ε)."""
         won, lost = self._mixed(epsilon)
-        return float(np.dot(self.w, mixed(self.t, (self.h / won) ** 2, (self.h / lost) ** 2)))
+        squares = (self.h / won) ** 2
+        return float(np.dot(self.w, squares if self.t is None else mixed(self.t, squares, (self.h / lost) ** 2)))
 
     def best(self) -> float:
         """Return the ε with the largest likelihood, by Newton's method between bounds."""
@@ -177,24 +178,39 @@ class _Choices:
         if n < 2:
             return None
         spread = n / (n - 1) * float(np.sum((sums - sums.mean()) ** 2))
+        limit = self.cost(best) + 0.5 * QUANTILE_95**2 * spread / self.bend(best)
+        return self._end(best, 0.0, limit), self._end(best, 1.0, limit)
 
-        def cost(epsilon: float) -> float:
-            return float(np.dot(self.w, self.losses(epsilon)))
+    def cost(self, epsilon: float) -> float:
+        """Return -l(ε)."""
+        return float(np.dot(self.w, self.losses(epsilon)))
 
-        limit = cost(best) + 0.5 * QUANTILE_95**2 * spread / self.bend(best)
-        ends = []
-        for edge in (0.0, 1.0):
-            inside, outside = best, edge
-            while cost(edge) > limit and abs(outside - inside) > 1e-12:
-                middle = 0.5 * (inside + outside)
-                inside, outside = (middle, outside) if cost(middle) <= limit else (inside, middle)
-            ends.append(edge if cost(edge) <= limit else inside)
-        return ends[0], ends[1]
+    def _end(self, inside: float, outside: float, limit: float) -> float:
+        """Return where the cost, which is convex, crosses the limit, or ``outside`` if it does not.
+
+        Newton's steps from outside never pass the crossing. Where the cost is infinite, the distance is halved instead.
+        """
+        if self.cost(outside) <= limit:
+            return outside
+        for _ in range(200):
+            cost, slope = self.cost(outside), -float(self.scores(outside).sum())
+            if np.isfinite(cost) and np.isfinite(slope):
+                step = (limit - cost) / slope
+                outside += step
+                if abs(step) <= 1e-10 * outside:
+                    break
+            elif self.cost(middle := 0.5 * (inside + outside)) <= limit:
+                inside = middle
+            else:
+                outside = middle
+        return outside
 
 
-def noise_of(z: Array, pairs: PreferencePairs) -> Noise:
-    """Return the estimate for pairs whose chosen answer is preferred with log-odds z, (n_pairs,), not all 0."""
+def noise_of(z: Array, pairs: PreferencePairs) -> Noise | None:
+    """Return the estimate for choices with log-odds z, (n_pairs,), or None if all log-odds are 0."""
     choices = _Choices(z, pairs)
+    if not choices.z.any():
+        return None
     epsilon = choices.best()
     certainty = np.maximum(choices.p, choices.q)
     return Noise(

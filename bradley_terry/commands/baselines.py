@@ -30,12 +30,17 @@ class Beside:
 
 
 def beside(
-    evaluation: Evaluation, pairs: PreferencePairs | None, fitted_to: PreferencePairs | None = None, *, seed: int = 0
+    evaluation: Evaluation,
+    pairs: PreferencePairs | None,
+    fitted_to: PreferencePairs | None = None,
+    *,
+    only_length: bool = False,
+    seed: int = 0,
 ) -> Beside:
     """Compute it for these pairs; the fit of the length alone is to ``fitted_to``, by default to the same pairs."""
     if pairs is None or len(evaluation.margins) != len(pairs):
         return Beside()
-    repeats = pair_agreement(pairs)
+    repeats = None if only_length else pair_agreement(pairs)
     if pairs.is_items or LENGTH not in (pairs.feature_names or ()):
         return Beside(repeats=repeats)
     column = (pairs.feature_names or ()).index(LENGTH)

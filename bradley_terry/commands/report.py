@@ -104,7 +104,7 @@ def markdown(
     """
     held_out, nouns = held_out_evaluation, _nouns(training)
     columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
-    baselines = {"training": beside(training_evaluation, training)}
+    baselines = {"training": beside(training_evaluation, training, only_length=held_out is not None)}
     if held_out is not None:
         baselines["held out"] = beside(held_out, held_out_pairs, training)
     where = "training" if held_out is None else "held-out"
@@ -153,8 +153,8 @@ def _idea(model: RewardModel, nouns: _Nouns) -> str:
         says = f"The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
         says += f"{margin}."
     elif getattr(model.loss, "gives_probabilities", True):
-        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (docs/after_the_fit.md). The "
-        says += f"margin Δ is {margin}."
+        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (see "
+        says += f"docs/after_the_fit.md). The margin Δ is {margin}."
     else:
         says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives it no "
         says += "probability."
