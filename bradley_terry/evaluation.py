@@ -97,10 +97,9 @@ class Reliability:
 class Evaluation:
     """The result of ``evaluate``. Losses are in nats, rewards and margins in log-odds, shares in [0, 1].
 
-    Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
-    these. Numbers that need probabilities are NaN if the model's loss only orders answers. ``accuracy_interval`` is a
-    95 % bootstrap interval over prompts, or None for a single prompt. ``margins``, (n_pairs,), are the Δ from which the
-    other numbers were computed. ``weights`` and ``labels`` are those of the pairs.
+    A model that knows nothing has a ``mean_loss`` of log 2 (``coin_flip_loss``) and an ``accuracy`` of ½. What needs
+    probabilities is NaN if the loss only orders answers. ``accuracy_interval`` is a 95 % bootstrap interval over prompts,
+    or None for a single prompt. ``margins``, ``weights`` and ``labels``, (n_pairs,), are those of the pairs.
     """
 
     n_pairs: int
