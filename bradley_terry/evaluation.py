@@ -97,9 +97,10 @@ class Reliability:
 class Evaluation:
     """The result of ``evaluate``. Losses are in nats, rewards and margins in log-odds, shares in [0, 1].
 
-    A model that knows nothing has a ``mean_loss`` of log 2 (``coin_flip_loss``) and an ``accuracy`` of ½. What needs
-    probabilities is NaN if the loss only orders answers. ``accuracy_interval`` is a 95 % bootstrap interval over prompts,
-    or None for a single prompt. ``margins``, ``weights`` and ``labels``, (n_pairs,), are those of the pairs.
+    A model that knows nothing has a ``mean_loss`` of log 2 (``coin_flip_loss``) and an ``accuracy`` of ½. Numbers that
+    need probabilities are NaN if the model's loss only orders answers. ``accuracy_interval`` is a 95 % bootstrap
+    interval over prompts, or None for a single prompt. ``margins``, (n_pairs,), are the Δ from which the other numbers
+    were computed. ``weights`` and ``labels`` are those of the pairs.
     """
 
     n_pairs: int
@@ -211,7 +212,8 @@ def evaluate(
     p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels
     accuracies = pairwise_accuracies(margins, labels)
-    table = _no_table(n_bins)
+    check_size("n_bins", n_bins)  # without probabilities, the table has no pairs
+    table = Reliability(np.linspace(0.5, 1, n_bins + 1), *np.full((2, n_bins), np.nan), *np.zeros((2, n_bins), int))
     if not np.isnan(z).any():
         table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
     all_rewards = np.concatenate([r_chosen, r_rejected])
@@ -323,11 +325,6 @@ def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | 
     if labels is None and weights is None and margins.ndim == 1 and 0 < margins.size == wins + losses + ties:
         return (wins + 0.5 * ties) / margins.size
     return weighted_mean(pairwise_accuracies(margins, labels), weights)
-
-
-def _no_table(n_bins: int) -> Reliability:
-    check_size("n_bins", n_bins)
-    return Reliability(np.linspace(0.5, 1, n_bins + 1), *np.full((2, n_bins), np.nan), *np.zeros((2, n_bins), int))
 
 
 def reliability(
