@@ -317,6 +317,20 @@ def test_annotators_of_a_loss_without_probabilities_have_only_an_agreement() -> 
     assert "nan" not in str(found)
 
 
+def test_weights_of_zero_and_certain_margins_are_no_trouble() -> None:
+    """A margin beyond the bound of ``Square`` is certain; pairs without weight count nowhere."""
+    pairs = pairs_with([5.0] * 8 + [-5.0] * 2 + [7.0, -9.0], weights=[1.0] * 10 + [0, 0])
+    found = annotator_noise(model_of(loss=losses.Square(1.0)), pairs)
+    assert found.epsilon == pytest.approx(0.4, rel=1e-12)
+    assert found.loss_before == np.inf
+    table = by_annotator(model_of(loss=losses.Square(1.0)), pairs, ["a"] * 6 + ["b"] * 6)
+    assert [row.agreement for row in table] == [1.0, 0.5]
+    with pytest.raises(
+        ValueError, match=r"^weights: expected a positive weight for at least one pair of annotator c, "
+    ):
+        by_annotator(model_of(), pairs, ["a"] * 10 + ["c"] * 2)
+
+
 @pytest.mark.parametrize(
     ("who", "sentence"),
     [

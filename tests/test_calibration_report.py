@@ -51,6 +51,15 @@ def test_the_accuracy_of_the_longer_answer_is_beside_that_of_texts(texts) -> Non
     )
 
 
+def test_train_has_it_in_json(texts) -> None:
+    """The numbers of the held-out pairs, with the slope of the training pairs."""
+    run = bt.train(texts, example=False)
+    found = json.loads(json.dumps(run.to_dict(), allow_nan=False))["length_only"]
+    want = length_baseline(run.held_out, fitted_to=run.training)
+    assert (found["accuracy"], found["slope"]) == (want.accuracy, want.slope)
+    assert found["gain"] == run.evaluation.accuracy - want.accuracy
+
+
 def test_evaluate_has_it_too(texts, tmp_path, capsys) -> None:
     """In words, and in JSON under length_only."""
     run = bt.train(texts, example=False)

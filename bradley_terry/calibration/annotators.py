@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,6 +70,9 @@ class Annotators:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __iter__(self) -> Iterator[Annotator]:
+        return iter(self.rows)
 
     def __getitem__(self, name: str) -> Annotator:
         """Return the annotator with this name."""

@@ -43,11 +43,13 @@ def beside(
     repeats = None if only_length else pair_agreement(pairs)
     if pairs.is_items or LENGTH not in (pairs.feature_names or ()):
         return Beside(repeats=repeats)
+    length = length_baseline(pairs, fitted_to=fitted_to, seed=seed)
+    if only_length:
+        return Beside(length)
     column = (pairs.feature_names or ()).index(LENGTH)
     longer = np.subtract(pairs.chosen[:, column], pairs.rejected[:, column], dtype=np.float64)
     by_length = pairwise_accuracies(longer, pairs.labels)
     difference = pairwise_accuracies(evaluation.margins, pairs.labels) - by_length
-    length = length_baseline(pairs, fitted_to=fitted_to, seed=seed)
     return Beside(
         length=length,
         gain=evaluation.accuracy - length.accuracy,

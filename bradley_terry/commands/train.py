@@ -23,6 +23,7 @@ from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
+from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, name_of, warnings_in_lines
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
@@ -148,6 +149,7 @@ class TrainingRun:
             "held_out": None if held_out is None else held_out.to_dict(),
             "weights": [weight.to_dict() for weight in self.weights],
             "example": self.example or None,
+            **in_json(beside(self.evaluation, self.held_out or self.training, self.training)),
         }
 
 
