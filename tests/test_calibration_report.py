@@ -146,6 +146,15 @@ def test_a_probit_report_uses_the_normal_distribution() -> None:
     assert "−log p(Δ)" in run.report
 
 
+def test_an_infinite_loss_is_explained() -> None:
+    """Label smoothing makes large margins certain, and a certain mistake costs infinitely much."""
+    pairs = bt.PreferencePairs([[5.0], [-5.0]], [[0.0], [0.0]])
+    model = bt.RewardModel(bt.LinearScorer(1), np.ones(1), {}, True, "", loss=bt.losses.LabelSmoothing(0.1))
+    said = judgement(model.evaluate(pairs), pairs, model=model)
+    assert row_of(said, "mean loss")[0] == "inf"
+    assert "An infinite loss means that the model gave a probability of 0 to a choice that was made" in said
+
+
 def test_a_table_names_the_probability_of_its_loss() -> None:
     """In words: the first item against the last, with Φ of the difference of their rewards."""
     run = bt.train("citations", loss="probit", example=False)

@@ -287,7 +287,8 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
         rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
-        note += " An infinite loss means that the model gave a probability of 0 to a choice that was made."
+        note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: beyond some "
+        note += "margin, this loss of the fit stands for certainty (see docs/after_the_fit.md)."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
