@@ -26,6 +26,7 @@ The folders are machinery. Open one only when you want to know how it works:
     graphs           which items can be compared with which
     intervals        how far shares and means are known
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
+    calibration      after the fit: temperature, annotators and their agreement, the length of answers
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model
@@ -132,7 +133,7 @@ _NAMES = {
     "warmup": "objective",
 }
 _MODULES = {"datasets", "distributed", "evaluation", "files", "gradient_check", "inference", "kernels", "model"}
-_MODULES |= {"backend", "newton", "objective", "plots", "threads", "training"}
+_MODULES |= {"backend", "calibration", "newton", "objective", "plots", "threads", "training"}
 
 
 def __getattr__(name: str) -> object:

@@ -25,6 +25,7 @@ from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
+from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, find_rankings, name_of, warnings_in_lines
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
@@ -93,6 +94,7 @@ class TrainingRun:
             weights=self.weights,
             example=self.example,
             figures=figures,
+            held_out_pairs=self.held_out,
         )
 
     def __repr__(self) -> str:
@@ -153,6 +155,7 @@ class TrainingRun:
             "held_out": None if held_out is None else held_out.to_dict(),
             "weights": [weight.to_dict() for weight in self.weights],
             "example": self.example or None,
+            **in_json(beside(self.evaluation, self.held_out or self.training, self.training)),
         }
 
 
@@ -397,7 +400,8 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(result.to_dict(), indent=2))
     else:
         print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
-        print("margins and reliability, each as SVG and PNG.")
+        has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
+        print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
     return 0
 
 

@@ -54,12 +54,20 @@ class MarginLoss:
         Whether l'' is positive somewhere, so that Newton's method has a step.
     is_likelihood : bool
         Whether e^-l is a probability, so that the curvature at the minimum gives standard errors.
+    shifts : bool
+        Whether a target margin m moves the minimum, so that probabilities are those of z = Δ - m and not of Δ.
     """
 
     is_convex: ClassVar[bool] = True
     is_proper: ClassVar[bool] = True
     bends: ClassVar[bool] = True
     is_likelihood: ClassVar[bool] = False
+    shifts: ClassVar[bool] = True
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether a preference probability can be read off a fitted margin with ``log_odds``."""
+        return self.is_proper
 
     @property
     def suits_newton(self) -> bool:
@@ -112,6 +120,35 @@ class MarginLoss:
         """
         return self._best(probabilities(p))[()]
 
+    def probability(self, z: ArrayLike) -> Array:
+        """Return the probability that the chosen answer is preferred, if its fitted margin is z: sigma(log_odds(z))."""
+        return sigmoid(self.log_odds(z))
+
+    def log_odds(self, z: ArrayLike) -> Array:
+        """Return logit p for the p of which z is the best margin, so that a fitted margin becomes a probability.
+
+        At the minimum of p·l(z) + (1 - p)·l(-z) the slope p·l'(z) - (1 - p)·l'(-z) is zero, which gives
+        p/(1 - p) = l'(-z)/l'(z) and, where the slopes have opposite signs, no p between 0 and 1. There z is further out
+        than the best margin of any p, so the answer counts as certain: the log-odds are ±∞.
+
+        Raises
+        ------
+        ValueError
+            If the loss only orders answers.
+        """
+        if not self.gives_probabilities:
+            raise ValueError(
+                f"loss: expected one whose margins stand for probabilities, got {self}, which only orders answers; "
+                "bt.calibration.fit_temperature(model, held_out) returns a model with probabilities"
+            )
+        return self._log_odds(np.asarray(z, dtype=np.float64))[()]
+
+    @np.errstate(divide="ignore", invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return it from the two slopes; subclasses have formulas."""
+        here, there = -self._slope(z), -self._slope(-z)
+        return np.where(here <= 0, np.inf, np.where(there <= 0, -np.inf, np.log(there) - np.log(here)))
+
     def _best(self, share: Array) -> Array:
         """Find it by bisection on the slope of the expected loss between -1000 and 1000; subclasses have formulas."""
         low, high = np.full(share.shape, -1000.0), np.full(share.shape, 1000.0)
@@ -154,6 +191,8 @@ class Scaled(MarginLoss):
     """
 
     m: Array | None = None
+
+    shifts: ClassVar[bool] = False
 
     def of_pairs(self, pairs: PreferencePairs) -> Scaled:
         """Return the loss of these pairs, each with its own target margin."""
@@ -198,6 +237,9 @@ class Scaled(MarginLoss):
     def _best(self, p: Array) -> Array:
         return logit_of(p)
 
+    def _log_odds(self, z: Array) -> Array:
+        return z
+
 
 @dataclass(frozen=True)
 class LabelSmoothing(MarginLoss):
@@ -222,6 +264,15 @@ class LabelSmoothing(MarginLoss):
 
     def _best(self, p: Array) -> Array:
         return logit_of((1 - self.epsilon) * p + self.epsilon * (1 - p))
+
+    @np.errstate(under="ignore", divide="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return ±log((s - ε)/(q - ε)) of |z|. Beyond logit(1 - ε), p is 1 or 0."""
+        if self.epsilon == 0:
+            return z
+        e = np.exp(-np.abs(z))
+        rest = np.maximum(e - self.epsilon * (1 + e), 0)  # (q - ε)/s
+        return np.copysign(np.log1p(-np.expm1(-np.abs(z)) / rest), z)
 
 
 @dataclass(frozen=True)
@@ -248,6 +299,9 @@ class Robust(MarginLoss):
 
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon) / (1 - 2 * self.epsilon), 0, 1))
+
+    def _log_odds(self, z: Array) -> Array:
+        return _flipped(z, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -289,6 +343,9 @@ class NoisyChoice(SharedLoss):
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon / 2) / (1 - self.epsilon), 0, 1))
 
+    def _log_odds(self, z: Array) -> Array:
+        return _flipped(z, self.epsilon / 2)
+
 
 @dataclass(frozen=True)
 class Temperature(MarginLoss):
@@ -317,6 +374,9 @@ class Temperature(MarginLoss):
 
     def _best(self, p: Array) -> Array:
         return self.T * logit_of(p)
+
+    def _log_odds(self, z: Array) -> Array:
+        return z / self.T
 
 
 @dataclass(frozen=True)
@@ -351,3 +411,21 @@ class Probit(SharedLoss):
     def _best(self, p: Array) -> Array:
         inner = [NormalDist().inv_cdf(one) if 0 < one < 1 else (one - 0.5) * np.inf for one in np.ravel(p).tolist()]
         return np.reshape(inner, p.shape)[()]
+
+    @np.errstate(invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return log Φ(z) - log Φ(-z); beyond 1e150, where z² overflows, ±∞."""
+        size = np.abs(z)
+        return np.copysign(np.where(size < 1e150, self._value(-size) - self._value(size), np.inf), z)
+
+
+@np.errstate(under="ignore")
+def _flipped(z: Array, rate: float) -> Array:
+    """Return the log-odds of p = (1 - r)·s + r·q: a choice with log-odds z is flipped with probability r.
+
+    With e = e^-|z| they are ±log((1 - r + r e)/((1 - r) e + r)), which loses no digits near z = 0 in this form.
+    """
+    if rate == 0:
+        return z
+    e = np.exp(-np.abs(z))
+    return np.copysign(np.log1p((1 - 2 * rate) * -np.expm1(-np.abs(z)) / ((1 - rate) * e + rate)), z)

@@ -8,6 +8,13 @@ The label says which outcome was observed, and so which term counts:
 
 The parameters η, ν and ζ can be left out. Then ``fit`` finds them together with φ, as θ = η, log ν or ζ. For this each
 loss also has its derivatives by θ; see ``joint``.
+
+The preference probability that ``log_odds`` gives is the expected label: P(win) + ½ P(tie), and the mean of the levels'
+labels. So it is comparable with shares and accuracies, in which a tie counts one half:
+
+    RaoKupper       ½ sigma(z - η) + ½ sigma(z + η)
+    Davidson        (e^(z/2) + ν/2)/Z
+    Ordinal         the mean of sigma(z - ζ_k) over the K - 1 thresholds
 """
 
 from __future__ import annotations
@@ -67,6 +74,9 @@ class RaoKupper(MarginLoss):
     def most_bend(self) -> float:
         """The largest second derivative: that of a tie."""
         return 0.5
+
+    def _log_odds(self, z: Array) -> Array:
+        return _mean_log_odds(z, np.array([-self._eta, self._eta]))
 
     def start(self, t: Array) -> Array:
         """Return the η that explains the share of ties if all rewards are equal: tanh(η/2)."""
@@ -137,6 +147,17 @@ class Davidson(MarginLoss):
     @property
     def _nu(self) -> float:
         return known("nu", self.nu)
+
+    @np.errstate(under="ignore", divide="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return ±log((1 + ν h/2)/(e + ν h/2)), where e = h² is taken out of the logarithm far from 0."""
+        if self._nu == 0:
+            return z
+        size, half = np.abs(z), self._nu / 2
+        e, h = np.exp(-size), np.exp(-size / 2)
+        near = np.log1p(-np.expm1(-np.minimum(size, 1)) / (e + half * h))
+        far = size / 2 + np.log1p(half * h) - np.log(h + half)
+        return np.copysign(np.where(size <= 1, near, far), z)
 
     def start(self, t: Array) -> Array:
         """Return the log ν that explains the share of ties, ν/(2 + ν), if all rewards are equal."""
@@ -244,6 +265,9 @@ class Ordinal(MarginLoss):
     def _ends(self) -> Array:
         return np.array([-np.inf, *known("thresholds", self.thresholds), np.inf])
 
+    def _log_odds(self, z: Array) -> Array:
+        return _mean_log_odds(z, self._ends[1:-1])
+
     def start(self, t: Array) -> Array:
         """Return the thresholds that explain the share of each level if all rewards are equal."""
         counts = np.bincount(self._levels(t), minlength=self.n_levels)
@@ -321,6 +345,12 @@ class Ordinal(MarginLoss):
         """Return its second derivative in z."""
         low, high = self._edges(z, t)
         return s_q(z - high) + s_q(low - z)
+
+
+def _mean_log_odds(z: Array, zeta: Array) -> Array:
+    """Return the log-odds of the mean of sigma(z - ζ_k)."""
+    shifted = np.subtract.outer(z, zeta)
+    return np.logaddexp.reduce(-softplus(-shifted), axis=-1) - np.logaddexp.reduce(-softplus(shifted), axis=-1)
 
 
 def _share_of_ties(name: str, t: Array) -> float:

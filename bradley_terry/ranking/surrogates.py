@@ -85,6 +85,11 @@ class Square(MarginLoss):
     def _best(self, p: Array) -> Array:
         return self.target * (2 * p - 1)
 
+    @np.errstate(divide="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return the log-odds of (1 + z/c)/2. No best margin lies beyond ±c, so from there on p is 1 or 0."""
+        return 2 * np.arctanh(np.clip(z / self.target, -1, 1))
+
 
 @dataclass(frozen=True)
 class Exponential(MarginLoss):
@@ -108,6 +113,9 @@ class Exponential(MarginLoss):
     def _best(self, p: Array) -> Array:
         return 0.5 * logit_of(p)
 
+    def _log_odds(self, z: Array) -> Array:
+        return 2 * z
+
 
 @dataclass(frozen=True)
 class Focal(SharedLoss):
@@ -117,6 +125,8 @@ class Focal(SharedLoss):
 
         l'  = q^γ (γ s L - q)
         l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
+
+    sigma(Δ) is not p, but p can be read off a fitted margin (Charoenphakdee et al. 2021, arXiv:2011.09172).
     """
 
     gamma: float
@@ -142,6 +152,23 @@ class Focal(SharedLoss):
         s, q, log_s, g = sigmoid(z), sigmoid(-z), -softplus(-z), self.gamma
         result = np.exp(times(g, -softplus(z))) * s * ((1 + 2 * g) * q + times(g, log_s * (q - g * s)))
         return np.where(np.isinf(z), 0.0, result)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """True, although sigma(Δ) is not the probability."""
+        return True
+
+    @np.errstate(under="ignore", invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return log l'(-z)/l'(z) with log(-l'(z)) = -(1 + γ) softplus(z) + log(1 + γ u), u = e^z softplus(-z)."""
+        if self.gamma == 0:
+            return z
+        e = np.exp(-np.abs(z))
+        high = np.divide(np.log1p(e), e, out=np.ones_like(e), where=e > 0)  # u(|z|)
+        low = e * softplus(np.abs(z))  # u(-|z|)
+        low = np.where(e > 0, low, 0.0)
+        size = (1 + self.gamma) * np.abs(z) + np.log1p(self.gamma * low) - np.log1p(self.gamma * high)
+        return np.copysign(size, z)
 
     @property
     def most_bend(self) -> float:
