@@ -15,7 +15,6 @@ from bradley_terry import losses
 from bradley_terry.ranking import MarginLoss
 
 CHOICES = [  # losses of a choice, from whose margins p can be read
-    losses.LabelSmoothing(0.1),
     losses.LabelSmoothing(0.0),
     losses.Robust(0.15),
     losses.Robust(0.0),
@@ -59,7 +58,7 @@ def test_each_link_has_its_published_formula():
         (losses.Square(1.5), (1 + z / 1.5) / 2),
         (losses.Robust(0.15), 0.15 + 0.7 * s),
         (losses.NoisyChoice(0.2), 0.1 + 0.8 * s),
-        (losses.LabelSmoothing(0.1), (s - 0.1) / 0.8),
+        (losses.LabelSmoothing(0.1), s),
         (losses.Scaled(), s),
     ]:
         np.testing.assert_allclose(loss.probability(z), want, rtol=1e-13, err_msg=repr(loss))
@@ -118,6 +117,12 @@ def test_the_probability_of_the_minimiser_is_p(loss):
     """The best margin for p says p again, for every loss from which p can be read."""
     p = np.concatenate([np.random.default_rng(1).uniform(0.16, 0.84, 30), [0.5]])
     np.testing.assert_allclose(loss.probability(loss.minimiser(p)), p, atol=1e-9)
+
+
+def test_smoothing_is_not_undone():
+    """The best margin for p says (1 - ε) p + ε (1 - p): the probability of the smoothed label."""
+    loss, p = losses.LabelSmoothing(0.1), np.linspace(0, 1, 11)
+    np.testing.assert_allclose(loss.probability(loss.minimiser(p)), 0.9 * p + 0.1 * (1 - p), rtol=1e-13)
 
 
 @pytest.mark.parametrize("loss", CHOICES, ids=repr)
@@ -206,7 +211,7 @@ def test_losses_that_only_order_have_accuracy_and_no_probability(loss):
     assert plain["accuracy"] == found.accuracy
 
 
-@pytest.mark.parametrize("loss", [losses.Square(1.0), losses.LabelSmoothing(0.1)], ids=repr)
+@pytest.mark.parametrize("loss", [losses.Square(1.0), losses.Square(3.0)], ids=repr)
 def test_margins_beyond_the_largest_best_margin_are_certain(loss):
     """No p has a best margin of 5, so the model is certain there; a certain mistake costs an infinite loss."""
     assert float(loss.probability(5.0)) == 1

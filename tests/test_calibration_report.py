@@ -147,9 +147,9 @@ def test_a_probit_report_uses_the_normal_distribution() -> None:
 
 
 def test_an_infinite_loss_is_explained() -> None:
-    """Label smoothing makes large margins certain, and a certain mistake costs infinitely much."""
+    """The square loss makes large margins certain, and a certain mistake costs infinitely much."""
     pairs = bt.PreferencePairs([[5.0], [-5.0]], [[0.0], [0.0]])
-    model = bt.RewardModel(bt.LinearScorer(1), np.ones(1), {}, True, "", loss=bt.losses.LabelSmoothing(0.1))
+    model = bt.RewardModel(bt.LinearScorer(1), np.ones(1), {}, True, "", loss=bt.losses.Square(1.0))
     said = judgement(model.evaluate(pairs), pairs, model=model)
     assert row_of(said, "mean loss")[0] == "inf"
     assert "An infinite loss means that the model gave a probability of 0 to a choice that was made" in said

@@ -245,7 +245,8 @@ class Scaled(MarginLoss):
 class LabelSmoothing(MarginLoss):
     """(1 - ε)·softplus(-z) + ε·softplus(z): the choices are believed with probability 1 - ε (arXiv:2401.06080).
 
-    The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε).
+    The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε). The model's probability is
+    sigma(z): smoothing makes it less sure on purpose, and this is not undone.
     """
 
     epsilon: float
@@ -265,14 +266,9 @@ class LabelSmoothing(MarginLoss):
     def _best(self, p: Array) -> Array:
         return logit_of((1 - self.epsilon) * p + self.epsilon * (1 - p))
 
-    @np.errstate(under="ignore", divide="ignore")
     def _log_odds(self, z: Array) -> Array:
-        """Return ±log((s - ε)/(q - ε)) of |z|. Beyond logit(1 - ε), p is 1 or 0."""
-        if self.epsilon == 0:
-            return z
-        e = np.exp(-np.abs(z))
-        rest = np.maximum(e - self.epsilon * (1 + e), 0)  # (q - ε)/s
-        return np.copysign(np.log1p(-np.expm1(-np.abs(z)) / rest), z)
+        """Return z: the model says sigma(z), which smoothing makes less sure than the choices, on purpose."""
+        return z
 
 
 @dataclass(frozen=True)
