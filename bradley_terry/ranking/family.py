@@ -318,7 +318,7 @@ class NoisyChoice(SharedLoss):
     is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, 0, 1)
+        check_number("epsilon", self.epsilon, 0, 0.5)
 
     def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
         a, half, rare = 1 - self.epsilon, self.epsilon / 2, sigmoid(-np.abs(z))

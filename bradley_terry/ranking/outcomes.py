@@ -100,7 +100,8 @@ class RaoKupper(MarginLoss):
         """Return the loss of a win, a tie or a loss, (n_pairs,)."""
         if t is None:
             return self._value(z)
-        tie = np.inf if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
+        _refuse_ties("eta", self._eta, t)
+        tie = 0.0 if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -199,7 +200,8 @@ class Davidson(MarginLoss):
         if t is None:
             return self._value(z)
         e, v = self._parts(z)
-        tie = np.inf if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
+        _refuse_ties("nu", self._nu, t)
+        tie = 0.0 if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -355,6 +357,7 @@ def _mean_log_odds(z: Array, zeta: Array) -> Array:
 
 def _share_of_ties(name: str, t: Array) -> float:
     """Return the share of ties, or raise ValueError if there are none or nothing else."""
+    _check_outcomes(t)
     if not 0 < (share := float((t == 0.5).mean())) < 1:
         raise ValueError(
             f"labels: expected both ties (labels of 0.5) and other labels to fit {name}, got {share:.0%} ties"
@@ -362,12 +365,22 @@ def _share_of_ties(name: str, t: Array) -> float:
     return share
 
 
-def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:
-    """Return the numbers of the outcome that each label names."""
+def _refuse_ties(name: str, parameter: float, t: Array) -> None:
+    """Raise ValueError for ties where the parameter says that they have the probability 0."""
+    if parameter == 0 and (t == 0.5).any():
+        raise ValueError(f"{name}: expected a number above 0 with ties (labels of 0.5), got 0, with which none can occur")
+
+
+def _check_outcomes(t: Array) -> None:
     if not ((t == 0) | (t == 0.5) | (t == 1)).all():
         raise ValueError(
             "labels: expected 1 (chosen), 0.5 (a tie) or 0 (rejected), as this loss knows no other outcome"
         )
+
+
+def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:
+    """Return the numbers of the outcome that each label names."""
+    _check_outcomes(t)
     return np.where(t == 1, win, np.where(t == 0, loss, tie))
 
 
