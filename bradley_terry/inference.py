@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .graphs import components, count_connected
@@ -9,9 +11,13 @@ from .graphs.wins import met, wins
 from .logistic import Array
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
+from .separation import Separation, separation
 from .threads import blas_on_one_thread
 
-__all__ = ["connected_groups", "covariance", "strong_components"]
+if TYPE_CHECKING:
+    from .fitting.by_component import ComponentFit
+
+__all__ = ["Separation", "component_fits", "connected_groups", "covariance", "separation", "strong_components"]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:
@@ -108,3 +114,16 @@ def connected_groups(pairs: PreferencePairs) -> int:
     """Count the groups of items that have met one another, directly or through other items. Who won is irrelevant."""
     winners, losers = met(pairs)
     return count_connected(pairs.n_items, winners, losers)
+
+
+def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) -> list[ComponentFit]:
+    """Fit each group of ``strong_components`` on its own, with the options of ``fit``; strongest first.
+
+    Returns
+    -------
+    list of (items, model), with item numbers
+        The model has the rewards of these items, in this order; it is None for a group of one item.
+    """
+    from .fitting import by_component  # noqa: PLC0415  # it imports this module
+
+    return by_component.component_fits(scorer, pairs, **options)
