@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from .fitting.by_component import ComponentFit, component_fits
 from .graphs import components, count_connected
 from .graphs.wins import met, wins
 from .logistic import Array
@@ -14,10 +13,8 @@ from .scorers import Scorer, TableScorer
 from .separation import Separation, separation
 from .threads import blas_on_one_thread
 
-if TYPE_CHECKING:
-    from .fitting.by_component import ComponentFit
-
-__all__ = ["Separation", "component_fits", "connected_groups", "covariance", "separation", "strong_components"]
+__all__ = ["ComponentFit", "Separation", "component_fits", "connected_groups", "covariance", "separation"]
+__all__ += ["strong_components"]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:
@@ -114,16 +111,3 @@ def connected_groups(pairs: PreferencePairs) -> int:
     """Count the groups of items that have met one another, directly or through other items. Who won is irrelevant."""
     winners, losers = met(pairs)
     return count_connected(pairs.n_items, winners, losers)
-
-
-def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) -> list[ComponentFit]:
-    """Fit each group of ``strong_components`` on its own, with the options of ``fit``; strongest first.
-
-    Returns
-    -------
-    list of (items, model), with item numbers
-        The model has the rewards of these items, in this order; it is None for a group of one item.
-    """
-    from .fitting import by_component  # noqa: PLC0415  # it imports this module
-
-    return by_component.component_fits(scorer, pairs, **options)

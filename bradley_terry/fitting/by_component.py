@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer
 from ..separation import separation
-from ..training import fit
+
+if TYPE_CHECKING:
+    from ..model import RewardModel
 
 __all__ = ["ComponentFit", "component_fits"]
 
@@ -26,7 +27,20 @@ class ComponentFit(NamedTuple):
 
 
 def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) -> list[ComponentFit]:
-    """See ``bradley_terry.inference.component_fits``."""
+    """Fit each group of ``strong_components`` on its own, with these options of ``fit``; strongest first.
+
+    Returns
+    -------
+    list of (items, model)
+        The model has the rewards of these items, in this order; it is None for a group of one item.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the scorer is not a ``TableScorer``, the items do not fit it, or ``fit`` refuses an option.
+    """
+    from ..training import fit  # noqa: PLC0415  # that module imports ``inference``, which imports this one
+
     if type(scorer) is not TableScorer:
         raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {scorer}")
     scorer.check_features(pairs.chosen, "chosen")
