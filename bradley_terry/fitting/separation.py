@@ -38,7 +38,7 @@ def found_before(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
 
     That is so for every table, from the graph of its wins (Ford 1957), and for other scorers if the data are small.
     """
-    if l2 > 0 or not scorer.linear_in_phi or not _vanishes_at_infinity(loss):
+    if l2 > 0 or not scorer.linear_in_phi or not _falls_for_ever(loss):
         return None
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
@@ -47,15 +47,15 @@ def found_before(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
     return _separation(scorer, pairs) if len(pairs) * scorer.n_parameters <= FIRST else None
 
 
-def _vanishes_at_infinity(loss: object) -> bool:
-    """Return whether the loss of a choice falls all the way, and goes to its infimum as the margin goes to ∞.
+def _falls_for_ever(loss: object) -> bool:
+    """Return whether the loss of a choice falls all the way to its infimum at Δ = ∞.
 
-    Then separated pairs are exactly those whose margins grow without end, whatever the loss is in between.
+    If the infimum is finite, separated pairs are exactly those whose margins grow without end.
     """
     if loss is None or type(loss) is BradleyTerryLoss or getattr(loss, "is_free", False):
         return True
     tails = getattr(loss, "tails", None)  # a loss of the reader's own may not say
-    return getattr(loss, "suits_newton", False) and tails is not None and tails[0] < 0 and tails[1] == 0
+    return getattr(loss, "suits_newton", False) and tails is not None and tails[0] < 0 and tails[1] <= 0
 
 
 def _separation(scorer: Scorer, pairs: PreferencePairs) -> Separation | None:
@@ -94,7 +94,7 @@ class Watch:
         self.found: Separation | None = None
         scorer, n = objective.scorer, len(objective.pairs) * objective.scorer.n_parameters
         was_looked_for = type(scorer) is TableScorer or n <= FIRST  # in ``found_before``
-        self.is_over = was_looked_for or objective.l2 > 0 or not _vanishes_at_infinity(objective.loss)
+        self.is_over = was_looked_for or objective.l2 > 0 or not _falls_for_ever(objective.loss)
 
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the search should stop."""
@@ -156,10 +156,12 @@ def at_infinity(
         return phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
     pairs, hessian, outcome = objective.pairs, None, Outcome.NO_MINIMUM
     rest, reason = rest_of(pairs, found), no_minimum(objective, found)
+    if getattr(objective.loss, "tails", (-1, 0))[1] < 0:  # the loss falls to -∞, and nothing has a limit
+        rest = None
     phi = np.zeros(phi.size)
     if rest is not None:
         without = objective.on(rest)
-        limit = minimise(without, without.at(phi), lambda *_: False, max_steps=max_steps, tolerance=tolerance)
+        limit = minimise(without, without.at(phi), lambda *_: False, max_steps=max(100, max_steps), tolerance=tolerance)
         phi = limit.point.phi
         if is_dense(phi.size):
             hessian = without.hessian(phi) * (rest.total_weight / pairs.total_weight)

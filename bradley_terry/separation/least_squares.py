@@ -11,6 +11,7 @@ from ..threads import blas_on_one_thread
 __all__ = ["nonnegative"]
 
 EPS = float(np.finfo(np.float64).eps)
+FEW = 500  # rows that are looked at again and again before all are
 
 
 def nonnegative(rows: Array, target: Array) -> tuple[Array, float]:
@@ -18,28 +19,46 @@ def nonnegative(rows: Array, target: Array) -> tuple[Array, float]:
 
     At the minimum the residual r has a_i·r <= 0 for all i, and a_i·r = 0 where μ_i > 0. The method keeps the set P of
     the rows with μ_i > 0. It adds the row with the largest a_i·r, solves the least-squares problem of P alone, and
-    drops the rows that this makes negative. Each round costs one product with all rows, and there are seldom more than
-    a few k of them. The rows of P are independent, so there are at most k.
+    drops the rows that this makes negative. The rows of P are independent, so there are at most k. Where there are many
+    rows, those with the largest a_i·r are settled among themselves before all are looked at again.
 
     Each term of Σ μ_i a_i is rounded to eps·μ_i, so a_i·r is known to about eps·k·(|f| + Σ μ). An a_i·r that is not
     larger counts as 0.
     """
     n, k = rows.shape
     passive = _Passive(rows, target)
-    refused = np.zeros(n, dtype=bool)  # rows that did not help after all, because of rounding
-    size = float(np.sqrt(target @ target))
+    size, few = float(np.sqrt(target @ target)), max(FEW, 10 * k)
+    n_rounds = 10 * max(n, k)  # a bound that rounding cannot exceed
     with blas_on_one_thread(n * k):
-        for _ in range(10 * max(n, k)):
+        for _ in range(n_rounds):
             rounding = 8 * k * EPS * (size + float(passive.mu.sum()))
             gain = rows @ passive.residual()
             gain[passive.rows] = -np.inf
-            gain[refused] = -np.inf
-            best = int(np.argmax(gain))
-            if not gain[best] > rounding or len(passive.rows) == k:
+            wanted = np.flatnonzero(gain > rounding)
+            if len(passive.rows) == k or not wanted.size:
                 break
-            refused[:] = False
-            refused[best] = not passive.add(best)
+            if wanted.size > few:
+                wanted = wanted[np.argpartition(-gain[wanted], few)[:few]]
+            if not _settled_among(passive, wanted, rounding):
+                break
     return passive.residual(), rounding
+
+
+def _settled_among(passive: _Passive, wanted: NDArray[np.int64], rounding: float) -> bool:
+    """Add rows of ``wanted`` until none of them has a larger a·r than the rounding. Return whether any was added."""
+    rows, added = passive.all[wanted], False
+    refused = np.zeros(wanted.size, dtype=bool)  # rows that did not help after all, because of rounding
+    for _ in range(10 * max(rows.shape)):
+        gain = rows @ passive.residual()
+        gain[np.isin(wanted, passive.rows) | refused] = -np.inf
+        best = int(np.argmax(gain))
+        if not gain[best] > rounding or len(passive.rows) == rows.shape[1]:
+            break
+        if passive.add(int(wanted[best])):
+            refused[:], added = False, True
+        else:
+            refused[best] = True
+    return added
 
 
 class _Passive:
