@@ -123,6 +123,10 @@ def fit(
     -----
     For a linear scorer, pairs mapped from a large file are read in pieces, and only a few numbers per pair are held in
     memory. But ``standardise`` (the default for the MLP) and a share given as ``validation`` copy the rows into memory.
+
+    If pairs can be separated and l2 is 0, some parameters are infinite, and ``inference.separation`` names them. Then
+    ``outcome`` is NO_MINIMUM, finite parameters have their limits, and each separated pair has a margin of 20 or more.
+
     For more than 3,000 parameters Newton's method uses conjugate gradients instead of a matrix, and the model has no
     ``information``; ``RewardModel.standard_errors`` then needs the pairs.
 

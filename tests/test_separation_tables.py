@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from test_published_fits import items, published, table
@@ -35,6 +35,9 @@ def fitted(scorer, pairs, **options) -> bt.RewardModel:
 
 @settings(max_examples=40)
 @given(FEW_GAMES)
+@example([(0, 2), (1, 2), (2, 3), (2, 4)])  # both ways from the unbeaten to the winless lead through one item
+@example([(0, 3), (1, 3), (2, 3)])
+@example([(0, 1), (0, 2), (0, 3), (4, 5)])
 def test_the_wins_that_would_connect_do_connect_and_no_fewer_would(games) -> None:
     """With them every connected part is one strong group. Each of p unbeaten groups needs a loss, each of q a win."""
     pairs = table_of(games)

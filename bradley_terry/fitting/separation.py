@@ -24,7 +24,7 @@ from .records import Recorder
 
 __all__ = ["Watch", "at_infinity", "found_before", "no_minimum", "no_minimum_because", "rest_of"]
 
-FIRST = 100_000  # numbers in the features: with fewer, a certificate is looked for before the first step
+FIRST = 20_000  # numbers in the features: with fewer, a certificate is looked for before the first step
 MOST = 40_000_000, 1000  # numbers in the features, and parameters: with more, no certificate is looked for
 LATE, LARGE = 10, 15.0  # steps, and log-odds: a margin that is still larger then is suspicious
 SEPARATED_MARGIN = 20.0  # log-odds: the smallest margin of a separated pair in the φ that is returned

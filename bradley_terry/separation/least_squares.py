@@ -33,7 +33,6 @@ def nonnegative(rows: Array, target: Array) -> tuple[Array, float]:
         for _ in range(n_rounds):
             rounding = 8 * k * EPS * (size + float(passive.mu.sum()))
             gain = rows @ passive.residual()
-            gain[passive.rows] = -np.inf
             wanted = np.flatnonzero(gain > rounding)
             if len(passive.rows) == k or not wanted.size:
                 break
@@ -50,7 +49,7 @@ def _settled_among(passive: _Passive, wanted: NDArray[np.int64], rounding: float
     refused = np.zeros(wanted.size, dtype=bool)  # rows that did not help after all, because of rounding
     for _ in range(10 * max(rows.shape)):
         gain = rows @ passive.residual()
-        gain[np.isin(wanted, passive.rows) | refused] = -np.inf
+        gain[refused] = -np.inf  # the rows of P have a gain of 0, as r is orthogonal to them
         best = int(np.argmax(gain))
         if not gain[best] > rounding or len(passive.rows) == rows.shape[1]:
             break
