@@ -138,10 +138,10 @@ def test_many_certificates_agree_with_linear_programming(check: Callable[[int], 
 
 @pytest.mark.parametrize("k", [2, 5])
 def test_units_of_the_features_make_no_difference(k: int, rng) -> None:
-    """Features in units from 1e-12 to 1e12 give the same separated pairs and signs."""
+    """Features in units from 1e-170 to 1e170, whose squares overflow, give the same separated pairs and signs."""
     x = rng.integers(-2, 3, size=(40, k)).astype(float)
     x[x @ rng.integers(-1, 2, size=k) < 0] *= -1
-    units = 10.0 ** np.linspace(-12, 12, k)
+    units = 10.0 ** np.linspace(-170, 170, k)
     plain, scaled = (separation(bt.LinearScorer(k), pairs_of(rows)) for rows in (x, x * units))
     np.testing.assert_array_equal(plain.separated_pairs, scaled.separated_pairs)
     np.testing.assert_array_equal(plain.infinite, scaled.infinite)
@@ -172,6 +172,21 @@ def test_labels_weights_and_target_margins() -> None:
     shifted = separation(scorer, pairs_of(x, target_margins=[5, -100, 3, 0]))
     np.testing.assert_array_equal(shifted.separated_pairs, found.separated_pairs)
     assert repr(separation(scorer, pairs_of(np.zeros((2, 2))))) == "Separation(none: there is a finite best fit)"
+
+
+def test_a_ranking_is_separated_exactly_if_its_pairs_are() -> None:
+    """One of the three answers is always the best; the other two are ranked both ways."""
+    ranks = [1, 2, 3, 1, 3, 2]
+    rankings = bt.PreferenceRankings(
+        np.tile(np.eye(3), (2, 1)), ranks, [0, 0, 0, 1, 1, 1], feature_names=["a", "b", "c"]
+    )
+    found = separation(bt.LinearScorer(3), rankings)
+    assert found.is_separated
+    np.testing.assert_array_equal(
+        found.separated_pairs, separation(bt.LinearScorer(3), rankings.as_pairs()).separated_pairs
+    )
+    both = bt.PreferenceRankings([0, 1, 2] * 2, [1, 2, 3, 3, 2, 1], [0, 0, 0, 1, 1, 1])
+    assert not separation(bt.TableScorer(3), both).is_separated
 
 
 class _Mine(bt.LinearScorer):

@@ -86,8 +86,10 @@ def separating(rows: Array) -> Cone:
     until they have none; a long step in the first direction makes up for what a later one does to earlier rows.
     """
     n, k = rows.shape
-    square = np.einsum("ij,ij->j", rows, rows)
-    units = np.sqrt(np.where(square > 0, square, 1.0) / max(n, 1))
+    most = np.abs(rows).max(axis=0, initial=0.0)
+    most = np.where(most > 0, most, 1.0)  # so that no square overflows or underflows
+    square = np.einsum("ij,ij->j", rows / most, rows / most)
+    units = most * np.sqrt(np.where(square > 0, square, 1.0) / max(n, 1))
     a = _of_length_one(rows / units)
     left, null = np.flatnonzero(a.any(axis=1)), None
     separated, total = np.zeros(n, dtype=bool), np.zeros(k)
@@ -131,8 +133,11 @@ def nearest(rows: Array, least: Array, start: Array) -> Array:
 
 
 def _of_length_one(rows: Array) -> Array:
+    most = np.abs(rows).max(axis=1, initial=0.0)[:, None]
+    rows = rows / np.where(most > 0, most, 1.0)
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    result: Array = rows / np.where(length > 0, length, 1.0)
+    return result
 
 
 def _null(rows: Array) -> Array:

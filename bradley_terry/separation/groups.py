@@ -33,12 +33,12 @@ class Ladder(NamedTuple):
     @property
     def unbeaten(self) -> list[int]:
         """The groups that never lost, and won."""
-        return sorted(set(self.winners.tolist()) - set(self.losers.tolist()))
+        return list(np.setdiff1d(self.winners, self.losers).tolist())
 
     @property
     def winless(self) -> list[int]:
         """The groups that never won, and lost."""
-        return sorted(set(self.losers.tolist()) - set(self.winners.tolist()))
+        return list(np.setdiff1d(self.losers, self.winners).tolist())
 
     def connecting_wins(self) -> list[tuple[int, int]]:
         """Return as few (winner, loser) as possible that would make each connected part one strong group.
@@ -74,15 +74,12 @@ class Ladder(NamedTuple):
 
     def heights(self, winners: Items, losers: Items, least: Array) -> Array:
         """Return the smallest number >= 0 for each group, so that every win i between groups has a gap >= least_i."""
-        height = np.zeros(len(self.groups))
-        order = np.argsort(self.group[winners], kind="stable")
-        above, below, least = self.group[winners[order]], self.group[losers[order]], least[order]
-        starts = np.searchsorted(above, np.arange(len(self.groups) + 1)).tolist()
-        for group in reversed(range(len(self.groups))):  # from the weakest, so that all groups below are done
-            wins = slice(starts[group], starts[group + 1])
-            if starts[group] < starts[group + 1]:
-                height[group] = max(0.0, float((height[below[wins]] + least[wins]).max()))
-        return height
+        height = [0.0] * len(self.groups)
+        order = np.argsort(-self.group[winners], kind="stable")  # from the weakest, so that all groups below are done
+        above, below = self.group[winners[order]].tolist(), self.group[losers[order]].tolist()
+        for winner, loser, gap in zip(above, below, least[order].tolist(), strict=True):
+            height[winner] = max(height[winner], height[loser] + gap)
+        return np.array(height)
 
 
 def ladder(n: int, winners: Items, losers: Items) -> Ladder:

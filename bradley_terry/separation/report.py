@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from ..pairs import PreferencePairs, check_fit
 from ..scorers import LinearScorer, Scorer, TableScorer
 from .certificate import Cone, separating
 from .groups import Ladder, ladder
+
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
 
 __all__ = ["Separation", "forward_pairs", "islands", "listed", "rows_of", "separation"]
 
@@ -111,7 +115,7 @@ class Separation:
         return f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
 
 
-def separation(scorer: Scorer, pairs: PreferencePairs) -> Separation:
+def separation(scorer: Scorer, pairs: PreferencePairs | PreferenceRankings) -> Separation:
     """Find out whether these pairs have a finite best fit, and what is infinite if they have none.
 
     For a table this takes time nearly proportional to the number of pairs (Ford 1957). For other scorers that are
@@ -120,8 +124,9 @@ def separation(scorer: Scorer, pairs: PreferencePairs) -> Separation:
     Parameters
     ----------
     scorer : LinearScorer, TableScorer or any scorer that is linear in φ
-    pairs : PreferencePairs
-        A label strictly between 0 and 1, such as a tie, counts for both answers, so its pair is never separated.
+    pairs : PreferencePairs or PreferenceRankings
+        A label strictly between 0 and 1, such as a tie, counts for both answers, so its pair is never separated. A
+        ranking is a choice from several answers at each rank, and its pairs are those of ``as_pairs``.
 
     Raises
     ------
@@ -133,9 +138,10 @@ def separation(scorer: Scorer, pairs: PreferencePairs) -> Separation:
     >>> separation(TableScorer(3), PreferencePairs([0, 1, 2], [1, 2, 1], feature_names=["a", "b", "c"])).connecting_wins
     ((1, 0),)
     """
-    check_fit(scorer, pairs)
+    check_fit(scorer, pairs)  # type: ignore[arg-type]  # it takes rankings, too
     if not scorer.linear_in_phi:
         raise ValueError(f"scorer: expected one that is linear in phi, got {scorer}")
+    pairs = pairs if isinstance(pairs, PreferencePairs) else pairs.as_pairs()
     return _of_table(scorer, pairs) if type(scorer) is TableScorer else _of_linear(scorer, pairs)
 
 
