@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize, nnls
 
 import bradley_terry as bt
+from bradley_terry.fitting.separation import ranked_limit
 from bradley_terry.inference import Separation, separation
 from bradley_terry.model import Outcome
 from bradley_terry.separation.certificate import nearest, separating
@@ -187,6 +188,36 @@ def test_a_ranking_is_separated_exactly_if_its_pairs_are() -> None:
     )
     both = bt.PreferenceRankings([0, 1, 2] * 2, [1, 2, 3, 3, 2, 1], [0, 0, 0, 1, 1, 1])
     assert not separation(bt.TableScorer(3), both).is_separated
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 3.0, 2.0, 0.5]])
+def test_the_limit_of_rankings_is_that_of_the_choices_that_are_left(weights) -> None:
+    """Answer 0 is always first. The reference gives it the reward 40 and fits the others to the whole rankings.
+
+    With 40 log-odds, the choice of answer 0 costs less than 1e-16.
+    """
+    orders = np.array([[0, 1, 2, 3], [0, 3, 1, 2], [0, 2, 3, 1], [0, 1, 3, 2]])
+    ranks = np.argsort(orders, axis=1) + 1
+    w = None if weights is None else np.repeat(weights, 4)
+    rankings = bt.PreferenceRankings(np.tile(np.arange(4), 4), ranks.ravel(), np.repeat(np.arange(4), 4), weights=w)
+    found = separation(bt.TableScorer(4), rankings)
+    phi, information = ranked_limit(bt.TableScorer(4), rankings, found, 100, 1e-9)
+    w = np.ones(4) if weights is None else np.array(weights)
+
+    def loss(free: np.ndarray) -> float:
+        rewards = np.append(40.0, [free[0], free[1], 0.0])[orders]
+        stages = [np.logaddexp.reduce(rewards[:, j:], axis=1) - rewards[:, j] for j in range(3)]
+        return float((w * np.sum(stages, axis=0)).sum())
+
+    best = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-13})
+    np.testing.assert_allclose(phi[1:3] - phi[3], best.x, atol=1e-6)
+    assert phi[0] - phi[1:].max() == pytest.approx(20, rel=1e-9)
+    h, size = np.zeros((2, 2)), 1e-4
+    for a, b in np.ndindex(2, 2):
+        steps = [(s, t, loss(best.x + size * (s * np.eye(2)[a] + t * np.eye(2)[b]))) for s in (1, -1) for t in (1, -1)]
+        h[a, b] = sum(s * t * value for s, t, value in steps) / (4 * size**2)
+    np.testing.assert_allclose(information[1:3, 1:3], h, atol=1e-5)  # rounding 1e-16·loss/size²
+    np.testing.assert_allclose(information[0], 0, atol=1e-14)
 
 
 class _Mine(bt.LinearScorer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..graphs import is_strong
@@ -22,7 +24,19 @@ from .conjugate import is_dense
 from .convex import largest_of
 from .records import Recorder
 
-__all__ = ["Watch", "at_infinity", "found_before", "no_minimum", "no_minimum_because", "rest_of"]
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
+__all__ = [
+    "Watch",
+    "at_infinity",
+    "beyond",
+    "found_before",
+    "no_minimum",
+    "no_minimum_because",
+    "ranked_limit",
+    "rest_of",
+]
 
 FIRST = 20_000  # numbers in the features: with fewer, a certificate is looked for before the first step
 MOST = 40_000_000, 1000  # numbers in the features, and parameters: with more, no certificate is looked for
@@ -167,13 +181,13 @@ def at_infinity(
             hessian = without.hessian(phi) * (rest.total_weight / pairs.total_weight)
         if limit.outcome is not Outcome.CONVERGED:
             reason += f"; the fit to the other pairs did not converge: {limit.reason}"
-    point = objective.at(phi + _beyond(objective, phi, found))
+    point = objective.at(phi + beyond(objective, phi, found))
     if recorder.record(step + 1, point):
         outcome, reason = Outcome.STOPPED_BY_CALLBACK, "stopped by the callback"
     return point.phi, outcome, reason, hessian
 
 
-def _beyond(objective: Objective, phi: Array, found: Separation) -> Array:
+def beyond(objective: Objective, phi: Array, found: Separation) -> Array:
     """Return what must be added to the minimum of the other pairs to give each separated pair its margin."""
     pairs, rows = objective.pairs, found.separated_pairs
     forward, _ = forward_pairs(pairs)
@@ -192,3 +206,21 @@ def _beyond(objective: Objective, phi: Array, found: Separation) -> Array:
     v = null @ nearest(d @ null, least, null.T @ found.found.direction) - inside
     moved: Array = v / units
     return moved
+
+
+def ranked_limit(
+    scorer: Scorer, rankings: PreferenceRankings, found: Separation, max_steps: int, tolerance: float
+) -> tuple[Array, Array | None]:
+    """Return φ for rankings without a finite minimum, as in ``at_infinity``, and the information in the limit or None.
+
+    ``found`` is ``separation(scorer, rankings)``. The information is not divided by the sum of the weights.
+    """
+    from ..separation.choices import remaining_choices  # noqa: PLC0415  # it imports the rankings
+
+    rest, phi, information = remaining_choices(rankings, found), np.zeros(scorer.n_parameters), None
+    if rest is not None:
+        without = Objective(scorer, rest)  # type: ignore[arg-type]  # it takes rankings, too
+        limit = minimise(without, without.at(phi), lambda *_: False, max_steps=max(100, max_steps), tolerance=tolerance)
+        phi = limit.point.phi
+        information = without.hessian(phi) * rest.total_weight if is_dense(phi.size) else None
+    return phi + beyond(Objective(scorer, rankings.as_pairs()), phi, found), information
