@@ -24,6 +24,7 @@ The folders are machinery. Open one only when you want to know how it works:
     kernels          the compiled twin of the backend
     fitting          what a fit needs: gradient descent and Adam, checks, history, mini-batches
     graphs           which items can be compared with which
+    separation       what is infinite if there is no finite fit, and what stays finite
     intervals        how far shares and means are known
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
     calibration      after the fit: temperature, annotators and their agreement, the length of answers

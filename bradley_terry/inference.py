@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from .fitting.by_component import ComponentFit, component_fits
 from .graphs import components, count_connected
 from .graphs.wins import met, wins
 from .logistic import Array
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
+from .separation import Separation, separation
 from .threads import blas_on_one_thread
 
-__all__ = ["connected_groups", "covariance", "strong_components"]
+__all__ = ["ComponentFit", "Separation", "component_fits", "connected_groups", "covariance", "separation"]
+__all__ += ["strong_components"]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:

@@ -20,6 +20,7 @@ from .losses import PairLoss
 from .pairs import PreferencePairs
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+from .separation.errors import limit_covariance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,8 +139,14 @@ class RewardModel:
         ------
         ValueError
             If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
-            undetermined, or there are too many parameters for a matrix (see ``standard_errors``).
+            undetermined, or there are too many parameters for a matrix (see ``standard_errors``). If only some
+            parameters are infinite, they have the variance inf, and the others the limit of theirs.
         """
+        is_likelihood = getattr(self.loss, "is_likelihood", True)
+        if self.outcome is Outcome.NO_MINIMUM and self.information is not None and is_likelihood:
+            limit = limit_covariance(self.scorer, self.information, self._item(reference))
+            if limit is not None:  # something is finite
+                return limit
         self._check_minimum()
         if self.information is None and is_dense(self.phi.size):
             raise ValueError("standard errors: expected a model with its information matrix, got None")

@@ -17,18 +17,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .fitting import arguments
+from .fitting.bias_reduced import check_bias_reduced, reduced_bias
 from .fitting.conjugate import is_dense
 from .fitting.descent import descend, rule_for
 from .fitting.determined import undetermined
 from .fitting.free import known_loss
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import sampled_start
-from .fitting.separation import is_separated, no_minimum, one_step
+from .fitting.separation import Watch, at_infinity, found_before, rest_of
 from .fitting.tally import tallied
 from .fitting.units import Units
 from .fitting.usefulness import no_use
-from .graphs import count_connected
-from .graphs.wins import met
 from .logistic import Array
 from .losses import PairLoss
 from .model import Outcome, RewardModel, read_only
@@ -36,6 +35,7 @@ from .newton import minimise
 from .objective import AUTO, Objective, chosen_backend, work_of
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer, check_size
+from .separation.report import islands
 from .threads import blas_on_one_thread
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def fit(
     patience: int = 20,
     standardise: bool | None = None,
     loss: PairLoss | None = None,
+    bias_reduced: bool = False,
     backend: str = AUTO,
     centring: float = 0.0,
 ) -> RewardModel:
@@ -108,6 +109,9 @@ def fit(
     loss
         As in ``Objective``. With ``RaoKupper()``, ``Davidson()`` and ``Ordinal(n_levels)``, the parameters of the loss
         are fitted as well, and ``model.loss`` has them. The scorer must then be linear in φ.
+    bias_reduced : bool
+        Add ½ log|I(φ)| to the log-likelihood (Firth 1993, Biometrika 80(1), 27-38). This removes most of the bias that
+        few pairs cause, and the estimate is always finite. The scorer must be linear in φ, with the default loss.
     backend : "auto", "numpy" or "numba"
         As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
     centring : float
@@ -121,6 +125,10 @@ def fit(
     -----
     For a linear scorer, pairs mapped from a large file are read in pieces, and only a few numbers per pair are held in
     memory. But ``standardise`` (the default for the MLP) and a share given as ``validation`` copy the rows into memory.
+
+    If pairs can be separated and l2 is 0, some parameters are infinite, and ``inference.separation`` names them. Then
+    ``outcome`` is NO_MINIMUM, finite parameters have their limits, and each separated pair has a margin of 20 or more.
+
     For more than 3,000 parameters Newton's method uses conjugate gradients instead of a matrix, and the model has no
     ``information``; ``RewardModel.standard_errors`` then needs the pairs.
 
@@ -144,6 +152,8 @@ def fit(
     """
     method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate, loss)
     standardise = arguments.checked_standardise(scorer, standardise)
+    if bias_reduced:
+        check_bias_reduced(scorer, pairs, method, l2, loss, centring)
     check_size("batch_size", batch_size)
     check_size("patience", patience)
     rng = arguments.generator(seed)
@@ -156,17 +166,19 @@ def fit(
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
-    separated = method == "newton" and is_separated(pairs, scorer, l2, loss) and not centring
-    if separated or (backend == AUTO and method != "newton"):  # few passes follow, or many
-        n_passes = 0 if separated else min(steps, arguments.STEPS[method])
-        backend = chosen_backend(backend, work_of(scorer, pairs, n_passes))
-    loss, phi, free_information = known_loss(scorer, pairs, loss, l2, centring, phi, steps, tolerance)
+    is_newton = method == "newton" and not bias_reduced
+    separated = found_before(pairs, scorer, l2, loss) if is_newton and not centring else None
+    if backend == AUTO and method != "newton":
+        backend = chosen_backend(backend, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
+    rest = rest_of(pairs, separated) or pairs  # a loss with parameters of its own is fitted to these
+    loss, phi, free_information = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
         if method == "newton":
-            search = one_step if separated else partial(_newton, max_steps=steps, tolerance=tolerance)
-            phi, outcome, message, hessian = search(objective, phi, recorder)
+            search = reduced_bias if bias_reduced else _newton
+            search = search if separated is None else partial(at_infinity, found=separated)
+            phi, outcome, message, hessian = search(objective, phi, recorder, max_steps=steps, tolerance=tolerance)
         else:
             advance = rule_for(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = descend(objective, phi, advance, recorder, steps, tolerance, patience)
@@ -174,12 +186,11 @@ def fit(
     fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi if centring else phi - phi.mean()
-        if outcome.is_success and (n_groups := count_connected(phi.size, *met(pairs))) > 1:
-            message += f"; the items form {n_groups} groups that never met: compare rewards within a group only"
-    if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and not separated:
+        message += islands(scorer, pairs) if outcome.is_success else ""
+    if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and outcome is not Outcome.NO_MINIMUM:
         hessian = objective.hessian(phi)
     if hessian is not None and outcome.is_success and l2 == 0:
-        message += undetermined(scorer, hessian, pairs.feature_names)
+        message += undetermined(scorer, hessian, pairs.feature_names, pairs)
     if hessian is not None and centring and isinstance(scorer, TableScorer):
         hessian = hessian - np.outer(hessian.sum(axis=0), hessian.sum(axis=0)) / hessian.sum()  # about differences only
     information = None if hessian is None else hessian * pairs.total_weight
@@ -212,7 +223,7 @@ def _newton(
     objective: Objective, phi: Array, recorder: Recorder, *, max_steps: int, tolerance: float
 ) -> tuple[Array, Outcome, str, Array | None]:
     """Minimise by Newton's method. If there are very many pairs, the first step goes to the minimum of a sample."""
-    point, first_step, hessian = objective.at(phi), 1, None
+    point, first_step, hessian, watch = objective.at(phi), 1, None, Watch(objective, recorder)
     stopped = recorder.record(0, point)
     if not stopped:
         point, hessian = sampled_start(objective, point, tolerance)
@@ -225,11 +236,10 @@ def _newton(
     found = minimise(
         objective,
         start.pop(),
-        recorder.record,
+        watch.record,
         first_step=first_step,
         max_steps=max_steps,
         tolerance=tolerance,
         hessian=hessian,
     )
-    reason = no_minimum(objective) if found.outcome is Outcome.NO_MINIMUM else found.reason
-    return found.point.phi, found.outcome, reason, found.hessian
+    return watch.settled(found, max_steps, tolerance)

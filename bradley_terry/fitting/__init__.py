@@ -3,7 +3,9 @@
 descent      gradient descent and Adam, and the loop around them
 units        fit on features of mean 0 and variance 1
 tally        fit a table of items to counts of comparisons
-separation   a table without a finite fit, which is seen before any step
+separation   what a fit does if there is no finite minimum
+bias_reduced Firth's fit, which is always finite
+by_component fit each strongly connected group of a table on its own
 batches      mini-batches that never separate the pairs of a prompt
 convex       what Newton's method needs from an objective
 hessians     Hessians that are reused while their steps work well

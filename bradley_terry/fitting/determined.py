@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..logistic import Array
+from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, Scorer, TableScorer
+from ..separation.advice import example_of_l2
 from ..threads import blas_on_one_thread
 
 __all__ = ["null_directions", "undetermined"]
@@ -16,10 +18,13 @@ MOST_NAMES = 6  # in a message
 SURELY_REGULAR = 1e-7  # with a pivot above this, H (scaled to curvature 1) is regular far beyond rounding
 
 
-def undetermined(scorer: Scorer, hessian: Array, names: Sequence[str] | None) -> str:
+def undetermined(
+    scorer: Scorer, hessian: Array, names: Sequence[str] | None, pairs: PreferencePairs | None = None
+) -> str:
     """Return "; " and words for the directions of φ that no pair says anything about, or "" if there are none.
 
-    For a table the words are "" too: groups of items that never met are counted elsewhere.
+    For a table the words are "" too: groups of items that never met are counted elsewhere. With the pairs, the advice
+    contains an l2 that suits them.
     """
     if isinstance(scorer, TableScorer):
         return ""
@@ -34,7 +39,11 @@ def undetermined(scorer: Scorer, hessian: Array, names: Sequence[str] | None) ->
     free = _listed([names[i] for i in np.flatnonzero(share > 1 - 1e-6).tolist()], noun)
     mixed = _listed([names[i] for i in np.flatnonzero((share > 1e-12) & (share <= 1 - 1e-6)).tolist()], noun)
     said = [f"do not determine {free}"] * bool(free) + [f"determine {mixed} only in combination"] * bool(mixed)
-    return f"; these pairs {' and '.join(said)}; drop a feature or use l2 > 0"
+    example = ""
+    if pairs is not None:
+        l2, deviation, of = example_of_l2(scorer, pairs)
+        example = f"; {l2}, for example, is a prior with standard deviation {deviation} for each {of}"
+    return f"; these pairs {' and '.join(said)}{example}; drop a feature or use l2 > 0"
 
 
 def _listed(names: list[str], noun: str) -> str:

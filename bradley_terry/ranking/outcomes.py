@@ -368,7 +368,7 @@ def _share_of_ties(name: str, t: Array) -> float:
 def _refuse_ties(name: str, parameter: float, t: Array) -> None:
     """Raise ValueError for ties where the parameter says that they have the probability 0."""
     if parameter == 0 and (t == 0.5).any():
-        raise ValueError(f"{name}: expected a number above 0 with ties (labels of 0.5), got 0, with which none can occur")
+        raise ValueError(f"{name}: expected a number above 0 with ties (labels of 0.5), got 0, which allows no ties")
 
 
 def _check_outcomes(t: Array) -> None:

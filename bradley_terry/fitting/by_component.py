@@ -1,0 +1,69 @@
+"""Fit each strongly connected group of a table on its own, where the whole table has no finite fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..pairs import PreferencePairs
+from ..scorers import Scorer, TableScorer
+from ..separation import separation
+
+if TYPE_CHECKING:
+    from ..model import RewardModel
+
+__all__ = ["ComponentFit", "component_fits"]
+
+
+class ComponentFit(NamedTuple):
+    """The items of a group, and the model that was fitted to their comparisons, or None for a single item.
+
+    Item ``items[i]`` has the number i in the model, whose rewards sum to zero.
+    """
+
+    items: tuple[int, ...]
+    model: RewardModel | None
+
+
+def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) -> list[ComponentFit]:
+    """Fit each group of ``strong_components`` on its own, with these options of ``fit``; strongest first.
+
+    Returns
+    -------
+    list of (items, model)
+        The model has the rewards of these items, in this order; it is None for a group of one item.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the scorer is not a ``TableScorer``, the items do not fit it, or ``fit`` refuses an option.
+    """
+    from ..training import fit  # noqa: PLC0415  # that module imports ``inference``, which imports this one
+
+    if type(scorer) is not TableScorer:
+        raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {scorer}")
+    scorer.check_features(pairs.chosen, "chosen")
+    scorer.check_features(pairs.rejected, "rejected")
+    found, groups = [], separation(scorer, pairs).groups
+    group, place = np.empty((2, scorer.n_items), dtype=np.int64)
+    for number, items in enumerate(groups):
+        group[list(items)], place[list(items)] = number, np.arange(len(items))
+    counts = np.ones(len(pairs), dtype=bool) if pairs.weights is None else pairs.weights > 0
+    inside = np.flatnonzero((group[pairs.chosen] == group[pairs.rejected]) & counts)
+    inside = inside[np.argsort(group[pairs.chosen[inside]], kind="stable")]
+    starts = np.searchsorted(group[pairs.chosen[inside]], np.arange(len(groups) + 1)).tolist()
+    for number, items in enumerate(groups):
+        model = None
+        if len(items) > 1:
+            rows = inside[starts[number] : starts[number + 1]]
+            part = {
+                name: None if values is None else values[rows]
+                for name in ("prompts", "weights", "labels", "target_margins")
+                for values in [getattr(pairs, name)]
+            }
+            names = None if pairs.feature_names is None else [pairs.feature_names[item] for item in items]
+            own = PreferencePairs(place[pairs.chosen[rows]], place[pairs.rejected[rows]], feature_names=names, **part)
+            model = fit(TableScorer(len(items)), own, **options)  # type: ignore[arg-type]  # fit checks them
+        found.append(ComponentFit(items, model))
+    return found
