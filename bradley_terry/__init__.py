@@ -25,6 +25,7 @@ The folders are machinery. Open one only when you want to know how it works:
     fitting          what a fit needs: gradient descent and Adam, checks, history, mini-batches
     graphs           which items can be compared with which
     intervals        how far shares and means are known
+    uncertainty      how far parameters are known: sandwich, bootstrap, contrasts, tests of nested models
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
     gradient_check   is this gradient correct?
     files            pairs and models in files

@@ -1,4 +1,18 @@
-"""What the data can say about the parameters: their covariance, and which items can be compared at all."""
+"""What the data can say about the parameters: their covariance, and which items can be compared at all.
+
+There are three kinds of standard errors, ``model.standard_errors(kind=…)``. They assume less and less:
+
+    information   The pairs are independent, and the model gives the right probability of each choice (Fisher).
+    sandwich      Only different prompts are independent. Pairs of a prompt may depend on each other, and the variance
+                  of the choices may be any (White 1982, Econometrica 50(1), 1-25; Liang & Zeger 1986, Biometrika
+                  73(1), 13-22).
+    bootstrap     As the sandwich, but without its linear approximation: the fit is repeated on prompts that are drawn
+                  again (Efron 1979, Annals of Statistics 7(1), 1-26).
+
+The sandwich and the bootstrap need many prompts, since they measure how much these differ. If one person judged many
+prompts, that person is the cluster: ``clusters=`` takes a column of names. For a table, ``model.comparison_intervals``
+shows errors by which any two items can be compared (Firth & de Menezes 2004, Biometrika 91(1), 65-80).
+"""
 
 from __future__ import annotations
 
@@ -10,8 +24,9 @@ from .logistic import Array
 from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
 from .threads import blas_on_one_thread
+from .uncertainty.nested import LikelihoodRatio, likelihood_ratio_test
 
-__all__ = ["connected_groups", "covariance", "strong_components"]
+__all__ = ["LikelihoodRatio", "connected_groups", "covariance", "likelihood_ratio_test", "strong_components"]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:

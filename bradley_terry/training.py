@@ -10,6 +10,7 @@ The fitted model says why the method stopped, and whether it converged.
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from .graphs import count_connected
 from .graphs.wins import met
 from .logistic import Array
 from .losses import BradleyTerryLoss, PairLoss
-from .model import Outcome, RewardModel, read_only
+from .model import FittedTo, Outcome, RewardModel, read_only
 from .newton import minimise
 from .objective import AUTO, Objective, chosen_backend, work_of
 from .pairs import PreferencePairs
@@ -148,8 +149,10 @@ def fit(
     if not isinstance(pairs, PreferencePairs):
         from .ranking.ranked_fit import fit_rankings  # noqa: PLC0415  # rarely needed
 
-        return fit_rankings(scorer, pairs, l2, initial, steps, tolerance, callback, progress, loss, validation)
+        ranked = fit_rankings(scorer, pairs, l2, initial, steps, tolerance, callback, progress, loss, validation)
+        return replace(ranked, fitted_to=FittedTo(pairs))
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
+    fitted_to = FittedTo(pairs, None if type(loss) is BradleyTerryLoss else loss, standardise)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
@@ -203,6 +206,7 @@ def fit(
         information=None if information is None else read_only(information),
         outcome=outcome,
         loss=None if type(loss) is BradleyTerryLoss else loss,
+        fitted_to=fitted_to if scorer.linear_in_phi else None,
     )
 
 
