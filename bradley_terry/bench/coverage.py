@@ -18,11 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..logistic import Array, sigmoid
 from ..model import RewardModel
 from ..pairs import PreferencePairs
-from ..scorers import LinearScorer, TableScorer
+from ..scorers import Features, LinearScorer, TableScorer
 from ..training import fit
 
 __all__ = ["SCENARIOS", "Coverage", "Row", "Scenario", "measure_coverage"]
@@ -118,11 +119,13 @@ class Coverage:
         }
 
 
-def _choices(margins: Array, uniform: Array, chosen: Array, rejected: Array, **more: Array) -> PreferencePairs:
-    """Return pairs in which the first answer is chosen where the uniform number is below sigma(Δ)."""
+def _choices(
+    margins: Array, uniform: Array, a: Features, b: Features, prompts: NDArray[np.int64] | None = None
+) -> PreferencePairs:
+    """Return pairs in which a is chosen where the uniform number is below sigma(Δ)."""
     first = uniform < sigmoid(margins)
-    turned = first if chosen.ndim == 1 else first[:, None]
-    return PreferencePairs(np.where(turned, chosen, rejected), np.where(turned, rejected, chosen), **more)
+    first = first if a.ndim == 1 else first[:, None]
+    return PreferencePairs(np.where(first, a, b), np.where(first, b, a), prompts=prompts)
 
 
 def _of_features(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
@@ -131,7 +134,7 @@ def _of_features(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
 
 
 def _of_items(rng: np.random.Generator) -> PreferencePairs:
-    i, j = (np.repeat(side, 40) for side in np.triu_indices(REWARDS.size, 1))
+    i, j = (np.repeat(side, 40).astype(np.int64) for side in np.triu_indices(REWARDS.size, 1))
     return _choices(REWARDS[i] - REWARDS[j], rng.uniform(size=i.size), i, j)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scores"]
 
-NUMBERS = 2_000_000  # held in memory at once
+NUMBERS = 500_000  # held in memory at once
 FEW = 24  # items of a cluster, for which all products of two are formed one by one
 Index = NDArray[np.int64]
 
