@@ -28,7 +28,7 @@ from ..training import fit
 
 __all__ = ["SCENARIOS", "Coverage", "Row", "Scenario", "measure_coverage"]
 
-N_FITS, N_BOOTSTRAPPED, RESAMPLES = 2000, 300, 60
+N_FITS, N_BOOTSTRAPPED, RESAMPLES = 2000, 300, 50
 LEVEL = 0.95
 SHARED = 0.7  # how often the annotators of a pair share one uniform number
 TIES = 0.87  # τ: 43 % of ties between equal answers, so that 39 % of the pairs below are ties
@@ -128,7 +128,7 @@ def _choices(
     return PreferencePairs(np.where(first, a, b), np.where(first, b, a), prompts=prompts)
 
 
-def _of_features(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
+def _of_features(rng: np.random.Generator, n: int = 300) -> PreferencePairs:
     a, b = rng.normal(size=(2, n, 3))
     return _choices((a - b) @ WEIGHTS, rng.uniform(size=n), a, b)
 
@@ -138,14 +138,14 @@ def _of_items(rng: np.random.Generator) -> PreferencePairs:
     return _choices(REWARDS[i] - REWARDS[j], rng.uniform(size=i.size), i, j)
 
 
-def _of_three_annotators(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
+def _of_three_annotators(rng: np.random.Generator, n: int = 200) -> PreferencePairs:
     a, b = np.repeat(rng.normal(size=(2, n, 3)), 3, axis=1)
     own, shared = rng.uniform(size=(n, 3)), rng.uniform(size=(n, 1))
     uniform = np.where(rng.uniform(size=(n, 1)) < SHARED, shared, own).ravel()
     return _choices((a - b) @ WEIGHTS, uniform, a, b, prompts=np.repeat(np.arange(n), 3))
 
 
-def _of_ties(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
+def _of_ties(rng: np.random.Generator, n: int = 300) -> PreferencePairs:
     a, b = rng.normal(size=(2, n, 3))
     p, uniform = sigmoid((a - b) @ WEIGHTS), rng.uniform(size=n)
     tie = 2 * TIES * p * (1 - p)
@@ -175,7 +175,7 @@ SCENARIOS = (
 def measure_coverage(
     n_fits: int = N_FITS, n_bootstrapped: int = N_BOOTSTRAPPED, *, tell: Callable[[str], object] = lambda _: None
 ) -> Coverage:
-    """Simulate every scenario; only the first fits are bootstrapped, since that repeats each of them 60 times."""
+    """Simulate every scenario; only the first fits are bootstrapped, since that repeats each of them 50 times."""
     rows: list[Row] = []
     for seed, scenario in enumerate(SCENARIOS):
         tell(f"{n_fits:,} fits: {scenario.name} …")

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..logistic import Array
 from ..scorers import TableScorer
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QuasiVariances", "comparison_intervals_of", "quasi_variances", "quasi_variances_of"]
 
-STEPS, TOLERANCE = 200, 1e-13  # relative change of a sum q_a + q_b
+STEPS, SMALL = 200, 1e-7  # SMALL is a relative change of a sum q_a + q_b
 
 
 class QuasiVariances(NamedTuple):
@@ -48,8 +49,9 @@ class QuasiVariances(NamedTuple):
 def quasi_variances(covariance: Array) -> QuasiVariances:
     """Return the quasi-variances of this covariance of at least three rewards, (n_items, n_items).
 
-    The minimum is found by Gauss and Newton's method with shorter steps where needed: the residual log(q_a + q_b) -
-    log v_ab has the derivative 1/(q_a + q_b) by q_a and by q_b.
+    The minimum is found by Newton's method, with shorter steps where needed. With s = q_a + q_b and r = log s - log v,
+    half the square of r has the slope r/s by q_a and by q_b, and the second derivatives (1 - r)/s². Where these are not
+    positive, Gauss's approximation 1/s² takes their place.
     """
     n = len(covariance)
     if n < 3:
@@ -62,8 +64,7 @@ def quasi_variances(covariance: Array) -> QuasiVariances:
     else:
         with blas_on_one_thread(n**3):
             q = _minimum(v)
-    sums = q[:, None] + q
-    errors = np.sqrt(sums / v)[~np.eye(n, dtype=bool)] - 1
+    errors = np.sqrt(((q[:, None] + q) / v)[~np.eye(n, dtype=bool)]) - 1
     return QuasiVariances(q, (float(errors.min()), float(errors.max())), _worst_of_all(covariance, q))
 
 
@@ -73,28 +74,35 @@ def _minimum(v: Array) -> Array:
     target = np.log(v)
     mean = v[apart].mean()
     q = np.maximum((v.sum(axis=1) - 1 - (n - 1) * mean / 2) / (n - 2), mean / 20)  # that of q_a + q_b = v_ab, roughly
-    size, moved = np.inf, np.inf
     for _ in range(STEPS):
-        sums = q[:, None] + q
-        residuals = np.where(apart, np.log(np.where(apart, sums, 1.0)) - target, 0.0)
-        size = float((residuals**2).sum())
-        slopes = np.where(apart, 1 / np.where(apart, sums, 1.0), 0.0)
-        normal = slopes**2
-        normal[np.diag_indices(n)] = normal.sum(axis=1)
-        step = -np.linalg.solve(normal, (slopes * residuals).sum(axis=1))
+        sums = np.where(apart, q[:, None] + q, 1.0)
+        r = np.where(apart, np.log(sums) - target, 0.0)
+        slopes = np.where(apart, 1 / sums, 0.0)
+        step = -_solved((1 - r) * slopes**2, slopes**2, (slopes * r).sum(axis=1))
         moved = float(np.abs(slopes * (step[:, None] + step)).max())
+        if moved < SMALL:  # the error of a Newton step is the square of the one before
+            return q + step
         share = 1.0
-        while moved > TOLERANCE and not _is_better(q + share * step, target, apart, size):
+        while not _is_better(q + share * step, target, apart, float((r**2).sum())):
             share /= 2
-            if share < 1e-12:  # only rounding is left
-                return q
         q = q + share * step
-        if moved <= TOLERANCE:
-            return q
     raise ValueError(f"quasi-variances: expected a minimum within {STEPS} steps, got a last change of {moved:.1e}")
 
 
-def _is_better(q: Array, target: Array, apart: np.ndarray[tuple[int, int], np.dtype[np.bool_]], size: float) -> bool:
+def _solved(exact: Array, approximate: Array, gradient: Array) -> Array:
+    """Return H⁻¹·gradient, where H has these entries off its diagonal and their sums on it, and is positive."""
+    n = len(gradient)
+    for h in (exact, approximate):
+        h[np.diag_indices(n)] = h.sum(axis=1)
+        try:
+            np.linalg.cholesky(h)
+        except np.linalg.LinAlgError:
+            continue
+        return np.linalg.solve(h, gradient)
+    raise ValueError("quasi-variances: expected variances of differences, got some that are not positive")
+
+
+def _is_better(q: Array, target: Array, apart: NDArray[np.bool_], size: float) -> bool:
     sums = (q[:, None] + q)[apart]
     return bool(sums.min() > 0) and float(((np.log(sums) - target[apart]) ** 2).sum()) < size
 
