@@ -128,7 +128,7 @@ def _choices(
     return PreferencePairs(np.where(first, a, b), np.where(first, b, a), prompts=prompts)
 
 
-def _of_features(rng: np.random.Generator, n: int = 300) -> PreferencePairs:
+def _of_features(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
     a, b = rng.normal(size=(2, n, 3))
     return _choices((a - b) @ WEIGHTS, rng.uniform(size=n), a, b)
 
@@ -145,7 +145,7 @@ def _of_three_annotators(rng: np.random.Generator, n: int = 200) -> PreferencePa
     return _choices((a - b) @ WEIGHTS, uniform, a, b, prompts=np.repeat(np.arange(n), 3))
 
 
-def _of_ties(rng: np.random.Generator, n: int = 300) -> PreferencePairs:
+def _of_ties(rng: np.random.Generator, n: int = 400) -> PreferencePairs:
     a, b = rng.normal(size=(2, n, 3))
     p, uniform = sigmoid((a - b) @ WEIGHTS), rng.uniform(size=n)
     tie = 2 * TIES * p * (1 - p)
