@@ -22,7 +22,7 @@ def votes(rng, n=300, k=2, per_prompt=3):
 
 @pytest.mark.full
 def test_bootstrap_of_two_items_is_the_spread_of_logits_of_binomial_shares() -> None:
-    """With two items and independent pairs, φ of a resample is logit(Binomial(n, p̂)/n); 4 standard errors of a spread."""
+    """With two items, φ of a resample is logit(Binomial(n, p̂)/n); the tolerance is 4 standard errors of a spread."""
     wins, n, b = 60, 100, 400
     pairs = bt.PreferencePairs(*np.where(np.arange(n) < wins, [[0], [1]], [[1], [0]]))
     got = bt.fit(bt.TableScorer(2), pairs).standard_errors(1, kind="bootstrap", n_bootstrap=b)[0]
@@ -91,7 +91,7 @@ def test_bootstrap_takes_everything_that_newton_fits(case, rng) -> None:
 
 @pytest.mark.full
 def test_resamples_without_a_finite_fit_are_counted_and_refused(rng) -> None:
-    """One loss that often is not drawn, islands, a lone feature: one sentence counts them; l2 > 0 removes the problem."""
+    """One loss that often is not drawn, islands, a rare feature: one sentence counts them; l2 > 0 is the way out."""
     i, j = np.array([0] * 20 + [1]), np.array([1] * 20 + [0])
     few = bt.PreferencePairs(i, j)
     islands = bt.PreferencePairs([0, 1, 1, 2, 2, 1] + [0, 1] * 20, [1, 0, 2, 1, 1, 2] + [1, 0] * 20)

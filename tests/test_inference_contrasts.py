@@ -17,7 +17,7 @@ from bradley_terry.uncertainty.quasi import quasi_variances
 
 @pytest.fixture
 def linear(random_pairs):
-    """A linear model of 60 or so pairs."""
+    """Return a linear model of random pairs."""
     return bt.fit(bt.LinearScorer(3), random_pairs(bt.LinearScorer(3)), l2=0.1)
 
 

@@ -17,11 +17,6 @@ from bradley_terry.ranking import Davidson, RaoKupper
 from bradley_terry.uncertainty.chi_squared import upper_tail
 
 
-def home_teams(pairs):
-    """Return for each row of the baseball data whether the winner was at home, from the data with that feature."""
-    return datasets.baseball(home_advantage=True).chosen[:, -1].astype(int)
-
-
 # ---------------------------------------------------------------------------------------------------- known value
 
 
@@ -30,10 +25,7 @@ def test_citations_have_the_published_deviances() -> None:
     model = bt.fit(bt.TableScorer(4), datasets.citations())
     assert model.deviance() == pytest.approx(4.2934, abs=5e-5)  # half a unit of the last digit
     assert replace(model, phi=np.zeros(4)).deviance() == pytest.approx(1925.2329, abs=5e-5)
-    i, j = np.triu_indices(4, 1)
-    one_hot = bt.fit(
-        bt.LinearScorer(3), replace_items(datasets.citations(), lambda item: np.eye(4)[item][:, 1:])
-    )
+    one_hot = bt.fit(bt.LinearScorer(3), replace_items(datasets.citations(), lambda item: np.eye(4)[item][:, 1:]))
     assert one_hot.deviance() == pytest.approx(4.2934, abs=5e-5)
 
 
@@ -62,6 +54,8 @@ def test_travel_modes_have_the_published_log_likelihood() -> None:
     model = bt.fit(bt.LinearScorer(6), datasets.travel_modes(as_choices=True))
     assert model.log_likelihood == pytest.approx(-199.128369, abs=5e-7)
     assert model.aic == pytest.approx(2 * 6 + 2 * 199.128369, abs=1e-6)
+    published = [0.004408, 0.010440, 0.010262, 0.779055, 0.443127, 0.450266]
+    np.testing.assert_allclose(model.standard_errors(), published, rtol=0, atol=5e-7)  # 6 decimals printed
 
 
 def test_log_likelihood_and_aic_of_two_items_by_hand() -> None:
@@ -92,7 +86,7 @@ def test_fitted_parameters_of_a_loss_count() -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5, 10, 17, 100, 101, 1000, 3001])
 def test_chi_squared_tail_is_exact_to_twelve_digits(k) -> None:
-    """mpmath's regularised gamma function agrees to 1e-12, from x near 0 to tails of 1e-300."""
+    """The regularised gamma function of mpmath agrees to 1e-12, from x near 0 to tails of 1e-300."""
     at = [1e-8, 0.1, 0.5, 1.0, 3.84, k / 3, float(k), k + 3 * (2 * k) ** 0.5, 50.0, 300.0, 700.0, 1380.0, 2.5 * k + 900]
     for x in at:
         with mpmath.workdps(60):

@@ -225,6 +225,16 @@ def test_sandwich_allows_for_fitted_parameters_of_the_loss(name, votes, rng, dif
     np.testing.assert_allclose(model.covariance(), inverse[:2, :2], rtol=1e-5)
 
 
+def test_sandwich_with_a_fitted_tie_does_not_depend_on_units(rng) -> None:
+    """Standardising features of different sizes changes neither kind of errors, with η fitted or given."""
+    a, b = rng.normal(size=(2, 200, 2)) * [100, 0.01]
+    pairs = bt.PreferencePairs(a, b, labels=rng.choice([0, 0.5, 1], 200))
+    for loss in (RaoKupper(), RaoKupper(0.5)):
+        plain, scaled = (bt.fit(bt.LinearScorer(2), pairs, loss=loss, standardise=s) for s in (False, True))
+        for kind in ("information", "sandwich"):
+            np.testing.assert_allclose(scaled.standard_errors(kind=kind), plain.standard_errors(kind=kind), rtol=1e-6)
+
+
 def test_sandwich_of_rankings_has_one_cluster_for_each_ranking(rng) -> None:
     """The scores are gradients of one ranking each; sizes may differ, and a column can join rankings."""
     sizes = rng.integers(2, 6, 60)

@@ -42,7 +42,7 @@ def likelihood_ratio_test(smaller: RewardModel, larger: RewardModel) -> Likeliho
     smaller, larger : RewardModel
         Two models that come from ``fit`` with l2 = 0, the same data and the same kind of loss. The smaller one is a
         special case of the larger one: some parameters are fixed, or features are missing. The test takes all pairs as
-        independent, as the information does.
+        independent, as the information does. Ties that count as half wins make the p-value too large.
 
     Returns
     -------

@@ -98,7 +98,7 @@ def _solved(exact: Array, approximate: Array, gradient: Array) -> Array:
             np.linalg.cholesky(h)
         except np.linalg.LinAlgError:
             continue
-        return np.linalg.solve(h, gradient)
+        return np.asarray(np.linalg.solve(h, gradient), dtype=np.float64)
     raise ValueError("quasi-variances: expected variances of differences, got some that are not positive")
 
 
