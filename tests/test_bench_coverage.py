@@ -29,7 +29,7 @@ def test_intervals_hold_what_they_promise() -> None:
 
 def test_command_prints_the_table(capsys, monkeypatch) -> None:
     """One row for each kind of each scenario, as a table and as JSON."""
-    monkeypatch.setattr(coverage, "N_FITS", 3)
+    monkeypatch.setattr(coverage, "RESAMPLES", 3)
     few = measure_coverage(3, 2)
     monkeypatch.setattr(coverage, "measure_coverage", lambda **_: few)
     assert main(["bench", "--coverage"]) == 0

@@ -129,6 +129,21 @@ def test_count_of_failed_resamples_is_right() -> None:
     assert abs(count - 400 * p) < 4 * np.sqrt(400 * p * (1 - p))
 
 
+def test_a_resample_that_leaves_a_parameter_open_is_refused(rng) -> None:
+    """One prompt alone speaks of an item, or of a feature: without it the fit is not unique."""
+    prompts = np.append(np.arange(20) // 2, [10, 10])
+    items = bt.PreferencePairs([0, 1] * 10 + [1, 2], [1, 0] * 10 + [2, 1], prompts=prompts)
+    x = np.zeros((22, 2))
+    x[:20, 0] = rng.normal(size=20)
+    x[20:, 1] = 1
+    features = bt.PreferencePairs(x, 0 * x, prompts=prompts, labels=[0.0, 1.0] * 11)
+    for scorer, pairs in ((bt.TableScorer(3), items), (bt.LinearScorer(2), features)):
+        with pytest.raises(ValueError, match=r"^standard errors: expected a finite fit to each resample") as caught:
+            bt.fit(scorer, pairs).standard_errors(kind="bootstrap", n_bootstrap=40)
+        count, share = int(str(caught.value).split("got ")[1].split(" of 40")[0]), (10 / 11) ** 11
+        assert abs(count - 40 * share) < 4 * np.sqrt(40 * share * (1 - share)) + 2
+
+
 def test_a_resample_without_a_finite_fit_is_refused() -> None:
     """One loss that often is not drawn: one sentence counts the resamples without it; l2 > 0 removes the problem."""
     pairs = bt.PreferencePairs([0] * 20 + [1], [1] * 20 + [0])

@@ -16,7 +16,6 @@ from bradley_terry.inference import likelihood_ratio_test
 from bradley_terry.ranking import Davidson, RaoKupper
 from bradley_terry.uncertainty.chi_squared import upper_tail
 
-
 # ---------------------------------------------------------------------------------------------------- known value
 
 
