@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bradley_terry.bench import coverage
 from bradley_terry.bench.coverage import SCENARIOS, Coverage, Row, measure_coverage
 from bradley_terry.commands import main
+from bradley_terry.inference import likelihood_ratio_test
 
 
 @pytest.mark.full
@@ -78,3 +80,16 @@ def test_coverage_takes_no_other_options(capsys) -> None:
     for more in (["--small"], ["--checkers"], ["--only", "mlp"]):
         assert main(["bench", "--coverage", *more]) == 2
         assert "--coverage: expected no other options" in capsys.readouterr().err
+
+
+def test_the_page_about_standard_errors_runs_and_has_a_row_for_each_kind() -> None:
+    """The code of docs/standard_errors.md runs as it stands, and its table has the rows of the command."""
+    page = (Path(__file__).parent.parent / "docs" / "standard_errors.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own page
+    table, at_home = names["table"], names["at_home"]
+    assert f"{likelihood_ratio_test(table, at_home).p_value:.2f}" == "0.02"
+    rows = page.split("expected\n")[1].splitlines()
+    for row, (name, kind) in zip(rows, [(s.name, kind) for s in SCENARIOS for kind, _ in s.kinds], strict=False):
+        assert row.startswith(name)
+        assert kind in row
