@@ -18,10 +18,9 @@ from typing import Protocol, cast
 
 import numpy as np
 
-from .arrays.frozen import locked
 from .logistic import Array
 from .losses import PairLoss, weighted_mean
-from .pairs import PreferencePairs
+from .pairs import PreferencePairs, shifted
 from .scorers import Features, LinearScorer, Scorer, forward
 from .threads import blas_on_one_thread
 
@@ -51,6 +50,9 @@ class Backend(Protocol):
     def pull(self, d_margins: Array) -> Array:
         """Return Σ_i d_margins[i] · d_i, (n_parameters,), for a scorer that is linear in φ."""
 
+    def product(self, d2_margins: Array, v: Array) -> Array:
+        """Return the matrix of ``gram`` times v, (n_parameters,), without forming it."""
+
 
 class NumpyBackend:
     """The formulas above, for any scorer and any loss of the margin."""
@@ -76,14 +78,10 @@ class NumpyBackend:
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins, with one forward and one backward pass for each side."""
         with blas_on_one_thread(self._n_products):
-            contributions, ways_back = [], []
-            for features, sign in self.sides:
-                rewards, backward = forward(self.scorer, phi, features)
-                contributions.append(sign * rewards)
-                ways_back.append((backward, sign))
-            margins = reduce(np.add, contributions)
+            passes = [(*forward(self.scorer, phi, features), sign) for features, sign in self.sides]
+            margins = reduce(np.add, [sign * rewards for rewards, _, sign in passes])
             loss, d_margins = self.loss_and_d_margins(margins)
-            gradients = [np.array(backward(sign * d_margins)) for backward, sign in ways_back]  # it may use one array
+            gradients = [np.array(backward(sign * d_margins)) for _, backward, sign in passes]  # it may use one array
             return loss, reduce(np.add, gradients), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
@@ -107,6 +105,10 @@ class NumpyBackend:
         phi = np.zeros(self.scorer.n_parameters)  # any φ, since d does not depend on it
         return reduce(np.add, [self.scorer.backward(phi, features, sign * d_margins) for features, sign in self.sides])
 
+    def product(self, d2_margins: Array, v: Array) -> Array:
+        """Return Σ_i d2_margins[i] · d_i (d_iᵀv)."""
+        return self.pull(d2_margins * self.margins(v))
+
 
 def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:
     """Return features and sign of each side. A linear scorer has only one side, the difference of the features."""
@@ -118,11 +120,6 @@ def sides_of(scorer: Scorer, chosen: Features, rejected: Features) -> Sides:
 def subtracts_first(scorer: Scorer) -> bool:
     """Return whether margins are rewards of differences. A class derived from LinearScorer may compute otherwise."""
     return type(scorer) is LinearScorer
-
-
-def shifted(margins: Array, pairs: PreferencePairs) -> Array:
-    """Return z = Δ - m, (n_pairs,), read-only: the margins minus the target margins of the pairs."""
-    return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
 
 
 def _share(values: Array, weights: Array | None) -> Array:

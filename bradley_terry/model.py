@@ -51,11 +51,13 @@ class Outcome(enum.Enum):
 
 
 class FittedTo(NamedTuple):
-    """What a model was fitted to: the pairs or rankings, the loss before its parameters were fitted, and the units."""
+    """What a model was fitted to, and how: ``loss`` is the one before its parameters were fitted."""
 
     pairs: PreferencePairs | PreferenceRankings
     loss: PairLoss | None = None
     standardise: bool = False
+    centring: float = 0.0
+    bias_reduced: bool = False
 
 
 @dataclass(frozen=True, eq=False)

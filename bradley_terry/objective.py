@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .backend import Backend, NumpyBackend, shifted
+from .backend import Backend, NumpyBackend
+from .fitting.penalties import Penalties
 from .logistic import Array
-from .losses import BradleyTerryLoss, PairLoss
-from .pairs import PreferencePairs, check_fit
+from .losses import PairLoss
+from .pairs import PreferencePairs, check_fit, shifted
 from .scorers import MLPScorer, Scorer
 from .threads import blas_on_one_thread
 
@@ -31,7 +32,7 @@ WORTH_COMPILING, PASSES = 1_000_000, 50  # with less work in each of 50 passes, 
 
 
 class Point(NamedTuple):
-    """The values of an objective at one φ: loss and gradient with the L2 penalty, and the margins of the pairs."""
+    """The values of an objective at one φ: loss and gradient with the penalties, and the margins of the pairs."""
 
     phi: Array
     loss: float
@@ -49,9 +50,11 @@ class Objective:
     l2 : float, at least 0
         Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        The loss of a margin, by default -log sigma(Δ). Any other loss is computed in NumPy.
+        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. Any other loss is computed in NumPy.
     backend : "auto", "numpy" or "numba"
         "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
+    centring : float, at least 0
+        Adds this times the mean of (r_chosen + r_rejected)², so that rewards have the same zero for every prompt.
 
     Raises
     ------
@@ -74,16 +77,16 @@ class Objective:
         l2: float = 0.0,
         loss: PairLoss | None = None,
         backend: str = AUTO,
+        centring: float = 0.0,
     ) -> None:
-        check_fit(scorer, pairs)
-        if not isinstance(l2, int | float | np.floating | np.integer) or isinstance(l2, bool) or not 0 <= l2 < np.inf:
-            raise ValueError(f"l2: expected a finite number of at least 0, got {l2!r}")
-        self.scorer, self.pairs, self.l2, self._shape = scorer, pairs, float(l2), (scorer.n_parameters,)
-        self.loss: PairLoss = BradleyTerryLoss() if loss is None else getattr(loss, "of_pairs", lambda _: loss)(pairs)
-        its_own = getattr(pairs, "backend_for", None)  # that of rankings
-        has_kernels = type(self.loss) is BradleyTerryLoss and its_own is None  # a subclass is another loss
+        check_fit(scorer, pairs, loss)
+        self._penalties = Penalties(scorer, pairs, l2, centring)
+        self.scorer, self.pairs, self.l2, self.centring = scorer, pairs, self._penalties.l2, self._penalties.centring
+        self.loss: PairLoss = pairs.usual_loss() if loss is None else getattr(loss, "of_pairs", lambda _: loss)(pairs)
+        has_kernels = type(self.loss) is pairs.usual_loss  # a subclass is another loss
         self.backend = chosen_backend(backend, work_of(scorer, pairs)) if has_kernels else REFERENCE
-        self._backend: Backend = its_own(scorer) if its_own else NumpyBackend(scorer, pairs, self.loss)
+        reference = getattr(pairs, "reference_backend", NumpyBackend)  # rankings have another one
+        self._backend: Backend = reference(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
@@ -95,18 +98,13 @@ class Objective:
     def __call__(self, phi: ArrayLike) -> tuple[float, Array]:
         """Return the loss, a float in nats, and its gradient, (n_parameters,)."""
         phi = self._checked(phi)
-        return self._penalised(phi, *self._backend.loss_and_gradient(phi))
+        return self._penalties.added(phi, *self._backend.loss_and_gradient(phi))
 
     def at(self, phi: ArrayLike) -> Point:
         """Return loss, gradient and margins at φ together, so that nothing is computed twice."""
         phi = self._checked(phi)
         loss, gradient, margins = self._backend.all_at(phi)
-        return Point(phi.copy(), *self._penalised(phi, loss, gradient), margins)
-
-    def _penalised(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
-        if not self.l2:
-            return loss, gradient
-        return loss + 0.5 * self.l2 * float(np.einsum("i,i->", phi, phi)), gradient + self.l2 * phi
+        return Point(phi.copy(), *self._penalties.added(phi, loss, gradient), margins)
 
     def margins(self, phi: ArrayLike) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected), (n_pairs,), in log-odds, without target margins."""
@@ -126,31 +124,31 @@ class Objective:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
         return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
 
-    def products(self, margins: Array) -> tuple[Array, Callable[[Array], Array]]:
+    def products(self, margins: Array, curvatures: Array | None = None) -> tuple[Array, Callable[[Array], Array]]:
         """Return d²L/dΔ² for each pair, (n_pairs,), and v → d²L/dφ²·v as a function, without a matrix."""
-        c, its = self._backend.curvatures(margins), self._backend
-        return c, lambda v: its.pull(c * its.margins(v)) + self.l2 * v
+        c = self._backend.curvatures(margins) if curvatures is None else curvatures
+        return c, lambda v: self._backend.product(c, v) + self._penalties.product(v)
 
     def gram(self, d2_margins: Array) -> Array:
-        """Return Σ d2_margins[i]·d_i d_iᵀ + l2·I, for a scorer that is linear in φ: the Hessian or a bound on it."""
-        result = self._backend.gram(d2_margins)
-        result[np.diag_indices_from(result)] += self.l2
-        return result
+        """Return Σ d2_margins[i]·d_i d_iᵀ plus what the penalties add: the Hessian, or a bound on it."""
+        return self._penalties.add_hessian(self._backend.gram(d2_margins))
 
-    def on(self, pairs: PreferencePairs, l2: float | None = None) -> Objective:
-        """Return the same objective for other pairs: same loss, same backend, and by default the same penalty."""
-        return Objective(self.scorer, pairs, l2=self.l2 if l2 is None else l2, loss=self.loss, backend=self.backend)
+    def on(self, pairs: PreferencePairs, l2: float | None = None, centring: float | None = None) -> Objective:
+        """Return the same objective for other pairs: same loss, same backend, and by default the same penalties."""
+        l2, centring = self.l2 if l2 is None else l2, self.centring if centring is None else centring
+        return Objective(self.scorer, pairs, l2=l2, centring=centring, loss=self.loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:
         array = np.asarray(phi, dtype=np.float64)
-        if array.shape != self._shape:
+        if array.shape != (self.scorer.n_parameters,):
             self.scorer.unpack(array)  # raises, and says what is wrong
         return array
 
 
 def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> float:
     """Return the work of ``n_passes`` passes over the pairs: numbers in the features × hidden units × passes / 50."""
-    return pairs.chosen.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
+    features = pairs.chosen if isinstance(pairs, PreferencePairs) else pairs.features
+    return features.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
 
 
 def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import overload
+from typing import ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,10 @@ from .arrays import checked
 from .arrays.frozen import blocks_of, is_map, locked
 from .arrays.shown import Pair, Text
 from .logistic import Array
+from .losses import BradleyTerryLoss
 from .scorers import Features, Scorer
 
-__all__ = ["Pair", "PreferencePairs"]
+__all__ = ["Pair", "PreferencePairs", "check_fit", "shifted"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -67,6 +68,7 @@ class PreferencePairs:
     labels: Array | None
     target_margins: Array | None
     feature_names: tuple[str, ...] | None
+    usual_loss: ClassVar[type] = BradleyTerryLoss
 
     def __init__(
         self,
@@ -245,11 +247,21 @@ class PreferencePairs:
         return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
 
 
-def check_fit(scorer: Scorer, pairs: PreferencePairs) -> None:
-    """Raise an error if an argument has the wrong type or the scorer cannot read the features."""
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "backend_for"):
+def shifted(margins: Array, pairs: PreferencePairs) -> Array:
+    """Return z = Δ - m, (n_pairs,), read-only: the margins minus the target margins of the pairs."""
+    return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
+
+
+def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> None:
+    """Raise an error if an argument has the wrong type, or does not fit the others."""
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):
         scorer.check_features(getattr(pairs, side), side)
+    if isinstance(loss, type) or not (loss is None or hasattr(loss, "gradient") or hasattr(loss, "ranking_slopes")):
+        raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {loss!r}")
+    if loss is not None and hasattr(loss, "ranking_slopes") == isinstance(pairs, PreferencePairs):
+        wanted = "a loss of pairs" if isinstance(pairs, PreferencePairs) else "PlackettLuce() or ListNet()"
+        raise TypeError(f"loss: expected {wanted} with {type(pairs).__name__}, got {loss}")

@@ -10,9 +10,8 @@ The fitted model says why the method stopped, and whether it converged.
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,7 +30,7 @@ from .fitting.usefulness import no_use
 from .graphs import count_connected
 from .graphs.wins import met
 from .logistic import Array
-from .losses import BradleyTerryLoss, PairLoss
+from .losses import PairLoss
 from .model import FittedTo, Outcome, RewardModel, read_only
 from .newton import minimise
 from .objective import AUTO, Objective, chosen_backend, work_of
@@ -56,7 +55,7 @@ def fit(
     method: str | None = None,
     l2: float = 0.0,
     seed: int = 0,
-    validation: float | PreferencePairs | None = None,
+    validation: float | PreferencePairs | PreferenceRankings | None = None,
     progress: bool = False,
     callback: Callback | None = None,
     initial: ArrayLike | None = None,
@@ -68,6 +67,7 @@ def fit(
     standardise: bool | None = None,
     loss: PairLoss | None = None,
     backend: str = AUTO,
+    centring: float = 0.0,
 ) -> RewardModel:
     """Fit a scorer to preference pairs by minimising the mean of -log sigma(Δ), or to rankings (Plackett-Luce).
 
@@ -75,15 +75,14 @@ def fit(
     ----------
     scorer : Scorer
     pairs : PreferencePairs or PreferenceRankings
-        For rankings the scorer must be linear in φ, and the method is Newton's.
     method : "newton", "gradient_descent", "adam", optional
         By default Newton for scorers linear in φ, Adam for the MLP.
     l2 : float
         Adds l2/2·|φ|² to the loss.
     seed : int
         Decides the random initial φ, the split and the order of the mini-batches.
-    validation : float or PreferencePairs, optional
-        The share of the prompts to hold out, or separate pairs. The history then has a validation loss. Adam and
+    validation : float, PreferencePairs or PreferenceRankings, optional
+        The share of the prompts to hold out, or separate data. The history then has a validation loss. Adam and
         gradient descent return the φ with the smallest one and stop ``patience`` records after it.
     progress : bool
         Show a tqdm progress bar.
@@ -111,6 +110,8 @@ def fit(
         are fitted as well, and ``model.loss`` has them. The scorer must then be linear in φ.
     backend : "auto", "numpy" or "numba"
         As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
+    centring : float
+        As in ``Objective``. The rewards of a table then keep their zero instead of summing to zero.
 
     Returns
     -------
@@ -146,25 +147,22 @@ def fit(
     check_size("batch_size", batch_size)
     check_size("patience", patience)
     rng = arguments.generator(seed)
-    if not isinstance(pairs, PreferencePairs):
-        from .ranking.ranked_fit import fit_rankings  # noqa: PLC0415  # rarely needed
-
-        ranked = fit_rankings(scorer, pairs, l2, initial, steps, tolerance, callback, progress, loss, validation)
-        return replace(ranked, fitted_to=FittedTo(pairs))
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
-    fitted_to = FittedTo(pairs, None if type(loss) is BradleyTerryLoss else loss, standardise)
+    pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
+    loss = None if type(loss) is pairs.usual_loss else loss
+    fitted_to = FittedTo(pairs, loss, standardise, centring) if scorer.linear_in_phi else None
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
         phi = phi if initial is None else units.parameters_for_standardised(scorer, phi)
         pairs, held_out = units.standardised(pairs), None if held_out is None else units.standardised(held_out)
     pairs = tallied(pairs, scorer) if method != "adam" and loss is None else pairs
-    separated = method == "newton" and is_separated(pairs, scorer, l2, loss)
+    separated = method == "newton" and is_separated(pairs, scorer, l2, loss) and not centring
     if separated or (backend == AUTO and method != "newton"):  # few passes follow, or many
         n_passes = 0 if separated else min(steps, arguments.STEPS[method])
         backend = chosen_backend(backend, work_of(scorer, pairs, n_passes))
-    loss, phi, free_information = known_loss(scorer, pairs, loss, l2, phi, steps, tolerance)
-    objective = Objective(scorer, pairs, l2=l2, loss=loss, backend=backend)
+    loss, phi, free_information = known_loss(scorer, pairs, loss, l2, centring, phi, steps, tolerance)
+    objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
         if method == "newton":
@@ -176,13 +174,15 @@ def fit(
             hessian = None
     fitted = phi
     if isinstance(scorer, TableScorer):
-        phi = phi - phi.mean()
+        phi = phi if centring else phi - phi.mean()
         if outcome.is_success and (n_groups := count_connected(phi.size, *met(pairs))) > 1:
             message += f"; the items form {n_groups} groups that never met: compare rewards within a group only"
     if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and not separated:
         hessian = objective.hessian(phi)
     if hessian is not None and outcome.is_success and l2 == 0:
         message += undetermined(scorer, hessian, pairs.feature_names)
+    if hessian is not None and centring and isinstance(scorer, TableScorer):
+        hessian = hessian - np.outer(hessian.sum(axis=0), hessian.sum(axis=0)) / hessian.sum()  # about differences only
     information = None if hessian is None else hessian * pairs.total_weight
     information = information if free_information is None else free_information
     if units is not None:
@@ -205,8 +205,8 @@ def fit(
         method=method,
         information=None if information is None else read_only(information),
         outcome=outcome,
-        loss=None if type(loss) is BradleyTerryLoss else loss,
-        fitted_to=fitted_to if scorer.linear_in_phi else None,
+        loss=loss,
+        fitted_to=fitted_to,
     )
 
 

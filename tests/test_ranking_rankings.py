@@ -80,7 +80,7 @@ def items(n):
 )
 def test_the_gradient_is_right_for_every_scorer(scorer, rng) -> None:
     made = rankings_of(rng, items if isinstance(scorer, bt.TableScorer) else lambda n: rng.normal(size=(n, 3)))
-    backend, phi = RankedBackend(scorer, made), rng.normal(size=scorer.n_parameters)
+    backend, phi = RankedBackend(scorer, made, bt.losses.PlackettLuce()), rng.normal(size=scorer.n_parameters)
     bt.check_gradient(backend.loss_and_gradient, phi, names=scorer.shapes).require()
     w, total = made.ranking_weights, mp.mpf(0)
     rewards = scorer.reward(phi, made.features)
@@ -94,7 +94,7 @@ def test_the_gradient_is_right_for_every_scorer(scorer, rng) -> None:
 @pytest.mark.parametrize("scorer", [bt.LinearScorer(3), bt.TableScorer(5)], ids=str)
 def test_the_hessian_is_the_derivative_of_the_gradient(scorer, rng) -> None:
     made = rankings_of(rng, items if isinstance(scorer, bt.TableScorer) else lambda n: rng.normal(size=(n, 3)))
-    backend, phi, h = RankedBackend(scorer, made), rng.normal(size=scorer.n_parameters), 1e-5
+    backend, phi, h = RankedBackend(scorer, made, bt.losses.PlackettLuce()), rng.normal(size=scorer.n_parameters), 1e-5
     got = backend.gram(backend.curvatures(backend.margins(phi)))
     for j, e in enumerate(h * np.eye(phi.size)):
         want = (backend.loss_and_gradient(phi + e)[1] - backend.loss_and_gradient(phi - e)[1]) / (2 * h)
@@ -184,12 +184,17 @@ def test_a_fit_without_minimum_says_so() -> None:
     ("arguments", "words"),
     [
         ({"loss": bt.losses.Hinge(), "method": "newton"}, "method: 'newton' needs a loss"),
-        ({"loss": bt.losses.Probit()}, r"loss: expected None with rankings, got Probit\(\)"),
-        ({"validation": 0.2}, "validation: expected None with rankings, got 0.2"),
-        ({"method": "adam"}, "method: expected newton and a scorer that is linear in phi for rankings, got 'adam'"),
+        (
+            {"loss": bt.losses.Probit()},
+            r"loss: expected PlackettLuce\(\) or ListNet\(\) with .*, got Probit\(\)",
+        ),
+        ({"loss": bt.losses.RaoKupper()}, "loss: expected PlackettLuce.* with PreferenceRankings, got RaoKupper"),
+        ({"loss": bt.losses.Scaled()}, "loss: expected PlackettLuce.* with PreferenceRankings, got Scaled"),
+        ({"validation": 2}, "validation: expected a share between 0 and 1, got 2"),
+        ({"validation": "half"}, "validation: expected a share of the prompts or PreferenceRankings, got 'half'"),
     ],
 )
 def test_what_a_fit_to_rankings_does_not_do(arguments, words) -> None:
     rankings = bt.PreferenceRankings([0, 1, 0, 1], [1, 2, 2, 1], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, TypeError), match=words):
         bt.fit(bt.TableScorer(2), rankings, **arguments)

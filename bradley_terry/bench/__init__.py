@@ -2,6 +2,7 @@
 
     workloads    what is measured: groups of workloads, and the sizes of each
     agreement    the check that all implementations of a workload give the same answer
+    plain_forms  every loss of the family as one would first write it in NumPy
     peers        the same work in torch, jax, scikit-learn, scipy and autograd
     limits       what no program can avoid: copying the bytes, reading the data, the matrix products
     timing       runs the implementations in turn and measures them: ``run``, ``measure``

@@ -74,6 +74,24 @@ def torch_call(
     return call
 
 
+def torch_ranking_call(x: Array, points: Any) -> Call:
+    """Return a call that computes Plackett-Luce and its gradient with torch, for features of ranked answers."""
+    torch = import_module("torch")
+    features = torch.from_numpy(x)  # (n_rankings, K, n_features), best answer first
+    next_point = cycle([torch.from_numpy(point[0].copy()).requires_grad_() for point in points])
+
+    def call() -> object:
+        phi = next(next_point)
+        phi.grad = None
+        rewards = features @ phi
+        log_left = torch.logcumsumexp(rewards.flip(1), dim=1).flip(1)
+        loss = (log_left - rewards).sum(dim=1).mean()
+        loss.backward()
+        return loss.item(), phi.grad
+
+    return call
+
+
 def jax_call(formula: Callable[..., Any], data: Array, points: Any, *, activation: str = "tanh") -> Call:
     """Return a call that computes loss and gradient with jax, compiled."""
     jax, jnp = import_module("jax"), import_module("jax.numpy")

@@ -85,6 +85,17 @@ def time_in_words(seconds: float) -> str:
 _BIG, _FITS = ("n = 1,000,000", "n = 10,000,000"), ("scikit-learn lbfgs", "scikit-learn newton-cholesky")
 _GROWTH = {name: tuple(f"ours, n = {10**p:,}" for p in range(5, last + 1)) for name, last in (("16", 7), ("", 8))}
 _MLPS = {"64 × 16 → 32": 8, "256 × 32 → 64": 2.5, "2,048 × 128 → 256": 1.4}
+_LOSSES = (
+    "BradleyTerryLoss",
+    "Scaled",
+    "LabelSmoothing",
+    "Robust",
+    "NoisyChoice",
+    "Temperature",
+    "Probit",
+    "Exponential",
+)
+_LOSSES += ("Square", "Focal", "Hinge", "Sigmoid", "Unhinged", "RaoKupper", "Davidson", "Ordinal")
 PROMISES = (
     *(
         Promise("pair-loss", size, "ours", (peer,), factor)
@@ -106,6 +117,8 @@ PROMISES = (
     *(Promise("mlp", f"{size}, relu", "ours", ("torch",), factor) for size, factor in _MLPS.items()),
     Promise("mlp", "2,048 × 128 → 256, tanh", "ours", ("(two products)",), 1.8, "within"),
     Promise("mlp", "2,048 × 128 → 256, relu", "ours", ("(two products)",), 1.4, "within"),
+    Promise("rankings", "200,000 × 8 × 16", "ours", ("torch",), 5),
+    *(Promise("losses", f"{name}, 200,000 × 16", "ours", ("NumPy",), 1.5, "within") for name in _LOSSES),
     Promise("cold-start", "import", "ours", ("(import numpy)",), 1.25, "within"),
     Promise("cold-start", "train, warm", "ours", (), 2.0, "below"),
 )

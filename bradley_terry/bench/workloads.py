@@ -11,23 +11,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from .. import kernels
 from ..logistic import Array
-from ..losses import mean_loss, pair_loss_gradients
+from ..losses import PairLoss, mean_loss, pair_loss_gradients
 from ..objective import COMPILED, REFERENCE, Objective
 from ..pairs import PreferencePairs
 from ..preference import sample_preferences
+from ..ranking import Scaled
+from ..ranking.rankings import PreferenceRankings
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from ..training import fit
-from . import limits, peers
+from . import limits, peers, plain_forms
 from .agreement import GRADIENT, Answers, same_estimates, same_loss, same_minimum
 from .limits import one_read
 from .peers import PEERS, Call
@@ -180,6 +182,45 @@ def mlp(n: int, k: int, h: int) -> Iterator[Workload]:
         yield Workload("mlp", f"{n:,} × {k} → {h}, {activation}", n, implementations, same_loss)
 
 
+def rankings(n: int, answers: int, k: int) -> Iterator[Workload]:
+    """Plackett-Luce of a linear scorer: loss and gradient on n rankings of several answers with k features."""
+    rng = np.random.default_rng(0)
+    x, phis = rng.normal(size=(n, answers, k)), list(rng.normal(size=(2, k)) / math.sqrt(k))
+    ranks, prompts = np.tile(np.arange(1, answers + 1), n), np.repeat(np.arange(n), answers)
+    data, points = PreferenceRankings(x.reshape(-1, k), ranks, prompts), [(phi,) for phi in phis]
+    implementations: dict[str, Prepare] = {
+        "ours": partial(_objective_call, LinearScorer(k), data, phis),
+        "NumPy": partial(_objective_call, LinearScorer(k), data, phis, backend=REFERENCE),
+        "torch": partial(peers.torch_ranking_call, x, points),
+        "(one read)": lambda: limits.shared(partial(one_read, x.reshape(-1)), x.size),
+    }
+    yield Workload("rankings", f"{n:,} × {answers} × {k}", n, implementations, same_loss)
+
+
+def family(n: int, k: int) -> Iterator[Workload]:
+    """Loss and gradient of a linear scorer with each loss of the family, beside the form one would first write."""
+    pairs, phi = _feature_pairs(n, k), np.random.default_rng(0).normal(size=k) / math.sqrt(k)
+    pairs = replace(pairs, target_margins=np.full(n, plain_forms.M))
+    plain, differences = replace(pairs, target_margins=None), pairs.chosen - pairs.rejected
+
+    def plain_call(loss: PairLoss) -> Call:
+        form = plain_forms.plain_form(loss)
+
+        def call() -> object:
+            losses, slopes = form(differences @ phi)
+            return losses.mean(), differences.T @ slopes / n
+
+        return call
+
+    for loss in plain_forms.LOSSES:
+        data = pairs if isinstance(loss, Scaled) else plain
+        implementations: dict[str, Prepare] = {
+            "ours": partial(_objective_call, LinearScorer(k), data, [phi], loss=loss),
+            "NumPy": partial(plain_call, loss),
+        }
+        yield Workload("losses", f"{type(loss).__name__}, {n:,} × {k}", n, implementations, same_loss)
+
+
 def cold_start(*jobs: str) -> Iterator[Workload]:
     """Whole processes, with their compiled code already in the cache."""
 
@@ -193,9 +234,16 @@ def cold_start(*jobs: str) -> Iterator[Workload]:
             yield Workload("cold-start", job, None, {"import": imports, "train, warm": train}[job])
 
 
-def _objective_call(scorer: Scorer, pairs: PreferencePairs, phis: Sequence[Array], backend: str = COMPILED) -> Call:
+def _objective_call(
+    scorer: Scorer,
+    pairs: PreferencePairs | PreferenceRankings,
+    phis: Sequence[Array],
+    backend: str = COMPILED,
+    loss: PairLoss | None = None,
+) -> Call:
     """Return a call that computes loss and gradient with this package, at one φ after the other."""
-    objective, next_phi = Objective(scorer, pairs, backend=backend), cycle(phis)
+    data = cast("PreferencePairs", pairs)  # rankings are taken, too
+    objective, next_phi = Objective(scorer, data, backend=backend, loss=loss), cycle(phis)
     return lambda: objective(next(next_phi))
 
 
@@ -235,6 +283,10 @@ GROUPS: dict[str, Group] = {
         [(20, 4, 8)],
         "loss and gradient, pairs × features → hidden units",
     ),
+    "rankings": Group(
+        rankings, [(200_000, 8, 16)], [(200, 4, 3)], "Plackett-Luce, loss and gradient, rankings × answers × features"
+    ),
+    "losses": Group(family, [(200_000, 16)], [(500, 4)], "every loss of the family, pairs × features"),
     "cold-start": Group(
         cold_start, [("import", "train, warm")], [("import",)], "a new process, kernels already compiled"
     ),

@@ -42,10 +42,10 @@ def examine() -> tuple[str, bool]:
     lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
     has_kernels = chosen_backend(COMPILED) == COMPILED
     if has_kernels:
-        from ..kernels import compiled, get_threads
+        from ..kernels import caching, get_threads
 
         threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
-        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {compiled.CACHE_FOLDER or 'memory'}")
+        lines.append(f"compiled kernels: {threads}; the compiled code is stored in {caching.CACHE_FOLDER or 'memory'}")
     else:
         lines.append(
             "compiled kernels: none, since numba is not installed; everything except bench works, but more slowly"

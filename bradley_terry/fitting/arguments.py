@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -9,6 +11,9 @@ from ..logistic import Array
 from ..losses import PairLoss
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
+
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
 
 __all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "split", "start"]
 
@@ -27,7 +32,7 @@ def checked_arguments(
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "backend_for"):  # that is for rankings
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):  # that is for rankings
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
@@ -38,8 +43,6 @@ def checked_arguments(
         raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
-    if method != "newton" and not isinstance(pairs, PreferencePairs):
-        raise ValueError(f"method: expected newton and a scorer that is linear in phi for rankings, got {method!r}")
     if method == "newton" and not suits_newton:
         raise ValueError(f"method: 'newton' needs a loss that is convex and bends, got {loss}; use 'adam'")
     if max_steps is not None:
@@ -68,16 +71,18 @@ def generator(seed: int) -> np.random.Generator:
 
 
 def split(
-    scorer: Scorer, pairs: PreferencePairs, validation: float | PreferencePairs | None, seed: int
-) -> tuple[PreferencePairs, PreferencePairs | None]:
-    """Return the training pairs, and the validation pairs or None."""
+    scorer: Scorer, pairs: Any, validation: float | PreferencePairs | PreferenceRankings | None, seed: int
+) -> tuple[Any, Any]:
+    """Return the training pairs or rankings, and those for validation or None."""
     if validation is None:
         return pairs, None
-    if isinstance(validation, PreferencePairs):
-        scorer.check_features(validation.chosen, "validation")
+    if isinstance(validation, type(pairs)):
+        features = validation.chosen if isinstance(validation, PreferencePairs) else validation.features
+        scorer.check_features(features, "validation")
         return pairs, validation
     if not isinstance(validation, float | int | np.number):
-        raise TypeError(f"validation: expected a share of the prompts or PreferencePairs, got {validation!r}")
+        kind = type(pairs).__name__
+        raise TypeError(f"validation: expected a share of the prompts or {kind}, got {validation!r}")
     return pairs.split(float(validation), seed=seed)
 
 

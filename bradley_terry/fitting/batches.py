@@ -1,4 +1,4 @@
-"""Mini-batches that never separate the pairs of a prompt."""
+"""Mini-batches that never separate the pairs of a prompt, or the answers of a ranking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["batches"]
+from ..logistic import Array
+from ..pairs import PreferencePairs
+
+__all__ = ["batches", "units_of"]
+
+
+def units_of(pairs: PreferencePairs) -> tuple[Array | None, NDArray[np.int64]]:
+    """Return the weight of each pair, or None, and the number of its prompt. A ranking is a prompt of its own."""
+    if isinstance(pairs, PreferencePairs):
+        return pairs.weights, pairs.prompt_index
+    return pairs.ranking_weights, np.arange(len(pairs))
 
 
 def batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -109,6 +109,10 @@ class ProductsAtPoints:
 
 def diagonal_of(scorer: Scorer, pairs: PreferencePairs, d2_margins: Array) -> Array:
     """Return Σ_i d2_margins[i]·d_ij² for each parameter j, (n_parameters,), or ones for a scorer of another kind."""
+    if not isinstance(pairs, PreferencePairs):  # rankings, whose curvatures are those of every two answers
+        if type(scorer) is not TableScorer:
+            return np.ones(scorer.n_parameters)
+        pairs = PreferencePairs(*(pairs.features[rows] for rows in pairs.two_answers))
     if type(scorer) is TableScorer:
         met = np.where(np.equal(pairs.chosen, pairs.rejected).ravel(), 0.0, d2_margins)
         zeros = np.zeros(scorer.n_parameters)
@@ -125,17 +129,21 @@ def diagonal_of(scorer: Scorer, pairs: PreferencePairs, d2_margins: Array) -> Ar
 def largest_curvature(objective: Objective) -> float:
     """Return λ = b·λ_max(Σ w d dᵀ / Σ w) + l2, a bound on the Hessian if l'' <= b, for a scorer linear in φ.
 
-    For -log sigma, b = ¼. Without a matrix, λ_max is found by power iteration. It may come out a little too small, but
-    then 1/λ is still far below 2/λ_max, where gradient descent begins to overshoot.
+    For -log sigma, b = ¼. The losses of rankings have bounds for each two answers. Without a matrix, λ_max is found by
+    power iteration. It may come out a little too small, but then 1/λ is still far below 2/λ_max, where gradient descent
+    begins to overshoot.
     """
     pairs, n, b = objective.pairs, objective.scorer.n_parameters, getattr(objective.loss, "most_bend", 0.25)
-    shares = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
     if not np.isfinite(b):
         return float(b)
+    if isinstance(pairs, PreferencePairs):
+        shares = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+        bounds = b * shares / pairs.total_weight
+    else:
+        bounds = pairs.reference_backend(objective.scorer, pairs, objective.loss).largest_curvatures()
     if is_dense(n):
-        return float(np.linalg.eigvalsh(objective.gram(b * shares / pairs.total_weight))[-1])
-    at_zero = np.zeros(len(pairs)) if pairs.target_margins is None else pairs.target_margins
-    times, l2 = objective.products(at_zero)[1], objective.l2
+        return float(np.linalg.eigvalsh(objective.gram(bounds))[-1])
+    times = objective.products(np.empty(0), bounds)[1]
     v, size = np.random.default_rng(0).normal(size=n), 0.0
     for _ in range(POWERS):
         v = times(v)
@@ -143,8 +151,7 @@ def largest_curvature(objective: Objective) -> float:
         if not size > 0:
             break
         v = v / size
-    at_0 = float(objective.loss.curvature(np.zeros(1), None)[0])
-    return (size - l2) * b / at_0 + l2 if at_0 != b else size
+    return size
 
 
 def _dot(a: Array, b: Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -41,8 +41,7 @@ def contrast_solutions(
     is_table, n = isinstance(scorer, TableScorer), phi.size
     if reference is not None and not is_table:
         raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
-    if not isinstance(pairs, PreferencePairs):
-        raise ValueError("pairs: expected PreferencePairs where there is no information matrix, got rankings")
+    pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
     objective = Objective(scorer, tallied(pairs, scorer) if loss is None else pairs, l2=l2, loss=loss)
     point = objective.at(phi)
     h = Products(objective, point.margins, ACCURACY, rounding=0.0)

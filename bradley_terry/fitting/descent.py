@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..logistic import Array
 from ..model import Outcome
 from ..objective import Objective
-from .batches import batches
+from .batches import batches, units_of
 from .conjugate import largest_curvature
 from .records import Recorder
 
@@ -47,6 +47,7 @@ class GradientDescent:
         self.rate, self.step = rate, 0
 
     def __call__(self, phi: Array, gradient: Array) -> Array:
+        """Return φ after one step."""
         self.step += 1
         return phi - self.rate * gradient
 
@@ -62,12 +63,14 @@ class Adam:
         self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
         self.m = self.v = np.zeros(objective.scorer.n_parameters)
         self.step = 0
-        weights = objective.pairs.weights  # pairs of weight 0 are left out: a batch of them would have no mean
+        weights, self.prompts = units_of(objective.pairs)
+        # Pairs of weight 0 are left out: a batch of them would have no mean.
         self.rows = np.arange(len(objective.pairs)) if weights is None else np.flatnonzero(weights)
 
-    def __call__(self, phi: Array, _: Array) -> Array:  # each batch has a gradient of its own
+    def __call__(self, phi: Array, _: Array) -> Array:
+        """Return φ after one pass over the data. Each batch has a gradient of its own."""
         beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
-        all_batches = list(batches(self.objective.pairs.prompt_index[self.rows], self.batch_size, self.rng))
+        all_batches = list(batches(self.prompts[self.rows], self.batch_size, self.rng))
         for batch in all_batches:
             g = self._gradient(phi, self.rows[batch], len(all_batches))
             self.step += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..logistic import Array
 from ..losses import PairLoss
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_fit
 from ..scorers import Scorer
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def known_loss(
     pairs: PreferencePairs,
     loss: PairLoss | None,
     l2: float,
+    centring: float,
     phi: Array,
     max_steps: int,
     tolerance: float,
@@ -35,6 +36,9 @@ def known_loss(
     """Fit the parameters of the loss together with φ if they are still to be fitted."""
     if not getattr(loss, "is_free", False):
         return Known(loss, phi, None)
+    check_fit(scorer, pairs, loss)
+    if centring:
+        raise ValueError(f"centring: expected 0 with parameters that are fitted with phi, got {centring:g} and {loss}")
     from ..ranking.joint import fitted_jointly  # noqa: PLC0415  # rarely needed
 
     return Known(*fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance))

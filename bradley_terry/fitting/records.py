@@ -24,7 +24,7 @@ class Recorder:
         self, objective: Objective, held_out: PreferencePairs | None, callback: Callback | None, bar: Bar
     ) -> None:
         self.pairs, self.callback, self.bar = objective.pairs, callback, bar
-        self.validation = None if held_out is None else objective.on(held_out, l2=0.0)
+        self.validation = None if held_out is None else objective.on(held_out, l2=0.0, centring=0.0)
         self.rows: list[tuple[float, ...]] = []
 
     @property
@@ -34,7 +34,11 @@ class Recorder:
 
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop."""
-        accuracy = mean_accuracy(point.margins, self.pairs.labels, self.pairs.weights)
+        pairs = self.pairs
+        if isinstance(pairs, PreferencePairs):
+            accuracy = mean_accuracy(point.margins, pairs.labels, pairs.weights)
+        else:
+            accuracy = pairs.accuracy(point.margins)
         validation_loss = np.nan if self.validation is None else self.validation(point.phi)[0]
         self.add(step, point, validation_loss, accuracy)
         return self.report(point.phi)

@@ -8,6 +8,7 @@ from ..logistic import Array
 from ..model import Outcome
 from ..newton import minimise
 from ..objective import Objective, Point
+from .batches import units_of
 from .conjugate import is_dense
 
 __all__ = ["sampled_start"]
@@ -25,7 +26,8 @@ def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple
     if len(pairs) < WORTH_SAMPLING * size or not is_dense(point.phi.size):
         return point, None
     rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
-    if pairs.weights is not None and not pairs.weights[rows].any():
+    weights, _ = units_of(pairs)
+    if weights is not None and not weights[rows].any():
         return point, None
     sample = objective.on(pairs.subset(rows))
     found = minimise(sample, sample.at(point.phi), lambda *_: False, max_steps=10, tolerance=max(1e-4, tolerance))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..graphs import count_strong, is_strong
-from ..graphs.wins import wins
+from ..graphs.wins import as_pairs, wins
 from ..logistic import Array
 from ..losses import BradleyTerryLoss
 from ..model import Outcome
@@ -25,6 +25,7 @@ def is_separated(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
     """
     if type(scorer) is not TableScorer or l2 > 0 or type(loss) not in {type(None), BradleyTerryLoss}:
         return False
+    pairs = as_pairs(pairs)
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
     return not is_strong(scorer.n_items, *wins(pairs))

@@ -21,7 +21,11 @@ def tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
     Σ w·(1 - t). Loss, gradient and Hessian stay the same, and the work no longer grows with the number of pairs. An
     item against itself has Δ = 0 for every φ: it adds w·log 2 to the sum of the losses, and w to the total weight.
     """
-    if not isinstance(scorer, TableScorer) or pairs.target_margins is not None:
+    if (
+        not isinstance(scorer, TableScorer)
+        or not isinstance(pairs, PreferencePairs)
+        or pairs.target_margins is not None
+    ):
         return pairs
     n, is_dense = scorer.n_items, scorer.n_items**2 <= len(pairs)
     if not is_dense and len(pairs) < WORTH_SORTING:

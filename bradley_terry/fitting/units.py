@@ -24,12 +24,13 @@ class Units(NamedTuple):
 
     @classmethod
     def of(cls, pairs: PreferencePairs) -> Units:
-        """Return the units of these pairs, computed over both answers. The scale of a constant feature is 1.
+        """Return the units of these pairs or rankings, computed over all answers. The scale of a constant feature is 1.
 
         Because the mean is rounded, the computed spread of a constant is not quite zero. A spread this small counts as
         zero.
         """
-        both = np.concatenate([pairs.chosen, pairs.rejected]).astype(np.float64)
+        answers = [pairs.chosen, pairs.rejected] if isinstance(pairs, PreferencePairs) else [pairs.features]
+        both = np.concatenate(answers).astype(np.float64)
         spread = both.std(axis=0)
         return cls(both.mean(axis=0), np.where(spread > 1e-12 * np.abs(both).max(axis=0), spread, 1.0))
 
@@ -41,9 +42,9 @@ class Units(NamedTuple):
         return units if (changes > ROUNDING).any() else None
 
     def standardised(self, pairs: PreferencePairs) -> PreferencePairs:
-        """Return the same pairs with features in these units."""
-        chosen, rejected = ((features - self.shift) / self.scale for features in (pairs.chosen, pairs.rejected))
-        return replace(pairs, chosen=chosen, rejected=rejected)
+        """Return the same pairs or rankings with features in these units."""
+        names = ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",)
+        return replace(pairs, **{name: (getattr(pairs, name) - self.shift) / self.scale for name in names})
 
     def parameters_for_standardised(self, scorer: Scorer, phi: Array) -> Array:
         """Return φ for features in these units, by the inverse change x = (u - (-shift/scale)) / (1/scale)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend import NumpyBackend
 from ..logistic import Array
-from ..losses import weighted_mean
 from ..model import Outcome
 from ..objective import Objective
 
@@ -19,12 +19,10 @@ def no_use(objective: Objective, phi: Array, outcome: Outcome, n_records: int) -
     """Return "; " and words if φ is no better than equal rewards (log 2 for -log sigma) after many records, or ""."""
     if n_records <= FEW_RECORDS.get(outcome, np.inf):
         return ""
-    pairs, loss = objective.pairs, objective.loss
-
-    def mean(margins: Array) -> float:
-        return weighted_mean(loss.value(objective.shifted(margins), pairs.labels), pairs.weights)
-
-    found, equal = mean(objective.margins(phi)), mean(np.zeros(len(pairs)))
+    reference = getattr(objective.pairs, "reference_backend", NumpyBackend)
+    mean_of = reference(objective.scorer, objective.pairs, objective.loss).loss_and_d_margins
+    margins = objective.margins(phi)
+    found, equal = mean_of(margins)[0], mean_of(np.zeros_like(margins))[0]
     if found < equal * BEYOND_ROUNDING:
         return ""
     return f"; the training loss, {found:.4g}, is no better than the {equal:.4g} of equal rewards for all answers"

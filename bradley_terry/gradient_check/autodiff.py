@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike
 
 from ..logistic import Array
 from ..objective import Objective
+from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .differences import EPS
-from .plain_losses import Library, plain_loss
+from .plain_losses import Library, plain_mean
 from .runner import ERROR, Stop, Watch, place_of, words_of
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
@@ -168,17 +169,10 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     def constant(values: ArrayLike) -> Any:
         return xp.asarray(np.array(values)) if library == "torch" else np.asarray(values)
 
-    loss_of_pairs = plain_loss(objective.loss, Library(library, xp, constant))
-    if loss_of_pairs is None:
-        raise ValueError(f"reference: expected your loss written for {library}, since the objective's loss is your own")
-
-    n = len(pairs)
-    t = np.ones(n) if pairs.labels is None else np.asarray(pairs.labels)
-    m = np.zeros(n) if pairs.target_margins is None else np.asarray(pairs.target_margins)
-    w = constant(np.ones(n) if pairs.weights is None else pairs.weights)
+    mean_loss = plain_mean(objective, Library(library, xp, constant))
     kind = np.int64 if isinstance(scorer, TableScorer) else np.float64
-    chosen, rejected = (constant(np.asarray(x, dtype=kind)) for x in (pairs.chosen, pairs.rejected))
-    zero = constant(np.zeros(()))
+    answers = [pairs.chosen, pairs.rejected] if isinstance(pairs, PreferencePairs) else [pairs.features]
+    constants, zero = [constant(np.asarray(x, dtype=kind)) for x in answers], constant(np.zeros(()))
 
     def reward(phi: Any, x: Any) -> Any:
         if isinstance(scorer, TableScorer):
@@ -191,9 +185,7 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
         return xp.matmul(x, phi)
 
     def loss(phi: Any) -> Any:
-        z = reward(phi, chosen) - reward(phi, rejected) - constant(m)
-        losses = loss_of_pairs(z, t, m)
-        return xp.sum(w * losses) / xp.sum(w) + 0.5 * objective.l2 * xp.sum(phi * phi)
+        return mean_loss([reward(phi, x) for x in constants]) + 0.5 * objective.l2 * xp.sum(phi * phi)
 
     return loss
 

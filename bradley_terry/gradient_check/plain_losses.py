@@ -9,20 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..logistic import Array
 from ..losses import BradleyTerryLoss, PairLoss
+from ..objective import Objective
+from ..pairs import PreferencePairs
 from ..ranking import (
     Davidson,
     Exponential,
     Focal,
     Hinge,
     LabelSmoothing,
+    ListNet,
     NoisyChoice,
     Ordinal,
+    PlackettLuce,
     Probit,
     RaoKupper,
     Robust,
@@ -33,7 +37,10 @@ from ..ranking import (
     Unhinged,
 )
 
-__all__ = ["Library", "plain_loss"]
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
+__all__ = ["Library", "plain_loss", "plain_mean"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,52 @@ class Library:
         if self.name == "torch":
             return import_module("torch").special.log_ndtr(x)
         return import_module(f"{self.name}.scipy.stats").norm.logcdf(x)
+
+
+def plain_mean(objective: Objective, library: Library) -> Callable[[list[Any]], Any]:
+    """Return the mean loss with its centring, without its L2 penalty, as a function of the rewards.
+
+    The argument has the rewards of the chosen and of the rejected answers, or those of all answers of rankings.
+
+    Raises
+    ------
+    ValueError
+        If the loss is the caller's own.
+    """
+    made = _mean_of_pairs if isinstance(objective.pairs, PreferencePairs) else _mean_of_rankings
+    mean = made(objective, library)
+    if mean is None:
+        name = library.name
+        raise ValueError(f"reference: expected your loss written for {name}, since the objective's loss is your own")
+    return mean
+
+
+def _mean_of_pairs(objective: Objective, f: Library) -> Callable[[list[Any]], Any] | None:
+    pairs, loss, n = objective.pairs, plain_loss(objective.loss, f), len(objective.pairs)
+    w = f.constant(np.ones(n) if pairs.weights is None else pairs.weights)
+    t = np.ones(n) if pairs.labels is None else np.asarray(pairs.labels)
+    m = np.zeros(n) if pairs.target_margins is None else np.asarray(pairs.target_margins)
+
+    def mean(rewards: list[Any]) -> Any:
+        one, other = rewards
+        losses = cast("Callable[..., Any]", loss)(one - other - f.constant(m), t, m)
+        return f.xp.sum(w * (losses + objective.centring * (one + other) ** 2)) / f.xp.sum(w)
+
+    return None if loss is None else mean
+
+
+def _mean_of_rankings(objective: Objective, f: Library) -> Callable[[list[Any]], Any] | None:
+    rankings, loss = cast("PreferenceRankings", objective.pairs), OF_RANKING.get(type(objective.loss))
+
+    def mean(rewards: list[Any]) -> Any:
+        total, weights = f.constant(0.0), rankings.ranking_weights
+        for rows, n_choices, numbers in rankings.groups:
+            r = [rewards[0][f.constant(column)] for column in rows.T]
+            losses = cast("Callable[..., Any]", loss)(f, objective.loss, r, n_choices)
+            total = total + f.xp.sum(f.constant(weights[numbers]) * (losses + objective.centring * sum(r) ** 2))
+        return total / weights.sum()
+
+    return None if loss is None else mean
 
 
 def plain_loss(loss: PairLoss, library: Library) -> Callable[[Any, Array, Array], Any] | None:
@@ -144,4 +197,29 @@ OF_OUTCOME: Mapping[type, Callable[[Library, Any, Any, Array], Any]] = {
     RaoKupper: _rao_kupper,
     Davidson: _davidson,
     Ordinal: _ordinal,
+}
+
+
+def _plackett_luce(f: Library, loss: Any, r: list[Any], n_choices: Any) -> Any:
+    """Return Σ_k log Σ_{j>=k} e^(r_j) - r_k over the observed choices; r has the rewards of each place."""
+    log_left, total = r[-1], 0 * r[-1]
+    for k in range(len(r) - 2, -1, -1):
+        log_left = f.xp.logaddexp(log_left, r[k])
+        total = total + f.constant(1.0 * (k < n_choices)) * (log_left - r[k])
+    return total
+
+
+def _list_net(f: Library, loss: Any, r: list[Any], n_choices: Any) -> Any:
+    """Return -Σ_j P_j log p_j with P the softmax of -scale·rank and p that of the rewards."""
+    log_all = r[0]
+    for reward in r[1:]:
+        log_all = f.xp.logaddexp(log_all, reward)
+    target = np.exp(-loss.scale * np.minimum(np.arange(len(r))[:, None], n_choices))
+    shares = target / target.sum(axis=0)
+    return sum(f.constant(share) * (log_all - reward) for share, reward in zip(shares, r, strict=True))
+
+
+OF_RANKING: Mapping[type, Callable[[Library, Any, list[Any], Any], Any]] = {
+    PlackettLuce: _plackett_luce,
+    ListNet: _list_net,
 }

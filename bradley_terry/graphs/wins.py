@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from ..pairs import PreferencePairs
 
-__all__ = ["met", "wins"]
+__all__ = ["as_pairs", "met", "wins"]
 
 Items = NDArray[np.int64]
 
 
 def wins(pairs: PreferencePairs) -> tuple[Items, Items]:
     """Return winner and loser of each comparison of positive weight. A label strictly between 0 and 1 counts twice."""
+    pairs = as_pairs(pairs)
     chosen, rejected = _items(pairs)
     if pairs.labels is None and pairs.weights is None:
         return chosen, rejected
@@ -28,10 +29,16 @@ def wins(pairs: PreferencePairs) -> tuple[Items, Items]:
 
 def met(pairs: PreferencePairs) -> tuple[Items, Items]:
     """Return the two items of each comparison of positive weight."""
+    pairs = as_pairs(pairs)
     chosen, rejected = _items(pairs)
     if pairs.weights is None:
         return chosen, rejected
     return chosen[pairs.weights > 0], rejected[pairs.weights > 0]
+
+
+def as_pairs(pairs: PreferencePairs) -> PreferencePairs:
+    """Return pairs as they are, and the pairs of rankings, which have finite best rewards exactly if their pairs do."""
+    return pairs if isinstance(pairs, PreferencePairs) else pairs.as_pairs()
 
 
 def _items(pairs: PreferencePairs) -> tuple[Items, Items]:

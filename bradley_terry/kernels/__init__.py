@@ -1,7 +1,9 @@
 """The loss and its gradients in compiled form, as fast as the machine allows.
 
     compiled        every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
+    caching         how they are compiled, and where the compiled code is kept
     passes          whole arrays: checks, blocks for the threads, sums in the order of the data
+    ranking_passes  the same for rankings
     backends        the methods of ``backend.NumpyBackend``, computed by these passes
     announcement    one line when kernels are compiled for the first time
 
@@ -24,6 +26,7 @@ from .passes import (
     warmup,
     weighted_gram,
 )
+from .ranking_passes import ranking_loss_and_gradient, ranking_loss_and_slopes
 
 announcement.register(compiled.__name__)
 
@@ -37,6 +40,8 @@ __all__ = [
     "linear_pull",
     "mean_loss_and_gradients",
     "mlp_loss_and_gradient",
+    "ranking_loss_and_gradient",
+    "ranking_loss_and_slopes",
     "set_threads",
     "warmup",
     "weighted_gram",

@@ -3,16 +3,21 @@
 LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
 MlpBackend      an MLP: both answers of a block of pairs go forward and back while they are in the cache
 LossBackend     any other scorer: its own code runs forward and back, and the loss in between is compiled
+RankingBackend  rankings: as LinearBackend for a linear scorer, and as LossBackend for any other
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backend import Backend, NumpyBackend
 from ..logistic import Array
 from ..losses import BradleyTerryLoss
 from ..pairs import PreferencePairs
+from ..ranking.listwise import PlackettLuce
+from ..ranking.ranked_backend import RankedBackend
+from ..ranking.rankings import PreferenceRankings
 from ..scorers import Features, LinearScorer, MLPScorer, Scorer
 from ..threads import blas_on_one_thread
 from .passes import (
@@ -25,14 +30,17 @@ from .passes import (
     mlp_loss_and_gradient,
     weighted_gram,
 )
+from .ranking_passes import ranking_loss_and_gradient, ranking_loss_and_slopes
 
-__all__ = ["LinearBackend", "LossBackend", "MlpBackend", "compiled_backend"]
+__all__ = ["LinearBackend", "LossBackend", "MlpBackend", "RankingBackend", "compiled_backend"]
 
 LARGE = 2**23  # numbers, 64 MB; the differences of a larger mapped file are not kept but formed in each pass
 
 
 def compiled_backend(scorer: Scorer, pairs: PreferencePairs) -> Backend:
     """Return the compiled backend for this scorer. A derived class may differ, so only its loss is compiled."""
+    if isinstance(pairs, PreferenceRankings):
+        return RankingBackend(scorer, pairs)
     if type(scorer) is LinearScorer:
         return LinearBackend(scorer, pairs)
     return MlpBackend(scorer, pairs) if type(scorer) is MLPScorer else LossBackend(scorer, pairs)
@@ -108,6 +116,52 @@ class MlpBackend(LossBackend):
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins."""
         return (*self.loss_and_gradient(phi), self.margins(phi))
+
+
+class RankingBackend(RankedBackend):
+    """Plackett-Luce. A linear scorer reads the features once; they are kept in the order of the rankings."""
+
+    def __init__(self, scorer: Scorer, rankings: PreferenceRankings) -> None:
+        super().__init__(scorer, rankings, PlackettLuce())
+        self.is_linear = type(scorer) is LinearScorer
+        self.in_order = [_in_order(rankings.features, rows) for rows, _, _ in rankings.groups] if self.is_linear else []
+
+    def loss_and_gradient(self, phi: Array) -> tuple[float, Array]:
+        """Return the mean loss of a ranking and its gradient."""
+        return self._linear(phi, None) if self.is_linear else super().loss_and_gradient(phi)
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins."""
+        if not self.is_linear:
+            return super().all_at(phi)
+        rewards = np.empty(len(self.rankings.features))
+        loss, gradient = self._linear(phi, rewards)
+        return loss, gradient, self.rankings.centred(rewards)
+
+    def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
+        """Return the mean loss and its derivative by each reward, (n_answers,)."""
+        loss, d_rewards = 0.0, np.empty_like(margins)
+        for rows, n_choices, rankings in self.rankings.groups:
+            of_group, slopes = ranking_loss_and_slopes(margins[rows], n_choices, self.shares[rankings])
+            loss, d_rewards[rows] = loss + of_group, slopes
+        return loss, d_rewards
+
+    def _linear(self, phi: Array, all_rewards: Array | None) -> tuple[float, Array]:
+        loss, gradient = 0.0, np.zeros(phi.size)
+        for (rows, n_choices, rankings), features in zip(self.rankings.groups, self.in_order, strict=True):
+            rewards = np.empty(rows.shape)
+            of_group, its = ranking_loss_and_gradient(features, phi, n_choices, self.shares[rankings], rewards)
+            loss, gradient = loss + of_group, gradient + its
+            if all_rewards is not None:
+                all_rewards[rows] = rewards
+        return loss, gradient
+
+
+def _in_order(features: Features, rows: NDArray[np.int64]) -> Array:
+    """Return the features of these rows, as float64; without a copy if they are all rows in their order."""
+    order = rows.ravel()
+    is_all = order.size == len(features) and bool((order == np.arange(order.size)).all())
+    return np.require(features if is_all else features[order], np.float64, ["C", "A"])
 
 
 def _options(pairs: PreferencePairs) -> dict[str, Array | None]:

@@ -30,19 +30,17 @@ tanh to 3.
 from __future__ import annotations
 
 import math
-import os
-import warnings
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
-import numba
 import numpy as np
+
+from .caching import compiled
 
 BLOCK = 4096  # pairs in a block: its margins and gradients, 64 kB in float64, fit into the fast caches of a core
 RUN = 256  # pairs whose losses are summed together, as eight sums of 32 terms, which keeps rounding small
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
+RANKED = 256  # rankings in a block
+IN_CACHE = 16_384  # features of the rankings that are used twice while they are in a fast cache, 128 kB
 LOG_2 = 0.6931471805599453  # nearest double to log 2 = 0.69314718055994530941723...
 
 # log 2 in two parts: k·LOG_2_HIGH is exact for every k that occurs, and LOG_2_LOW is the remainder.
@@ -83,59 +81,14 @@ P_32 = tuple(  # error 1.4e-9
 Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
 
 
-# Compiled code is kept outside the package: files left in its folder would get in the way of the next install.
-def _cache_folder() -> str | None:
-    """Return the folder for compiled code, or None if this user has no home folder."""
-    if numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the environment variable NUMBA_CACHE_DIR
-        return str(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
-    try:
-        return str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bradley_terry")
-    except RuntimeError:
-        return None
-
-
-CACHE_FOLDER = _cache_folder()
-
-
-def _compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-untyped-def]
-    """Return a decorator that compiles a function on its first call and keeps the code in CACHE_FOLDER."""
-    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": fastmath, "forceinline": forceinline}
-
-    def decorate(function):  # type: ignore[no-untyped-def]
-        if CACHE_FOLDER is None:
-            _warn_once()
-            return numba.njit(**options)(function)
-        before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-        numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
-        try:
-            return numba.njit(**options, cache=True)(function)
-        except RuntimeError:  # neither this folder nor any other that Numba tries is writable
-            _warn_once()
-            return numba.njit(**options)(function)
-        finally:
-            numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
-
-    return decorate
-
-
-@lru_cache(maxsize=1)
-def _warn_once() -> None:
-    warnings.warn(
-        f"compiled kernels cannot be saved in {CACHE_FOLDER or 'a home folder'}, so they are compiled again each time "
-        "Python starts; set NUMBA_CACHE_DIR to a writable folder",
-        stacklevel=2,
-    )
-
-
-# error_model="numpy": 0/0 is NaN, as IEEE 754 says, and not a Python exception. nogil: other threads may run while a
-# kernel runs. "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they
-# would delete checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add
-# its products in another order, which is fixed when it is compiled. "forceinline" copies the body of an innermost loop
-# into its callers before they are optimised. Without it, calls can remain in the compiled code. Depending on what the
-# cache held, it then runs half as fast.
-_jit = _compiled({"contract"})
-_jit_part = _compiled({"contract"}, forceinline=True)
-_jit_dot = _compiled({"contract", "reassoc", "nsz"}, forceinline=True)
+# "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they would delete
+# checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add its products
+# in another order, which is fixed when it is compiled. "forceinline" copies the body of an innermost loop into its
+# callers before they are optimised. Without it, calls can remain in the compiled code. Depending on what the cache
+# held, it then runs half as fast.
+_jit = compiled({"contract"})
+_jit_part = compiled({"contract"}, forceinline=True)
+_jit_dot = compiled({"contract", "reassoc", "nsz"}, forceinline=True)
 
 
 @_jit_part
@@ -478,3 +431,62 @@ def curvature_blocks(margins, weights, targets, total_weight, out, first, last):
         m = targets[i] if targets.size else 0.0
         _, q = pair_terms(decay(np.float64(margins[i]) - m))
         out[i] = (q - q * q) * (w / total_weight)
+
+
+@_jit_part
+def rankings_run(rewards, n_choices, shares, start, size, r, q, left, losses, slopes):  # type: ignore[no-untyped-def]
+    """Fill slopes with w·dl/dr / Σ w and losses with w·l / Σ w for a run of rankings; rewards and slopes are flat.
+
+    r[k, i] is the reward on place k of ranking i, so that each loop over i is vector code. From the last place to the
+    first, ``left`` is A_k = r_k + softplus(A_(k+1) - r_k), the log of the weight of all answers from place k on. From
+    the first to the last, it is M_k, the probabilities that earlier choices give to them; see ``plackett_luce``.
+    """
+    n_places = r.shape[0]
+    for i in range(size):
+        for k in range(n_places):
+            r[k, i] = rewards[i * n_places + k]
+        left[i], losses[i], q[n_places - 1, i] = r[n_places - 1, i], 0.0, 0.0
+    for k in range(n_places - 2, -1, -1):
+        for i in range(size):
+            q[k, i] = decay(r[k, i] - left[i])
+        for i in range(size):
+            loss, slope = loss_and_gradient(r[k, i] - left[i], q[k, i])
+            left[i], q[k, i] = r[k, i] + loss, -slope
+            losses[i] += loss if k < n_choices[start + i] else 0.0
+    for i in range(size):
+        left[i], losses[i] = 0.0, losses[i] * shares[start + i] if shares[start + i] > 0.0 else 0.0
+    for k in range(n_places):
+        for i in range(size):
+            other = q[k, i] if k < n_choices[start + i] else 0.0
+            r[k, i] = (left[i] * (1.0 - q[k, i]) - other) * shares[start + i]
+            left[i] = left[i] * q[k, i] + other
+    for i in range(size):
+        for k in range(n_places):
+            slopes[i * n_places + k] = r[k, i]
+
+
+@_jit
+def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sums, first, last):  # type: ignore[no-untyped-def]
+    """Fill slopes, flat, and sums with Σ w·l / Σ w, for blocks first to last - 1 of rankings of K answers.
+
+    If there are rows of features, this is a linear scorer. Then fill the rewards and one row of ``gradients`` for each
+    block, too, reading the features from memory once, as in ``linear_blocks``.
+    """
+    n, k = n_choices.size, rewards.size // n_choices.size
+    most = max(8, min(RANKED, IN_CACHE // (k * max(phi.size, 1))))
+    r, q, left, losses = np.empty((k, most)), np.empty((k, most)), np.empty(most), np.empty(most)
+    scratch = np.empty(k * most)
+    for block in range(first, last):
+        gradient, stop = np.zeros(phi.size), min(n, (block + 1) * RANKED)
+        for start in range(block * RANKED, stop, most):
+            size = min(stop - start, most)
+            row, n_rows = start * k, size * k
+            its_rewards = rewards[row : row + n_rows]
+            its_slopes = scratch[:n_rows] if phi.size else slopes[row : row + n_rows]
+            if phi.size:
+                dots(rows, phi, row, n_rows, its_rewards)
+            rankings_run(its_rewards, n_choices, shares, start, size, r, q, left, losses, its_slopes)
+            if phi.size:
+                add_rows(rows, its_slopes, row, n_rows, gradient)
+            sums[block] += total(losses, size)
+        gradients[block] = gradient

@@ -31,6 +31,7 @@ from .compiled import (
     plain_blocks,
     plain_blocks_32,
 )
+from .ranking_passes import ranking_loss_and_slopes
 
 __all__ = [
     "curvatures",
@@ -345,6 +346,7 @@ def warmup() -> None:
         mean_loss_and_gradients(margins)
         mean_loss_and_gradients(margins, weights=one, labels=one, target_margins=one)
         curvatures(margins, weights=one, target_margins=one)
+    ranking_loss_and_slopes(np.zeros((1, 2)), np.ones(1, dtype=np.int64), one)
     linear_loss_and_gradient(rows, one)
     linear_margins(rows, one)
     mlp_loss_and_gradient(rows, rows, np.ones(3), 1)

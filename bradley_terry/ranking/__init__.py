@@ -11,11 +11,13 @@ named       losses by name, for the command line
 Rankings of several answers, of which pairs are the smallest:
 
 plackett_luce    the loss of a whole ranking, its slopes and its second derivatives
+listwise         the losses of rankings as classes: PlackettLuce and ListNet
 rankings         PreferenceRankings: checked once, then frozen
 ranked_backend   from φ to the loss of rankings, and back to the gradient
 """
 
 from .family import LabelSmoothing, MarginLoss, NoisyChoice, Probit, Robust, Scaled, Temperature
+from .listwise import ListNet, PlackettLuce
 from .outcomes import Davidson, Ordinal, RaoKupper
 from .surrogates import Exponential, Focal, Hinge, Sigmoid, Square, Unhinged
 
@@ -25,9 +27,11 @@ __all__ = [
     "Focal",
     "Hinge",
     "LabelSmoothing",
+    "ListNet",
     "MarginLoss",
     "NoisyChoice",
     "Ordinal",
+    "PlackettLuce",
     "Probit",
     "RaoKupper",
     "Robust",

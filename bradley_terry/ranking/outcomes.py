@@ -293,8 +293,8 @@ class Ordinal(MarginLoss):
         return -1.0, 0.0
 
     def _edges(self, z: Array, t: Array | None) -> tuple[Array, Array]:
-        """Return the thresholds below and above the level of each pair."""
-        level = self._levels(np.ones_like(z) if t is None else t)
+        """Return the thresholds below and above the level of each pair; without labels, it is the highest level."""
+        level = np.array([self.n_levels - 1]) if t is None else self._levels(t)
         return self._ends[level], self._ends[level + 1]
 
     def _levels(self, t: Array) -> NDArray[np.int64]:
@@ -307,6 +307,8 @@ class Ordinal(MarginLoss):
     def value(self, z: Array, t: Array | None) -> Array:
         """Return -log of the probability of each pair's level, (n_pairs,)."""
         low, high = self._edges(z, t)
+        if t is None:
+            return softplus(low - z)
         return softplus(z - high) + softplus(low - z) - np.log(-np.expm1(low - high))
 
     def gradient(self, z: Array, t: Array | None) -> Array:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
-from ..arrays.frozen import frozen
+from ..arrays.frozen import frozen, locked
 from ..logistic import Array
 from ..pairs import PreferencePairs
-from ..scorers import Features, Scorer
+from ..scorers import Features
+from .listwise import PlackettLuce
 from .ranked_backend import RankedBackend
 
-__all__ = ["OneSize", "PreferenceRankings"]
+__all__ = ["OneSize", "PreferenceRankings", "TwoAnswers"]
 
 
 class OneSize(NamedTuple):
@@ -30,6 +31,13 @@ class OneSize(NamedTuple):
     rows: NDArray[np.int64]
     n_choices: NDArray[np.int64]
     rankings: NDArray[np.int64]
+
+
+class TwoAnswers(NamedTuple):
+    """Each two answers of each ranking: the rows of the better and of the other, (n,), or of two in the last rank."""
+
+    better: NDArray[np.int64]
+    other: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -66,6 +74,8 @@ class PreferenceRankings:
     prompts: NDArray[np.generic]
     weights: Array | None
     feature_names: tuple[str, ...] | None
+    usual_loss: ClassVar[type] = PlackettLuce
+    reference_backend: ClassVar[type] = RankedBackend
 
     def __init__(
         self,
@@ -92,9 +102,67 @@ class PreferenceRankings:
         )
         self._check()
 
+    def __reduce__(self) -> tuple[object, ...]:  # for pickle: the constructor makes and freezes the copy
+        return partial(PreferenceRankings, **{field.name: getattr(self, field.name) for field in fields(self)}), ()
+
     def __len__(self) -> int:
         """Return the number of rankings."""
         return self._starts.size - 1
+
+    @property
+    def is_items(self) -> bool:
+        """True if the features are item numbers."""
+        return self.features.ndim == 1
+
+    @property
+    def n_items(self) -> int:
+        """Number of items: the number of names if there are names, else one more than the largest item number."""
+        if not self.is_items:
+            raise ValueError("n_items: these rankings hold features, not item numbers")
+        return int(self.features.max()) + 1 if self.feature_names is None else len(self.feature_names)
+
+    def centred(self, rewards: Array) -> Array:
+        """Return each reward minus the mean of its ranking, (n_answers,), since only differences matter."""
+        means = np.bincount(self.prompt_index, rewards) / np.diff(self._starts)
+        return rewards - means[self.prompt_index]
+
+    def accuracy(self, rewards: Array) -> float:
+        """Return the share of compared answers that these rewards, (n_answers,), order correctly; ties count half."""
+        right = total = 0.0
+        for rows, n_choices, rankings in self.groups:
+            j, other = np.triu_indices(rows.shape[1], 1)
+            w = self.ranking_weights[rankings][:, None] * (j < n_choices[:, None])
+            right += float((w * np.heaviside(rewards[rows[:, j]] - rewards[rows[:, other]], 0.5)).sum())
+            total += float(w.sum())
+        return right / total
+
+    def subset(self, index: ArrayLike) -> PreferenceRankings:
+        """Return the rankings at ``index`` (integers or a boolean mask over the rankings), in that order."""
+        numbers = np.atleast_1d(np.asarray(index))
+        if numbers.size == 0 or numbers.dtype.kind not in "biu":
+            raise ValueError(f"index: expected numbers of rankings or a mask selecting at least one, got {index!r}")
+        wanted = np.arange(len(self))[numbers]
+        sizes = np.diff(self._starts)[wanted]
+        first = np.cumsum(sizes) - sizes
+        rows = self._order[np.repeat(self._starts[wanted] - first, sizes) + np.arange(sizes.sum())]
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
+        kept["prompts"] = (
+            np.repeat(np.arange(len(wanted)), sizes) if len(set(wanted)) < len(wanted) else kept["prompts"]
+        )
+        return PreferenceRankings(**kept)
+
+    def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
+        """Split into (training, validation) rankings; ``validation`` is the share for validation, in (0, 1)."""
+        if not 0 < validation < 1:
+            raise ValueError(f"validation: expected a share between 0 and 1, got {validation!r}")
+        n = len(self)
+        if n < 2:
+            raise ValueError(f"prompts: expected at least two to split by, got {n}")
+        n_held_out = min(max(round(validation * n), 1), n - 1)
+        held_out = np.zeros(n, dtype=bool)
+        held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
+        return self.subset(~held_out), self.subset(held_out)
 
     def __repr__(self) -> str:
         sizes = np.diff(self._starts)
@@ -131,6 +199,16 @@ class PreferenceRankings:
         """The rankings, grouped by their number of answers."""
         return tuple(self._groups())
 
+    @cached_property
+    def two_answers(self) -> TwoAnswers:
+        """The rows of each two answers, group by group."""
+        better, other = [], []
+        for rows, _, _ in self.groups:
+            j, after = np.triu_indices(rows.shape[1], 1)
+            better.append(rows[:, j].ravel())
+            other.append(rows[:, after].ravel())
+        return TwoAnswers(np.concatenate(better), np.concatenate(other))
+
     def _groups(self) -> Iterator[OneSize]:
         sizes = np.diff(self._starts)
         for size in np.unique(sizes).tolist():
@@ -154,7 +232,7 @@ class PreferenceRankings:
         tied[prompts[1:][same & (steps == 0) & (ranks[1:] < ranks[last][prompts[1:]])]] = True
         self._refuse(tied, "ranks: expected different ranks, except for answers that share the last one, not so for {}")
         self._refuse(ranks[last] == 1, "ranks: expected an answer that is better than another, got only ties for {}")
-        if self.features.ndim == 1:
+        if self.is_items:
             items = self.features[self._order]
             order = np.lexsort((items, prompts))
             twice = (np.diff(items[order]) == 0) & (np.diff(prompts[order]) == 0)
@@ -181,10 +259,6 @@ class PreferenceRankings:
     def total_weight(self) -> float:
         """Σ w, the sum of the rankings' weights."""
         return float(self.ranking_weights.sum())
-
-    def backend_for(self, scorer: Scorer) -> RankedBackend:
-        """Return what computes loss, gradient and Hessian for this scorer, as ``Objective`` needs it."""
-        return RankedBackend(scorer, self)
 
     def as_pairs(self, *, weighting: str = "pair") -> PreferencePairs:
         """Return every two answers of a ranking that are compared, as pairs.

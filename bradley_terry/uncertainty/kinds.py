@@ -129,6 +129,8 @@ def _resampled(model: RewardModel, reference: int | None, request: Request) -> A
             f"kind: expected information or sandwich for {model.loss}, since its parameters were fitted with phi, "
             "got 'bootstrap'"
         )
+    if data.bias_reduced:
+        raise ValueError("kind: expected information or sandwich after a fit with bias_reduced=True, got 'bootstrap'")
     if not getattr(data.loss, "suits_newton", True):
         raise ValueError(f"kind: expected a loss that Newton's method can minimise for 'bootstrap', got {data.loss}")
     if model.fitted_to is None or data.pairs is not model.fitted_to.pairs:
@@ -162,7 +164,7 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
                 "scorer that is linear in phi, remembers them"
             )
         return data
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "backend_for"):
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if data is None and hasattr(model.loss, "by_parameters"):
         raise ValueError(

@@ -209,4 +209,10 @@ def _check_maximum(model: RewardModel, argument: str) -> None:
         raise ValueError(
             f"{argument}: expected a fit with l2 = 0, which maximises the likelihood, got l2 = {model.l2:g}"
         )
+    data = _data_of(model)
+    if data.centring > 0 or data.bias_reduced:
+        raise ValueError(
+            f"{argument}: expected a fit that maximises the likelihood alone, got one with "
+            f"{f'centring = {data.centring:g}' if data.centring else 'bias_reduced=True'}"
+        )
     _check_likelihood(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -11,13 +11,12 @@ from ..fitting.arguments import generator
 from ..fitting.conjugate import is_dense
 from ..fitting.determined import null_directions
 from ..fitting.records import Bar
-from ..fitting.separation import is_separated
 from ..fitting.tally import tallied
 from ..fitting.units import Units
-from ..graphs import count_connected
-from ..graphs.wins import met
+from ..graphs import count_connected, is_strong
+from ..graphs.wins import met, wins
 from ..logistic import Array
-from ..losses import PairLoss
+from ..losses import BradleyTerryLoss, PairLoss
 from ..model import FittedTo, Outcome, RewardModel
 from ..newton import minimise
 from ..objective import Objective
@@ -46,17 +45,19 @@ def resampled_parameters(
     check_size("n_bootstrap", n_bootstrap)
     if n_bootstrap < 2:
         raise ValueError(f"n_bootstrap: expected at least 2 resamples, got {n_bootstrap}")
-    scorer, pairs, phi = model.scorer, data.pairs, model.phi
+    scorer, phi = model.scorer, model.phi
+    pairs = cast("PreferencePairs", data.pairs)  # rankings offer what is used below, too
     units = None
-    if data.standardise and not isinstance(scorer, TableScorer) and isinstance(pairs, PreferencePairs):
+    if data.standardise and not isinstance(scorer, TableScorer):
         units = Units.unless_theirs(pairs)
-    if units is not None and isinstance(pairs, PreferencePairs):
+    if units is not None:
         pairs, phi = units.standardised(pairs), units.parameters_for_standardised(scorer, phi)
     rng, w, found, n_failed = generator(seed), weights_of(pairs), [], 0
     counts = _Counts(clusters, w)
     with Bar(progress, "bootstrap", n_bootstrap) as bar:
         for b in range(n_bootstrap):
-            new, loss = _fitted_again(scorer, _reweighted(pairs, w * counts.draw(rng)), data.loss, model.l2, phi)
+            sample = data._replace(pairs=_reweighted(pairs, w * counts.draw(rng)))
+            new, loss = _fitted_again(scorer, sample, model.l2, phi)
             n_failed += new is None
             found += [] if new is None else [new if units is None else units.undone(scorer, new, None)[0]]
             bar.update(b + 1, loss)
@@ -91,15 +92,14 @@ def _reweighted(pairs: PreferencePairs | PreferenceRankings, w: Array) -> Prefer
     return replace(pairs, weights=w[pairs.prompt_index])
 
 
-def _fitted_again(
-    scorer: Scorer, sample: PreferencePairs | PreferenceRankings, loss: PairLoss | None, l2: float, phi: Array
-) -> tuple[Array | None, float]:
+def _fitted_again(scorer: Scorer, data: FittedTo, l2: float, phi: Array) -> tuple[Array | None, float]:
     """Return φ of this sample, or None if it has no finite and unique one, and the loss."""
-    if l2 == 0 and isinstance(scorer, TableScorer) and not _has_table_fit(scorer, sample, loss):
+    sample = cast("PreferencePairs", data.pairs)  # rankings offer what is used below, too
+    is_free = l2 == 0 and data.centring == 0
+    if is_free and isinstance(scorer, TableScorer) and not _has_table_fit(scorer, sample, data.loss):
         return None, float("nan")
-    if loss is None and isinstance(sample, PreferencePairs):
-        sample = tallied(sample, scorer)
-    objective = Objective(scorer, sample, l2=l2, loss=loss)  # type: ignore[arg-type]  # it takes rankings, too
+    sample = tallied(sample, scorer) if data.loss is None and not data.centring else sample
+    objective = Objective(scorer, sample, l2=l2, centring=data.centring, loss=data.loss)
     found = minimise(objective, objective.at(phi), lambda *_: False, max_steps=STEPS, tolerance=TOLERANCE)
     if found.outcome is not Outcome.CONVERGED:
         return None, found.point.loss
@@ -113,6 +113,8 @@ def _fitted_again(
     return new, found.point.loss
 
 
-def _has_table_fit(scorer: TableScorer, sample: PreferencePairs | PreferenceRankings, loss: PairLoss | None) -> bool:
-    pairs = sample if isinstance(sample, PreferencePairs) else sample.as_pairs()
-    return count_connected(scorer.n_items, *met(pairs)) == 1 and not is_separated(pairs, scorer, 0.0, loss)
+def _has_table_fit(scorer: TableScorer, sample: PreferencePairs, loss: PairLoss | None) -> bool:
+    """Return whether all items met, and -log sigma and Plackett-Luce have a finite minimum (Ford 1957)."""
+    if count_connected(scorer.n_items, *met(sample)) > 1:
+        return False
+    return type(loss) not in {type(None), BradleyTerryLoss} or is_strong(scorer.n_items, *wins(sample))

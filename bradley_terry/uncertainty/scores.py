@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.frozen import blocks_of
-from ..backend import shifted
 from ..evaluation import margins_of
 from ..logistic import Array
 from ..losses import BradleyTerryLoss, PairLoss
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, shifted
 from ..scorers import Features, LinearScorer, Scorer, TableScorer
 from ..threads import blas_on_one_thread
 from .clusters import Clusters, weights_of
 
 if TYPE_CHECKING:
     from ..ranking.joint import FreeLoss
+    from ..ranking.listwise import RankingLoss
     from ..ranking.rankings import PreferenceRankings
 
 __all__ = ["Scores"]
@@ -66,7 +66,7 @@ class Scores:
         if isinstance(pairs, PreferencePairs):
             self._of_pairs(phi, pairs, loss, theta_is_fitted=theta_is_fitted)
         else:
-            self._of_rankings(phi, pairs)
+            self._of_rankings(phi, pairs, loss)
 
     def _of_pairs(self, phi: Array, pairs: PreferencePairs, loss: PairLoss | None, *, theta_is_fitted: bool) -> None:
         loss = BradleyTerryLoss() if loss is None else loss
@@ -88,16 +88,15 @@ class Scores:
             bend = np.einsum("i,ijk->jk", w, by.bend)
             self.theta = _Theta(np.linalg.solve(bend, cross.T).T, root[:, None] * by.slope)
 
-    def _of_rankings(self, phi: Array, rankings: PreferenceRankings) -> None:
-        from ..ranking.plackett_luce import ranking_slopes  # noqa: PLC0415  # few fits have rankings
-
-        rewards, of_answer = rankings.backend_for(self.scorer).margins(phi), rankings.prompt_index
+    def _of_rankings(self, phi: Array, rankings: PreferenceRankings, loss: PairLoss | None) -> None:
+        its = cast("RankingLoss", rankings.usual_loss() if loss is None else loss)
+        rewards, of_answer = rankings.centred(self.scorer.reward(phi, rankings.features)), rankings.prompt_index
         w = rankings.ranking_weights
         if self.clusters.is_votes:
             w, self.per_slope = np.sqrt(w), np.sqrt(w)[of_answer]
         self.slopes = np.empty(of_answer.size)
         for rows, n_choices, numbers in rankings.groups:
-            self.slopes[rows] = w[numbers, None] * ranking_slopes(rewards[rows], n_choices)
+            self.slopes[rows] = w[numbers, None] * its.ranking_slopes(rewards[rows], n_choices)
         self.index = of_answer if self.clusters.of_pair is None else self.clusters.of_pair[of_answer]
         self.n_clusters = int(self.index.max()) + 1
         self.sides, self.features = ((rankings.features, 1),), (rankings.features,)
