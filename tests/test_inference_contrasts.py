@@ -108,6 +108,20 @@ def test_contrasts_agree_with_the_other_methods(linear) -> None:
         assert ((low < p) & (p < high)).all()
 
 
+@pytest.mark.skipif(not hasattr(losses.Temperature(2.0), "probability"), reason="losses have no probabilities yet")
+def test_probability_intervals_do_not_depend_on_the_units_of_the_rewards() -> None:
+    """With temperature 2 all rewards are twice as large, and the intervals of probabilities are the same."""
+    pairs = bt.PreferencePairs([0, 1, 0, 2, 2, 1], [1, 0, 2, 0, 1, 2], weights=[5, 3, 4, 2, 6, 1])
+    plain, warm = (bt.fit(bt.TableScorer(3), pairs, loss=loss) for loss in (None, losses.Temperature(2.0)))
+    for kind in ("information", "sandwich"):
+        options = {"kind": kind} | ({} if kind == "information" else {"clusters": "votes"})
+        np.testing.assert_allclose(
+            warm.probability_intervals([0, 1], [1, 2], **options),
+            plain.probability_intervals([0, 1], [1, 2], **options),
+            rtol=1e-7,
+        )
+
+
 def test_intervals_of_a_table_and_of_one_hot_features_agree(rng) -> None:
     """A table is the linear scorer on one-hot features; a tiny penalty fixes the shift."""
     i = rng.integers(4, size=200)
@@ -196,9 +210,8 @@ def test_bad_requests_are_refused_in_one_sentence(linear) -> None:
     two = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1, 0], [1, 0, 1]))
     with pytest.raises(ValueError, match=r"^quasi-variances: expected at least three items, got 2"):
         two.quasi_variances()
-    pairs = bt.PreferencePairs([0, 1, 2], [1, 2, 0])
-    warm = bt.fit(bt.TableScorer(3), pairs, loss=losses.Temperature(2.0))
-    with pytest.raises(ValueError, match=r"^loss: expected -log sigma\(Δ\), .* got Temperature"):
-        warm.probability_intervals([0], [1])
+    orders = replace(table, loss=losses.Sigmoid())
+    with pytest.raises(ValueError, match=r"^loss: expected -log sigma\(Δ\), or another loss .* got Sigmoid"):
+        orders.probability_intervals([0], [1])
     with pytest.raises(TypeError, match="unexpected keyword argument 'kinds'"):
         table.intervals(kinds="sandwich")

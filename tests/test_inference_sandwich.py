@@ -401,3 +401,73 @@ def test_bad_options_are_refused_in_one_sentence(rng) -> None:
             hinge.standard_errors(kind=kind)
         with pytest.raises(ValueError, match=r"^standard errors: expected a scorer that is linear in phi"):
             bt.fit(bt.MLPScorer(3, 2), pairs, max_steps=1).standard_errors(kind=kind)
+
+
+# ------------------------------------------------------------------------------------------------------- penalties
+
+
+@pytest.mark.parametrize("items", [True, False])
+def test_centring_adds_to_the_information_but_not_to_the_scores(items, rng) -> None:
+    """The sandwich of a centred fit is H⁻¹ M H⁻¹ with H of the whole objective; the bootstrap has about its size."""
+    if items:
+        i = rng.integers(5, size=400)
+        pairs, scorer = bt.PreferencePairs(i, (i + rng.integers(1, 5, 400)) % 5), bt.TableScorer(5)
+    else:
+        pairs, scorer = replace(voted(rng, 300), prompts=None), bt.LinearScorer(3)
+    model = bt.fit(scorer, pairs, centring=0.3, l2=0.01)
+    objective = bt.Objective(scorer, pairs, centring=0.3, l2=0.01)
+    inverse = np.linalg.inv(objective.hessian(model.phi) * len(pairs))
+    want = brute_force(replace(model, information=np.linalg.inv(inverse)), pairs)
+    centre = np.eye(5) - 0.2 if items else np.eye(3)
+    got = model.covariance(kind="sandwich")
+    np.testing.assert_allclose(got, centre @ want @ centre, atol=1e-10 * np.abs(want).max())
+    bootstrap = model.standard_errors(kind="bootstrap", n_bootstrap=60)
+    np.testing.assert_allclose(bootstrap, np.sqrt(np.diag(got)), rtol=4 / np.sqrt(120) + 0.05)
+    unpenalised = bt.fit(scorer, pairs, centring=0.3)
+    with pytest.raises(
+        ValueError, match=r"^aic: expected a fit that maximises the likelihood alone, got one with cent"
+    ):
+        _ = unpenalised.aic
+    reduced = replace(unpenalised, fitted_to=unpenalised.fitted_to._replace(centring=0.0, bias_reduced=True))
+    with pytest.raises(ValueError, match=r"^aic: expected a fit that maximises .* got one with bias_reduced=True"):
+        _ = reduced.aic
+    with pytest.raises(ValueError, match=r"^kind: expected information or sandwich after a fit with bias_reduced=True"):
+        reduced.standard_errors(kind="bootstrap")
+
+
+def test_sandwich_and_bootstrap_of_list_net(rng) -> None:
+    """A loss that is no likelihood has no information errors, but a sandwich, of about the bootstrap's size."""
+    ranks = np.concatenate([rng.permutation(4) + 1 for _ in range(150)])
+    prompts = np.repeat(np.arange(150), 4)
+    x = rng.normal(size=(600, 2))
+    rankings = bt.PreferenceRankings(x, ranks, prompts)
+    loss = losses.ListNet()
+    model = bt.fit(bt.LinearScorer(2), rankings, loss=loss)
+    with pytest.raises(
+        ValueError, match=r"^standard errors: expected a loss that is a negative log-likelihood, got List"
+    ):
+        model.standard_errors()
+    s = []
+    for g in range(150):
+        one = bt.PreferenceRankings(x[prompts == g], ranks[prompts == g], prompts[prompts == g])
+        s.append(bt.Objective(model.scorer, one, loss=loss)(model.phi)[1])
+    inverse = np.linalg.inv(model.information)
+    want = inverse @ np.array(s).T @ np.array(s) @ inverse * 150 / 149
+    np.testing.assert_allclose(model.covariance(kind="sandwich"), want, rtol=1e-9)
+    bootstrap = model.standard_errors(kind="bootstrap", n_bootstrap=60)
+    np.testing.assert_allclose(bootstrap, np.sqrt(np.diag(want)), rtol=4 / np.sqrt(120) + 0.05)
+
+
+def test_rankings_without_a_matrix_solve_for_each_item(rng, monkeypatch) -> None:
+    """As with thousands of items: the errors of some items are those of the dense formula."""
+    items = np.concatenate([rng.permutation(12)[:4] for _ in range(200)])
+    ranks = np.concatenate([rng.permutation(4) + 1 for _ in range(200)])
+    rankings = bt.PreferenceRankings(items, ranks, np.repeat(np.arange(200), 4))
+    dense = bt.fit(bt.TableScorer(12), rankings)
+    monkeypatch.setattr(conjugate, "DENSE", 2)
+    model = bt.fit(bt.TableScorer(12), rankings)
+    assert model.information is None
+    for kind in ("sandwich", "information"):
+        got = model.standard_errors(3, kind=kind, items=[2, 0], pairs=rankings)
+        want = np.sqrt(np.diag(dense.covariance(3, kind=kind))[[2, 0]])
+        np.testing.assert_allclose(got, want, rtol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -52,10 +53,9 @@ def probability_intervals_of(
 ) -> Array:
     """Return what ``RewardModel.probability_intervals`` returns."""
     z = quantile_of(level)
-    if model.loss is not None:
+    if model.loss is not None and not getattr(model.loss, "gives_probabilities", False):
         raise ValueError(
-            f"loss: expected -log sigma(Δ), since with another loss sigma(Δ) need not be the probability of a choice, "
-            f"got {model.loss}"
+            f"loss: expected -log sigma(Δ), or another loss whose margins stand for probabilities, got {model.loss}"
         )
     a, b = (np.asarray(as_numpy(x, name)) for x, name in ((features_a, "features_a"), (features_b, "features_b")))
     model.scorer.check_features(a, "features_a")
@@ -70,7 +70,9 @@ def probability_intervals_of(
         d = _directions(model.scorer, a, b)
         margins, variances = d @ model.phi, np.einsum("ij,ij->i", d @ covariance, d)
     half = z * np.sqrt(np.maximum(variances, 0.0))
-    return sigmoid(np.stack([margins - half, margins + half], axis=1))
+    ends = np.stack([margins - half, margins + half], axis=1)
+    its_own: Callable[[Array], Array] = getattr(model.loss, "probability", sigmoid)
+    return its_own(ends)
 
 
 def _directions(scorer: Scorer, a: Features, b: Features) -> Array:

@@ -8,7 +8,7 @@ bootstrap     the spread of φ over fits to resampled clusters
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
 from ..inference import covariance
 from ..logistic import Array
 from ..model import FittedTo, RewardModel
+from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from .clusters import clusters_of
@@ -71,26 +72,32 @@ def covariance_of(model: RewardModel, reference: int | None, request: Request) -
 
 def variances_of(model: RewardModel, rows: Sequence[int] | None, reference: int | None, request: Request) -> Array:
     """Return the variance of each of these parameters, or of all, without a matrix where there is none."""
-    _check(model, request)
     if request.kind == BOOTSTRAP:
+        _check(model, request)
         centred = _resampled(model, reference, request)
         variances = np.einsum("ij,ij->j", centred, centred) / (len(centred) - 1)
-    elif request.pairs is None if request.kind == INFORMATION else is_dense(model.phi.size):
+    elif is_dense(model.phi.size) if request.kind == SANDWICH else request.pairs is None:
         variances = np.maximum(np.diag(covariance_of(model, reference, request)), 0.0)  # rounding may leave -1e-19
     else:
-        data = remembered(model, request.pairs)
-        if getattr(data.loss, "is_free", False):
-            raise ValueError(f"pairs: expected None for a loss whose parameters were fitted, got {data.loss}")
-        scores = None if request.kind == INFORMATION else _scores(model, request)
-        w = data.pairs.total_weight
-        solutions = contrast_solutions(model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss)
-        return np.array([float(c @ x) / w if scores is None else _spread(scores, x / w) for c, x in solutions])
+        _check(model, request)
+        return _without_matrix(model, rows, reference, request)
     return variances if rows is None else variances[rows]
 
 
-def _spread(scores: Scores, x: Array) -> float:
-    along = scores.along(x)
-    return scores.factor * float(along @ along)
+def _without_matrix(model: RewardModel, rows: Sequence[int] | None, reference: int | None, request: Request) -> Array:
+    """Return cᵀH⁻¹c, or the sandwich of x = H⁻¹c, for each parameter, with one system to solve for each."""
+    data = remembered(model, request.pairs)
+    if getattr(data.loss, "is_free", False):
+        raise ValueError(f"pairs: expected None for a loss whose parameters were fitted, got {data.loss}")
+    scores = None if request.kind == INFORMATION else _scores(model, request)
+    w, found = data.pairs.total_weight, []
+    for c, x in contrast_solutions(model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss):
+        if scores is None:
+            found.append(float(c @ x) / w)
+        else:
+            along = scores.along(x / w)
+            found.append(scores.factor * float(along @ along))
+    return np.array(found)
 
 
 def _scores(model: RewardModel, request: Request) -> Scores:
@@ -102,18 +109,19 @@ def _scores(model: RewardModel, request: Request) -> Scores:
             f"clusters: expected more prompts or clusters than the {n_free} free parameters, since the sandwich "
             f"measures their spread, got {clusters.n}"
         )
+    _check_same(model, data)
     loss_is_fitted = bool(getattr(data.loss, "is_free", False))
-    scores = Scores(model.scorer, model.phi, data.pairs, model.loss, clusters, theta_is_fitted=loss_is_fitted)
-    if model.fitted_to is None or data.pairs is not model.fitted_to.pairs:
-        _check_same(model, data, scores)
-    return scores
+    return Scores(model.scorer, model.phi, data.pairs, model.loss, clusters, theta_is_fitted=loss_is_fitted)
 
 
-def _check_same(model: RewardModel, data: FittedTo, scores: Scores) -> None:
-    """Raise ValueError unless φ is the minimum for these pairs."""
-    w = data.pairs.total_weight
-    gradient = scores.total() / w + model.l2 * model.phi
-    size = 1.0 if model.information is None else np.sqrt(np.diag(model.information) / w)
+def _check_same(model: RewardModel, data: FittedTo) -> None:
+    """Raise ValueError unless these are the pairs that the model remembers, or φ is the minimum for them."""
+    if model.fitted_to is not None and data.pairs is model.fitted_to.pairs:
+        return
+    pairs = cast("PreferencePairs", data.pairs)  # or rankings
+    objective = Objective(model.scorer, pairs, l2=model.l2, centring=data.centring, loss=model.loss)
+    gradient = objective(model.phi)[1]
+    size = 1.0 if model.information is None else np.sqrt(np.diag(model.information) / pairs.total_weight)
     if (np.abs(gradient) > AT_MINIMUM * size).any():
         raise ValueError(
             "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
@@ -133,8 +141,7 @@ def _resampled(model: RewardModel, reference: int | None, request: Request) -> A
         raise ValueError("kind: expected information or sandwich after a fit with bias_reduced=True, got 'bootstrap'")
     if not getattr(data.loss, "suits_newton", True):
         raise ValueError(f"kind: expected a loss that Newton's method can minimise for 'bootstrap', got {data.loss}")
-    if model.fitted_to is None or data.pairs is not model.fitted_to.pairs:
-        _check_same(model, data, Scores(model.scorer, model.phi, data.pairs, model.loss, clusters_of(data.pairs, None)))
+    _check_same(model, data)
     phis = resampled_parameters(
         model,
         data,

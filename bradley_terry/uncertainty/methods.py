@@ -147,6 +147,8 @@ class Uncertainty:
     ) -> Array:
         """Return an interval for P(a preferred to b) for each row, (n, 2): sigma(Δ ± z · error of Δ).
 
+        Another loss takes its own function of the margin in place of sigma, as in ``preference_probability``.
+
         Parameters
         ----------
         features_a, features_b : array_like, (n, n_features), or item numbers, (n,)
@@ -157,7 +159,7 @@ class Uncertainty:
         Raises
         ------
         ValueError
-            If the loss is not -log sigma: with another loss, sigma(Δ) need not be the probability.
+            If no probability can be read off the margins of the loss.
         """
         from .contrasts import probability_intervals_of  # noqa: PLC0415
 

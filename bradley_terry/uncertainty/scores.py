@@ -62,7 +62,6 @@ class Scores:
         self.scorer, self.pairs, self.clusters = scorer, pairs, clusters
         self.factor = clusters.n / (clusters.n - 1)
         self.theta: _Theta | None = None
-        self.per_slope: Array = np.ones(1)
         if isinstance(pairs, PreferencePairs):
             self._of_pairs(phi, pairs, loss, theta_is_fitted=theta_is_fitted)
         else:
@@ -74,7 +73,6 @@ class Scores:
         z, w = shifted(margins_of(self.scorer, phi, pairs), pairs), weights_of(pairs)
         # w votes add w·s sᵀ together, but one pair of weight w adds w²·s sᵀ.
         root = np.sqrt(w) if self.clusters.is_votes else w
-        self.per_slope = root if self.clusters.is_votes else self.per_slope
         self.slopes: Array = root * loss.gradient(z, pairs.labels)
         self.index, self.n_clusters = self.clusters.of_pair, len(pairs)
         self.sides: tuple[tuple[Features, int], ...] = ((pairs.chosen, 1), (pairs.rejected, -1))
@@ -91,9 +89,7 @@ class Scores:
     def _of_rankings(self, phi: Array, rankings: PreferenceRankings, loss: PairLoss | None) -> None:
         its = cast("RankingLoss", rankings.usual_loss() if loss is None else loss)
         rewards, of_answer = rankings.centred(self.scorer.reward(phi, rankings.features)), rankings.prompt_index
-        w = rankings.ranking_weights
-        if self.clusters.is_votes:
-            w, self.per_slope = np.sqrt(w), np.sqrt(w)[of_answer]
+        w = np.sqrt(rankings.ranking_weights) if self.clusters.is_votes else rankings.ranking_weights
         self.slopes = np.empty(of_answer.size)
         for rows, n_choices, numbers in rankings.groups:
             self.slopes[rows] = w[numbers, None] * its.ranking_slopes(rewards[rows], n_choices)
@@ -102,10 +98,6 @@ class Scores:
         self.sides, self.features = ((rankings.features, 1),), (rankings.features,)
 
     # ------------------------------------------------------------------------------------------- without a matrix
-
-    def total(self) -> Array:
-        """Return the sum of all scores, (n_parameters,): zero at a minimum without a penalty."""
-        return self._pull(self.slopes * self.per_slope)
 
     def along(self, v: Array) -> Array:
         """Return s_gᵀv for each cluster g, (n_clusters,)."""
