@@ -386,6 +386,10 @@ def test_bad_options_are_refused_in_one_sentence(rng) -> None:
         for call in (model.standard_errors, model.covariance, model.intervals):
             with pytest.raises(ValueError, match=message):
                 call(**options)
+    for kind in ("information", "sandwich", "bootstrap"):
+        for call in (model.standard_errors, model.covariance):
+            with pytest.raises(ValueError, match=r"^reference: expected None for LinearScorer"):
+                call(0, kind=kind)
     with pytest.raises(TypeError, match=r"^pairs: expected PreferencePairs, got list"):
         model.standard_errors(kind="sandwich", pairs=[1])
     with pytest.raises(ValueError, match=r"^clusters: expected weights that are whole numbers for 'votes', got 0.5"):

@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 def covariance_of(model: RewardModel, reference: int | None, request: Request) -> Array:
     """Return the covariance of φ of this kind, (n_parameters, n_parameters)."""
-    _check(model, request)
+    _check(model, reference, request)
     if request.kind == BOOTSTRAP:
         centred = _resampled(model, reference, request)
         return centred.T @ centred / (len(centred) - 1)
@@ -73,13 +73,13 @@ def covariance_of(model: RewardModel, reference: int | None, request: Request) -
 def variances_of(model: RewardModel, rows: Sequence[int] | None, reference: int | None, request: Request) -> Array:
     """Return the variance of each of these parameters, or of all, without a matrix where there is none."""
     if request.kind == BOOTSTRAP:
-        _check(model, request)
+        _check(model, reference, request)
         centred = _resampled(model, reference, request)
         variances = np.einsum("ij,ij->j", centred, centred) / (len(centred) - 1)
     elif is_dense(model.phi.size) if request.kind == SANDWICH else request.pairs is None:
         variances = np.maximum(np.diag(covariance_of(model, reference, request)), 0.0)  # rounding may leave -1e-19
     else:
-        _check(model, request)
+        _check(model, reference, request)
         return _without_matrix(model, rows, reference, request)
     return variances if rows is None else variances[rows]
 
@@ -181,10 +181,12 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
     return FittedTo(pairs, model.loss) if data is None else data._replace(pairs=pairs)
 
 
-def _check(model: RewardModel, request: Request) -> None:
+def _check(model: RewardModel, reference: int | None, request: Request) -> None:
     if request.kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {request.kind!r}")
     model._check_minimum(request.kind)
+    if reference is not None and not isinstance(model.scorer, TableScorer):
+        raise ValueError(f"reference: expected None for {model.scorer}; only a table's rewards can shift together")
     if request.kind == INFORMATION and request.clusters is not None:
         raise ValueError(
             "clusters: expected None for kind='information', which takes all pairs as independent; use kind='sandwich'"

@@ -34,7 +34,7 @@ class Options(TypedDict, total=False):
 
 
 class Uncertainty:
-    """Standard errors, intervals and tests of a fitted model; what each kind assumes is told in ``inference``."""
+    """Standard errors, intervals and fit statistics of a model; ``inference`` explains what each kind assumes."""
 
     def covariance(
         self,
@@ -68,9 +68,9 @@ class Uncertainty:
         ------
         ValueError
             If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
-            undetermined, there are too many parameters for a matrix (see ``standard_errors``), the loss is no
-            likelihood and the kind is "information", there are fewer clusters than parameters, or a resample has no
-            finite fit.
+            undetermined, or there are too many parameters for a matrix (see ``standard_errors``). The information is
+            refused if the loss is no likelihood, the sandwich if there are fewer clusters than parameters, and the
+            bootstrap if a resample has no finite fit.
         """
         from .kinds import Request, covariance_of  # noqa: PLC0415  # imported only when errors are asked for
 
@@ -188,35 +188,39 @@ class Uncertainty:
 
     @property
     def log_likelihood(self) -> float:
-        """Σ w·log P at φ, in nats, without the penalty, for a model that comes from ``fit``."""
+        """Σ w·log P of the observed choices at φ, in nats, without penalties. The model must come from ``fit``."""
         from .nested import log_likelihood_of  # noqa: PLC0415
 
         return log_likelihood_of(cast("RewardModel", self))
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion 2·k - 2·log-likelihood with k free parameters, those of the loss included if fitted.
+        """Akaike's criterion 2·k - 2·log-likelihood with k free parameters, including fitted ones of the loss.
 
-        Each vote counts by itself. Software that counts the wins of each comparison (such as R's glm) adds a constant
-        to it, the same for all models of these data.
+        Every vote counts by itself. Software that counts the wins of each comparison, such as R's glm, has another
+        constant in its criterion, which is the same for all models of the same data.
         """
         from .nested import aic_of  # noqa: PLC0415
 
         return aic_of(cast("RewardModel", self))
 
     def deviance(self, pairs: PreferencePairs | None = None, *, groups: ArrayLike | None = None) -> float:
-        """Return twice the log-likelihood that is missing to a model with a free probability for each comparison.
+        """Return 2·(log-likelihood of the saturated model - that of this model), at least 0.
+
+        The saturated model has a free probability for each comparison.
 
         Parameters
         ----------
         pairs : PreferencePairs, optional
             By default those of the fit.
         groups : array_like, (n_pairs,), optional
-            Labels. The same comparison has a probability of its own in each group, for example home and away.
+            One label for each pair, for example the home team. The same comparison with another label then counts as
+            another comparison.
 
         Notes
         -----
-        Pairs are the same comparison if their items, or the differences of their features, are equal up to order.
+        Two pairs are the same comparison if they have the same two items, or the same difference of features, in either
+        order.
         """
         from .nested import deviance_of  # noqa: PLC0415
 

@@ -58,7 +58,7 @@ def quasi_variances(covariance: Array) -> QuasiVariances:
         raise ValueError(f"quasi-variances: expected at least three items, got {n}")
     diagonal = np.diag(covariance)
     v = diagonal[:, None] + diagonal - 2 * covariance
-    np.fill_diagonal(v, 1.0)  # these are not looked at
+    np.fill_diagonal(v, 1.0)  # the diagonal is not used
     if n == 3:
         q = (v[0, 1] + v[0, 2] + v[1, 2]) / 2 - np.array([v[1, 2], v[0, 2], v[0, 1]])
     else:

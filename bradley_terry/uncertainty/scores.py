@@ -4,11 +4,10 @@ d = dΔ/dφ does not depend on φ if the reward is linear in it. So each pair is
 rows of scores, (n_pairs, n_parameters), are formed only block by block. A table's d has two entries, so that each
 cluster adds only the products of the items that it contains.
 
-If parameters θ of the loss were fitted with φ, the part of a score that θ explains is subtracted:
+If parameters θ of the loss were fitted with φ, the sandwich is that of (φ, θ). Its rows and columns of φ have the same
+form, with the information H_φφ - A H_θφ and, in place of s_g,
 
-    s_g - A u_g,    u_g = Σ w·∂l/∂θ,    A = H_φθ H_θθ⁻¹
-
-since H⁻¹ = (H_φφ - A H_θφ)⁻¹ then is the covariance's φφ block, and the rest of the algebra stays the same.
+    s_g - A u_g        where u_g = Σ w·∂l/∂θ over the pairs of the cluster, and A = H_φθ H_θθ⁻¹
 """
 
 from __future__ import annotations
