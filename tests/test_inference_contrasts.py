@@ -122,6 +122,27 @@ def test_probability_intervals_do_not_depend_on_the_units_of_the_rewards() -> No
         )
 
 
+class Buffered(bt.LinearScorer):
+    """A scorer of the reader's own, which returns the same array at each call."""
+
+    gradient = np.empty(3)
+
+    def backward(self, phi, features, d_rewards):
+        self.gradient[:] = super().backward(phi, features, d_rewards)
+        return self.gradient
+
+
+def test_a_scorer_of_our_own_has_the_same_errors(linear, rng) -> None:
+    """Every method gives it what it gives the linear scorer, also if it fills one buffer at each call."""
+    pairs = replace(linear.fitted_to.pairs, prompts=rng.integers(20, size=len(linear.fitted_to.pairs)))
+    plain, own = (bt.fit(scorer, pairs, l2=0.1) for scorer in (bt.LinearScorer(3), Buffered(3)))
+    a, b = rng.normal(size=(2, 5, 3))
+    for kind in ("information", "sandwich"):
+        np.testing.assert_allclose(own.covariance(kind=kind), plain.covariance(kind=kind), rtol=1e-7)
+        intervals = [model.probability_intervals(a, b, kind=kind) for model in (own, plain)]
+        np.testing.assert_allclose(*intervals, rtol=1e-7)
+
+
 def test_intervals_of_a_table_and_of_one_hot_features_agree(rng) -> None:
     """A table is the linear scorer on one-hot features; a tiny penalty fixes the shift."""
     i = rng.integers(4, size=200)

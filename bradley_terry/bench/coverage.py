@@ -8,8 +8,9 @@ Their votes depend on each other, but each vote alone follows the model with the
 right: each annotator prefers a if a uniform number is below P(a preferred), and with probability 0.7 all three share
 that number. Adding a random margin to each pair instead would change the model, and with it the φ that is estimated.
 
-Ties are drawn such that half-win labels still have the mean p = P(a preferred): a tie has the probability 2·τ·p·(1 - p),
-one half of which is taken from a win and the other half from a loss. The variance of a label is then p·(1 - p)·(1 - τ/2).
+Ties are drawn such that half-win labels still have the mean p = P(a preferred): a tie has the probability 2·τ·p·(1 -
+p), one half of which is taken from a win and the other half from a loss. The variance of a label is then
+p·(1 - p)·(1 - τ/2).
 """
 
 from __future__ import annotations

@@ -80,5 +80,8 @@ def _directions(scorer: Scorer, a: Features, b: Features) -> Array:
     if type(scorer) is LinearScorer:
         return np.subtract(a, b, dtype=np.float64)
     zeros, one = np.zeros(scorer.n_parameters), np.ones(1)
-    rows = [scorer.backward(zeros, a[[i]], one) - scorer.backward(zeros, b[[i]], one) for i in range(len(a))]
-    return np.array(rows).reshape(len(a), zeros.size)
+    found = np.zeros((len(a), zeros.size))
+    for features, sign in ((a, 1.0), (b, -1.0)):
+        for i in range(len(a)):
+            found[i] += scorer.backward(zeros, features[[i]], sign * one)
+    return found
