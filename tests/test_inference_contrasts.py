@@ -128,6 +128,7 @@ class Buffered(bt.LinearScorer):
     gradient = np.empty(3)
 
     def backward(self, phi, features, d_rewards):
+        """Return the gradient in the buffer."""
         self.gradient[:] = super().backward(phi, features, d_rewards)
         return self.gradient
 
