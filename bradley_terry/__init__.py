@@ -27,6 +27,7 @@ The folders are machinery. Open one only when you want to know how it works:
     intervals        how far shares and means are known
     uncertainty      how far parameters are known: sandwich, bootstrap, contrasts, tests of nested models
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
+    calibration      after the fit: temperature, annotators and their agreement, the length of answers
     gradient_check   is this gradient correct?
     files            pairs and models in files
     drawing          the style of pictures, and the figures of a fitted model
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from . import datasets, kernels, plots
     from .commands.train import TrainingRun, train
     from .evaluation import Evaluation, evaluate
-    from .files import load_pairs
+    from .files import load_pairs, load_rankings
     from .gradient_check import GradientReport, check_gradient, check_hessian
     from .model import Outcome, RewardModel
     from .objective import Objective, warmup
@@ -97,6 +98,7 @@ __all__ = [
     "fit",
     "kernels",
     "load_pairs",
+    "load_rankings",
     "log_sigmoid",
     "logit",
     "loss_floor",
@@ -127,11 +129,12 @@ _NAMES = {
     "evaluate": "evaluation",
     "fit": "training",
     "load_pairs": "files",
+    "load_rankings": "files",
     "train": "commands.train",
     "warmup": "objective",
 }
 _MODULES = {"datasets", "distributed", "evaluation", "files", "gradient_check", "inference", "kernels", "model"}
-_MODULES |= {"backend", "newton", "objective", "plots", "threads", "training"}
+_MODULES |= {"backend", "calibration", "newton", "objective", "plots", "threads", "training"}
 
 
 def __getattr__(name: str) -> object:

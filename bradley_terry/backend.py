@@ -19,7 +19,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from .logistic import Array
-from .losses import PairLoss, weighted_mean
+from .losses import PairLoss, value_and_gradient, weighted_mean
 from .pairs import PreferencePairs, shifted
 from .scorers import Features, LinearScorer, Scorer, forward
 from .threads import blas_on_one_thread
@@ -78,17 +78,20 @@ class NumpyBackend:
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins, with one forward and one backward pass for each side."""
         with blas_on_one_thread(self._n_products):
-            passes = [(*forward(self.scorer, phi, features), sign) for features, sign in self.sides]
-            margins = reduce(np.add, [sign * rewards for rewards, _, sign in passes])
+            parts = []
+            for features, sign in self.sides:
+                rewards, backward = forward(self.scorer, phi, features)
+                parts.append((sign * rewards, backward, sign))
+            margins = reduce(np.add, [contribution for contribution, _, _ in parts])
             loss, d_margins = self.loss_and_d_margins(margins)
-            gradients = [np.array(backward(sign * d_margins)) for _, backward, sign in passes]  # it may use one array
+            gradients = [np.array(backward(sign * d_margins)) for _, backward, sign in parts]  # it may use one array
             return loss, reduce(np.add, gradients), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and dL/dΔ = w·l'(Δ - m, t) / Σ w for each pair."""
         pairs, z = self.pairs, shifted(margins, self.pairs)
-        loss = weighted_mean(self.loss.value(z, pairs.labels), pairs.weights)
-        return loss, _share(self.loss.gradient(z, pairs.labels), pairs.weights)
+        losses, slopes = value_and_gradient(self.loss, z, pairs.labels)
+        return weighted_mean(losses, pairs.weights), _share(slopes, pairs.weights)
 
     def curvatures(self, margins: Array) -> Array:
         """Return d²L/dΔ² = w·l''(Δ - m, t) / Σ w for each pair."""

@@ -1,10 +1,11 @@
 """How good is a reward model? Its loss compared with log 2, its accuracy, its calibration, and their uncertainty.
 
 Everything here starts from the margins Δ. Accuracy asks which answer has the higher reward, so it looks at Δ itself.
-Loss, Brier score and calibration use the probability that training fits, p = P(chosen preferred) = sigma(Δ - m), where
-m is the target margin (by default 0). A pair with label t and true probability p* adds to the weighted means:
+Loss, Brier score and calibration use the probability that training fits, p = P(chosen preferred) = sigma(z). z is Δ - m
+with the target margin m, by default 0, or what this stands for in another loss (``MarginLoss.log_odds``). A pair with
+label t and true probability p* adds to the weighted means:
 
-    loss       t·softplus(-z) + (1-t)·softplus(z),  z = Δ - m            floor: the entropy of the choices
+    loss       t·softplus(-z) + (1-t)·softplus(z)                        floor: the entropy of the choices
     accuracy   t·[Δ > 0] + (1-t)·[Δ < 0] + ½·[Δ = 0]                     ceiling: mean max(p*, 1 - p*)
     Brier      t·(1-p)² + (1-t)·p²                                       floor: mean p*(1 - p*)
 """
@@ -24,7 +25,7 @@ from .backend import shifted, sides_of, subtracts_first
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
 from .logistic import Array, sigmoid
-from .losses import pair_losses, weighted_mean
+from .losses import PairLoss, pair_losses, weighted_mean
 from .pairs import PreferencePairs, check_fit
 from .scorers import Scorer, check_size
 from .threads import blas_on_one_thread
@@ -88,16 +89,18 @@ class Reliability:
     def expected_calibration_error(self) -> float:
         """ECE: the mean of |observed - predicted| over the bins, weighted by ``weight``, in [0, 1]."""
         full = self.weight > 0
-        return float(np.sum(self.weight[full] * np.abs(self.observed[full] - self.predicted[full])))
+        gap = float(np.sum(self.weight[full] * np.abs(self.observed[full] - self.predicted[full])))
+        return gap if full.any() else math.nan
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """The result of ``evaluate``. Losses are in nats, rewards and margins in log-odds, shares in [0, 1].
 
-    Compare ``mean_loss`` with ``coin_flip_loss``, log 2, and ``accuracy`` with ½: a model that knows nothing reaches
-    these. ``accuracy_interval`` is a 95 % bootstrap interval over prompts, or None for a single prompt. ``margins``,
-    (n_pairs,), are the Δ from which the other numbers were computed. ``weights`` and ``labels`` are those of the pairs.
+    A model that knows nothing has a ``mean_loss`` of log 2 (``coin_flip_loss``) and an ``accuracy`` of ½. Numbers that
+    need probabilities are NaN if the model's loss only orders answers. ``accuracy_interval`` is a 95 % bootstrap
+    interval over prompts, or None for a single prompt. ``margins``, (n_pairs,), are the Δ from which the other numbers
+    were computed. ``weights`` and ``labels`` are those of the pairs.
     """
 
     n_pairs: int
@@ -122,8 +125,8 @@ class Evaluation:
     labels: Array | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain numbers, lists and dictionaries for JSON, without the arrays of the pairs. NaN becomes None."""
-        result = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """Return plain numbers and lists for JSON, without the arrays of the pairs. NaN and infinity become None."""
+        result = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         del result["margins"], result["weights"], result["labels"]
         result["reliability"] = {name: _plain(values.tolist()) for name, values in vars(self.reliability).items()}
         return result
@@ -136,7 +139,7 @@ class Evaluation:
         extras = "" if self.total_weight == self.n_pairs else f", total weight {self.total_weight:g}"
         if self.n_identical:
             extras += f", {self.n_identical} with identical answers"
-        return (
+        text = (
             f"pairs              {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts > 1)}{extras}\n"
             f"mean loss          {self.mean_loss:.4f} nats (a coin flip costs log 2 = {self.coin_flip_loss:.4f})\n"
             f"pairwise accuracy  {self.accuracy:.3f}{interval}\n"
@@ -145,13 +148,14 @@ class Evaluation:
             f"margins            mean {self.margin_mean:.2f}, standard deviation {self.margin_sd:.2f}, "
             f"median {median:.2f}, from {smallest:.2f} to {largest:.2f}"
         )
+        return "\n".join(line for line in text.splitlines() if "  nan" not in line)
 
 
 def _plain(values: object) -> object:
-    """Replace NaN by None in nested lists."""
+    """Replace NaN and infinity by None, also in nested lists."""
     if isinstance(values, list):
         return [_plain(value) for value in values]
-    return None if isinstance(values, float) and math.isnan(values) else values
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 @overload
@@ -190,25 +194,28 @@ def evaluate(
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
     n_bootstrap, seed : int
-        Number of resamples of the prompts for the accuracy interval, and their seed. Beyond 50,000 prompts the normal
-        approximation takes their place; see ``bootstrap_interval``.
+        Number of resamples of the prompts for the accuracy interval, and their seed; see ``bootstrap_interval``.
 
     Raises
     ------
     ValueError, TypeError
         If scorer, φ and pairs do not fit together, or a reward or a margin is NaN or infinite.
     """
+    loss = getattr(scorer, "loss", None)
     scorer, phi, pairs = _parts(scorer, phi, pairs)
     r_chosen, r_rejected = _rewards(scorer, phi, pairs)
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     for values in (r_chosen, r_rejected, margins):
         refuse_nan("phi", values, "rewards", finite=True)
     weights, labels = pairs.weights, pairs.labels
-    z = shifted(margins, pairs)
+    z = log_odds(margins, pairs, loss)
     p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels
     accuracies = pairwise_accuracies(margins, labels)
-    table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
+    check_size("n_bins", n_bins)  # without probabilities, the table has no pairs
+    table = Reliability(np.linspace(0.5, 1, n_bins + 1), *np.full((2, n_bins), np.nan), *np.zeros((2, n_bins), int))
+    if not np.isnan(z).any():
+        table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
     all_rewards = np.concatenate([r_chosen, r_rejected])
     twice = None if weights is None else np.concatenate([weights, weights])
     margin_mean = weighted_mean(margins, weights)
@@ -236,6 +243,14 @@ def evaluate(
         weights=weights,
         labels=labels,
     )
+
+
+def log_odds(margins: Array, pairs: PreferencePairs, loss: PairLoss | None = None) -> Array:
+    """Return the log-odds of P(chosen preferred), (n_pairs,): NaN if margins of this loss only order answers."""
+    if not getattr(loss, "gives_probabilities", True):
+        return np.full(margins.shape, np.nan)
+    z = shifted(margins, pairs) if getattr(loss, "shifts", True) else margins
+    return getattr(loss, "log_odds", np.asarray)(z)
 
 
 def margins_of(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> Array:

@@ -235,6 +235,12 @@ class PairLoss(Protocol):
         """Return d²l/dz². Newton's method needs values of at least 0."""
 
 
+def value_and_gradient(loss: PairLoss, z: Array, t: Array | None) -> tuple[Array, Array]:
+    """Return both, for less than their two costs if the loss has a method of this name."""
+    both = getattr(loss, "value_and_gradient", None)
+    return (loss.value(z, t), loss.gradient(z, t)) if both is None else both(z, t)
+
+
 class BradleyTerryLoss:
     """-log sigma(z), the default loss, in the form that ``Objective`` needs."""
 

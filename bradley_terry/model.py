@@ -129,8 +129,10 @@ class RewardModel(Uncertainty):
         return margins_of(self.scorer, self.phi, pairs)
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
-        """Return P(a preferred to b) = sigma(r_a - r_b) for each row, (n,)."""
-        return preference_probability(self.reward(features_a), self.reward(features_b))
+        """Return P(a preferred to b) for each row, (n,): sigma(r_a - r_b), or what this margin means for ``loss``."""
+        a, b = self.reward(features_a), self.reward(features_b)
+        its_own = getattr(self.loss, "probability", None)
+        return preference_probability(a, b) if its_own is None else its_own(a - b)
 
     def evaluate(
         self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0

@@ -260,7 +260,7 @@ def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> No
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):
         scorer.check_features(getattr(pairs, side), side)
-    if isinstance(loss, type) or not (loss is None or hasattr(loss, "gradient") or hasattr(loss, "ranking_slopes")):
+    if isinstance(loss, type) or not (loss is None or hasattr(loss, "value") or hasattr(loss, "ranking_slopes")):
         raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {loss!r}")
     if loss is not None and hasattr(loss, "ranking_slopes") == isinstance(pairs, PreferencePairs):
         wanted = "a loss of pairs" if isinstance(pairs, PreferencePairs) else "PlackettLuce() or ListNet()"

@@ -293,6 +293,9 @@ def test_every_loss_with_every_scorer_has_the_right_gradient(loss, scorer) -> No
         (lambda: losses.RaoKupper(1.0).value(np.zeros(1), np.array([0.7])), "labels: expected 1 .chosen., 0.5"),
         (lambda: losses.Ordinal(3, (-1, 1)).value(np.zeros(1), np.array([0.7])), "labels: expected levels 0, …, 2"),
         (lambda: losses.Probit().minimiser(1.5), "p: expected probabilities"),
+        (lambda: losses.NoisyChoice(0.5), "epsilon: expected a finite number of at least 0 and below 0.5, got 0.5"),
+        (lambda: losses.RaoKupper(0.0).value(np.zeros(1), np.array([0.5])), "eta: expected a number above 0 with ties"),
+        (lambda: losses.Davidson(0.0).value(np.zeros(1), np.array([0.5])), "nu: expected a number above 0 with ties"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(make, words) -> None:

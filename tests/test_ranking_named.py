@@ -51,7 +51,7 @@ def test_a_wrong_name_or_parameter_is_one_sentence(text, words) -> None:
 
 
 def test_every_loss_of_the_family_has_a_name() -> None:
-    assert len(NAMES) == 16
+    assert len(NAMES) == 18  # 16 of pairs and 2 of rankings
 
 
 def test_train_takes_a_loss_and_the_report_says_so(tmp_path, monkeypatch, capsys) -> None:

@@ -86,16 +86,9 @@ _BIG, _FITS = ("n = 1,000,000", "n = 10,000,000"), ("scikit-learn lbfgs", "sciki
 _GROWTH = {name: tuple(f"ours, n = {10**p:,}" for p in range(5, last + 1)) for name, last in (("16", 7), ("", 8))}
 _MLPS = {"64 × 16 → 32": 8, "256 × 32 → 64": 2.5, "2,048 × 128 → 256": 1.4}
 _LOSSES = (
-    "BradleyTerryLoss",
-    "Scaled",
-    "LabelSmoothing",
-    "Robust",
-    "NoisyChoice",
-    "Temperature",
-    "Probit",
-    "Exponential",
-)
-_LOSSES += ("Square", "Focal", "Hinge", "Sigmoid", "Unhinged", "RaoKupper", "Davidson", "Ordinal")
+    "BradleyTerryLoss", "Scaled", "LabelSmoothing", "Robust", "NoisyChoice", "Temperature", "Probit", "Exponential",
+    "Square", "Focal", "Hinge", "Sigmoid", "Unhinged", "RaoKupper", "Davidson", "Ordinal",
+)  # fmt: skip
 PROMISES = (
     *(
         Promise("pair-loss", size, "ours", (peer,), factor)

@@ -19,7 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--only",
         nargs="+",
         metavar="GROUP",
-        help="what to measure: any of pair-loss, growth, linear, linear-fit, table-fit, mlp, cold-start (default: all)",
+        help="what to measure: any of pair-loss, growth, linear, linear-fit, table-fit, mlp, rankings, losses, "
+        "cold-start (default: all)",
     )
     parser.add_argument(
         "--small", action="store_true", help="use small sizes; this takes seconds and only shows that everything runs"

@@ -15,8 +15,9 @@ from ..pairs import PreferencePairs
 
 if TYPE_CHECKING:
     from ..files import Texts
+    from ..ranking.rankings import PreferenceRankings
 
-__all__ = ["SHIPPED", "Data", "check_writable", "find_data", "name_of", "warnings_in_lines"]
+__all__ = ["SHIPPED", "Data", "check_writable", "find_data", "find_rankings", "name_of", "warnings_in_lines"]
 
 SHIPPED = ("travel-modes", "citations", "baseball")
 """The data sets that ship with the package: the functions of ``datasets``, with a dash for the underscore."""
@@ -29,11 +30,12 @@ DATA_HELP = (
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Preference pairs with a name and, if they were made from texts, with these texts."""
+    """Preference pairs with a name and, if they were made from texts or rankings, with these."""
 
     name: str
     pairs: PreferencePairs
     texts: Texts | None = None
+    rankings: PreferenceRankings | None = None
 
 
 def find_data(data: str | Path | PreferencePairs) -> Data:
@@ -64,6 +66,24 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     if not path.exists():
         raise FileNotFoundError(f"{data}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}")
     return Data(name_of(data), *read_file(path))
+
+
+def find_rankings(data: str | Path | PreferenceRankings) -> Data:
+    """Return the rankings of a file, of "travel-modes", or those given, with all pairs that they compare."""
+    from .. import datasets
+    from ..files import load_rankings
+    from ..ranking.rankings import PreferenceRankings
+
+    name = name_of(data) if isinstance(data, str | os.PathLike) else "rankings"
+    if isinstance(data, str | os.PathLike):
+        is_file = Path(data).exists()
+        if str(data) in SHIPPED[1:] and not is_file:
+            raise ValueError(f"data: expected a file of rankings or travel-modes for a loss of rankings, got {data}")
+        is_shipped = str(data) == SHIPPED[0] and not is_file
+        data = datasets.travel_modes(as_choices=True) if is_shipped else load_rankings(data)
+    if not isinstance(data, PreferenceRankings):
+        raise TypeError(f"data: expected a file or PreferenceRankings for a loss of rankings, got {data!r:.200}")
+    return Data(name, data.as_pairs(), rankings=data)
 
 
 def name_of(data: str | Path | PreferencePairs) -> str:

@@ -14,6 +14,7 @@ from ..evaluation import evaluate
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
+from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, warnings_in_lines
 from .report import judgement
 
@@ -47,7 +48,7 @@ def run(arguments: Namespace) -> int:
         for path in model_figures(model, result, None, arguments.figures, evaluated="pairs"):
             print(f"wrote {path}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(result.to_dict(), indent=2))
+        print(json.dumps(result.to_dict() | in_json(beside(result, pairs)), indent=2))
     else:
         print(judgement(result, pairs, model=model, title=f"Evaluation: {arguments.model} on {arguments.data}"), end="")
     return 0

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..evaluation import log_odds
 from ..logistic import sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
@@ -81,7 +82,8 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     margin = float(margins[0])
     z = margin if pair.target_margins is None else margin - float(pair.target_margins[0])
     t = 1.0 if pair.labels is None else float(pair.labels[0])
-    loss = float(np.asarray(pair_losses(margins, labels=pair.labels, target_margins=pair.target_margins))[0])
+    its = log_odds(margins, pair, model.loss)
+    loss = float(np.asarray(pair_losses(its, labels=pair.labels))[0])
     r_chosen, r_rejected = float(model.reward(pair.chosen)[0]), float(model.reward(pair.rejected)[0])
     chosen, rejected = "the chosen answer", "the rejected one"
     if t < 0.5:  # the person preferred the answer that the file calls rejected
@@ -100,10 +102,13 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     shifted = "" if z == margin else f", or {z:+.2f} after subtracting the target margin"
     lines.append(
         f"{head} gives {chosen} the reward {r_chosen:.2f} and {rejected} {r_rejected:.2f}. The margin is "
-        f"{margin:+.2f}{shifted}, which gives {chosen} a probability of {percent(float(sigmoid(z)))}. "
-        f"{_verdict(margin, t, pair)} The loss of this {'comparison' if pair.is_items else 'pair'} is "
-        f"{loss:{'.3f' if loss >= 0.001 else '.1e'}} nats; a coin flip would cost {math.log(2):.3f}."
+        f"{margin:+.2f}{shifted}{_chance(chosen, float(its[0]))}. {_verdict(margin, t, pair)}"
     )
+    if not math.isnan(loss):
+        lines[-1] += (
+            f" The loss of this {'comparison' if pair.is_items else 'pair'} is "
+            f"{loss:{'.3f' if loss >= 0.001 else '.1e'}} nats; a coin flip would cost {math.log(2):.3f}."
+        )
     if isinstance(model.scorer, LinearScorer):
         x = (np.asarray(pair.chosen, dtype=np.float64) - np.asarray(pair.rejected, dtype=np.float64))[0]
         parts = model.phi * x
@@ -113,6 +118,10 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
             named = [f"{names[i]} {parts[i]:+.2f} (weight {model.phi[i]:+.4g} × difference {x[i]:+.4g})" for i in top]
             lines += ["", f"The largest contributions to the margin are {'; '.join(named)}."]
     return "\n".join(lines)
+
+
+def _chance(chosen: str, its: float) -> str:
+    return "" if math.isnan(its) else f", which gives {chosen} a probability of {percent(float(sigmoid(its)))}"
 
 
 def _item(model: RewardModel, number: int) -> str:

@@ -15,10 +15,12 @@ import numpy as np
 from ..evaluation import Evaluation
 from ..fitting.conjugate import is_dense
 from ..logistic import sigmoid
+from ..losses import PairLoss
 from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from ..uncertainty.half_wins import reported_errors
+from .baselines import Beside, beside, length_rows, on_length, on_repeats
 from .learned import Weight, example_in_words, percent, weights_by_strength
 
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
@@ -80,6 +82,7 @@ def markdown(
     weights: Sequence[Weight],
     example: str = "",
     figures: Mapping[str, tuple[str, str]] | None = None,
+    held_out_pairs: PreferencePairs | None = None,
 ) -> str:
     """Return the whole report as Markdown.
 
@@ -97,9 +100,15 @@ def markdown(
         See ``example_in_words``. If it is empty, this section is left out.
     figures : mapping from name to (title, caption), optional
         Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
+    held_out_pairs : PreferencePairs, optional
+        The held-out pairs themselves, to compare the accuracy with that of the longer answer and to find repeats.
     """
     held_out, nouns = held_out_evaluation, _nouns(training)
+    is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
     columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
+    baselines = {"training": beside(training_evaluation, training, only_length=held_out is not None)}
+    if held_out is not None:
+        baselines["held out"] = beside(held_out, held_out_pairs, training)
     where = "training" if held_out is None else "held-out"
 
     def figure(file: str) -> str:
@@ -108,12 +117,15 @@ def markdown(
 
     parts = [
         f"# Reward model: {name}",
-        _idea(nouns),
+        _idea(model, nouns),
         _data(training, training_evaluation, held_out, nouns),
         _fit(model, nouns) + figure("loss_curve"),
-        f"{_quality(columns, nouns)} {_caveat(model, held_out is not None, nouns)}" + figure("margins"),
-        _calibration(held_out or training_evaluation, where, nouns) + figure("reliability"),
-        _learned(model, weights, shared_prompts=training.n_prompts < len(training)),
+        f"{_quality(columns, nouns, baselines)} {_caveat(model, held_out is not None, nouns)}"
+        + _compared(list(baselines.values())[-1], nouns, where)
+        + figure("margins"),
+        _calibration(held_out or training_evaluation, where, nouns)
+        + (figure("reliability") if (held_out or training_evaluation).reliability.weight.any() else ""),
+        _learned(model, weights, shared_prompts=training.n_prompts < len(training) and not is_ranked),
     ]
     return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
 
@@ -123,25 +135,34 @@ def judgement(
 ) -> str:
     """Return how good a model is on some pairs, and whether its confidence is justified, as Markdown."""
     nouns = _nouns(pairs)
-    size = nouns.size(evaluation)
+    size, here, found = nouns.size(evaluation), f"these {nouns.pair}s", beside(evaluation, pairs)
     head = f"{size}." if model is None else f"{model.scorer}, evaluated on {size}."
     if model is not None and not model.converged:
         head += f" **The fit of this model did not converge**: {_message(model)}."
     caveat = f"If the model was fitted to some of these {nouns.pair}s, expect worse numbers on new ones."
     parts = [
         head,
-        f"{_quality({f'these {nouns.pair}s': evaluation}, nouns)} {caveat}",
+        f"{_quality({here: evaluation}, nouns, {here: found})} {caveat}{_compared(found, nouns, 'evaluated')}",
         _calibration(evaluation, "evaluated", nouns),
     ]
     return "\n\n".join([f"# {title}", *parts] if title else parts) + "\n"
 
 
-def _idea(nouns: _Nouns) -> str:
+def _idea(model: RewardModel, nouns: _Nouns) -> str:
     pair, answer, outcome = nouns.pair, nouns.answer, nouns.outcome
+    margin = f"the reward of the chosen {answer} minus that of the rejected one"
+    if model.loss is None or not hasattr(model.loss, "log_odds"):
+        says = f"The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
+        says += f"{margin}."
+    elif getattr(model.loss, "gives_probabilities", True):
+        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (see "
+        says += f"docs/after_the_fit.md). The margin Δ is {margin}."
+    else:
+        says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives it no "
+        says += "probability."
     return (
         f"The model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen and the other "
-        f"rejected. The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
-        f"the reward of the chosen {answer} minus that of the rejected one. Only differences of rewards matter."
+        f"rejected. {says} Only differences of rewards matter."
     )
 
 
@@ -198,18 +219,27 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
         text += f". The fit converged: {_message(model)}."
     else:
         text += f". **The fit did not converge**: {_message(model)}."
-    note = f"The loss and the accuracy are averages over the training {nouns.pair}s"
-    note += f"; the held-out loss is an average over the held-out {nouns.pair}s" if held_out else ""
+    of = "ranking" if hasattr(model.loss, "ranking_slopes") else nouns.pair
+    note = f"The loss and the accuracy are averages over the training {of}s"
+    note += f"; the held-out loss is an average over the held-out {of}s" if held_out else ""
     note += ". The loss does not include the penalty" if model.l2 else ""
     if model.loss is None:
         note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}"
     else:
-        note += (
-            f". The loss in this table is {model.loss}. All other numbers of this report are those of −log σ(Δ), which "
-            "takes σ(Δ) for the probability of a choice"
-        )
+        note += f". The loss in this table is {model.loss}. {_on_probabilities(model)}"
     note += ". At the minimum of the loss, the gradient is zero."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
+
+
+def _on_probabilities(model: RewardModel) -> str:
+    """Say where the other losses of the report come from, without a full stop."""
+    if getattr(model.loss, "gives_probabilities", True):
+        its = "p(Δ)" if hasattr(model.loss, "log_odds") else "σ(Δ)"
+        return f"All other losses of this report are −log {its}, with {its} for the probability of a choice"
+    return (
+        "It only orders answers, so this report has no numbers that need probabilities; "
+        "bt.calibration.fit_temperature(model, held_out) returns a model with probabilities"
+    )
 
 
 def _kept(model: RewardModel, held_out: bool) -> int:
@@ -225,13 +255,15 @@ def _message(model: RewardModel) -> str:
     return model.message.removeprefix("not converged: ").replace("validation loss", "held-out loss")
 
 
-def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
+def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mapping[str, Beside]) -> str:
     def row(name: str, show: str, coin_flip: str) -> list[str]:
-        return [name, *(show.format(e=e, interval=_interval(e)) for e in columns.values()), coin_flip]
+        cells = [show.format(e=e, interval=_interval(e)) for e in columns.values()]
+        return [name, *("–" if cell == "nan" else cell for cell in cells), coin_flip]
 
     rows = [
         row("mean loss (nats)", "{e.mean_loss:.4f}", f"{math.log(2):.4f} = log 2"),
         row("pairwise accuracy", "{e.accuracy:.3f}{interval}", "0.500"),
+        *length_rows(baselines),
         row("Brier score", "{e.brier:.4f}", "0.2500"),
         row("calibration error (ECE)", "{e.ece:.3f}", "–"),
         row("mean reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
@@ -239,20 +271,34 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns) -> str:
     ]
     table = _table(["", *columns, "coin flip"], rows)
     labelled = any(evaluation.labels is not None for evaluation in columns.values())
-    note = (
-        f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. The "
-        f"accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} {nouns.answer} "
-        f"has the higher reward{' (a pair labelled as a tie counts one half)' if labelled else ''}"
+    has_losses = not any(math.isnan(evaluation.mean_loss) for evaluation in columns.values())
+    note = f"The loss of a {nouns.pair} is −log of the probability that the model gave to the {nouns.outcome}. "
+    note = note if has_losses else ""
+    note += (
+        f"The accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} "
+        f"{nouns.answer} has the higher reward{' (a pair labelled as a tie counts one half)' if labelled else ''}"
     )
     if any(evaluation.accuracy_interval for evaluation in columns.values()):
         note += f"; the brackets show its 95 % bootstrap interval, found by resampling whole {nouns.prompt}s"
-    note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score is "
-    note += "better."
+    if has_losses:
+        note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score "
+        note += "is better."
+    else:
+        note += ". A dash stands for a number that needs probabilities."
     fewest = min(columns, key=lambda column: columns[column].n_prompts)
     if columns[fewest].n_prompts < FEW_PROMPTS:
         rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
+    if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
+        note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: beyond some "
+        note += "margin, this loss of the fit stands for certainty (see docs/after_the_fit.md)."
     return f"## How good is it?\n\n{table}\n\n{note}"
+
+
+def _compared(found: Beside, nouns: _Nouns, where: str) -> str:
+    """Return what to compare the accuracy with, each in a paragraph of its own."""
+    said = (on_length(found, where), on_repeats(found, items=nouns.pair == "comparison"))
+    return "".join(f"\n\n{paragraph}" for paragraph in said if paragraph)
 
 
 def _interval(evaluation: Evaluation) -> str:
@@ -273,6 +319,11 @@ def _caveat(model: RewardModel, held_out: bool, nouns: _Nouns) -> str:
 
 def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
     table = evaluation.reliability
+    if not table.weight.any():
+        return (
+            "## Is its confidence justified?\n\nThe margins of this loss stand for no probabilities, so there is no "
+            "confidence that could be compared with the choices."
+        )
     n_pairs = np.round(table.weight * evaluation.total_weight).astype(int) if nouns.counted else table.n_pairs
     rows = [
         [
@@ -304,7 +355,7 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             "linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
-        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model))}"
+        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}"
     return f"{head}\n\n{_weights(weights, model.converged, _about_errors(model), shared_prompts=shared_prompts)}"
 
 
@@ -319,7 +370,7 @@ def _about_errors(model: RewardModel) -> str:
 STOPPED = " The fit did not converge, so these are not estimates, only the values at which it stopped."
 
 
-def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str) -> str:
+def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss: PairLoss | None = None) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
     known = weights[0].standard_error is not None
     rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
@@ -332,9 +383,9 @@ def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str) -> s
     if len(weights) > MOST_WEIGHTS:
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
     note += "" if converged else STOPPED
-    if known and converged and len(weights) > 1:
+    if known and converged and len(weights) > 1 and getattr(loss, "gives_probabilities", True):
         first, last = weights[0], weights[-1]
-        p = percent(float(sigmoid(first.estimate - last.estimate)))
+        p = percent(float(getattr(loss, "probability", sigmoid)(first.estimate - last.estimate)))
         note += f"\n\nIn words: the model gives {first.name} a probability of {p} of being chosen over {last.name}."
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 

@@ -10,21 +10,28 @@ import json
 import sys
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation import Evaluation
+from ..files import feature_names
 from ..losses import PairLoss
 from ..model import HISTORY, RewardModel
 from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
-from .data import DATA_HELP, check_writable, find_data, name_of, warnings_in_lines
+from .baselines import beside, in_json
+from .data import DATA_HELP, check_writable, find_data, find_rankings, name_of, warnings_in_lines
 from .report import Weight, example_in_words, markdown, weights_by_strength
+
+if TYPE_CHECKING:
+    from ..ranking.listwise import RankingLoss
+    from ..ranking.rankings import PreferenceRankings
 
 __all__ = ["TrainingRun", "train"]
 
@@ -87,6 +94,7 @@ class TrainingRun:
             weights=self.weights,
             example=self.example,
             figures=figures,
+            held_out_pairs=self.held_out,
         )
 
     def __repr__(self) -> str:
@@ -147,11 +155,12 @@ class TrainingRun:
             "held_out": None if held_out is None else held_out.to_dict(),
             "weights": [weight.to_dict() for weight in self.weights],
             "example": self.example or None,
+            **in_json(beside(self.evaluation, self.held_out or self.training, self.training)),
         }
 
 
 def train(
-    data: str | Path | PreferencePairs = "travel-modes",
+    data: str | Path | PreferencePairs | PreferenceRankings = "travel-modes",
     *,
     scorer: str | Scorer | None = None,
     hidden: int | None = None,
@@ -159,7 +168,7 @@ def train(
     method: str | None = None,
     standardise: bool | None = None,
     l2: float | None = None,
-    loss: str | PairLoss | None = None,
+    loss: str | PairLoss | RankingLoss | None = None,
     seed: int = 0,
     validation: float | None = None,
     example: bool = True,
@@ -174,8 +183,9 @@ def train(
 
     Parameters
     ----------
-    data : str, Path or PreferencePairs
+    data : str, Path, PreferencePairs or PreferenceRankings
         A file that ``load_pairs`` reads, one of "travel-modes", "citations" and "baseball", or the pairs themselves.
+        With a loss of rankings, the file is read by ``load_rankings``. The evaluation is then that of all pairs.
     scorer : "linear", "mlp", "table" or a scorer, optional
         By default "table" for item numbers and "linear" for features.
     hidden, activation : int and "tanh" or "relu", optional
@@ -186,8 +196,9 @@ def train(
         As in ``fit``: scale the features to mean 0 and variance 1. By default True for the MLP, False for the others.
     l2 : float, optional
         Adds l2/2·|φ|² to the loss. By default 0, or 0.03 for texts.
-    loss : str or PairLoss, optional
-        Another loss than -log sigma(Δ), such as ``bt.losses.Hinge(2.0)``, or its name, such as "hinge:delta=2".
+    loss : str or a loss, optional
+        Another loss than -log sigma(Δ), such as ``bt.losses.Hinge(2.0)``, or its name, such as "hinge:delta=2". The
+        losses of rankings are "plackett-luce", the default for rankings, and "list-net".
     seed : int
         Seed of the split, the initial φ and the mini-batches.
     validation : float, optional
@@ -223,30 +234,39 @@ def train(
     if folder is not None:
         _check_new("out", folder, force)
         check_writable(folder)
-    found = find_data(data)
-    pairs, texts = found.pairs, found.texts
-    scorer = _scorer(found.name if data is pairs else str(data), pairs, scorer, hidden, activation)
-    if standardise and pairs.is_items:
-        raise ValueError("standardise: expected data with features, got item numbers")
     if isinstance(loss, str):
         from ..ranking.named import loss_named
 
         loss = loss_named(loss)
+    is_ranked = hasattr(data, "reference_backend")  # that is for rankings
+    if loss is None and is_ranked:
+        loss = data.usual_loss()  # type: ignore[union-attr]
+    found = find_rankings(data) if is_ranked or hasattr(loss, "ranking_slopes") else find_data(data)  # type: ignore[arg-type]
+    pairs, texts = found.pairs, found.texts
+    scorer = _scorer(found.name if data is pairs or is_ranked else str(data), pairs, scorer, hidden, activation)
+    if standardise and pairs.is_items:
+        raise ValueError("standardise: expected data with features, got item numbers")
     is_held_out = _held_out(pairs, validation, seed)
     training = pairs.subset(~is_held_out) if is_held_out.any() else pairs
     held_out = pairs.subset(is_held_out) if is_held_out.any() else None
+    fitted, tested = training, held_out
+    if found.rankings is not None:
+        fitted = found.rankings.subset(np.unique(pairs.prompt_index[~is_held_out]))  # type: ignore[assignment]
+        tested = held_out and found.rankings.subset(np.unique(pairs.prompt_index[is_held_out]))  # type: ignore[assignment]
     model = fit(
         scorer,
-        training,
+        fitted,
         method=method,
-        l2=(0.0 if texts is None else TEXT_L2) if l2 is None else l2,
+        l2=(TEXT_L2 if texts is not None or pairs.feature_names == feature_names() else 0.0) if l2 is None else l2,
         seed=seed,
-        validation=held_out,
+        validation=tested,
         progress=progress,
         standardise=standardise,
-        loss=loss,
+        loss=loss,  # type: ignore[arg-type]  # or a loss of rankings
         backend=backend,
     )
+    if found.rankings is not None:
+        model = replace(model, loss=loss)  # type: ignore[arg-type]  # the report says what the model was fitted with
     said = ""
     if example:
         row = int(np.argmax(is_held_out))  # the first pair that was held out, or the first pair
@@ -310,7 +330,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--loss",
         metavar="NAME",
         help="another loss than -log sigma, with its parameters after a colon: hinge, hinge:delta=2, rao-kupper, "
-        "label-smoothing:epsilon=0.1 and so on (docs/losses.md lists them)",
+        "label-smoothing:epsilon=0.1 and so on (docs/losses.md lists them). plackett-luce and list-net read rankings",
     )
     parser.add_argument(
         "--seed",
@@ -380,7 +400,8 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(result.to_dict(), indent=2))
     else:
         print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
-        print("margins and reliability, each as SVG and PNG.")
+        has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
+        print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
     return 0
 
 

@@ -135,15 +135,16 @@ def model_figures(
     Returns
     -------
     list of Path
-        loss_curve, margins and reliability, each as SVG and PNG.
+        loss_curve, margins and, unless the loss only orders answers, reliability, each as SVG and PNG.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "loss_curve": loss_curve_figure(model),
         "margins": figure_of(plot_margins(evaluation if margins is None else margins, weights=weights)),
-        "reliability": figure_of(plot_reliability(evaluation)),
     }
+    if evaluation.reliability.weight.any():  # there are probabilities
+        figures["reliability"] = figure_of(plot_reliability(evaluation))
     said = captions(model, evaluated=evaluated, labelled=evaluation.labels is not None)
     return [
         path

@@ -1,6 +1,7 @@
 """Preference pairs in files. Fitted models in files are in the module ``models``.
 
     load_pairs    a file of any supported format → PreferencePairs
+    load_rankings the same files → PreferenceRankings
     save_pairs    PreferencePairs → an NPZ file
     read_texts    a file of texts → its prompts and answers in words
 
@@ -17,10 +18,11 @@ What a record means does not depend on its format:
     names         what the fields are called: one table of names and synonyms
     shapes        which fields together make a pair, a contest, a ranking, …
     chats         texts and messages, and which part of them is the prompt
-    contests      who won, and how several answers become pairs
+    contests      who won, and how several answers become pairs or rankings
     trees         trees of messages with ranked replies
-    rows          from records to rows, one for each pair
-    reading       from rows, which must all be of one kind, to pairs
+    rows          from records to rows, one for each pair or ranking
+    ranked        what is special about rankings
+    reading       from rows, which must all be of one kind, to pairs or rankings
     items         names of items
     texts, text   texts, and their features
     notes         warnings about what was left out or contradicts itself
@@ -37,7 +39,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..pairs import PreferencePairs
 from . import csv_table, jsonl, memory, npy, npz, parquet
@@ -47,9 +49,12 @@ from .items import LONGEST_NAME, matchups_of
 from .messages import NUMBERS, fail
 from .notes import DataNote
 from .npz import save_pairs
-from .reading import read
+from .reading import read, read_rankings
 from .text import feature_names, text_features
 from .texts import Featurise, Texts
+
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
 
 __all__ = [
     "FIELDS",
@@ -63,7 +68,9 @@ __all__ = [
     "feature_names",
     "from_records",
     "load_pairs",
+    "load_rankings",
     "matchups_of",
+    "rankings_from_records",
     "read_file",
     "read_texts",
     "save_pairs",
@@ -74,12 +81,13 @@ Records = Iterator[tuple[str, dict[str, object]]]
 
 
 class Format(NamedTuple):
-    """The endings of the names of such files, and a function that reads pairs or records; ``table`` as in ``read``."""
+    """The endings of the names of such files, and what reads pairs, records or rankings; ``table`` as in ``read``."""
 
     endings: tuple[str, ...]
     read_pairs: Callable[[Path], PreferencePairs] | None = None
     read_records: Callable[[Path], Records] | None = None
     table: str = ""
+    read_rankings: Callable[[Path], PreferenceRankings] | None = None
 
 
 FORMATS = {
@@ -87,8 +95,8 @@ FORMATS = {
     "json": Format((".json", ".json.gz"), read_records=jsonl.read_records),
     "csv": Format((".csv", ".csv.gz", ".tsv", ".tsv.gz"), read_records=csv_table.read_records, table="csv"),
     "parquet": Format((".parquet",), read_records=parquet.read_records, table="frame"),
-    "npz": Format((".npz",), npz.read_pairs),
-    "npy": Format((".npy",), npy.read_pairs),
+    "npz": Format((".npz",), npz.read_pairs, read_rankings=npz.read_rankings),
+    "npy": Format((".npy",), npy.read_pairs, read_rankings=npy.read_rankings),
 }
 
 
@@ -168,6 +176,51 @@ def read_file(
     return pairs, None
 
 
+def load_rankings(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+    featurise: Featurise | None = None,
+) -> PreferenceRankings:
+    """Read rankings from a file, or from a folder of NPY files.
+
+    Parameters
+    ----------
+    path, format, featurise
+        As in ``load_pairs``. The answers reach ``featurise`` record by record, the best first.
+
+    Returns
+    -------
+    PreferenceRankings
+        The records are those that ``load_pairs`` reads, and ``as_pairs()`` gives the same pairs. A pair is a ranking of
+        two answers. One chosen and several rejected answers have the ranks 1, 2, 2 and so on. Ranks and scores become
+        the ranks 1, 2, 3 by their order. Answers with an equal rank or score share the last rank, or else the prompt
+        becomes several rankings. Each ranking counts as a prompt of its own. ``docs/formats.md`` says more.
+
+        NPZ and NPY hold the arrays features, ranks and prompts, and perhaps weights and feature_names.
+
+    Raises
+    ------
+    FileNotFoundError, ModuleNotFoundError, ValueError
+        As in ``load_pairs``. A label other than 0, 1/2 and 1 is an error, since rankings have no labels.
+
+    Warns
+    -----
+    DataNote
+        If something was left out that looks like data for the training, or if a prompt became several rankings.
+    """
+    path = Path(path)
+    found = FORMATS[_format_of(path, format)]
+    if found.read_records is not None:
+        return read_rankings(path, found.read_records(path), table=found.table, featurise=featurise)
+    if found.read_rankings is None:
+        fail(path, "expected a format that holds rankings, found one of pairs alone")
+    rankings = found.read_rankings(path)
+    if featurise is not None:
+        fail(path, "featurise: expected texts as answers, found numbers")
+    return rankings
+
+
 def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa: A002
     r"""Read the prompts and answers of a file in words, without features.
 
@@ -229,11 +282,26 @@ def from_records(records: object, *, featurise: Featurise | None = None) -> Pref
     >>> from_records([{"winner": "Ann", "loser": "Bob"}, {"winner": "Bob", "loser": "Cy"}])
     PreferencePairs(2 pairs of items, 2 prompts)
     """
-    pairs = read(
-        "records", memory.records_of(records), table="frame" if memory.is_table(records) else "", featurise=featurise
-    )[0]
+    pairs = read("records", memory.records_of(records), table=_table_of(records), featurise=featurise)[0]
     assert pairs is not None
     return pairs
+
+
+def rankings_from_records(records: object, *, featurise: Featurise | None = None) -> PreferenceRankings:
+    """Make rankings from records in memory; ``PreferenceRankings.from_records`` does the same.
+
+    The arguments, errors and notes are those of ``from_records``, and the rankings are those of ``load_rankings``.
+
+    Examples
+    --------
+    >>> rankings_from_records([{"ranking": ["Ann", "Bob", "Cy"]}, {"winner": "Bob", "loser": ["Ann", "Cy"]}])
+    PreferenceRankings(2 rankings of 3 items)
+    """
+    return read_rankings("records", memory.records_of(records), table=_table_of(records), featurise=featurise)
+
+
+def _table_of(records: object) -> str:
+    return "frame" if memory.is_table(records) else ""
 
 
 def _is_unknown(path: Path) -> bool:

@@ -7,7 +7,7 @@ and ``value`` (ShareGPT). Its content is a text, a list of parts, or missing; wh
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .messages import fail, show
@@ -68,27 +68,28 @@ def as_text(value: str | Messages) -> str:
     return "\n\n".join(f"{role}: {content}" for role, content in value)
 
 
-def split_prompt(given: str | Messages, chosen: str | Messages, rejected: str | Messages) -> tuple[str, str, str]:
-    """Return prompt, chosen and rejected as texts; the beginning that both answers share moves into the prompt."""
+def split_prompt(given: str | Messages, answers: Sequence[str | Messages]) -> tuple[str, list[str]]:
+    """Return the prompt and the answers as texts; the beginning that all answers share moves into the prompt."""
     prompt = as_text(given)
-    if isinstance(chosen, list) and isinstance(rejected, list):
-        n = 0
-        while n < min(len(chosen), len(rejected)) - 1 and chosen[n] == rejected[n]:  # the last message is an answer
+    chats = [answer for answer in answers if isinstance(answer, list)]
+    if len(chats) == len(answers):
+        n, first = 0, chats[0]
+        while n < min(map(len, chats)) - 1 and all(chat[n] == first[n] for chat in chats):  # the last is an answer
             n += 1
-        shared = as_text(chosen[:n])
+        shared = as_text(first[:n])
         prompt = shared if prompt in shared else "\n\n".join(filter(None, [prompt, shared]))
-        return prompt, as_text(chosen[n:]), as_text(rejected[n:])
-    good, bad = as_text(chosen), as_text(rejected)
+        return prompt, [as_text(chat[n:]) for chat in chats]
+    texts = [as_text(answer) for answer in answers]
     if not prompt:
         turn = "\n\nAssistant:"
-        both = os.path.commonprefix([good, bad])  # noqa: RUF071  # comparing letter by letter is intended
-        if turn in both:
-            prompt = both[: both.rindex(turn) + len(turn)]
+        same = os.path.commonprefix(texts)  # noqa: RUF071  # comparing letter by letter is intended
+        if turn in same:
+            prompt = same[: same.rindex(turn) + len(turn)]
     elif not prompt.rstrip().endswith("Assistant:"):
-        return prompt, good, bad
-    if good.startswith(prompt) and bad.startswith(prompt):  # transcripts repeat their prompt
-        good, bad = good[len(prompt) :], bad[len(prompt) :]
-    return prompt.strip(), good.strip(), bad.strip()
+        return prompt, texts
+    if all(text.startswith(prompt) for text in texts):  # transcripts repeat their prompt
+        texts = [text[len(prompt) :] for text in texts]
+    return prompt.strip(), [text.strip() for text in texts]
 
 
 def _turns(path: Path | str, place: str, key: str, message: object) -> Messages:  # noqa: RET503

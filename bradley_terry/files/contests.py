@@ -1,8 +1,11 @@
-"""From more than two answers to pairs, and from a verdict to a winner.
+"""From more than two answers to pairs or rankings, and from a verdict to a winner.
 
 Several answers to one prompt become pairs by one rule: each two answers of different rank or score are a pair, with the
 better one chosen. Two answers of equal rank or score say nothing about each other. They are left out, and a note counts
 them. K different answers give K(K - 1)/2 pairs, each with the weight of its record.
+
+The same answers become a ranking, best first. Answers with equal marks can only share the last rank. Elsewhere each of
+them is ranked above all worse answers in a ranking of its own, so that the rankings compare the same pairs.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from functools import lru_cache
 from itertools import combinations, product
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from .chats import ROLES as _ROLES
 from .chats import is_chat
-from .messages import as_number, fail, finite_number, is_number, name_of, show
+from .messages import as_number, fail, finite_number, is_number, is_vector, name_of, show
 from .names import NAMES, STEMS, plain
 from .notes import Notes
 from .shapes import SIGNED, Shape
@@ -23,14 +27,21 @@ from .shapes import SIGNED, Shape
 __all__ = [
     "answers_of",
     "better_of",
+    "marked_answers",
+    "note_all_equal",
     "note_alone",
     "note_equal",
+    "note_split",
     "note_unscored",
-    "ordered",
-    "pairs_of_answers",
     "pairs_of_lists",
+    "pairs_of_marks",
+    "rankings_of_lists",
+    "rankings_of_marks",
     "score_of",
 ]
+
+Order = tuple[tuple[Any, ...], int]
+"""Answers, or their indices, best first, and how many of them share the last rank."""
 
 _TIES = {
     "tie", "ties", "tied", "draw", "d", "equal", "same", "both", "neither", "none", "bothbad", "both_bad", "both_good",
@@ -147,26 +158,61 @@ def pairs_of_lists(chosen: object, rejected: object) -> list[tuple[object, objec
     return list(product(answers_of(chosen), answers_of(rejected)))
 
 
-def ordered(values: Sequence[float], *, low_is_better: bool) -> tuple[list[tuple[int, int]], int]:
-    """Return (better, worse) of each two different values, and how many two are equal."""
+def rankings_of_lists(chosen: object, rejected: object) -> list[Order]:
+    """Return each chosen answer above all rejected ones."""
+    worse = answers_of(rejected)
+    return [((better, *worse), len(worse)) for better in answers_of(chosen)]
+
+
+def pairs_of_marks(marks: Sequence[float]) -> tuple[list[tuple[int, int]], int]:
+    """Return (better, worse) of each two different marks, of which the lower is better, and how many two are equal."""
     pairs, equal = [], 0
-    for i, j in combinations(range(len(values)), 2):
-        if values[i] == values[j]:
+    for i, j in combinations(range(len(marks)), 2):
+        if marks[i] == marks[j]:
             equal += 1
         else:
-            pairs.append((i, j) if (values[i] < values[j]) == low_is_better else (j, i))
+            pairs.append((i, j) if marks[i] < marks[j] else (j, i))
     return pairs, equal
 
 
-def pairs_of_answers(
-    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes, score: str
-) -> list[tuple[object, object]]:
-    """Return the pairs (better, worse) of a list of answers with ranks or scores, or of two with a verdict.
+def rankings_of_marks(marks: Sequence[float]) -> list[Order]:
+    """Return rankings that compare each two different marks once, of which the lower is better.
 
+    Each is (indices, best first; how many share the last rank). If no two marks before the last are equal, there is one
+    ranking. Equal marks before the last are each ranked above all that are worse: 1, 2, 2, 3 gives 1 over the other
+    three, and each 2 over 3.
+    """
+    levels: dict[float, list[int]] = {}
+    for i, mark in sorted(enumerate(marks), key=lambda one: one[1]):
+        levels.setdefault(mark, []).append(i)
+    groups = list(levels.values())
+    found: list[Order] = []
+    ahead: list[int] = []  # answers with marks of their own, in a row
+    for level, group in enumerate(groups[:-1]):
+        worse = [i for later in groups[level + 1 :] for i in later]
+        if len(group) > 1:
+            found += [((i, *worse), len(worse)) for i in group]
+            continue
+        ahead += group
+        if len(groups[level + 1]) > 1 or level == len(groups) - 2:
+            found.append(((*ahead, *worse), len(worse)))
+            ahead = []
+    return found
+
+
+def marked_answers(
+    path: Path | str, place: str, shape: Shape, record: Mapping[str, object], notes: Notes, score: str
+) -> tuple[list[object], list[float], str]:
+    """Return the answers of a list, their marks, of which the lower is better, and the field that the marks are from.
+
+    The marks are ranks or scores, or say which of two answers a verdict prefers, or where in a ranking an answer is.
     ``score`` is the field of an answer that counts in the whole file, or "" if no answer has one.
     """
     given = record[shape.first]
     assert isinstance(given, list)
+    if plain(shape.first) in NAMES["ranking"]:
+        ranked = [one if is_number(one) else _answer(path, place, shape, one) for one in given]
+        return ranked, [float(i) for i in range(len(given))], shape.first
     inner = [{plain(name): value for name, value in one.items()} if isinstance(one, Mapping) else {} for one in given]
     key = score
     values: list[object]
@@ -182,7 +228,7 @@ def pairs_of_answers(
         best = as_number(record[shape.verdict])
         if best not in {0, 1}:
             fail(path, f"{shape.verdict}: expected 0 or 1, found {show(record[shape.verdict])}", place)
-        return [(_answer(path, place, shape, given[int(best)]), _answer(path, place, shape, given[1 - int(best)]))]
+        return [_answer(path, place, shape, one) for one in given], [best, 1 - best], shape.verdict
     else:
         wanted = 'answers with a rank or a score each, such as {"text": "…", "rank": 1}'
         fail(path, f"{shape.first}: expected {wanted}, found {show(given)}", place)
@@ -193,12 +239,9 @@ def pairs_of_answers(
         )
     elif len(given) == 1:
         note_alone(notes, place)
-    low = plain(key) in NAMES["rank"]
-    pairs, equal = ordered([finite_number(path, place, key, values[i]) for i in kept], low_is_better=low)
-    for _ in range(equal):
-        note_equal(notes, place, key)
-    answers = [_answer(path, place, shape, given[i]) for i in kept]
-    return [(answers[i], answers[j]) for i, j in pairs]
+    sign = 1.0 if plain(key) in NAMES["rank"] else -1.0
+    marks = [sign * finite_number(path, place, key, values[i]) for i in kept]
+    return [_answer(path, place, shape, given[i]) for i in kept], marks, key
 
 
 def score_of(records: Iterable[object]) -> str:
@@ -229,18 +272,34 @@ def note_equal(notes: Notes, place: str, key: str) -> None:
     notes.add(f"equal {key}", place, lambda n: f"{_times(n, 'pair')} of answers with an equal {key}, left out")
 
 
+def note_all_equal(notes: Notes, place: str, key: str) -> None:
+    """Count a prompt that is left out since none of its answers is better than another."""
+    notes.add(
+        f"all equal {key}", place, lambda n: f"{_times(n, 'prompt')} whose answers are all equal in {key}, left out"
+    )
+
+
+def note_split(notes: Notes, place: str, key: str) -> None:
+    """Count a prompt that needs several rankings, since some of its answers are equal."""
+    said = f"with answers before the last that are equal in {key}, split into several rankings"
+    notes.add(f"split {key}", place, lambda n: f"{_times(n, 'prompt')} {said}")
+
+
 def _times(n: int, what: str) -> str:
     return f"{n} {what}" + ("s" if n > 1 else "")
 
 
 def _answer(path: Path | str, place: str, shape: Shape, value: object) -> object:  # noqa: RET503
     """Return the answer that an entry of a list holds: a text, messages, or an object with one of the usual names."""
-    if isinstance(value, str) or is_chat(value):
+    if isinstance(value, str) or is_chat(value) or is_vector(value):
         return value
     if isinstance(value, Mapping):
         named = {plain(name): inner for name, inner in value.items()}
         for name in (*NAMES["answer"], "messages"):
             if isinstance(named.get(name), str) or is_chat(named.get(name)):
+                return named[name]
+        for name in NAMES["features"]:
+            if is_vector(named.get(name)) or isinstance(named.get(name), Mapping):
                 return named[name]
     names = "response, text or answer"
     fail(path, f"{shape.first}: expected answers with a field {names}, found {show(value)}", place)

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 from numbers import Number
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..pairs import PreferencePairs
+
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
 
 # The numbers that a row may have: name of a field in a file -> field of the pairs.
 NUMBERS = {"label": "labels", "weight": "weights", "target_margin": "target_margins"}
@@ -41,6 +44,16 @@ def listed(names: Iterable[object]) -> str:
 def is_number(value: object) -> bool:
     """Return whether this is a real number, and not True or False."""
     return isinstance(value, Number) and not isinstance(value, bool | np.bool_ | complex)
+
+
+def are_numbers(values: Sequence[object]) -> bool:
+    """Return whether these are numbers, of which some may be missing."""
+    return any(map(is_number, values)) and all(one is None or is_number(one) for one in values)
+
+
+def is_vector(value: object) -> bool:
+    """Return whether this is a list of numbers, of which some may be missing."""
+    return isinstance(value, list) and are_numbers(value)
 
 
 def as_number(value: object) -> float:
@@ -99,5 +112,23 @@ def make_pairs(
             target_margins=target_margins,
             feature_names=feature_names,
         )
+    except (ValueError, TypeError) as error:
+        fail(path, str(error))
+
+
+def make_rankings(
+    path: Path | str,
+    features: ArrayLike,
+    ranks: ArrayLike,
+    prompts: ArrayLike,
+    *,
+    feature_names: Sequence[str] | None,
+    weights: ArrayLike | None = None,
+) -> PreferenceRankings:
+    """Make the rankings; if ``PreferenceRankings`` refuses them, put the path in front of its message."""
+    from ..ranking.rankings import PreferenceRankings  # noqa: PLC0415  # rarely needed
+
+    try:
+        return PreferenceRankings(features, ranks, prompts, weights=weights, feature_names=feature_names)
     except (ValueError, TypeError) as error:
         fail(path, str(error))

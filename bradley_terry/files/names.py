@@ -37,6 +37,9 @@ NAMES = {
     "tie": ("tie", "is_tie", "tied", "ties", "draw", "is_draw", "both_equal"),
     "answers": ("completions", "answers", "responses", "candidates", "outputs", "summaries", "replies", "generations"),
     "answer": ("response", "completion", "answer", "output", "reply", "text", "content"),
+    "ranking": ("ranking",),
+    "item": ("item", "player", "team", "model", "option", "candidate", "name"),
+    "features": ("features", "embedding"),
     "rank": ("rank", "ranks"),
     "score": ("overall_score", "score", "scores", "rating", "ratings", "overall_rating", "helpfulness", "quality"),
     "verdict": (
@@ -69,6 +72,8 @@ ARRAY_NAMES = {
     "labels": NAMES["label"],
     "target_margins": NAMES["target_margin"],
     "feature_names": ("feature_names",),
+    "features": ("features",),
+    "ranks": NAMES["rank"],
 }
 """The same for the arrays of NPZ and NPY files."""
 

@@ -1,23 +1,37 @@
-"""NPY: a folder with one array for each field of ``PreferencePairs``, or one array that holds both answers."""
+"""NPY: a folder with one array for each field of pairs or rankings, or one array that holds both answers of pairs."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..pairs import PreferencePairs
-from .arrays import map_array, pairs_of_arrays
+from .arrays import map_array, pairs_of_arrays, rankings_of_arrays
 from .lines import open_file
 from .messages import fail, show
 
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
 
 def read_pairs(path: Path) -> PreferencePairs:
+    """Make pairs of the arrays of NPY files."""
+    return pairs_of_arrays(path, _arrays(path))
+
+
+def read_rankings(path: Path) -> PreferenceRankings:
+    """Make rankings of the arrays of NPY files."""
+    return rankings_of_arrays(path, _arrays(path))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Map a folder of NPY files, or one file of [chosen, rejected], (n_pairs, 2, n_features) or (n_pairs, 2)."""
     if path.is_dir():
-        return pairs_of_arrays(path, {file.stem: _array(file) for file in sorted(path.glob("*.npy"))})
+        return {file.stem: _array(file) for file in sorted(path.glob("*.npy"))}
     both = _array(path)
     is_items = both.ndim == 2 and both.dtype.kind in "iu"
     if both.shape[1:2] != (2,) or not (both.ndim == 3 or is_items):
@@ -26,7 +40,7 @@ def read_pairs(path: Path) -> PreferencePairs:
             "expected an array of [chosen, rejected], (n_pairs, 2, n_features) or (n_pairs, 2) whole numbers, "
             f"found shape {both.shape} and dtype {both.dtype}",
         )
-    return pairs_of_arrays(path, {"chosen": both[:, 0], "rejected": both[:, 1]})
+    return {"chosen": both[:, 0], "rejected": both[:, 1]}
 
 
 def _array(path: Path) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""NPZ: the fields of ``PreferencePairs`` as arrays in one file; ``save_pairs`` writes this format."""
+"""NPZ: the fields of pairs or rankings as arrays in one file; ``save_pairs`` writes this format."""
 
 from __future__ import annotations
 
@@ -13,15 +13,27 @@ from numpy.typing import NDArray
 
 from ..arrays.checked import index_by_first_appearance
 from ..pairs import PreferencePairs
-from .arrays import FIELDS, map_array, pairs_of_arrays
+from .arrays import FIELDS, map_array, pairs_of_arrays, rankings_of_arrays
 from .lines import open_file
 from .messages import fail, show
 
 if TYPE_CHECKING:
     import zipfile
 
+    from ..ranking.rankings import PreferenceRankings
+
 
 def read_pairs(path: Path) -> PreferencePairs:
+    """Make pairs of the arrays of an NPZ file."""
+    return pairs_of_arrays(path, _arrays(path))
+
+
+def read_rankings(path: Path) -> PreferenceRankings:
+    """Make rankings of the arrays of an NPZ file."""
+    return rankings_of_arrays(path, _arrays(path))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     """Map the arrays of an NPZ file that are stored uncompressed, and read those that are compressed."""
     import zipfile  # noqa: PLC0415
 
@@ -44,7 +56,7 @@ def read_pairs(path: Path) -> PreferencePairs:
         fail(path, "expected pairs, found a saved model; bradley-terry evaluate MODEL DATA reads both", None)
     if "xl/workbook.xml" in found:
         fail(path, "expected an NPZ file, found a spreadsheet; save it as CSV")
-    return pairs_of_arrays(path, arrays)
+    return arrays
 
 
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""From rows to pairs: all rows of a file are of one kind.
+"""From rows to pairs or rankings: all rows of a file are of one kind.
 
     texts       answers in words or chat messages; their features are computed
     items       names, which are numbered
@@ -9,19 +9,26 @@ In a table, a word may be a text or the name of an item. Which it is shows only 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..pairs import PreferencePairs
 from .chats import as_text, split_prompt
 from .items import LONGEST_NAME, look_like_texts, matchups_of
-from .messages import NUMBERS, as_number, fail, finite_number, listed, make_pairs
+from .messages import NUMBERS, as_number, fail, finite_number, listed, make_pairs, make_rankings
 from .notes import Notes
+from .ranked import names_of_rankings, pairs_within, refuse_repeated, without_labels
 from .rows import Reader, Row
-from .texts import Featurise, Texts, number_prompts
+from .texts import Featurise, Texts, features_of, number_prompts
 
-__all__ = ["read"]
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
+__all__ = ["read", "read_rankings"]
 
 _DEFAULT = {"label": 1.0, "weight": 1.0, "target_margin": 0.0}
 
@@ -65,6 +72,49 @@ def read(
     return pairs, texts
 
 
+def read_rankings(
+    path: Path | str,
+    records: Iterable[tuple[str, dict[str, object]]],
+    *,
+    table: str = "",
+    featurise: Featurise | None = None,
+) -> PreferenceRankings:
+    """Return the rankings that records hold; the arguments are those of ``read``."""
+    notes = Notes(path)
+    rows = without_labels(path, notes, list(Reader(path, notes, bool(table), as_rankings=True).rows(records)))
+    if not rows:
+        fail(path, "expected at least one ranking, found no two answers to a prompt that differ in rank or score")
+    kind = _kind(path, rows, lean=table == "frame", force=featurise is not None)
+    if kind != "texts" and featurise is not None:
+        fail(path, f"featurise: expected texts as answers, found {'names of items' if kind == 'items' else 'numbers'}")
+    given = _prompts(rows)
+    names: Sequence[str]
+    if kind == "texts":
+        sets = [_words(row) for row in rows]
+        prompts = [asked for asked, texts in sets for _ in texts]
+        features, names = features_of(path, prompts, [text for _, texts in sets for text in texts], featurise)
+        given = [None] * len(rows)  # numbers stand for prompts in words
+    elif kind == "items":
+        numbers, names = _numbered(path, rows, _answer)
+        refuse_repeated(path, rows)
+        features = np.array(numbers)
+    else:
+        vectors, names = _numbers_of(path, rows, _answer)
+        features = np.array(vectors, dtype=np.float64)
+    sizes = [len(row.answers) for row in rows]
+    weights = _columns(rows).get("weights")
+    rankings = make_rankings(
+        path,
+        features,
+        [min(i, size - row.n_last) + 1 for row, size in zip(rows, sizes, strict=True) for i in range(size)],
+        [name for name, size in zip(names_of_rankings(given), sizes, strict=True) for _ in range(size)],
+        weights=None if weights is None else np.repeat(weights, sizes),
+        feature_names=names,
+    )
+    notes.give(kind)
+    return rankings
+
+
 def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:  # noqa: RET503
     """Return what all rows hold: texts, items or vectors."""
     kinds = {row.kind for row in rows}
@@ -75,9 +125,10 @@ def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:
     if kinds <= {"words", "names", "texts"} and (force or kinds == {"words", "texts"}):
         return "texts"
     if kinds <= {"words", "names", "items"}:
-        answers = [(str(row.chosen), str(row.rejected)) for row in rows]
+        compared = [pair for row in rows for pair in (pairs_within(row) if len(row.answers) > 2 else [row])]
+        answers = [(str(row.answers[0]), str(row.answers[1])) for row in compared]
         has_prompts = any(row.prompt is not None for row in rows)
-        prompts = [as_text(row.prompt or "") for row in rows] if has_prompts else []
+        prompts = [as_text(row.prompt or "") for row in compared] if has_prompts else []
         if look_like_texts(answers, prompts, lean=lean and "words" in kinds):
             return "texts"
         cells = {cell for pair in answers for cell in pair}
@@ -108,18 +159,18 @@ def _columns(rows: list[Row]) -> dict[str, list[float]]:
 
 
 def _texts(path: Path | str, rows: list[Row]) -> Texts:
-    prompts: list[str] = []
-    chosen: list[str] = []
-    rejected: list[str] = []
-    for row in rows:
-        parts: tuple[object, ...] = (row.prompt, row.chosen, row.rejected)
-        if row.kind == "words":
-            given = "" if row.prompt is None else row.prompt
-            parts = split_prompt(given, str(row.chosen), str(row.rejected))
-        for texts, part in zip((prompts, chosen, rejected), parts, strict=True):
-            texts.append(str(part))
+    sets = [_words(row) for row in rows]
+    prompts = [prompt for prompt, _ in sets]
+    chosen, rejected = ([texts[side] for _, texts in sets] for side in (0, 1))
     groups = [row.group for row in rows]
     return Texts(path, prompts, chosen, rejected, **_columns(rows), groups=groups)
+
+
+def _words(row: Row) -> tuple[str, list[str]]:
+    """Return the prompt and the answers in words; a word in a table may begin with the prompt."""
+    if row.kind == "words":
+        return split_prompt("" if row.prompt is None else row.prompt, [str(answer) for answer in row.answers])
+    return str(row.prompt), [str(answer) for answer in row.answers]
 
 
 def _prompts(rows: list[Row]) -> list[str | None]:
@@ -127,42 +178,71 @@ def _prompts(rows: list[Row]) -> list[str | None]:
     return [None if row.prompt is None else as_text(row.prompt) or None for row in rows]
 
 
+def _side(side: int) -> str:
+    """Return what messages call an answer of a pair."""
+    return "rejected" if side else "chosen"
+
+
+def _answer(side: int) -> str:
+    """Return what messages call an answer of a ranking."""
+    return f"answer {side + 1}"
+
+
 def _items(path: Path | str, rows: list[Row]) -> PreferencePairs:
-    winners, losers = [str(row.chosen) for row in rows], [str(row.rejected) for row in rows]
-    cells = {*winners, *losers}
-    if any(cell.endswith(".0") for cell in cells) and all(as_number(cell).is_integer() for cell in cells):
-        whole = {cell: cell.removesuffix(".0") for cell in cells}  # pandas writes 1 as 1.0 beside a missing value
-        winners, losers = [whole[cell] for cell in winners], [whole[cell] for cell in losers]
-    items = sorted({*winners, *losers})
-    if not items[0] or len(max(items, key=len)) > LONGEST_NAME:
-        for row in rows:
-            for side, name in (("chosen", str(row.chosen)), ("rejected", str(row.rejected))):
-                if not name or len(name) > LONGEST_NAME:
-                    found = "a text" if name else "an empty cell"
-                    fail(path, f"column {side}: expected a name, found {found}", row.place)
-    number = {name: i for i, name in enumerate(items)}
-    chosen, rejected = [number[name] for name in winners], [number[name] for name in losers]
+    numbers, items = _numbered(path, rows)
+    chosen, rejected = numbers[::2], numbers[1::2]
     matchups = matchups_of(chosen, rejected, items)
     prompts = [matchup if given is None else given for given, matchup in zip(_prompts(rows), matchups, strict=True)]
     return make_pairs(path, chosen, rejected, prompts=prompts, feature_names=items, **_columns(rows))
 
 
+def _numbered(path: Path | str, rows: list[Row], called: Callable[[int], str] = _side) -> tuple[list[int], list[str]]:
+    """Return the numbers of all items in all rows, one after the other, and the names of the items."""
+    answers = [str(answer) for row in rows for answer in row.answers]
+    cells = set(answers)
+    if any(cell.endswith(".0") for cell in cells) and all(as_number(cell).is_integer() for cell in cells):
+        whole = {cell: cell.removesuffix(".0") for cell in cells}  # pandas writes 1 as 1.0 beside a missing value
+        answers = [whole[cell] for cell in answers]
+        cells = set(answers)
+    items = sorted(cells)
+    if not items[0] or len(max(items, key=len)) > LONGEST_NAME:
+        for row in rows:
+            for side, name in enumerate(map(str, row.answers)):
+                if not name or len(name) > LONGEST_NAME:
+                    found = "a text" if name else "an empty cell"
+                    where = called(side) if called is _answer else f"column {called(side)}"
+                    fail(path, f"{where}: expected a name, found {found}", row.place)
+    number = {name: i for i, name in enumerate(items)}
+    return [number[cell] for cell in answers], items
+
+
 def _vectors(path: Path | str, rows: list[Row]) -> PreferencePairs:
-    first = rows[0].chosen
-    names = list(first) if isinstance(first, Mapping) else None
-    known = set(names or ())
-    sides: list[list[list[float]]] = [[], []]
-    for row in rows:
-        for side, key, value in zip(sides, ("chosen", "rejected"), (row.chosen, row.rejected), strict=True):
-            if isinstance(value, dict) and value.keys() != known:
-                fail(path, f"{key}: expected the names {listed(names or ())}, found {listed(value)}", row.place)
-            vector = [value[name] for name in names or ()] if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]
-            if (sides[0] or side) and len(vector) != len(sides[0][0]):
-                wanted = f"{len(sides[0][0])} numbers, as in chosen of {rows[0].place}"
-                fail(path, f"{key}: expected {wanted}, found {len(vector)}", row.place)
-            side.append(vector if row.kind == "named" else [finite_number(path, row.place, key, one) for one in vector])
+    vectors, names = _numbers_of(path, rows)
+    chosen, rejected = vectors[::2], vectors[1::2]
     given = _prompts(rows)
     groups = number_prompts([""] * len(rows), [row.group for row in rows])
     prompts = groups if not any(given) else [p or f"row {group}" for p, group in zip(given, groups, strict=True)]
-    names = names or [f"x{i + 1}" for i in range(len(sides[0][0]))]
-    return make_pairs(path, sides[0], sides[1], prompts=prompts, feature_names=names, **_columns(rows))
+    return make_pairs(path, chosen, rejected, prompts=prompts, feature_names=names, **_columns(rows))
+
+
+def _numbers_of(
+    path: Path | str, rows: list[Row], called: Callable[[int], str] = _side
+) -> tuple[list[list[float]], list[str]]:
+    """Return the features of all answers in all rows, one after the other, and the names of the features."""
+    first = rows[0].answers[0]
+    names = list(first) if isinstance(first, Mapping) else None
+    known = set(names or ())
+    size = len(first)  # type: ignore[arg-type]
+    vectors: list[list[float]] = []
+    for row in rows:
+        for side, value in enumerate(row.answers):
+            key = called(side)
+            if isinstance(value, dict) and value.keys() != known:
+                fail(path, f"{key}: expected the names {listed(names or ())}, found {listed(value)}", row.place)
+            vector = [value[name] for name in names or ()] if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]
+            if len(vector) != size:
+                wanted = f"{size} numbers, as in {called(0)} of {rows[0].place}"
+                fail(path, f"{key}: expected {wanted}, found {len(vector)}", row.place)
+            is_checked = row.kind == "named"
+            vectors.append(vector if is_checked else [finite_number(path, row.place, key, one) for one in vector])
+    return vectors, names or [f"x{i + 1}" for i in range(size)]

@@ -1,8 +1,8 @@
-"""From records to rows: each record becomes one or more pairs, whose answers are texts, names of items or numbers."""
+"""From records to rows: each record becomes one or more pairs or rankings of texts, names of items or numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -11,15 +11,19 @@ from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
 from .contests import (
     answers_of,
     better_of,
+    marked_answers,
+    note_all_equal,
     note_alone,
     note_equal,
+    note_split,
     note_unscored,
-    ordered,
-    pairs_of_answers,
     pairs_of_lists,
+    pairs_of_marks,
+    rankings_of_lists,
+    rankings_of_marks,
     score_of,
 )
-from .messages import NUMBERS, as_number, fail, finite_number, is_number, name_of, show
+from .messages import NUMBERS, are_numbers, as_number, fail, finite_number, is_number, is_vector, name_of, show
 from .names import NAMES, plain
 from .notes import Notes
 from .shapes import SIGNED, Shape, shape_of
@@ -34,26 +38,31 @@ _EITHER = ("chosen", "preferred", "accepted", "better")  # in a table, these may
 
 
 class Row(NamedTuple):
-    """One pair; the prompt is None if none is given.
+    """One pair or one ranking: answers, best first, of which the last ``n_last`` are not compared with each other.
+
+    The prompt is None if none is given.
 
     ``kind`` is "texts", "items", "vectors" (lists of numbers), "named" (numbers with names), or, where it may be texts
-    or items, "words" or "names"; the latter are rather items. Pairs of one record, or with one id, have one ``group``.
+    or items, "words" or "names"; the latter are rather items. Rows of one record, or with one id, have one ``group``.
     """
 
     place: str
     kind: str
     prompt: str | Messages | None
-    chosen: object
-    rejected: object
+    answers: tuple[object, ...]
     numbers: dict[str, float]
     group: int | str
+    n_last: int = 1
 
 
 class Reader:
-    """Turns records into rows, and remembers the shape of each set of names."""
+    """Turns records into rows, and remembers the shape of each set of names.
 
-    def __init__(self, path: Path | str, notes: Notes, table: bool) -> None:
-        self.path, self.notes, self.table = path, notes, table
+    A row is a pair, or, with ``as_rankings``, a ranking of two or more answers.
+    """
+
+    def __init__(self, path: Path | str, notes: Notes, table: bool, *, as_rankings: bool = False) -> None:
+        self.path, self.notes, self.table, self.as_rankings = path, notes, table, as_rankings
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._texts: dict[str, str] = {}  # equal prompts become one object
         self._singles: list[tuple[str, Shape, dict[str, object]]] = []  # records of one answer each
@@ -65,7 +74,7 @@ class Reader:
         self._tied: list[dict[str, float]] = []  # the numbers of the pairs that it has called ties
 
     def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
-        """Yield the pairs of all records, one after the other."""
+        """Yield the pairs or rankings of all records, one after the other."""
         plain_shapes: dict[tuple[str, ...], str] = {}
         nothing: dict[str, float] = {}
         columns = None  # the place and shape of the first record, if it may hold the columns of a table
@@ -91,7 +100,7 @@ class Reader:
             ):
                 columns = place, shape
             if kind is not None and isinstance(given[shape.first], str) and isinstance(given[shape.second], str):
-                yield Row(place, kind, None, given[shape.first], given[shape.second], nothing, n)
+                yield Row(place, kind, None, (given[shape.first], given[shape.second]), nothing, n)
             elif shape.kind == "answers":
                 self._lists.append((place, shape, given, n))  # which score counts is known at the end
             elif shape.kind == "answer":
@@ -162,15 +171,15 @@ class Reader:
                 {name: finite_number(path, place, column, record[column]) for name, column in side}
                 for side in shape.columns
             )
-            yield Row(place, "named", prompt, better, worse, numbers, self._group)
+            yield Row(place, "named", prompt, (better, worse), numbers, self._group)
             return
-        for chosen, rejected in self._two_sides(place, shape, record, numbers):
-            yield self._row(place, shape, prompt, chosen, rejected, numbers)
+        for answers, n_last in self._two_sides(place, shape, record, numbers):
+            yield self._row(place, shape, prompt, answers, numbers, n_last)
 
     def _two_sides(
         self, place: str, shape: Shape, record: dict[str, object], numbers: dict[str, float]
-    ) -> list[tuple[object, object]]:
-        """Return the pairs of a record of the shape "pair" or "contest"; a tie sets the label to 1/2."""
+    ) -> list[tuple[tuple[object, ...], int]]:
+        """Return what a record of the shape "pair" or "contest" compares; a tie sets the label to 1/2."""
         first, second, scores = record[shape.first], record[shape.second], shape.scores
         won = 1
         if shape.kind == "contest":
@@ -197,11 +206,16 @@ class Reader:
         elif scores:
             self._compare_scores(place, scores, record)
         if shape.kind != "pair":
-            return [(first, second)]
+            return [((first, second), 1)]
         if all(isinstance(side, list) and len(side) > 1 and all(map(_is_digits, side)) for side in (first, second)):
             said = f"{shape.first}: expected texts or numbers, found a list of numbers that are written as texts"
             fail(self.path, f"{said}, {show(first)}; write them without quotes", place)
-        return pairs_of_lists(first, second)
+        return self._orders_of_lists(first, second)
+
+    def _orders_of_lists(self, chosen: object, rejected: object) -> list[tuple[tuple[object, ...], int]]:
+        if self.as_rankings:
+            return rankings_of_lists(chosen, rejected)
+        return [(pair, 1) for pair in pairs_of_lists(chosen, rejected)]
 
     def _says_tie(self, place: str, name: str, value: object) -> bool:
         """Return whether a field says that a pair is a tie; ``ties`` may be a number of votes instead."""
@@ -280,31 +294,32 @@ class Reader:
         place: str,
         shape: Shape,
         prompt: str | Messages | None,
-        chosen: object,
-        rejected: object,
+        answers: tuple[object, ...],
         numbers: dict[str, float],
+        n_last: int,
     ) -> Row:
-        names = (shape.first, shape.second or shape.first)
-        kinds = [
-            self._kind_of(place, shape, name, value) for name, value in zip(names, (chosen, rejected), strict=True)
-        ]
-        kind = kinds[0]
-        if kind != kinds[1] and set(kinds) <= {"texts", "words", "names"}:
+        name_of_others = shape.second or shape.first
+        names = [shape.first, *(name_of_others for _ in answers[1:])]
+        kinds = [self._kind_of(place, shape, name, value) for name, value in zip(names, answers, strict=True)]
+        kind, different = kinds[0], set(kinds)
+        if len(different) > 1 and different <= {"texts", "words", "names"}:
             kind = "texts"
-        elif kind != kinds[1] and set(kinds) <= {"items", "words", "names"}:
+        elif len(different) > 1 and different <= {"items", "words", "names"}:
             kind = "words"
-        elif kind != kinds[1]:
+        elif len(different) > 1:
             wanted = {"vectors": "a list of numbers", "named": "named numbers", "items": "the name of an item"}
             what = wanted.get(kind, "a text")
-            fail(self.path, f"{names[1]}: expected {what} like {names[0]}, found {show(rejected)}", place)
+            found = next(show(answer) for answer, other in zip(answers, kinds, strict=True) if other != kind)
+            fail(self.path, f"{name_of_others}: expected {what} like {shape.first}, found {found}", place)
         if kind == "items" and not self.table and not shape.items and isinstance(prompt, str) and self._asks(prompt):
             kind = "texts"  # a number beside a question, which is refused
         if kind == "texts":
-            answers = [text_or_messages(self.path, place, *one) for one in zip(names, (chosen, rejected), strict=True)]
-            return Row(place, kind, *split_prompt("" if prompt is None else prompt, *answers), numbers, self._group)
+            said = [text_or_messages(self.path, place, *one) for one in zip(names, answers, strict=True)]
+            asked, texts = split_prompt("" if prompt is None else prompt, said)
+            return Row(place, kind, asked, tuple(texts), numbers, self._group, n_last)
         if kind in {"words", "names", "items"}:
-            chosen, rejected = name_of(chosen), name_of(rejected)
-        return Row(place, kind, prompt, chosen, rejected, numbers, self._group)
+            answers = tuple(map(name_of, answers))
+        return Row(place, kind, prompt, answers, numbers, self._group, n_last)
 
     @staticmethod
     def _asks(prompt: str) -> bool:
@@ -315,18 +330,18 @@ class Reader:
             if shape.items:
                 return "items" if plain(shape.first).startswith(_NAMED) else "names"
             return "words" if self.table and plain(shape.first) in _EITHER else "texts"
-        if isinstance(value, list) and _are_numbers(value):
+        if is_vector(value):
             return "vectors"
-        if isinstance(value, Mapping) and not is_chat(value) and _are_numbers(list(value.values())):
+        if isinstance(value, Mapping) and not is_chat(value) and are_numbers(list(value.values())):
             for one, inner in value.items():
                 finite_number(self.path, place, f"{one} of {name}", inner)
             return "named"
-        if is_number(value) and shape.kind in {"pair", "contest"}:
+        if is_number(value) and (shape.items or shape.kind in {"pair", "contest"}):
             if not as_number(value).is_integer():
                 both = f"{shape.first} and {shape.second}"
-                hint = f"if these are a feature, name them x_chosen and x_rejected instead of {both}"
+                hint = f"; if these are a feature, name them x_chosen and x_rejected instead of {both}"
                 wanted = "expected a text or the name of an item"
-                fail(self.path, f"{name}: {wanted}, found the number {show(value)}; {hint}", place)
+                fail(self.path, f"{name}: {wanted}, found the number {show(value)}{hint * bool(shape.second)}", place)
             return "items"
         return "texts"
 
@@ -337,8 +352,23 @@ class Reader:
             numbers, prompt = self._numbers(place, shape, record), self._prompt(place, shape, record)
             self._group = n
             self._group = self._group_of(shape, record)
-            for better, worse in pairs_of_answers(self.path, place, shape, record, self.notes, key):
-                yield self._row(place, shape, prompt, better, worse, numbers)
+            answers, marks, name = marked_answers(self.path, place, shape, record, self.notes, key)
+            for order, n_last in self._orders(place, marks, name):
+                yield self._row(place, shape, prompt, tuple(answers[i] for i in order), numbers, n_last)
+
+    def _orders(self, place: str, marks: Sequence[float], name: str) -> list[tuple[tuple[int, ...], int]]:
+        """Return what answers with these marks compare, as pairs or as rankings, and note the equal ones."""
+        if self.as_rankings:
+            rankings = rankings_of_marks(marks)
+            if len(marks) > 1 and not rankings:
+                note_all_equal(self.notes, place, name)
+            if len(rankings) > 1:
+                note_split(self.notes, place, name)
+            return rankings
+        pairs, equal = pairs_of_marks(marks)
+        for _ in range(equal):
+            note_equal(self.notes, place, name)
+        return [(pair, 1) for pair in pairs]
 
     def _compared(self) -> Iterator[Row]:
         """Compare the single answers to each prompt with each other, by the one score that counts in this file."""
@@ -356,20 +386,25 @@ class Reader:
             asked = as_text(self._prompt(place, shape, record) or "")
             group = "" if asked else self._group_of(shape, record)
             value = finite_number(self.path, place, name, record[name])
-            answers.setdefault((asked, group), []).append((place, record[shape.first], value))
-        shape = Shape("answers", (), None, {}, first="answer")
+            answers.setdefault((asked, group), []).append((place, self._single(place, shape, record), value))
+        one = self._singles[0][1] if self._singles else Shape("answer", (), None, {})
+        shape = Shape("answers", (), None, {}, first=one.first if one.items else "answer", items=one.items)
         for (asked, self._group), found in answers.items():
             place = found[0][0]
             if not (asked or self._group) or len(found) == 1:
                 for _ in found:
                     note_alone(self.notes, place)
                 continue
-            pairs, equal = ordered([value for _, _, value in found], low_is_better=score in NAMES["rank"])
-            for _ in range(equal):
-                note_equal(self.notes, place, score)
-            for i, j in pairs:
-                (place, better, _), (_, worse, _) = found[i], found[j]
-                yield self._row(place, shape, asked, better, worse, {})
+            sign = 1.0 if score in NAMES["rank"] else -1.0
+            for order, n_last in self._orders(place, [sign * value for *_, value in found], score):
+                ranked = tuple(found[i][1] for i in order)
+                yield self._row(found[order[0]][0], shape, asked, ranked, {}, n_last)
+
+    def _single(self, place: str, shape: Shape, record: dict[str, object]) -> object:
+        """Return the answer of a record that holds one: its text, its item, or its features."""
+        if not shape.columns:
+            return record[shape.first]
+        return {name: finite_number(self.path, place, column, record[column]) for name, column in shape.columns[0]}
 
 
 def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
@@ -386,11 +421,6 @@ def _are_columns(shape: Shape, record: Mapping[str, object]) -> bool:
 def _are_as_long(chosen: object, rejected: object) -> bool:
     """Return whether both sides hold several answers, and as many: perhaps the columns of a table."""
     return isinstance(chosen, list) and 1 < len(answers_of(chosen)) == len(answers_of(rejected))
-
-
-def _are_numbers(values: list[object]) -> bool:
-    """Return whether these are numbers, of which some may be missing."""
-    return any(map(is_number, values)) and all(one is None or is_number(one) for one in values)
 
 
 def _is_digits(value: object) -> bool:

@@ -3,7 +3,7 @@
 pair        chosen and rejected, each an answer, a list of answers, a name of an item, or a list of numbers
 contest     two sides, such as response_a and response_b or model_a and model_b, and which of them won
 answers     a list of answers with their ranks or scores, or two answers and the number of the better one
-answer      one answer with its rank or score; it is compared with other answers to the same prompt
+answer      a text, an item or features with its rank or score; it is compared with other answers to the same prompt
 features    name_chosen and name_rejected for each feature
 """
 
@@ -66,6 +66,7 @@ def shape_of(
         or _answers(fields, record)
         or _answer(fields, {plain(name): name for name in missing})
         or _features(path, place, fields, record, table)
+        or _long(path, place, fields, record, missing)
     )
     if made is None:
         _refuse(path, place, fields, record, missing, table)
@@ -134,14 +135,20 @@ def _contest(fields: dict[str, str]) -> Shape | None:
 def _answers(fields: dict[str, str], record: Mapping[str, object]) -> Shape | None:
     answers = next((n for name in NAMES["answers"] if isinstance(record.get(n := fields.get(name, "")), list)), None)
     if answers is None:
-        return None
+        ranking = _find(fields, "ranking") or ""
+        ranked = record.get(ranking)
+        if not isinstance(ranked, list):
+            return None
+        is_items = all(isinstance(one, str) or is_number(one) for one in ranked)
+        return Shape("answers", (), None, {}, None, ranking, items=is_items)
     scores = [name for meaning in ("rank", "score") if (name := _find(fields, meaning)) is not None]
     verdict = _find(fields, "verdict")
     return Shape("answers", (), None, {}, None, answers, verdict=verdict, scores=tuple(scores[:1]))
 
 
 def _answer(fields: dict[str, str], missing: dict[str, str]) -> Shape | None:
-    answer, fields = _find(fields, "answer"), missing | fields  # an answer may lack its score
+    answer = _find(fields, "answer") or _find(fields, "features")
+    fields = missing | fields  # an answer may lack its score
     scores = [name for meaning in ("rank", "score") if (name := _find(fields, meaning)) is not None]
     return Shape("answer", (), None, {}, None, answer, scores=tuple(scores[:1])) if answer and scores else None
 
@@ -162,6 +169,36 @@ def _features(
             names.append(feature)
     columns = tuple(tuple((name, f"{name}_{side}") for name in names) for side in ("chosen", "rejected"))
     return Shape("features", (), None, {}, _find(fields, "tie"), columns=columns) if names else None
+
+
+def _long(
+    path: Path | str, place: str, fields: dict[str, str], record: Mapping[str, object], missing: Sequence[str]
+) -> Shape | None:
+    """Return the shape of a table with one row for each answer, which is an item or has features."""
+    if not any(name in fields for part in (*PARTS_OF_PROMPT, "prompt_id") for name in NAMES[part]):
+        return None
+    known = {plain(name): name for name in missing} | fields
+    item, rank = _find(fields, "item"), _find(known, "rank")
+    mark = rank or (_find(known, "score") if item else None)
+    if mark is None:
+        return None
+    features = [
+        name
+        for word, name in fields.items()
+        if word not in _KNOWN
+        and not _ROW & set(word.split("_"))
+        and (record[name] == "" or _is_cell_of_number(record[name]))
+    ]
+    if item and features:
+        fail(path, f"expected an item or features of each answer, found both {item} and {features[0]}", place)
+    if item:
+        return Shape("answer", (), None, {}, None, item, items=True, scores=(mark,))
+    return (
+        Shape("answer", (), None, {}, scores=(mark,), columns=(tuple((x, x) for x in features),)) if features else None
+    )
+
+
+_ROW = {"id", "ids", "idx", "index", "uuid"}  # numbers of rows, which are no features
 
 
 def _is_line(place: str) -> bool:
@@ -191,7 +228,7 @@ def _with_parts(
     if not parts and conversation is None and not shape.items:
         asked = [free[name] for name in NAMES["request"] if name in free and not _is_cell_of_number(record[free[name]])]
         parts = tuple(asked[:1])
-    same = None if shape.items else _find(free, "prompt_id")
+    same = None if shape.items and shape.kind in {"pair", "contest"} else _find(free, "prompt_id")
     return shape._replace(prompt=parts, conversation=conversation, numbers=numbers, same=same)
 
 
@@ -261,8 +298,11 @@ def _refuse(
     names = listed(record)
     sides = _sides(fields)
     answer, label = _find(fields, "answer"), _find(fields, "label")
+    rank = _find(fields, "rank")
     hint = ""
-    if sides is not None:
+    if rank is not None:
+        hint = f"{rank} looks like the rank of one answer; a prompt would tell which answers it is compared with"
+    elif sides is not None:
         hint = f"{sides[0]} and {sides[1]} look like two answers, but no field such as winner says which is better"
     elif answer is not None and label is not None:
         hint = f"{answer} and {label} look like single answers with a vote; a pair needs two answers to a prompt"

@@ -1,4 +1,4 @@
-"""Pairs of texts, before they become features."""
+"""Texts, before they become features: pairs of answers, and one rule that makes the features of any answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..pairs import PreferencePairs
 from .messages import fail, make_pairs
 from .text import feature_names, text_features
 
-__all__ = ["Featurise", "Texts", "number_prompts"]
+__all__ = ["Featurise", "Texts", "features_of", "number_prompts"]
 
 Featurise = Callable[[list[str]], object]
 """Texts in, an array of features, (n, d), out; the array may be a sparse matrix, or a tensor of torch or JAX."""
@@ -60,17 +60,8 @@ class Texts:
             and then all rejected ones. By default the features are ``text_features``, which also look at the prompt.
         """
         n = len(self)
-        answers = [*self.chosen, *self.rejected]
-        rows: dict[tuple[str, str], int] = {}  # (prompt, answer) -> row of its features; equal ones are computed once
-        prompts = [*self.prompts, *self.prompts] if featurise is None else [""] * (2 * n)
-        row_of = [rows.setdefault(both, len(rows)) for both in zip(prompts, answers, strict=True)]
-        different = [answer for _, answer in rows]
-        features: NDArray[Any]
-        if featurise is None:
-            features, names = text_features([prompt for prompt, _ in rows], different), feature_names()
-        else:
-            features, names = _featurised(self.path, featurise, different)
-        both_sides = features[row_of]
+        prompts, answers = [*self.prompts, *self.prompts], [*self.chosen, *self.rejected]
+        both_sides, names = features_of(self.path, prompts, answers, featurise)
         return make_pairs(
             self.path,
             both_sides[:n],
@@ -81,6 +72,23 @@ class Texts:
             weights=self.weights,
             target_margins=self.target_margins,
         )
+
+
+def features_of(
+    path: Path | str, prompts: list[str], answers: list[str], featurise: Featurise | None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Return the features of answers, (n_answers, n_features), and their names; equal answers are computed once."""
+    rows: dict[tuple[str, str], int] = {}  # (prompt, answer) -> row of its features
+    if featurise is not None:
+        prompts = [""] * len(answers)
+    row_of = [rows.setdefault(both, len(rows)) for both in zip(prompts, answers, strict=True)]
+    different = [answer for _, answer in rows]
+    features: NDArray[Any]
+    if featurise is None:
+        features, names = text_features([prompt for prompt, _ in rows], different), feature_names()
+    else:
+        features, names = _featurised(path, featurise, different)
+    return features[row_of], names
 
 
 def number_prompts(prompts: list[str], groups: Sequence[int | str] | None = None) -> list[int]:

@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from ..logistic import Array
 from ..pairs import PreferencePairs
 
-__all__ = ["batches", "units_of"]
+__all__ = ["batches", "prompts_of", "weights_of"]
 
 
-def units_of(pairs: PreferencePairs) -> tuple[Array | None, NDArray[np.int64]]:
-    """Return the weight of each pair, or None, and the number of its prompt. A ranking is a prompt of its own."""
-    if isinstance(pairs, PreferencePairs):
-        return pairs.weights, pairs.prompt_index
-    return pairs.ranking_weights, np.arange(len(pairs))
+def weights_of(pairs: PreferencePairs) -> Array | None:
+    """Return the weight of each pair, or None, or the weight of each ranking."""
+    return pairs.weights if isinstance(pairs, PreferencePairs) else pairs.ranking_weights
+
+
+def prompts_of(pairs: PreferencePairs) -> NDArray[np.int64]:
+    """Return the number of the prompt of each pair. A ranking is a prompt of its own."""
+    return pairs.prompt_index if isinstance(pairs, PreferencePairs) else np.arange(len(pairs))
 
 
 def batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

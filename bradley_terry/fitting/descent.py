@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..logistic import Array
 from ..model import Outcome
 from ..objective import Objective
-from .batches import batches, units_of
+from .batches import batches, prompts_of, weights_of
 from .conjugate import largest_curvature
 from .records import Recorder
 
@@ -63,7 +63,7 @@ class Adam:
         self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
         self.m = self.v = np.zeros(objective.scorer.n_parameters)
         self.step = 0
-        weights, self.prompts = units_of(objective.pairs)
+        weights, self.prompts = weights_of(objective.pairs), prompts_of(objective.pairs)
         # Pairs of weight 0 are left out: a batch of them would have no mean.
         self.rows = np.arange(len(objective.pairs)) if weights is None else np.flatnonzero(weights)
 

@@ -8,7 +8,7 @@ from ..logistic import Array
 from ..model import Outcome
 from ..newton import minimise
 from ..objective import Objective, Point
-from .batches import units_of
+from .batches import weights_of
 from .conjugate import is_dense
 
 __all__ = ["sampled_start"]
@@ -26,7 +26,7 @@ def sampled_start(objective: Objective, point: Point, tolerance: float) -> tuple
     if len(pairs) < WORTH_SAMPLING * size or not is_dense(point.phi.size):
         return point, None
     rows = np.sort(np.random.default_rng(0).choice(len(pairs), size, replace=False))
-    weights, _ = units_of(pairs)
+    weights = weights_of(pairs)
     if weights is not None and not weights[rows].any():
         return point, None
     sample = objective.on(pairs.subset(rows))

@@ -9,7 +9,7 @@ probability that the chosen answer is preferred, mixes the two possible outcomes
     BradleyTerry    -log s                            -q                           logit p
     LabelSmoothing  -(1 - ε) log s - ε log q          s - (1 - ε)                  logit((1 - ε) p + ε (1 - p))
     Robust          (-(1 - ε) log s + ε log q)/(1-2ε) s - (1 - ε)/(1 - 2ε)         logit((p - ε)/(1 - 2ε))
-    NoisyChoice     -log((1 - ε) s + ε/2)             -(1 - ε) q / (1-ε + ε/(2s))  logit((p - ε/2)/(1 - ε))
+    NoisyChoice     -log((1 - ε) s + ε/2)             -(1 - ε) s q / (that sum)    logit((p - ε/2)/(1 - ε))
     Temperature     -log sigma(z/T)                   -sigma(-z/T)/T               T·logit p
     Scaled          -m log s                          -m q                         logit p
     Probit          -log Φ(z)                         -φ(z)/Φ(z)                   Φ⁻¹(p)
@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..logistic import Array, log_sigmoid, sigmoid, softplus
+from ..logistic import Array, sigmoid, softplus
 from ..pairs import PreferencePairs
 from .normal import excess, log_density, mills
 from .numbers import check_number, logit_of, mixed, probabilities, s_q, times
@@ -36,6 +36,7 @@ __all__ = [
     "Probit",
     "Robust",
     "Scaled",
+    "SharedLoss",
     "Temperature",
 ]
 
@@ -53,12 +54,20 @@ class MarginLoss:
         Whether l'' is positive somewhere, so that Newton's method has a step.
     is_likelihood : bool
         Whether e^-l is a probability, so that the curvature at the minimum gives standard errors.
+    shifts : bool
+        Whether a target margin m moves the minimum, so that probabilities are those of z = Δ - m and not of Δ.
     """
 
     is_convex: ClassVar[bool] = True
     is_proper: ClassVar[bool] = True
     bends: ClassVar[bool] = True
     is_likelihood: ClassVar[bool] = False
+    shifts: ClassVar[bool] = True
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether a preference probability can be read off a fitted margin with ``log_odds``."""
+        return self.is_proper
 
     @property
     def suits_newton(self) -> bool:
@@ -100,12 +109,45 @@ class MarginLoss:
         """Return its second derivative in z: t·l''(z) + (1 - t)·l''(-z), (n_pairs,)."""
         return self._bend(z) if t is None else mixed(t, self._bend(z), self._bend(-z))
 
+    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        """Return both; losses that share work between them do it once."""
+        return self.value(z, t), self.gradient(z, t)
+
     def minimiser(self, p: ArrayLike) -> Array:
         """Return the Δ with the smallest expected loss p·l(Δ) + (1 - p)·l(-Δ), for each preference probability p.
 
         Where it grows without end, the result is infinite.
         """
         return self._best(probabilities(p))[()]
+
+    def probability(self, z: ArrayLike) -> Array:
+        """Return the probability that the chosen answer is preferred, if its fitted margin is z: sigma(log_odds(z))."""
+        return sigmoid(self.log_odds(z))
+
+    def log_odds(self, z: ArrayLike) -> Array:
+        """Return logit p for the p of which z is the best margin, so that a fitted margin becomes a probability.
+
+        At the minimum of p·l(z) + (1 - p)·l(-z) the slope p·l'(z) - (1 - p)·l'(-z) is zero, which gives
+        p/(1 - p) = l'(-z)/l'(z) and, where the slopes have opposite signs, no p between 0 and 1. There z is further out
+        than the best margin of any p, so the answer counts as certain: the log-odds are ±∞.
+
+        Raises
+        ------
+        ValueError
+            If the loss only orders answers.
+        """
+        if not self.gives_probabilities:
+            raise ValueError(
+                f"loss: expected one whose margins stand for probabilities, got {self}, which only orders answers; "
+                "bt.calibration.fit_temperature(model, held_out) returns a model with probabilities"
+            )
+        return self._log_odds(np.asarray(z, dtype=np.float64))[()]
+
+    @np.errstate(divide="ignore", invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return it from the two slopes; subclasses have formulas."""
+        here, there = -self._slope(z), -self._slope(-z)
+        return np.where(here <= 0, np.inf, np.where(there <= 0, -np.inf, np.log(there) - np.log(here)))
 
     def _best(self, share: Array) -> Array:
         """Find it by bisection on the slope of the expected loss between -1000 and 1000; subclasses have formulas."""
@@ -118,6 +160,28 @@ class MarginLoss:
         return np.where(np.abs(found) > 999, np.copysign(np.inf, found), found)
 
 
+class SharedLoss(MarginLoss):
+    """A loss whose value and slope have most of their work in common. A subclass gives both at once."""
+
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        """Return l(z) and l'(z)."""
+        raise NotImplementedError
+
+    def _value(self, z: Array) -> Array:
+        return self._value_and_slope(z)[0]
+
+    def _slope(self, z: Array) -> Array:
+        return self._value_and_slope(z)[1]
+
+    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        """Return the loss of each pair and its derivative in z."""
+        value, slope = self._value_and_slope(z)
+        if t is None:
+            return value, slope
+        other_value, other_slope = self._value_and_slope(-z)
+        return mixed(t, value, other_value), mixed(t, slope, -other_slope)
+
+
 @dataclass(frozen=True, eq=False)
 class Scaled(MarginLoss):
     """m·softplus(-Δ): the target margin m of a pair says how much the pair counts (Wang et al. 2024, arXiv:2410.01257).
@@ -127,6 +191,8 @@ class Scaled(MarginLoss):
     """
 
     m: Array | None = None
+
+    shifts: ClassVar[bool] = False
 
     def of_pairs(self, pairs: PreferencePairs) -> Scaled:
         """Return the loss of these pairs, each with its own target margin."""
@@ -171,12 +237,16 @@ class Scaled(MarginLoss):
     def _best(self, p: Array) -> Array:
         return logit_of(p)
 
+    def _log_odds(self, z: Array) -> Array:
+        return z
+
 
 @dataclass(frozen=True)
 class LabelSmoothing(MarginLoss):
     """(1 - ε)·softplus(-z) + ε·softplus(z): the choices are believed with probability 1 - ε (arXiv:2401.06080).
 
-    The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε).
+    The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε). The model's probability is
+    sigma(z): smoothing makes it less sure on purpose, and this is not undone.
     """
 
     epsilon: float
@@ -195,6 +265,10 @@ class LabelSmoothing(MarginLoss):
 
     def _best(self, p: Array) -> Array:
         return logit_of((1 - self.epsilon) * p + self.epsilon * (1 - p))
+
+    def _log_odds(self, z: Array) -> Array:
+        """Return z: the model says sigma(z), which smoothing makes less sure than the choices, on purpose."""
+        return z
 
 
 @dataclass(frozen=True)
@@ -222,15 +296,18 @@ class Robust(MarginLoss):
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon) / (1 - 2 * self.epsilon), 0, 1))
 
+    def _log_odds(self, z: Array) -> Array:
+        return _flipped(z, self.epsilon)
+
 
 @dataclass(frozen=True)
-class NoisyChoice(MarginLoss):
+class NoisyChoice(SharedLoss):
     """-log((1 - ε)·sigma(z) + ε/2): with probability ε the annotator chooses at random (arXiv:1706.03741).
 
-    With k = (ε/2)/s = (ε/2)(1 + e^(-z)) and P = s·(1 - ε + k):
+    With P = (1 - ε) s + ε/2, the probability of the choice:
 
-        l'  = -(1 - ε) q / (1 - ε + k)
-        l'' =  (1 - ε) q ((1 - ε) s - (q - s) k) / (1 - ε + k)²
+        l'  = -(1 - ε) s q / P
+        l'' =  (1 - ε) s q ((1 - ε) s² + (s - q) ε/2) / P²
 
     The loss of a single pair is at most -log(ε/2), so a mislabelled pair can do only so much harm.
     """
@@ -241,35 +318,29 @@ class NoisyChoice(MarginLoss):
     is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_number("epsilon", self.epsilon, 0, 1)
+        check_number("epsilon", self.epsilon, 0, 0.5)
+
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        a, half, rare = 1 - self.epsilon, self.epsilon / 2, sigmoid(-np.abs(z))
+        if not half:
+            return softplus(-z), -sigmoid(-z)
+        of_rare = a * rare + half  # the probability of the choice that the model thinks less likely
+        value = np.where(z <= 0, -np.log(of_rare), -np.log1p(-of_rare))
+        with np.errstate(under="ignore"):
+            return value, -a * (rare - rare * rare) / np.where(z <= 0, of_rare, 1 - of_rare)
 
     @np.errstate(under="ignore")
-    def _value(self, z: Array) -> Array:
-        a, half = 1 - self.epsilon, self.epsilon / 2
-        with np.errstate(divide="ignore"):
-            log_a, log_half = np.log(a), np.log(half)
-        at_most_0 = np.minimum(z, 0)
-        surprise = -np.logaddexp(log_a + log_sigmoid(at_most_0), log_half)
-        return np.where(z <= 0, surprise, -np.log1p(-(a * sigmoid(-np.maximum(z, 0)) + half)))
-
-    def _slope(self, z: Array) -> Array:
-        a = 1 - self.epsilon
-        return -a * sigmoid(-z) / (a + self._k(z))
-
-    @np.errstate(under="ignore", divide="ignore")
     def _bend(self, z: Array) -> Array:
-        a, s, q, k = 1 - self.epsilon, sigmoid(z), sigmoid(-z), self._k(z)
-        of_noise = 1 / (1 + a / k)  # k/(a + k), also where k is infinite
-        return a * q * (a * s / (a + k) + np.tanh(z / 2) * of_noise) / (a + k)
-
-    @np.errstate(under="ignore", over="ignore", divide="ignore")
-    def _k(self, z: Array) -> Array:
-        if self.epsilon == 0:
-            return np.zeros_like(z)
-        return np.asarray(self.epsilon / 2 + np.exp(np.log(self.epsilon / 2) - z))
+        a, half, s = 1 - self.epsilon, self.epsilon / 2, sigmoid(z)
+        if not half:
+            return s_q(z)
+        return a * s_q(z) * (a * s * s + half * np.tanh(z / 2)) / (a * s + half) ** 2
 
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon / 2) / (1 - self.epsilon), 0, 1))
+
+    def _log_odds(self, z: Array) -> Array:
+        return _flipped(z, self.epsilon / 2)
 
 
 @dataclass(frozen=True)
@@ -300,9 +371,12 @@ class Temperature(MarginLoss):
     def _best(self, p: Array) -> Array:
         return self.T * logit_of(p)
 
+    def _log_odds(self, z: Array) -> Array:
+        return z / self.T
+
 
 @dataclass(frozen=True)
-class Probit(MarginLoss):
+class Probit(SharedLoss):
     """-log Φ(z): normal noise in place of Gumbel noise (Thurstone 1927).
 
     With λ = φ(z)/Φ(z): l' = -λ and l'' = λ (z + λ). For z < 0, λ = 1/R(-z) = -z + T(-z); see ``normal``.
@@ -310,26 +384,20 @@ class Probit(MarginLoss):
 
     is_likelihood: ClassVar[bool] = True
 
-    @np.errstate(under="ignore", over="ignore", invalid="ignore")
-    def _value(self, z: Array) -> Array:
+    @np.errstate(under="ignore", over="ignore", invalid="ignore", divide="ignore")
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
         x = np.abs(z)
-        tail = np.exp(log_density(x)) * mills(x)  # 1 - Φ(|z|)
-        return np.where(z >= 0, -np.log1p(-tail), -log_density(x) - np.log(mills(x)))
-
-    @np.errstate(under="ignore", over="ignore", invalid="ignore")
-    def _slope(self, z: Array) -> Array:
-        return -self._hazard(z)
+        ratio, log_density_x = mills(x), log_density(x)
+        density = np.exp(log_density_x)
+        tail = density * ratio  # 1 - Φ(|z|)
+        value = np.where(z >= 0, -np.log1p(-tail), -log_density_x - np.log(ratio))
+        return value, -np.where(z >= 0, density / (1 - tail), 1 / ratio)
 
     @np.errstate(under="ignore", over="ignore", invalid="ignore")
     def _bend(self, z: Array) -> Array:
-        hazard = self._hazard(z)
+        hazard = -self._slope(z)
         beyond = np.where(z >= 0, z + hazard, excess(np.abs(z)))
         return np.where(z == np.inf, 0.0, hazard * beyond)
-
-    def _hazard(self, z: Array) -> Array:
-        x = np.abs(z)
-        density = np.exp(log_density(x))
-        return np.where(z >= 0, density / (1 - density * mills(x)), x + excess(x))
 
     @property
     def most_bend(self) -> float:
@@ -339,3 +407,21 @@ class Probit(MarginLoss):
     def _best(self, p: Array) -> Array:
         inner = [NormalDist().inv_cdf(one) if 0 < one < 1 else (one - 0.5) * np.inf for one in np.ravel(p).tolist()]
         return np.reshape(inner, p.shape)[()]
+
+    @np.errstate(invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return log Φ(z) - log Φ(-z); beyond 1e150, where z² overflows, ±∞."""
+        size = np.abs(z)
+        return np.copysign(np.where(size < 1e150, self._value(-size) - self._value(size), np.inf), z)
+
+
+@np.errstate(under="ignore")
+def _flipped(z: Array, rate: float) -> Array:
+    """Return the log-odds of p = (1 - r)·s + r·q: a choice with log-odds z is flipped with probability r.
+
+    With e = e^-|z| they are ±log((1 - r + r e)/((1 - r) e + r)), which loses no digits near z = 0 in this form.
+    """
+    if rate == 0:
+        return z
+    e = np.exp(-np.abs(z))
+    return np.copysign(np.log1p((1 - 2 * rate) * -np.expm1(-np.abs(z)) / ((1 - rate) * e + rate)), z)

@@ -8,6 +8,13 @@ The label says which outcome was observed, and so which term counts:
 
 The parameters η, ν and ζ can be left out. Then ``fit`` finds them together with φ, as θ = η, log ν or ζ. For this each
 loss also has its derivatives by θ; see ``joint``.
+
+The preference probability that ``log_odds`` gives is the expected label: P(win) + ½ P(tie), and the mean of the levels'
+labels. So it is comparable with shares and accuracies, in which a tie counts one half:
+
+    RaoKupper       ½ sigma(z - η) + ½ sigma(z + η)
+    Davidson        (e^(z/2) + ν/2)/Z
+    Ordinal         the mean of sigma(z - ζ_k) over the K - 1 thresholds
 """
 
 from __future__ import annotations
@@ -68,6 +75,9 @@ class RaoKupper(MarginLoss):
         """The largest second derivative: that of a tie."""
         return 0.5
 
+    def _log_odds(self, z: Array) -> Array:
+        return _mean_log_odds(z, np.array([-self._eta, self._eta]))
+
     def start(self, t: Array) -> Array:
         """Return the η that explains the share of ties if all rewards are equal: tanh(η/2)."""
         return np.array([2 * np.arctanh(_share_of_ties("eta", t))])
@@ -90,7 +100,8 @@ class RaoKupper(MarginLoss):
         """Return the loss of a win, a tie or a loss, (n_pairs,)."""
         if t is None:
             return self._value(z)
-        tie = np.inf if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
+        _refuse_ties("eta", self._eta, t)
+        tie = 0.0 if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -138,6 +149,17 @@ class Davidson(MarginLoss):
     def _nu(self) -> float:
         return known("nu", self.nu)
 
+    @np.errstate(under="ignore", divide="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return ±log((1 + ν h/2)/(e + ν h/2)), where e = h² is taken out of the logarithm far from 0."""
+        if self._nu == 0:
+            return z
+        size, half = np.abs(z), self._nu / 2
+        e, h = np.exp(-size), np.exp(-size / 2)
+        near = np.log1p(-np.expm1(-np.minimum(size, 1)) / (e + half * h))
+        far = size / 2 + np.log1p(half * h) - np.log(h + half)
+        return np.copysign(np.where(size <= 1, near, far), z)
+
     def start(self, t: Array) -> Array:
         """Return the log ν that explains the share of ties, ν/(2 + ν), if all rewards are equal."""
         share = _share_of_ties("nu", t)
@@ -178,7 +200,8 @@ class Davidson(MarginLoss):
         if t is None:
             return self._value(z)
         e, v = self._parts(z)
-        tie = np.inf if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
+        _refuse_ties("nu", self._nu, t)
+        tie = 0.0 if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -243,6 +266,9 @@ class Ordinal(MarginLoss):
     @property
     def _ends(self) -> Array:
         return np.array([-np.inf, *known("thresholds", self.thresholds), np.inf])
+
+    def _log_odds(self, z: Array) -> Array:
+        return _mean_log_odds(z, self._ends[1:-1])
 
     def start(self, t: Array) -> Array:
         """Return the thresholds that explain the share of each level if all rewards are equal."""
@@ -323,8 +349,15 @@ class Ordinal(MarginLoss):
         return s_q(z - high) + s_q(low - z)
 
 
+def _mean_log_odds(z: Array, zeta: Array) -> Array:
+    """Return the log-odds of the mean of sigma(z - ζ_k)."""
+    shifted = np.subtract.outer(z, zeta)
+    return np.logaddexp.reduce(-softplus(-shifted), axis=-1) - np.logaddexp.reduce(-softplus(shifted), axis=-1)
+
+
 def _share_of_ties(name: str, t: Array) -> float:
     """Return the share of ties, or raise ValueError if there are none or nothing else."""
+    _check_outcomes(t)
     if not 0 < (share := float((t == 0.5).mean())) < 1:
         raise ValueError(
             f"labels: expected both ties (labels of 0.5) and other labels to fit {name}, got {share:.0%} ties"
@@ -332,12 +365,24 @@ def _share_of_ties(name: str, t: Array) -> float:
     return share
 
 
-def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:
-    """Return the numbers of the outcome that each label names."""
+def _refuse_ties(name: str, parameter: float, t: Array) -> None:
+    """Raise ValueError for ties where the parameter says that they have the probability 0."""
+    if parameter == 0 and (t == 0.5).any():
+        raise ValueError(
+            f"{name}: expected a number above 0 with ties (labels of 0.5), got 0, with which none can occur"
+        )
+
+
+def _check_outcomes(t: Array) -> None:
     if not ((t == 0) | (t == 0.5) | (t == 1)).all():
         raise ValueError(
             "labels: expected 1 (chosen), 0.5 (a tie) or 0 (rejected), as this loss knows no other outcome"
         )
+
+
+def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:
+    """Return the numbers of the outcome that each label names."""
+    _check_outcomes(t)
     return np.where(t == 1, win, np.where(t == 0, loss, tie))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
@@ -101,6 +101,13 @@ class PreferenceRankings:
             feature_names=checked.names(feature_names, x, x),
         )
         self._check()
+
+    @classmethod
+    def from_records(cls, records: object, *, featurise: Callable[..., object] | None = None) -> PreferenceRankings:
+        """Make rankings from a data frame or a list of dicts, as ``load_rankings`` does from a file."""
+        from ..files import rankings_from_records  # noqa: PLC0415  # files imports this module
+
+        return rankings_from_records(records, featurise=featurise)
 
     def __reduce__(self) -> tuple[object, ...]:  # for pickle: the constructor makes and freezes the copy
         return partial(PreferenceRankings, **{field.name: getattr(self, field.name) for field in fields(self)}), ()

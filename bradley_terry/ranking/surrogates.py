@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..logistic import Array, sigmoid, softplus
-from .family import MarginLoss
+from .family import MarginLoss, SharedLoss
 from .numbers import check_number, logit_of, s_q, times, towards
 
 __all__ = ["Exponential", "Focal", "Hinge", "Sigmoid", "Square", "Unhinged"]
@@ -85,6 +85,11 @@ class Square(MarginLoss):
     def _best(self, p: Array) -> Array:
         return self.target * (2 * p - 1)
 
+    @np.errstate(divide="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return the log-odds of (1 + z/c)/2. No best margin lies beyond ±c, so from there on p is 1 or 0."""
+        return 2 * np.arctanh(np.clip(z / self.target, -1, 1))
+
 
 @dataclass(frozen=True)
 class Exponential(MarginLoss):
@@ -108,15 +113,20 @@ class Exponential(MarginLoss):
     def _best(self, p: Array) -> Array:
         return 0.5 * logit_of(p)
 
+    def _log_odds(self, z: Array) -> Array:
+        return 2 * z
+
 
 @dataclass(frozen=True)
-class Focal(MarginLoss):
+class Focal(SharedLoss):
     """-q^γ log s: pairs that are ordered well count less (Lin et al. 2017, arXiv:1708.02002).
 
     With L = log s, so that L' = q:
 
         l'  = q^γ (γ s L - q)
         l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
+
+    sigma(Δ) is not p, but p can be read off a fitted margin (Charoenphakdee et al. 2021, arXiv:2011.09172).
     """
 
     gamma: float
@@ -127,20 +137,38 @@ class Focal(MarginLoss):
     def __post_init__(self) -> None:
         check_number("gamma", self.gamma, 0, np.inf)
 
-    @np.errstate(under="ignore")
-    def _value(self, z: Array) -> Array:
-        return np.exp(times(self.gamma, -softplus(z))) * softplus(-z)
-
     @np.errstate(under="ignore", invalid="ignore")
-    def _slope(self, z: Array) -> Array:
-        s_log_s = np.where(z == -np.inf, 0.0, -sigmoid(z) * softplus(-z))
-        return np.exp(times(self.gamma, -softplus(z))) * (self.gamma * s_log_s - sigmoid(-z))
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        x = np.abs(z)
+        e = np.exp(-x)
+        log_1_e, q = np.log1p(e), np.where(z < 0, 1 / (1 + e), e / (1 + e))
+        surprise = log_1_e + np.maximum(-z, 0)  # -log s
+        weight = np.exp(times(-self.gamma, log_1_e + np.maximum(z, 0)))  # q^γ
+        s_log_s = np.where(z == -np.inf, 0.0, (q - 1) * surprise)
+        return weight * surprise, weight * (self.gamma * s_log_s - q)
 
     @np.errstate(under="ignore", invalid="ignore")
     def _bend(self, z: Array) -> Array:
         s, q, log_s, g = sigmoid(z), sigmoid(-z), -softplus(-z), self.gamma
         result = np.exp(times(g, -softplus(z))) * s * ((1 + 2 * g) * q + times(g, log_s * (q - g * s)))
         return np.where(np.isinf(z), 0.0, result)
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """True, although sigma(Δ) is not the probability."""
+        return True
+
+    @np.errstate(under="ignore", invalid="ignore")
+    def _log_odds(self, z: Array) -> Array:
+        """Return log l'(-z)/l'(z) with log(-l'(z)) = -(1 + γ) softplus(z) + log(1 + γ u), u = e^z softplus(-z)."""
+        if self.gamma == 0:
+            return z
+        e = np.exp(-np.abs(z))
+        high = np.divide(np.log1p(e), e, out=np.ones_like(e), where=e > 0)  # u(|z|)
+        low = e * softplus(np.abs(z))  # u(-|z|)
+        low = np.where(e > 0, low, 0.0)
+        size = (1 + self.gamma) * np.abs(z) + np.log1p(self.gamma * low) - np.log1p(self.gamma * high)
+        return np.copysign(size, z)
 
     @property
     def most_bend(self) -> float:
