@@ -108,7 +108,6 @@ def test_contrasts_agree_with_the_other_methods(linear) -> None:
         assert ((low < p) & (p < high)).all()
 
 
-@pytest.mark.skipif(not hasattr(losses.Temperature(2.0), "probability"), reason="losses have no probabilities yet")
 def test_probability_intervals_do_not_depend_on_the_units_of_the_rewards() -> None:
     """With temperature 2 all rewards are twice as large, and the intervals of probabilities are the same."""
     pairs = bt.PreferencePairs([0, 1, 0, 2, 2, 1], [1, 0, 2, 0, 1, 2], weights=[5, 3, 4, 2, 6, 1])
@@ -232,6 +231,13 @@ def test_bad_requests_are_refused_in_one_sentence(linear) -> None:
     two = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1, 0], [1, 0, 1]))
     with pytest.raises(ValueError, match=r"^quasi-variances: expected at least three items, got 2"):
         two.quasi_variances()
+    ties = bt.PreferencePairs([0, 1, 2, 0, 1], [1, 2, 0, 1, 0], labels=[1, 1, 1, 0.5, 1])
+    of_known = bt.fit(bt.TableScorer(3), ties, loss=losses.RaoKupper(0.5))
+    low, high = of_known.probability_intervals([0], [1])[0]
+    assert low < of_known.preference_probability([0], [1])[0] < high
+    for model in (bt.fit(bt.TableScorer(3), ties, loss=losses.RaoKupper()), replace(of_known, fitted_to=None)):
+        with pytest.raises(ValueError, match=r"^loss: expected one whose parameters were given to fit, .* got RaoKupp"):
+            model.probability_intervals([0], [1])
     orders = replace(table, loss=losses.Sigmoid())
     with pytest.raises(ValueError, match=r"^loss: expected -log sigma\(Δ\), or another loss .* got Sigmoid"):
         orders.probability_intervals([0], [1])

@@ -57,6 +57,12 @@ def probability_intervals_of(
         raise ValueError(
             f"loss: expected -log sigma(Δ), or another loss whose margins stand for probabilities, got {model.loss}"
         )
+    given = None if model.fitted_to is None else model.fitted_to.loss
+    if hasattr(model.loss, "by_parameters") and getattr(given, "is_free", True):
+        raise ValueError(
+            f"loss: expected one whose parameters were given to fit, since these intervals do not include the errors of "
+            f"fitted ones, got {model.loss}"
+        )
     a, b = (np.asarray(as_numpy(x, name)) for x, name in ((features_a, "features_a"), (features_b, "features_b")))
     model.scorer.check_features(a, "features_a")
     model.scorer.check_features(b, "features_b")
