@@ -60,7 +60,7 @@ def probability_intervals_of(
     given = None if model.fitted_to is None else model.fitted_to.loss
     if hasattr(model.loss, "by_parameters") and getattr(given, "is_free", True):
         raise ValueError(
-            f"loss: expected one whose parameters were given to fit, since these intervals do not include the errors of "
+            "loss: expected one whose parameters were given to fit, since these intervals do not include the errors of "
             f"fitted ones, got {model.loss}"
         )
     a, b = (np.asarray(as_numpy(x, name)) for x, name in ((features_a, "features_a"), (features_b, "features_b")))
