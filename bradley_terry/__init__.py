@@ -26,6 +26,7 @@ The folders are machinery. Open one only when you want to know how it works:
     graphs           which items can be compared with which
     separation       what is infinite if there is no finite fit, and what stays finite
     intervals        how far shares and means are known
+    uncertainty      how far parameters are known: sandwich, bootstrap, contrasts, tests of nested models
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
     calibration      after the fit: temperature, annotators and their agreement, the length of answers
     gradient_check   is this gradient correct?

@@ -1,4 +1,18 @@
-"""What the data can say about the parameters: their covariance, and which items can be compared at all."""
+"""What the data can say about the parameters: their covariance, and which items can be compared at all.
+
+There are three kinds of standard errors, ``model.standard_errors(kind=…)``. Each assumes no more than the one before:
+
+    information   The pairs are independent, and the model gives the right probability of each choice (Fisher).
+    sandwich      Different prompts are independent. The pairs of a prompt may depend on each other, and the choices
+                  may vary more or less than the model says (White 1982, Econometrica 50(1), 1-25; Liang & Zeger 1986,
+                  Biometrika 73(1), 13-22).
+    bootstrap     Different prompts are independent, as for the sandwich. The fit is repeated on prompts that are drawn
+                  again, so that no linear approximation is needed (Efron 1979, Annals of Statistics 7(1), 1-26).
+
+The sandwich and the bootstrap measure how much prompts differ, so they need many prompts. If each person judged many
+prompts, the people are the clusters: ``clusters=`` takes a column of names. For a table, the intervals of
+``model.comparison_intervals`` compare any two items (Firth & de Menezes 2004, Biometrika 91(1), 65-80).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +26,10 @@ from .pairs import PreferencePairs
 from .scorers import Scorer, TableScorer
 from .separation import Separation, separation
 from .threads import blas_on_one_thread
+from .uncertainty.nested import LikelihoodRatio, likelihood_ratio_test
 
-__all__ = ["ComponentFit", "Separation", "component_fits", "connected_groups", "covariance", "separation"]
-__all__ += ["strong_components"]
+__all__ = ["ComponentFit", "LikelihoodRatio", "Separation", "component_fits", "connected_groups", "covariance"]
+__all__ += ["likelihood_ratio_test", "separation", "strong_components"]
 
 
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:

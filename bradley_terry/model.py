@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,19 +13,19 @@ from numpy.typing import ArrayLike
 from .arrays.given import as_numpy
 from .arrays.shown import Text
 from .evaluation import Evaluation, evaluate, margins_of
-from .fitting.conjugate import is_dense
-from .inference import covariance
 from .logistic import Array
 from .losses import PairLoss
 from .pairs import PreferencePairs
 from .preference import preference_probability
 from .scorers import LinearScorer, MLPScorer, Scorer, TableScorer
-from .separation.errors import limit_covariance
+from .uncertainty.methods import Uncertainty
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HISTORY", "Outcome", "RewardModel", "make_scorer"]
+    from .ranking.rankings import PreferenceRankings
+
+__all__ = ["HISTORY", "FittedTo", "Outcome", "RewardModel", "make_scorer"]
 
 HISTORY = ("step", "loss", "validation_loss", "accuracy", "gradient_norm", "parameter_norm")
 
@@ -50,8 +50,18 @@ class Outcome(enum.Enum):
         return self in {Outcome.CONVERGED, Outcome.STOPPED_EARLY}
 
 
+class FittedTo(NamedTuple):
+    """What a model was fitted to, and how: ``loss`` is the one before its parameters were fitted."""
+
+    pairs: PreferencePairs | PreferenceRankings
+    loss: PairLoss | None = None
+    standardise: bool = False
+    centring: float = 0.0
+    bias_reduced: bool = False
+
+
 @dataclass(frozen=True, eq=False)
-class RewardModel:
+class RewardModel(Uncertainty):
     """A scorer together with its fitted parameters.
 
     Attributes
@@ -75,6 +85,8 @@ class RewardModel:
         How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
     loss : PairLoss, or None for -log sigma
         The loss that was minimised, with the parameters that were fitted with φ.
+    fitted_to : FittedTo, or None
+        The pairs of the fit, if the scorer is linear in φ. They are kept in memory, not in files.
     """
 
     scorer: Scorer
@@ -88,6 +100,7 @@ class RewardModel:
     information: Array | None = field(default=None, repr=False)
     outcome: Outcome = None  # type: ignore[assignment]  # __post_init__ puts an Outcome here
     loss: PairLoss | None = field(default=None, repr=False)
+    fitted_to: FittedTo | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         outcome = None if self.outcome is None else Outcome(self.outcome)
@@ -127,79 +140,20 @@ class RewardModel:
         """Measure how good this model is on pairs; see ``bradley_terry.evaluation.evaluate``."""
         return evaluate(self, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
 
-    def covariance(self, reference: int | str | None = None) -> Array:
-        """Return the covariance of φ, the inverse of ``information``. Weights are treated as counts.
-
-        Parameters
-        ----------
-        reference : int or str, optional
-            For a table: the item, by number or name, whose reward is set to 0. Without it the rewards sum to zero.
-
-        Raises
-        ------
-        ValueError
-            If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
-            undetermined, or there are too many parameters for a matrix (see ``standard_errors``). If only some
-            parameters are infinite, they have the variance inf, and the others the limit of theirs.
-        """
-        is_likelihood = getattr(self.loss, "is_likelihood", True)
-        if self.outcome is Outcome.NO_MINIMUM and self.information is not None and is_likelihood:
-            limit = limit_covariance(self.scorer, self.information, self._item(reference))
-            if limit is not None:  # something is finite
-                return limit
-        self._check_minimum()
-        if self.information is None and is_dense(self.phi.size):
-            raise ValueError("standard errors: expected a model with its information matrix, got None")
-        if self.information is None:
-            raise ValueError(
-                "standard errors: expected the arguments items and pairs, since there is no information matrix for as "
-                f"many as {self.phi.size} parameters"
-            )
-        return covariance(self.scorer, self.information, self._item(reference))
-
-    def standard_errors(
-        self,
-        reference: int | str | None = None,
-        *,
-        items: Sequence[int | str] | None = None,
-        pairs: PreferencePairs | None = None,
-    ) -> Array:
-        """Return the standard error of each parameter, (n_parameters,); 0 for the reference item.
-
-        Parameters
-        ----------
-        reference : int or str, optional
-            As in ``covariance``.
-        items : sequence of int or str, optional
-            Return only the errors of these items or features, (n_items,), in this order.
-        pairs : PreferencePairs, optional
-            The pairs of the fit. With them no matrix is formed: a system is solved for each item, as models with
-            thousands of parameters need, which have no ``information``. The loss must be the default one.
-
-        Examples
-        --------
-        >>> model.standard_errors("b", items=["a"], pairs=pairs)  # of r_a - r_b  # doctest: +SKIP
-        """
-        rows = None if items is None else self._items(items)
-        if pairs is None:
-            variances = np.maximum(np.diag(self.covariance(reference)), 0.0)  # rounding may leave -1e-19
-            variances = variances if rows is None else variances[rows]
-        else:
-            from .fitting.contrasts import contrast_variances  # noqa: PLC0415  # few models need it
-
-            self._check_minimum()
-            variances = contrast_variances(self.scorer, self.phi, pairs, self.l2, rows, self._item(reference))
-        errors: Array = np.sqrt(variances)
-        return errors
-
-    def _check_minimum(self) -> None:
+    def _check_minimum(self, kind: str = "information") -> None:
+        """Raise ValueError unless φ is a minimum at which this kind of standard errors makes sense."""
         if not self.scorer.linear_in_phi:
             raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
         if self.outcome is not Outcome.CONVERGED:
             said = self.message.removeprefix("not converged: ")
             raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
-        if not getattr(self.loss, "is_likelihood", True):
-            raise ValueError(f"standard errors: expected a loss that is a negative log-likelihood, got {self.loss}")
+        if kind == "information" and not getattr(self.loss, "is_likelihood", True):
+            raise ValueError(
+                f"standard errors: expected a loss that is a negative log-likelihood, got {self.loss}; "
+                "use kind='sandwich'"
+            )
+        if not getattr(self.loss, "bends", True):
+            raise ValueError(f"standard errors: expected a loss with a second derivative, got {self.loss}")
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""
@@ -210,16 +164,6 @@ class RewardModel:
             raise ValueError(f"reference: expected None for {self.scorer}; only a table's rewards can shift together")
         relative: Array = self.phi - self.phi[item]
         return relative
-
-    def intervals(self, level: float = 0.95, reference: int | str | None = None) -> Array:
-        """Return an interval for each parameter, (n_parameters, 2), from the normal approximation: φ ± z · error."""
-        if not 0 < level < 1:
-            raise ValueError(f"level: expected a share between 0 and 1, got {level!r}")
-        from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
-
-        half = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_errors(reference)
-        estimate = self.estimates(reference)
-        return np.stack([estimate - half, estimate + half], axis=1)
 
     def summary(self) -> Text:
         """Return a text that says what was fitted, how the fit ended, and what the parameters are."""

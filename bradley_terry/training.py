@@ -30,7 +30,7 @@ from .fitting.units import Units
 from .fitting.usefulness import no_use
 from .logistic import Array
 from .losses import PairLoss
-from .model import Outcome, RewardModel, read_only
+from .model import FittedTo, Outcome, RewardModel, read_only
 from .newton import minimise
 from .objective import AUTO, Objective, chosen_backend, work_of
 from .pairs import PreferencePairs
@@ -160,6 +160,7 @@ def fit(
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
     loss = None if type(loss) is pairs.usual_loss else loss
+    fitted_to = FittedTo(pairs, loss, standardise, centring, bias_reduced) if scorer.linear_in_phi else None
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
@@ -216,6 +217,7 @@ def fit(
         information=None if information is None else read_only(information),
         outcome=outcome,
         loss=loss,
+        fitted_to=fitted_to,
     )
 
 

@@ -10,6 +10,7 @@
     report       everything that one run found, as a table or as JSON
     figure       time against the number of pairs, drawn
     checkers     verdicts instead of speed: our gradient check beside those of torch, JAX and SciPy
+    coverage     how often 95 % intervals contain the truth, in simulated fits
 
 The names below are loaded on first use, because most of these modules need Numba and the figure does not.
 """

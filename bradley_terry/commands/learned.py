@@ -14,6 +14,7 @@ from ..losses import pair_losses
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, TableScorer
+from ..uncertainty.half_wins import reported_errors
 
 __all__ = ["Weight", "example_in_words", "percent", "weights_by_strength"]
 
@@ -50,7 +51,7 @@ def weights_by_strength(model: RewardModel, pairs: PreferencePairs) -> list[Weig
         return []
     errors: Sequence[float | None]
     try:
-        errors = [float(x) for x in model.standard_errors()]
+        errors = [float(x) for x in reported_errors(model).errors]
     except ValueError:  # the pairs leave some direction of phi undetermined, so there are no standard errors
         errors = [None] * model.phi.size
     if isinstance(model.scorer, TableScorer):

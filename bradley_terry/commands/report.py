@@ -19,6 +19,7 @@ from ..losses import PairLoss
 from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
+from ..uncertainty.half_wins import reported_errors
 from .baselines import Beside, beside, length_rows, on_length, on_repeats
 from .learned import Weight, example_in_words, percent, weights_by_strength
 
@@ -354,20 +355,29 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             "linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
-        return f"{head}\n\n{_rewards(weights, model.converged, model.loss)}"
-    return f"{head}\n\n{_weights(weights, model.converged, shared_prompts=shared_prompts)}"
+        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}"
+    return f"{head}\n\n{_weights(weights, model.converged, _about_errors(model), shared_prompts=shared_prompts)}"
+
+
+def _about_errors(model: RewardModel) -> str:
+    """Return a sentence about the kind of standard errors if it is not the usual one, or ""."""
+    try:
+        return reported_errors(model).sentence
+    except ValueError:  # there are none
+        return ""
 
 
 STOPPED = " The fit did not converge, so these are not estimates, only the values at which it stopped."
 
 
-def _rewards(weights: Sequence[Weight], converged: bool, loss: PairLoss | None = None) -> str:
+def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss: PairLoss | None = None) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
     known = weights[0].standard_error is not None
     rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
     note = "Rewards are in log-odds. The data determine only their differences; here the rewards sum to zero."
     if known:
         note += " The standard error is that of the difference from the average item. z is reward / standard error."
+        note += f" {about_errors}" * bool(about_errors)
     else:
         note += _no_errors(len(weights), converged, "these comparisons leave some difference of rewards undetermined")
     if len(weights) > MOST_WEIGHTS:
@@ -380,7 +390,7 @@ def _rewards(weights: Sequence[Weight], converged: bool, loss: PairLoss | None =
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 
 
-def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool) -> str:
+def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, shared_prompts: bool) -> str:
     """Return the table of the features and their weights, and what the numbers mean."""
     active = [weight for weight in weights if weight.strength]
     shown = active[:MOST_WEIGHTS]
@@ -393,7 +403,9 @@ def _weights(weights: Sequence[Weight], converged: bool, *, shared_prompts: bool
         note += _no_errors(len(weights), converged, "these pairs leave some direction of the parameters undetermined")
     else:
         note += " z is weight / standard error. If it is between −2 and 2, the true weight may well be zero."
-        if shared_prompts:
+        if about_errors:
+            note += f" {about_errors}"
+        elif shared_prompts:
             note += " The standard errors treat all pairs as independent, but pairs of the same prompt are not, so the "
             note += "true uncertainty is somewhat larger."
     if len(active) > len(shown):

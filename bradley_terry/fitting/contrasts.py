@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from ..logistic import Array
+from ..losses import PairLoss
 from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer
 from .conjugate import Products
 from .tally import tallied
 
-__all__ = ["contrast_variances"]
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
+__all__ = ["AT_MINIMUM", "contrast_solutions"]
 
 ACCURACY = 1e-8  # of the solution; the error of cᵀH⁻¹c is its square
 AT_MINIMUM = 1e-5  # largest gradient entry at the minimum, for a parameter of curvature 1
 
 
-def contrast_variances(
+def contrast_solutions(
     scorer: Scorer,
     phi: Array,
-    pairs: PreferencePairs,
+    pairs: PreferencePairs | PreferenceRankings,
     l2: float,
     items: Sequence[int] | None,
     reference: int | None,
-) -> Array:
-    """Return the variance of each of these parameters, or of all, as in ``inference.covariance``, (n_items,).
+    loss: PairLoss | None = None,
+) -> Iterator[tuple[Array, Array]]:
+    """Yield c and x = H⁻¹c for each of these parameters, or for all, where H is the information divided by Σ w.
 
-    The variance of a contrast cᵀφ is cᵀx with H x = c, where H is the information. For a table, c has +1 at the item
-    and -1 at the reference, or subtracts the mean of all rewards.
+    For a table, c has +1 at the item and -1 at the reference, or subtracts the mean of all rewards, as in
+    ``inference.covariance``. The variance of the contrast cᵀφ is cᵀx / Σ w.
     """
     is_table, n = isinstance(scorer, TableScorer), phi.size
     if reference is not None and not is_table:
         raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
-    objective = Objective(scorer, tallied(pairs, scorer), l2=l2)
+    pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
+    objective = Objective(scorer, tallied(pairs, scorer) if loss is None else pairs, l2=l2, loss=loss)
     point = objective.at(phi)
     h = Products(objective, point.margins, ACCURACY, rounding=0.0)
     if (np.abs(point.gradient) > AT_MINIMUM * np.sqrt(h.diagonal)).any():
@@ -43,7 +50,6 @@ def contrast_variances(
             "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
             "standardise=True and l2 > 0 the penalty is another one, too)"
         )
-    variances = []
     for item in range(n) if items is None else items:
         c = np.zeros(n)
         c[item] = 1.0
@@ -59,5 +65,4 @@ def contrast_variances(
             raise ValueError(
                 f"standard errors: parameter {item} is not determined by these pairs; drop a feature or use l2 > 0"
             )
-        variances.append(float(c @ x) / pairs.total_weight)
-    return np.array(variances)
+        yield c, x

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..scorers import LinearScorer, TableScorer
+from ..uncertainty.half_wins import reported_errors
 
 if TYPE_CHECKING:
     from ..model import RewardModel
@@ -48,7 +49,7 @@ def _parameter_table(model: RewardModel) -> str:
     notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
     size = np.abs(model.phi)
     try:
-        errors = model.standard_errors()
+        errors, sentence = reported_errors(model)
     except ValueError as error:
         notes.append(f"There are no standard errors: {str(error).removeprefix('standard errors: ')}.")
     else:
@@ -56,6 +57,7 @@ def _parameter_table(model: RewardModel) -> str:
         head += ["standard error", "z"]
         columns += [[f"{x:.4g}" for x in errors], [f"{x:+.1f}" for x in z]]
         notes.append("z is the estimate divided by its standard error.")
+        notes += [sentence] * bool(sentence)
         size = np.abs(z)
     if not model.outcome.is_success:
         notes.append("The fit did not end as intended: these are the parameters where it stopped, not estimates.")

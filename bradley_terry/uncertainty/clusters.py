@@ -1,0 +1,76 @@
+"""Which pairs belong together: those of a prompt, or those with the same label in a column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..arrays import checked
+from ..logistic import Array
+from ..pairs import PreferencePairs
+
+if TYPE_CHECKING:
+    from ..ranking.rankings import PreferenceRankings
+
+__all__ = ["VOTES", "Clusters", "clusters_of", "weights_of"]
+
+VOTES = "votes"
+
+
+class Clusters(NamedTuple):
+    """The cluster of each pair or ranking.
+
+    ``of_pair`` has the number of each one's cluster, (n_pairs,), or is None if each is a cluster of its own. ``n``
+    counts the clusters with a positive weight. ``is_votes`` says that each unit of weight is a cluster of its own.
+    """
+
+    of_pair: NDArray[np.int64] | None
+    n: int
+    is_votes: bool = False
+
+
+def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike | str | None) -> Clusters:
+    """Return the clusters: by default the prompts of pairs, and each ranking by itself.
+
+    Raises
+    ------
+    ValueError
+        If ``clusters`` does not have one label for each pair or ranking, or there are fewer than two clusters.
+    """
+    w = weights_of(pairs)
+    if isinstance(clusters, str):
+        if clusters != VOTES:
+            raise ValueError(f"clusters: expected one label for each pair, or {VOTES!r}, got {clusters!r}")
+        if (w != np.floor(w)).any():
+            raise ValueError(
+                f"clusters: expected weights that are whole numbers for {VOTES!r}, got {w[w % 1 > 0][0]:g}"
+            )
+        return _enough(Clusters(None, int(w.sum()), is_votes=True))
+    if clusters is None and (getattr(pairs, "prompts", None) is None or not isinstance(pairs, PreferencePairs)):
+        return _enough(Clusters(None, int(np.count_nonzero(w))))
+    if clusters is None:
+        index = pairs.prompt_index
+    else:
+        try:
+            labels = checked.prompts(clusters, len(pairs))
+        except ValueError as error:
+            raise ValueError(str(error).replace("prompts:", "clusters:")) from None
+        index = checked.index_by_first_appearance(np.asarray(labels))
+    return _enough(Clusters(index, int(np.count_nonzero(np.bincount(index, w) > 0))))
+
+
+def _enough(clusters: Clusters) -> Clusters:
+    if clusters.n < 2:
+        raise ValueError(
+            f"clusters: expected at least two prompts or clusters with a positive weight, got {clusters.n}"
+        )
+    return clusters
+
+
+def weights_of(pairs: PreferencePairs | PreferenceRankings) -> Array:
+    """Return the weight of each pair or ranking, (n_pairs,), ones if there are none."""
+    if not isinstance(pairs, PreferencePairs):
+        return pairs.ranking_weights
+    return np.ones(len(pairs)) if pairs.weights is None else pairs.weights
