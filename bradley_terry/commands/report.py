@@ -14,6 +14,7 @@ import numpy as np
 
 from ..evaluation import Evaluation
 from ..fitting.conjugate import is_dense
+from ..fitting.summaries import without_end
 from ..logistic import sigmoid
 from ..losses import PairLoss
 from ..model import Outcome, RewardModel
@@ -355,8 +356,9 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             "linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
-        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}"
-    return f"{head}\n\n{_weights(weights, model.converged, _about_errors(model), shared_prompts=shared_prompts)}"
+        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}{_stopped(model)}"
+    said = _weights(weights, model.converged, _about_errors(model), shared_prompts=shared_prompts)
+    return f"{head}\n\n{said}{_stopped(model)}"
 
 
 def _about_errors(model: RewardModel) -> str:
@@ -367,7 +369,10 @@ def _about_errors(model: RewardModel) -> str:
         return ""
 
 
-STOPPED = " The fit did not converge, so these are not estimates, only the values at which it stopped."
+def _stopped(model: RewardModel) -> str:
+    """Return what the numbers of a fit that did not converge are, or ""."""
+    stopped = "The fit did not converge, so these are not estimates, only the values at which it stopped."
+    return "" if model.converged else f" {without_end(model) or stopped}"
 
 
 def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss: PairLoss | None = None) -> str:
@@ -382,7 +387,6 @@ def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss
         note += _no_errors(len(weights), converged, "these comparisons leave some difference of rewards undetermined")
     if len(weights) > MOST_WEIGHTS:
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
-    note += "" if converged else STOPPED
     if known and converged and len(weights) > 1 and getattr(loss, "gives_probabilities", True):
         first, last = weights[0], weights[-1]
         p = percent(float(getattr(loss, "probability", sigmoid)(first.estimate - last.estimate)))
@@ -415,7 +419,6 @@ def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, s
         note += "it." if len(weights) - len(active) == 1 else "them."
     if any(weight.name.startswith("word bin") for weight in shown):
         note += " A word bin holds all words that a hash function puts into it, so it has no meaning of its own."
-    note += "" if converged else STOPPED
     sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
     if sure is not None and converged:
         often = "more" if sure.estimate > 0 else "less"

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..model import Outcome
 from ..scorers import LinearScorer, TableScorer
 from ..uncertainty.half_wins import reported_errors
 
 if TYPE_CHECKING:
     from ..model import RewardModel
 
-__all__ = ["summary"]
+__all__ = ["summary", "without_end"]
 
 ROWS = 20
 
@@ -39,6 +40,15 @@ def _parameter_blocks(model: RewardModel) -> str:
     )
 
 
+def without_end(model: RewardModel) -> str:
+    """Return a sentence about what grows without end if there is no finite fit but something has a limit, or ""."""
+    if model.outcome is not Outcome.NO_MINIMUM or model.information is None:
+        return ""
+    grow = "differences between groups of items grow" if isinstance(model.scorer, TableScorer) else "some values grow"
+    rest = "Differences within a group" if isinstance(model.scorer, TableScorer) else "The others"
+    return f"There is no finite fit: {grow} without end. {rest} are the limits that they approach."
+
+
 def _parameter_table(model: RewardModel) -> str:
     is_table = isinstance(model.scorer, TableScorer)
     kind = "item" if is_table else "feature" if isinstance(model.scorer, LinearScorer) else "parameter"
@@ -56,11 +66,14 @@ def _parameter_table(model: RewardModel) -> str:
         z = np.divide(model.phi, errors, out=np.zeros(errors.shape), where=errors > 0)
         head += ["standard error", "z"]
         columns += [[f"{x:.4g}" for x in errors], [f"{x:+.1f}" for x in z]]
+        limits = np.where(np.isinf(errors), np.copysign(np.inf, model.phi), model.phi)
+        columns[1] = [f"{x:+.4g}" for x in limits]
         notes.append("z is the estimate divided by its standard error.")
         notes += [sentence] * bool(sentence)
         size = np.abs(z)
     if not model.outcome.is_success:
-        notes.append("The fit did not end as intended: these are the parameters where it stopped, not estimates.")
+        stopped = "The fit did not end as intended: these are the parameters where it stopped, not estimates."
+        notes.append(without_end(model) or stopped)
     order = np.argsort(-model.phi if is_table else -size, kind="stable")[:ROWS]
     rows = [head, *([column[i] for column in columns] for i in order.tolist())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
