@@ -9,6 +9,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from scipy import stats
+from tiers import first
 
 import bradley_terry as bt
 from bradley_terry import losses
@@ -161,7 +162,7 @@ def test_the_usual_loss_keeps_every_bit(loss):
 
 
 @pytest.mark.parametrize(
-    "loss", [loss for loss in [*CHOICES, *WITH_TIES] if not isinstance(loss, losses.Square)], ids=repr
+    "loss", first(5, [loss for loss in [*WITH_TIES, *CHOICES] if not isinstance(loss, losses.Square)]), ids=repr
 )
 def test_evaluation_uses_the_probability_of_the_loss(loss):
     """Mean loss, Brier score and the reliability table are those of p(Δ - m); accuracy is that of Δ."""

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tiers import first
 
 import bradley_terry as bt
 from bradley_terry.gradient_check import numerical_gradient, reference_loss, step_sweep
@@ -123,7 +124,7 @@ def test_check_passes_the_right_gradient_of_features_of_size_a_million():
     assert bt.check_gradient(objective, [1.0, -0.5], against=("numerical", "autograd")).passed
 
 
-@pytest.mark.parametrize("scorer", SCORERS, ids=str)
+@pytest.mark.parametrize("scorer", first(2, SCORERS), ids=str)
 @pytest.mark.parametrize("against", ["numerical", pytest.param("autograd", marks=needs_autograd)])
 def test_check_catches_one_entry_off_by_a_millionth(scorer, against):
     """A relative error of 1e-6 in a single entry fails, and the report names that entry."""

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from tiers import first
 
 import bradley_terry as bt
 from bradley_terry.gradient_check import check_hessian
@@ -111,7 +112,7 @@ def test_a_wrong_relu_gradient_is_wrong(factor):
 @pytest.mark.parametrize("rounded", [round, lambda loss, k: float(f"{loss:.{k}g}")], ids=["decimals", "digits"])
 @pytest.mark.parametrize(
     "digits",
-    [pytest.param(k, marks=() if k in (3, 9, 14) else pytest.mark.full) for k in range(2, 15)],
+    [pytest.param(k, marks=() if k in (3, 9) else pytest.mark.full) for k in range(2, 15)],
 )
 def test_a_rounded_loss_never_makes_a_right_gradient_wrong(digits, rounded):
     """The right gradient is never WRONG, and a passed check has a note. The opposite gradient never passes."""
@@ -203,8 +204,8 @@ EDGES = {
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # beyond the edge the learner's function gives NaN and a warning
-@pytest.mark.parametrize("p", [1e-3, 1e-6])
-@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("p", first(1, [1e-3, 1e-6]))
+@pytest.mark.parametrize("name", first(3, EDGES))
 def test_the_step_shortens_at_the_edge_of_the_domain(name, p):
     """A step of the size of the other entry would leave the domain. One entry off by 1 % is wrong."""
     f, df, edge = EDGES[name]

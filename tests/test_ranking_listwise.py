@@ -7,6 +7,7 @@ import pickle
 import mpmath as mp
 import numpy as np
 import pytest
+from tiers import first
 
 import bradley_terry as bt
 
@@ -156,8 +157,8 @@ def test_pointwise_pairwise_and_listwise_find_the_same_order(rng) -> None:
 
 
 @pytest.mark.parametrize("centring", [0.0, 0.3])
-@pytest.mark.parametrize("loss", LOSSES, ids=str)
-@pytest.mark.parametrize("scorer", SCORERS, ids=str)
+@pytest.mark.parametrize("loss", first(2, LOSSES), ids=str)
+@pytest.mark.parametrize("scorer", first(2, SCORERS), ids=str)
 def test_gradients_of_rankings_are_right(scorer, loss, centring, rng) -> None:
     """Against finite differences and autograd, with both backends; the Hessian, too, if there is one."""
     made, phi = rankings_for(scorer, rng), rng.normal(size=scorer.n_parameters)
