@@ -203,6 +203,7 @@ def evaluate(
     """
     loss = getattr(scorer, "loss", None)
     scorer, phi, pairs = _parts(scorer, phi, pairs)
+    refuse_rankings(pairs)
     r_chosen, r_rejected = _rewards(scorer, phi, pairs)
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     for values in (r_chosen, r_rejected, margins):
@@ -245,6 +246,14 @@ def evaluate(
     )
 
 
+def refuse_rankings(pairs: object) -> None:
+    """Raise TypeError for rankings, which have margins only as pairs."""
+    if hasattr(pairs, "as_pairs"):
+        raise TypeError(
+            f"pairs: expected PreferencePairs, got {pairs}; its as_pairs() gives the pairs that it compares"
+        )
+
+
 def log_odds(margins: Array, pairs: PreferencePairs, loss: PairLoss | None = None) -> Array:
     """Return the log-odds of P(chosen preferred), (n_pairs,): NaN if margins of this loss only order answers."""
     if not getattr(loss, "gives_probabilities", True):
@@ -258,6 +267,7 @@ def margins_of(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> Array:
 
     The differences of a linear scorer's features are formed block by block, so a mapped file need not fit in memory.
     """
+    refuse_rankings(pairs)
     if not subtracts_first(scorer):
         chosen, rejected = _rewards(scorer, phi, pairs)
         return chosen - rejected

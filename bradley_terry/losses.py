@@ -244,6 +244,9 @@ def value_and_gradient(loss: PairLoss, z: Array, t: Array | None) -> tuple[Array
 class BradleyTerryLoss:
     """-log sigma(z), the default loss, in the form that ``Objective`` needs."""
 
+    def __repr__(self) -> str:
+        return "BradleyTerry()"
+
     def value(self, z: Array, t: Array | None) -> Array:
         """Return ``pair_losses``."""
         return pair_losses(z, labels=t)

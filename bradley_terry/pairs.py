@@ -17,7 +17,7 @@ from .logistic import Array
 from .losses import BradleyTerryLoss
 from .scorers import Features, Scorer
 
-__all__ = ["Pair", "PreferencePairs", "check_fit", "shifted"]
+__all__ = ["Pair", "PreferencePairs", "check_fit", "check_loss", "shifted"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -252,6 +252,12 @@ def shifted(margins: Array, pairs: PreferencePairs) -> Array:
     return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
 
 
+def check_loss(loss: object) -> None:
+    """Raise TypeError unless this is None or a loss."""
+    if isinstance(loss, type) or not (loss is None or hasattr(loss, "value") or hasattr(loss, "ranking_slopes")):
+        raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {loss!r}")
+
+
 def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> None:
     """Raise an error if an argument has the wrong type, or does not fit the others."""
     if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
@@ -260,8 +266,7 @@ def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> No
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
     for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):
         scorer.check_features(getattr(pairs, side), side)
-    if isinstance(loss, type) or not (loss is None or hasattr(loss, "value") or hasattr(loss, "ranking_slopes")):
-        raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {loss!r}")
+    check_loss(loss)
     if loss is not None and hasattr(loss, "ranking_slopes") == isinstance(pairs, PreferencePairs):
         wanted = "a loss of pairs" if isinstance(pairs, PreferencePairs) else "PlackettLuce() or ListNet()"
         raise TypeError(f"loss: expected {wanted} with {type(pairs).__name__}, got {loss}")

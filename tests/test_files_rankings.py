@@ -418,3 +418,15 @@ def test_each_loader_names_the_other(tmp_path) -> None:
         rankings_of([{"chosen": [1, 2], "rejected": [2, 3]}], featurise=letters)
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         bt.load_rankings(tmp_path / "b.jsonl")
+
+
+def test_rankings_of_one_prompt_are_a_cluster() -> None:
+    """Two pairs about the same prompt, and one about another: a split never separates the first two."""
+    records = [
+        {"prompt": "Hi?", "chosen": "Hello there, friend.", "rejected": "No."},
+        {"prompt": "Bye?", "chosen": "Good bye, and good luck.", "rejected": "Go."},
+        {"prompt": "Hi?", "chosen": "Hello, how are you?", "rejected": "Why do you ask me?"},
+    ]
+    made = bt.PreferenceRankings.from_records(records)
+    assert made.cluster_index.tolist() == [0, 1, 0]
+    assert made.as_pairs().n_prompts == bt.PreferencePairs.from_records(records).n_prompts == 2

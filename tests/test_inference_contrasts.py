@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.optimize import least_squares
 
 import bradley_terry as bt
@@ -243,3 +244,12 @@ def test_bad_requests_are_refused_in_one_sentence(linear) -> None:
         orders.probability_intervals([0], [1])
     with pytest.raises(TypeError, match="unexpected keyword argument 'kinds'"):
         table.intervals(kinds="sandwich")
+
+
+def test_p_values_of_contrasts_are_those_of_the_normal_distribution() -> None:
+    """P(|Z| > |z|), from SciPy."""
+    model = bt.fit(bt.LinearScorer(6), bt.datasets.travel_modes())
+    for kind in ("information", "sandwich"):
+        found = model.contrasts([[0, 0, 0, 1, -1, 0], [1, 0, 0, 0, 0, 0]], kind=kind)
+        want = 2 * stats.norm.sf(np.abs(found.estimates / found.standard_errors))
+        np.testing.assert_allclose(found.p_values, want, rtol=1e-12)

@@ -350,3 +350,34 @@ def test_losses_of_rankings_are_refused_for_pairs() -> None:
         bt.losses.ListNet(0.0)
     with pytest.raises(ValueError, match="centring: expected 0 with parameters that are fitted with phi"):
         bt.fit(bt.TableScorer(2), pairs, loss=bt.losses.Davidson(), centring=1.0)
+
+
+def test_rankings_of_a_cluster_stay_together(rng) -> None:
+    """Five prompts with four rankings each: splits, the sandwich and pairs go by prompt."""
+    n = 20
+    prompts, clusters = np.repeat(np.arange(n), 3), np.repeat(np.arange(n) % 5, 3)
+    made = bt.PreferenceRankings(rng.normal(size=(3 * n, 1)), np.tile([1, 2, 3], n), prompts, clusters=clusters)
+    one, other = made.split(0.4, seed=2)
+    assert (len(one), len(other)) == (12, 8)
+    assert not {*one.clusters.tolist()} & {*other.clusters.tolist()}
+    assert made.as_pairs().n_prompts == 5
+    alone = bt.PreferenceRankings(made.features, made.ranks, prompts)
+    fits = [bt.fit(bt.LinearScorer(1), data) for data in (made, alone)]
+    by_cluster, by_ranking = (model.standard_errors(kind="sandwich") for model in fits)
+    np.testing.assert_allclose(
+        by_cluster, fits[1].standard_errors(kind="sandwich", clusters=np.arange(n) % 5), rtol=1e-12
+    )
+    assert by_cluster != by_ranking
+    with pytest.raises(ValueError, match="clusters: expected one cluster for all answers of a ranking, got several for"):
+        bt.PreferenceRankings([0, 1], [1, 2], [0, 0], clusters=["a", "b"])
+    with pytest.raises(ValueError, match=r"clusters: expected shape \(2,\)"):
+        bt.PreferenceRankings([0, 1], [1, 2], [0, 0], clusters=["a"])
+
+
+def test_rankings_are_evaluated_as_pairs() -> None:
+    made = bt.PreferenceRankings([0, 1, 1, 0], [1, 2, 1, 2], [0, 0, 1, 1])
+    model = bt.fit(bt.TableScorer(2), made)
+    for use in (model.evaluate, model.margins, lambda data: bt.calibration.fit_temperature(model, data)):
+        with pytest.raises(TypeError, match=r"pairs: expected PreferencePairs, got PreferenceRankings.*as_pairs"):
+            use(made)
+    assert model.evaluate(made.as_pairs()).accuracy == 0.5

@@ -108,22 +108,22 @@ def labels(values: ArrayLike | None, n: int) -> Array | None:
     return t
 
 
-def prompts(values: ArrayLike | None, n: int) -> NDArray[np.generic] | None:
+def prompts(values: ArrayLike | None, n: int, name: str = "prompts") -> NDArray[np.generic] | None:
     """Return one prompt name for each pair, (n,); None stays None."""
     if values is None:
         return None
     if isinstance(values, list | tuple) and all(isinstance(value, str) for value in values):
         array = _names(list(values))
     else:
-        array = as_numpy(values, "prompts")
+        array = as_numpy(values, name)
         if array.dtype.kind == "O":
             if any(_is_missing(value) for value in array.ravel()):
-                raise ValueError("prompts: expected a name for each pair, got None or NaN")
+                raise ValueError(f"{name}: expected a name for each pair, got None or NaN")
             array = _names([str(value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
-        raise ValueError(f"prompts: expected shape ({n},), one name for each pair, got {array.shape}")
+        raise ValueError(f"{name}: expected shape ({n},), one name for each pair, got {array.shape}")
     if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):
-        raise ValueError("prompts: expected a name for each pair, got NaN")
+        raise ValueError(f"{name}: expected a name for each pair, got NaN")
     return frozen(array)
 
 

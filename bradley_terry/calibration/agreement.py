@@ -54,7 +54,7 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"Krippendorff's α   {self.alpha:.3f} ({self.level})\n"
+            f"Krippendorff's α   {_alpha(self.alpha)} ({self.level})\n"
             f"agreement          {self.observed:.3f} of two ratings of the same unit; {self.expected:.3f} of any two\n"
             f"units              {self.n_units:,} with two ratings or more, {self.n_ratings:,} ratings"
         )
@@ -87,7 +87,7 @@ class PairAgreement:
 
     def __str__(self) -> str:
         return (
-            f"Krippendorff's α   {self.alpha:.3f}\n"
+            f"Krippendorff's α   {_alpha(self.alpha)}\n"
             f"agreement          {self.agreement:.3f} of two judgements of the same pair\n"
             f"accuracy ceiling   {self.accuracy_ceiling:.3f} on these pairs, for any model\n"
             f"repeated pairs     {self.n_repeated:,}, with {self.n_judgements:,} judgements"
@@ -268,3 +268,7 @@ def _rows(ratings: Iterable[Sequence[object]] | ArrayLike) -> list[list[object]]
 
 def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+
+
+def _alpha(alpha: float) -> str:
+    return "not defined, since all ratings are equal" if np.isnan(alpha) else f"{alpha:.3f}"

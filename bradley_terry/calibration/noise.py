@@ -70,7 +70,7 @@ class Noise:
             f"annotator noise    {self.epsilon:.3f}{interval}\n"
             f"pairs              {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}\n"
             f"mean loss          {self.loss_before:.4f} without noise, {self.loss_after:.4f} with it\n"
-            f"accuracy           at most {self.accuracy_bound:.3f} for any model; this one expects "
+            f"accuracy           at most {self.accuracy_bound:.3f} with this noise; this model expects "
             f"{self.expected_accuracy:.3f}{note}"
         )
 

@@ -16,6 +16,9 @@ from .slope import fit_slope
 __all__ = ["TemperatureFit", "fit_temperature"]
 
 
+UNDECIDED = "the model may have been right"
+
+
 @dataclass(frozen=True)
 class TemperatureFit:
     """The result of ``fit_temperature``.
@@ -52,9 +55,10 @@ class TemperatureFit:
         interval = " (a single prompt gives no interval)"
         if not np.isnan(self.standard_error):
             interval = ", 95 % interval from {:.3f} to {:.3f}".format(*self.interval)
-        was = "too sure" if self.T > 1 else "not sure enough"
+        low, high = self.interval
+        was = "the model was too sure" if low > 1 else "the model was not sure enough" if high < 1 else UNDECIDED
         return (
-            f"temperature        {self.T:.3f}{interval}; the model was {was}\n"
+            f"temperature        {self.T:.3f}{interval}; {was}\n"
             f"held-out pairs     {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}\n"
             f"mean loss          {self.loss_before:.4f} before, {self.loss_after:.4f} after\n"
             f"calibration error  {self.ece_before:.3f} before, {self.ece_after:.3f} after (ECE)"

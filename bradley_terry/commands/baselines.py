@@ -92,6 +92,8 @@ def on_length(found: Beside, where: str) -> str:
         said += ", with a 95 % interval from {:+.3f} to {:+.3f}".format(*found.gain_interval)
     if found.gain_interval is not None and found.gain_interval[0] > 0:
         return f"{said}, so the model has learned more than length."
+    if found.length.accuracy_interval is None or found.length.accuracy_interval[0] <= 0.5:
+        return f"{said}."
     return f"{said}, so the model may have learned little besides length."
 
 

@@ -251,8 +251,9 @@ def train(
     held_out = pairs.subset(is_held_out) if is_held_out.any() else None
     fitted, tested = training, held_out
     if found.rankings is not None:
-        fitted = found.rankings.subset(np.unique(pairs.prompt_index[~is_held_out]))  # type: ignore[assignment]
-        tested = held_out and found.rankings.subset(np.unique(pairs.prompt_index[is_held_out]))  # type: ignore[assignment]
+        is_tested = np.isin(found.rankings.cluster_index, np.unique(pairs.prompt_index[is_held_out]))
+        fitted = found.rankings.subset(~is_tested)  # type: ignore[assignment]
+        tested = found.rankings.subset(is_tested) if is_tested.any() else None  # type: ignore[assignment]
     model = fit(
         scorer,
         fitted,

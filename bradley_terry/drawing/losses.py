@@ -22,7 +22,8 @@ MOST_LOSSES = 6  # side by side
 def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None) -> list[Axes]:
     """Draw each loss in a panel of its own, and below it its pull: how hard a pair pulls its two rewards apart.
 
-    The pull is -l'(z). The dashed lines in each panel are the loss -log sigma(z) and its pull sigma(-z).
+    The pull is -l'(z). The dashed lines in each panel are the loss -log sigma(z) and its pull sigma(-z). Of a loss with
+    ties or grades, the panels show that of a win, or of the highest level.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
     ValueError
         If there are no losses or more than six.
     """
+    if not isinstance(losses, Sequence) or not all(hasattr(loss, "value") for loss in losses):
+        raise TypeError(f"losses: expected a list of losses of a margin, such as [bt.losses.Hinge()], got {losses!r}")
     if not 0 < len(losses) <= MOST_LOSSES:
         raise ValueError(f"losses: expected 1 to {MOST_LOSSES} losses, got {len(losses)}")
     z, usual = np.linspace(-4, 4, 641) if margins is None else numbers(margins, "margins"), BradleyTerryLoss()
@@ -51,13 +54,15 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
             (below, -loss.gradient(z, None), -usual.gradient(z, None), CHOSEN),
         ):
             ax.plot(z, value, color=color, linewidth=LINE_WIDTH)
-            ax.plot(z, dashed, color=QUIET, linewidth=1.5, linestyle="--", zorder=1)
+            ax.plot(z, dashed, color=QUIET, linewidth=1.5, linestyle="--", zorder=1, label="−log σ(z)")
             ax.axhline(0, color=QUIET, linewidth=1, zorder=0)
             ax.set_xlim(float(z[0]), float(z[-1]))
             ax.yaxis.set_major_locator(MaxNLocator(5))
             ax.xaxis.set_major_locator(MaxNLocator(5))
         above.set_title(repr(loss), fontsize=TEXT_SIZE)
-        first = loss is losses[0]
+        first = above is panels[0]
+        if first:
+            above.legend(frameon=False, fontsize=TEXT_SIZE)
         finish(above, "", "loss" if first else "")
         finish(below, "shifted margin z", "pull −l′(z)" if first else "")
     return panels

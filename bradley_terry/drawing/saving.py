@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .axes import in_words, style
+from .axes import figure_of, in_words, style
 
 __all__ = ["save_figure", "svg"]
 
 
 def save_figure(
-    figure: Figure, path_without_suffix: str | Path, *, title: str | None = None, caption: str | None = None
+    figure: Figure | Axes | Sequence[Axes],
+    path_without_suffix: str | Path,
+    *,
+    title: str | None = None,
+    caption: str | None = None,
 ) -> list[Path]:
     """Write a figure as SVG and PNG; the same figure gives the same bytes on every run.
 
     Parameters
     ----------
-    figure : Figure
+    figure : Figure, or what a ``plot_*`` function returned
     path_without_suffix : str or Path
         ``.svg`` and ``.png`` are added. The folder must exist; existing files are replaced.
     title : str, optional
@@ -34,6 +40,10 @@ def save_figure(
     list of Path
         The SVG, then the PNG.
     """
+    if isinstance(figure, Sequence):
+        figure = figure[0]
+    if not isinstance(figure, Figure):
+        figure = figure_of(figure)
     base = Path(path_without_suffix)
     svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
     svg_path.write_bytes(svg(figure, title, caption))

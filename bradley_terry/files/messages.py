@@ -124,11 +124,14 @@ def make_rankings(
     *,
     feature_names: Sequence[str] | None,
     weights: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
 ) -> PreferenceRankings:
     """Make the rankings; if ``PreferenceRankings`` refuses them, put the path in front of its message."""
     from ..ranking.rankings import PreferenceRankings  # noqa: PLC0415  # rarely needed
 
     try:
-        return PreferenceRankings(features, ranks, prompts, weights=weights, feature_names=feature_names)
+        return PreferenceRankings(
+            features, ranks, prompts, weights=weights, feature_names=feature_names, clusters=clusters
+        )
     except (ValueError, TypeError) as error:
         fail(path, str(error))

@@ -88,12 +88,13 @@ def read_rankings(
     if kind != "texts" and featurise is not None:
         fail(path, f"featurise: expected texts as answers, found {'names of items' if kind == 'items' else 'numbers'}")
     given = _prompts(rows)
+    asked_of = [prompt or "" for prompt in given]
     names: Sequence[str]
     if kind == "texts":
         sets = [_words(row) for row in rows]
         prompts = [asked for asked, texts in sets for _ in texts]
         features, names = features_of(path, prompts, [text for _, texts in sets for text in texts], featurise)
-        given = [None] * len(rows)  # numbers stand for prompts in words
+        given, asked_of = [None] * len(rows), [asked for asked, _ in sets]  # numbers stand for prompts in words
     elif kind == "items":
         numbers, names = _numbered(path, rows, _answer)
         refuse_repeated(path, rows)
@@ -103,6 +104,7 @@ def read_rankings(
         features = np.array(vectors, dtype=np.float64)
     sizes = [len(row.answers) for row in rows]
     weights = _columns(rows).get("weights")
+    clusters = np.array(number_prompts(asked_of, [row.group for row in rows]))
     rankings = make_rankings(
         path,
         features,
@@ -110,6 +112,7 @@ def read_rankings(
         [name for name, size in zip(names_of_rankings(given), sizes, strict=True) for _ in range(size)],
         weights=None if weights is None else np.repeat(weights, sizes),
         feature_names=names,
+        clusters=None if np.unique(clusters).size == len(rows) else np.repeat(clusters, sizes),
     )
     notes.give(kind)
     return rankings

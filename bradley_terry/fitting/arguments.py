@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..logistic import Array
 from ..losses import PairLoss
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_loss
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def checked_arguments(
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
+    check_loss(loss)
     suits_newton = getattr(loss, "suits_newton", True)
     if method is None:
         method = "newton" if scorer.linear_in_phi and suits_newton else "adam"

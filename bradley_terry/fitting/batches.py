@@ -19,8 +19,8 @@ def weights_of(pairs: PreferencePairs) -> Array | None:
 
 
 def prompts_of(pairs: PreferencePairs) -> NDArray[np.int64]:
-    """Return the number of the prompt of each pair. A ranking is a prompt of its own."""
-    return pairs.prompt_index if isinstance(pairs, PreferencePairs) else np.arange(len(pairs))
+    """Return the number of the prompt of each pair, or of the cluster of each ranking."""
+    return pairs.prompt_index if isinstance(pairs, PreferencePairs) else pairs.cluster_index
 
 
 def batches(prompt_index: NDArray[np.int64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

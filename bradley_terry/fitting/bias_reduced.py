@@ -47,14 +47,14 @@ def check_bias_reduced(
     """Raise ValueError if the other arguments of ``fit`` do not go together with ``bias_reduced=True``."""
     if not isinstance(pairs, PreferencePairs):
         raise ValueError(f"bias_reduced: expected PreferencePairs, got {type(pairs).__name__}")
+    if type(loss) not in {type(None), BradleyTerryLoss}:
+        raise ValueError(f"bias_reduced: expected the default loss, -log sigma, got {loss}")
     if not scorer.linear_in_phi or method != "newton":
         raise ValueError(f"bias_reduced: expected a scorer that is linear in phi and newton, got {scorer} and {method}")
     if l2:
         raise ValueError(f"bias_reduced: expected l2=0, since ½ log|I| is itself a penalty, got l2={l2!r}")
     if centring:
         raise ValueError(f"bias_reduced: expected centring=0, got {centring!r}")
-    if type(loss) not in {type(None), BradleyTerryLoss}:
-        raise ValueError(f"bias_reduced: expected the default loss, -log sigma, got {loss}")
     if not is_dense(scorer.n_parameters):
         raise ValueError(f"bias_reduced: expected at most {DENSE} parameters, got {scorer.n_parameters}")
 

@@ -125,4 +125,8 @@ def descend(
             phi = advance(phi, point.gradient)
     unit = "passes" if isinstance(advance, Adam) else "steps"
     reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
+    if not getattr(recorder.loss, "bends", True):
+        reason += (
+            f"; the slopes of {recorder.loss} jump, so its gradient may never vanish: look whether the loss still falls"
+        )
     return best, Outcome.STEP_LIMIT, reason

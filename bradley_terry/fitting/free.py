@@ -41,4 +41,5 @@ def known_loss(
         raise ValueError(f"centring: expected 0 with parameters that are fitted with phi, got {centring:g} and {loss}")
     from ..ranking.joint import fitted_jointly  # noqa: PLC0415  # rarely needed
 
-    return Known(*fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance))
+    found = fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance)
+    return Known(found.loss, phi, found.information)  # from the same start, so that the history shows the fit of φ

@@ -23,7 +23,7 @@ class Recorder:
     def __init__(
         self, objective: Objective, held_out: PreferencePairs | None, callback: Callback | None, bar: Bar
     ) -> None:
-        self.pairs, self.callback, self.bar = objective.pairs, callback, bar
+        self.pairs, self.loss, self.callback, self.bar = objective.pairs, objective.loss, callback, bar
         self.validation = None if held_out is None else objective.on(held_out, l2=0.0, centring=0.0)
         self.rows: list[tuple[float, ...]] = []
 

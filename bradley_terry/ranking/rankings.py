@@ -57,6 +57,9 @@ class PreferenceRankings:
         The weight w of each ranking in the loss Σ w·l / Σ w, the same for all of its answers; by default 1.
     feature_names : sequence of str, optional
         One name for each feature, or for each item.
+    clusters : array_like, optional, (n_answers,)
+        What several rankings have in common, such as the prompt that all of them answer. Splits, mini-batches and the
+        sandwich keep the rankings of a cluster together. By default each ranking is a cluster of its own.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class PreferenceRankings:
     prompts: NDArray[np.generic]
     weights: Array | None
     feature_names: tuple[str, ...] | None
+    clusters: NDArray[np.generic] | None
     usual_loss: ClassVar[type] = PlackettLuce
     reference_backend: ClassVar[type] = RankedBackend
 
@@ -85,6 +89,7 @@ class PreferenceRankings:
         *,
         weights: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
+        clusters: ArrayLike | None = None,
     ) -> None:
         x = checked.features(features, "features")
         n = x.shape[0]
@@ -99,6 +104,7 @@ class PreferenceRankings:
             prompts=found,
             weights=checked.weights(weights, n),
             feature_names=checked.names(feature_names, x, x),
+            clusters=checked.prompts(clusters, n, "clusters"),
         )
         self._check()
 
@@ -160,15 +166,15 @@ class PreferenceRankings:
         return PreferenceRankings(**kept)
 
     def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
-        """Split into (training, validation) rankings; ``validation`` is the share for validation, in (0, 1)."""
+        """Split into (training, validation) rankings; ``validation`` is the share of the clusters for validation."""
         if not 0 < validation < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {validation!r}")
-        n = len(self)
+        n = int(self.cluster_index.max()) + 1
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(validation * n), 1), n - 1)
-        held_out = np.zeros(n, dtype=bool)
-        held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
+        clusters = np.random.default_rng(seed).permutation(n)[:n_held_out]
+        held_out = np.isin(self.cluster_index, clusters)
         return self.subset(~held_out), self.subset(held_out)
 
     def __repr__(self) -> str:
@@ -183,6 +189,13 @@ class PreferenceRankings:
     def prompt_index(self) -> NDArray[np.int64]:
         """The number of each answer's prompt, (n_answers,), in the order in which prompts first appear."""
         return checked.index_by_first_appearance(self.prompts)
+
+    @cached_property
+    def cluster_index(self) -> NDArray[np.int64]:
+        """The number of each ranking's cluster, (n_rankings,), in the order in which clusters first appear."""
+        if self.clusters is None:
+            return np.arange(len(self))
+        return checked.index_by_first_appearance(self.clusters[self._order[self._starts[:-1]]])
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -246,11 +259,12 @@ class PreferenceRankings:
             repeated = np.zeros(len(sizes), dtype=bool)
             repeated[prompts[order][1:][twice]] = True
             self._refuse(repeated, "features: expected each item once in a ranking, got one twice for {}")
-        if self.weights is not None:
-            w = self.weights[self._order]
-            uneven = np.zeros(len(sizes), dtype=bool)
-            uneven[prompts[1:][same & (np.diff(w) != 0)]] = True
-            self._refuse(uneven, "weights: expected one weight for all answers of a ranking, got several for {}")
+        for name, values in (("weight", self.weights), ("cluster", self.clusters)):
+            if values is not None:
+                w = values[self._order]
+                uneven = np.zeros(len(sizes), dtype=bool)
+                uneven[prompts[1:][same & (w[1:] != w[:-1])]] = True
+                self._refuse(uneven, f"{name}s: expected one {name} for all answers of a ranking, got several for {{}}")
 
     def _refuse(self, is_bad: NDArray[np.bool_], sentence: str) -> None:
         if is_bad.any():
@@ -292,7 +306,7 @@ class PreferenceRankings:
         return PreferencePairs(
             self.features[better],
             self.features[worse],
-            prompts=self.prompts[better],
+            prompts=(self.prompts if self.clusters is None else self.clusters)[better],
             weights=None if self.weights is None and weighting == "pair" else w,
             feature_names=self.feature_names,
         )

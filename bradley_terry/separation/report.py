@@ -71,14 +71,14 @@ class Separation:
         if not self.is_separated:
             met = f", but {self.islands}" if self.never_met else ""
             return f"Separation(none: there is a finite best fit{met})"
-        return f"Separation({self.reason}{'; ' if self.never_met else ''}{self.islands})"
+        return f"Separation({self.reason})"
 
     @cached_property
     def reason(self) -> str:
         """The end of the sentence "There is no finite minimum, because …"."""
         if self.groups:
-            n = len(self.groups)
-            return f"the items fall into {n} groups of which some never lost to the others: {self._items()}"
+            n, also = len(self.groups), f"; also, {self.islands}" if self.never_met else ""
+            return f"the items fall into {n} groups of which some never lost to the others: {self._items()}{also}"
         return f"some direction of phi contradicts no choice and the rewards grow without end: {self._weights()}"
 
     @property

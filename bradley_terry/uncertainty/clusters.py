@@ -32,7 +32,7 @@ class Clusters(NamedTuple):
 
 
 def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike | str | None) -> Clusters:
-    """Return the clusters: by default the prompts of pairs, and each ranking by itself.
+    """Return the clusters: by default the prompts of pairs, and the clusters of rankings.
 
     Raises
     ------
@@ -48,10 +48,11 @@ def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike
                 f"clusters: expected weights that are whole numbers for {VOTES!r}, got {w[w % 1 > 0][0]:g}"
             )
         return _enough(Clusters(None, int(w.sum()), is_votes=True))
-    if clusters is None and (getattr(pairs, "prompts", None) is None or not isinstance(pairs, PreferencePairs)):
+    together = pairs.prompts if isinstance(pairs, PreferencePairs) else pairs.clusters
+    if clusters is None and together is None:
         return _enough(Clusters(None, int(np.count_nonzero(w))))
     if clusters is None:
-        index = pairs.prompt_index
+        index = pairs.prompt_index if isinstance(pairs, PreferencePairs) else pairs.cluster_index
     else:
         try:
             labels = checked.prompts(clusters, len(pairs))

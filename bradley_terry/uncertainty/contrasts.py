@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,6 +26,12 @@ class Contrasts(NamedTuple):
     estimates: Array
     covariance: Array
     standard_errors: Array
+
+    @property
+    def p_values(self) -> Array:
+        """P(|Z| > |estimate / standard error|) for a standard normal Z, (n,): tests of each combination being 0."""
+        z = np.abs(self.estimates / np.where(self.standard_errors > 0, self.standard_errors, np.nan))
+        return np.array([math.erfc(one / math.sqrt(2)) for one in z.tolist()])
 
 
 def contrasts_of(model: RewardModel, matrix: ArrayLike, options: Options) -> Contrasts:

@@ -22,6 +22,9 @@ SENTENCE = (
     "Some labels lie between 0 and 1, and for such half wins the information would give standard errors that are too "
     "large, so these come from the sandwich, kind='sandwich'."
 )
+NO_LIKELIHOOD = (
+    "This loss is not a negative log-likelihood, so the standard errors come from the sandwich, kind='sandwich'."
+)
 TOO_FEW = (
     "Some labels lie between 0 and 1, so these standard errors are too large, but there are too few prompts for the "
     "sandwich."
@@ -49,7 +52,9 @@ def has_half_wins(pairs: object) -> bool:
 
 
 def reported_errors(model: RewardModel) -> ReportedErrors:
-    """Return the standard errors that a summary or report shows: by the sandwich where there are half wins.
+    """Return the standard errors that a summary or report shows.
+
+    They come from the sandwich where there are half wins, or where the loss is no likelihood.
 
     Raises
     ------
@@ -57,6 +62,8 @@ def reported_errors(model: RewardModel) -> ReportedErrors:
         If there are none.
     """
     data = model.fitted_to
+    if data is not None and not getattr(model.loss, "is_likelihood", True):
+        return ReportedErrors(model.standard_errors(kind="sandwich"), NO_LIKELIHOOD)
     if data is None or model.loss is not None or model.information is None or not has_half_wins(data.pairs):
         return ReportedErrors(model.standard_errors(), "")
     is_counts = data.pairs.weights is not None and bool((data.pairs.weights % 1 == 0).all())
