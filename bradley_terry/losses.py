@@ -22,7 +22,7 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .logistic import Array, Float, Numbers, as_float64, cross_entropy, sigmoid, softplus
+from .logistic import Array, Float, Numbers, as_float64, cross_entropy, logit, sigmoid, softplus
 
 __all__ = [
     "BradleyTerryLoss",
@@ -244,8 +244,15 @@ def value_and_gradient(loss: PairLoss, z: Array, t: Array | None) -> tuple[Array
 class BradleyTerryLoss:
     """-log sigma(z), the default loss, in the form that ``Objective`` needs."""
 
+    is_convex = is_proper = is_likelihood = True
+    tails = (-1.0, 0.0)  # the slopes for z → -∞ and z → ∞
+
     def __repr__(self) -> str:
         return "BradleyTerry()"
+
+    def minimiser(self, p: ArrayLike) -> Array:
+        """Return the best Δ for each preference probability p: logit p."""
+        return np.asarray(logit(p), dtype=np.float64)[()]
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return ``pair_losses``."""

@@ -51,7 +51,7 @@ class Outcome(enum.Enum):
 
 
 class FittedTo(NamedTuple):
-    """What a model was fitted to, and how: ``loss`` is the one before its parameters were fitted."""
+    """What a model was fitted to, and how: ``loss`` is as it was given, before its parameters were fitted."""
 
     pairs: PreferencePairs | PreferenceRankings
     loss: PairLoss | None = None
@@ -80,7 +80,7 @@ class RewardModel(Uncertainty):
     l2 : float
     method : str
     information : array, (n_parameters, n_parameters), or None
-        Σ w · d²L/dφ² at φ, for scorers linear in φ with at most 3,000 parameters.
+        (Σ w)·d²L/dφ² at φ, the observed information, for scorers linear in φ with at most 3,000 parameters.
     outcome : Outcome
         How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
     loss : PairLoss, or None for -log sigma
@@ -153,7 +153,7 @@ class RewardModel(Uncertainty):
                 "use kind='sandwich'"
             )
         if not getattr(self.loss, "bends", True):
-            raise ValueError(f"standard errors: expected a loss with a second derivative, got {self.loss}")
+            raise ValueError(f"standard errors: expected a loss with positive curvature, got {self.loss}")
 
     def estimates(self, reference: int | str | None = None) -> Array:
         """Return φ, (n_parameters,). For a table with a reference item, these are the rewards relative to that item."""

@@ -77,7 +77,7 @@ def fit(
     scorer : Scorer
     pairs : PreferencePairs or PreferenceRankings
     method : "newton", "gradient_descent", "adam", optional
-        By default Newton for scorers linear in φ, Adam for the MLP.
+        By default Newton if the scorer is linear in φ and the loss is convex with positive curvature, else Adam.
     l2 : float
         Adds l2/2·|φ|² to the loss.
     seed : int

@@ -126,7 +126,7 @@ def test_a_free_loss_is_refused_where_it_cannot_be_fitted(rng) -> None:
     pairs = bt.PreferencePairs(*rng.normal(size=(2, 6, 2)), labels=[1, 0.5, 0, 1, 0.5, 0])
     with pytest.raises(ValueError, match=r"eta: expected a number, got None; bt\.fit finds it together with phi"):
         bt.Objective(bt.LinearScorer(2), pairs, loss=losses.RaoKupper())(np.zeros(2))
-    with pytest.raises(ValueError, match="loss: expected parameters in numbers with a scorer that is not linear"):
+    with pytest.raises(ValueError, match=r"loss: expected numbers as parameters, since .* is not linear in phi, got"):
         bt.fit(bt.MLPScorer(2, 3), pairs, loss=losses.Davidson())
 
 

@@ -368,7 +368,7 @@ def test_rankings_of_a_cluster_stay_together(rng) -> None:
         by_cluster, fits[1].standard_errors(kind="sandwich", clusters=np.arange(n) % 5), rtol=1e-12
     )
     assert by_cluster != by_ranking
-    with pytest.raises(ValueError, match="clusters: expected one cluster for all answers of a ranking, got several for"):
+    with pytest.raises(ValueError, match="clusters: expected one cluster for all answers of a ranking, got several"):
         bt.PreferenceRankings([0, 1], [1, 2], [0, 0], clusters=["a", "b"])
     with pytest.raises(ValueError, match=r"clusters: expected shape \(2,\)"):
         bt.PreferenceRankings([0, 1], [1, 2], [0, 0], clusters=["a"])

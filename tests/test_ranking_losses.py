@@ -345,7 +345,7 @@ def test_losses_without_newton_are_fitted_by_adam(loss) -> None:
     model = bt.fit(bt.LinearScorer(2), pairs, loss=loss, l2=0.1)
     assert model.method == "adam"
     assert (model.margins(pairs) > 0).mean() > 0.9
-    with pytest.raises(ValueError, match="method: 'newton' needs a loss that is convex and bends, got"):
+    with pytest.raises(ValueError, match="method: 'newton' needs a loss that is convex and has curvature, got"):
         bt.fit(bt.LinearScorer(2), pairs, loss=loss, method="newton")
 
 
@@ -477,3 +477,19 @@ def test_mills_ratio_and_its_excess_have_all_digits(rng) -> None:
             tail = mp.exp(y * y / 2 + log_erfc) * mp.sqrt(mp.pi / 2) if y < 1e3 else 1 / (y + 1 / (y + 2 / (y + 3 / y)))
             assert ratio[i] == pytest.approx(float(tail), rel=1e-15)
             assert beyond[i] == pytest.approx(float(1 / tail - y), rel=1e-13)
+
+
+def test_the_usual_loss_says_of_itself_what_the_others_say() -> None:
+    usual = losses.BradleyTerry()
+    assert (usual.tails, usual.is_convex, usual.is_proper, repr(usual)) == ((-1.0, 0.0), True, True, "BradleyTerry()")
+    np.testing.assert_allclose(usual.minimiser([0.5, 0.9]), [0.0, np.log(9)], rtol=1e-15)
+
+
+def test_the_minimiser_of_uneven_levels_is_that_of_the_expected_loss() -> None:
+    """Thresholds -1, 0, 1.5: with the top and the bottom level equally likely, Δ = ¼ is best, by symmetry about it."""
+    loss = losses.Ordinal(4, (-1.0, 0.0, 1.5))
+    assert float(loss.minimiser(0.5)) == pytest.approx(0.25, abs=1e-12)
+    for p in (0.2, 0.7):
+        z = float(loss.minimiser(p)) + np.array([-1e-3, 0.0, 1e-3])
+        expected = p * loss.value(z, np.ones(3)) + (1 - p) * loss.value(z, np.zeros(3))
+        assert expected.argmin() == 1

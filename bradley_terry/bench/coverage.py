@@ -1,8 +1,8 @@
 """How often 95 % intervals contain the truth, in simulated fits: ``bradley-terry bench --coverage``.
 
-Each fit has new choices, drawn from the Bradley-Terry model with a known φ. An interval that is honest contains φ in
+Each fit has new choices, drawn from the Bradley-Terry model with a known φ. A correct interval contains φ in
 95 % of the fits. Every kind is shown where it should hold, and the information also where it should not: with three
-annotators who vote on the same pair.
+annotators who vote on the same pair, and with ties that count as half wins.
 
 Their votes depend on each other, but each vote alone follows the model with the same φ, so that the fit itself stays
 right: each annotator prefers a if a uniform number is below P(a preferred), and with probability 0.7 all three share

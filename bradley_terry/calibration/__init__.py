@@ -1,11 +1,11 @@
-"""After the fit: what a model's probabilities are worth, and what the people who judged the pairs agree on.
+"""After the fit: how good a model's probabilities are, and how far the people who judged the pairs agree.
 
     fit_temperature      one number T by which the rewards are divided, so that held-out choices are best predicted
     annotator_noise      the share ε of choices made at random, from the margins and the choices
     by_annotator         agreement, noise and loss of each annotator
     krippendorff_alpha   agreement of any number of raters, corrected for chance; ``agreement`` has more numbers
     pair_agreement       the same for pairs that were judged more than once, and the highest accuracy on them
-    length_baseline      how far one comes by choosing the longer answer
+    length_baseline      the accuracy of always choosing the longer answer
 
 The page ``docs/after_the_fit.md`` has an example of each.
 """

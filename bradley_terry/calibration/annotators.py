@@ -22,7 +22,7 @@ __all__ = ["Annotator", "Annotators", "by_annotator"]
 
 @dataclass(frozen=True)
 class Annotator:
-    """One annotator, as ``by_annotator`` finds it.
+    """The results of ``by_annotator`` for one annotator.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Annotators:
     weights : array, (n_pairs,), in [0, 1], or None
         1 - ε of the pair's annotator, as a suggestion for ``dataclasses.replace(pairs, weights=…)``: the share of this
         annotator's choices that are not coin tosses. Near Δ = 0 every choice has the same variance, and a choice of
-        this annotator changes with Δ by the factor 1 - ε, so weights in this proportion make the best of all choices.
+        this annotator depends on Δ with the factor 1 - ε, so there these weights give the smallest standard errors.
         None if an ε is unknown.
     """
 

@@ -1,4 +1,4 @@
-"""The baseline of every accuracy on texts: choose the longer answer.
+"""A baseline for every accuracy on texts: always choose the longer answer.
 
 Annotators often prefer longer answers, and a reward model may learn little else (Singhal et al. 2023,
 arXiv:2310.03716). So an accuracy only says something once it is compared with that of the length alone.

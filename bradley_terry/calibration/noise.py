@@ -97,7 +97,8 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
     Notes
     -----
     A model that is too sure of itself looks like noise as well. Only choices against large margins tell the two apart:
-    division by T makes them rare, while ε leaves a share of ε/2. Use ``fit_temperature`` first if in doubt.
+    under sigma(Δ/T) they die out as Δ grows, while with noise a share of ε/2 remains. If in doubt, use
+    ``fit_temperature`` first.
 
     References
     ----------

@@ -4,8 +4,8 @@
     L'(b)  = Σ w x (sigma(z) - t) / Σ w
     L''(b) = Σ w x² sigma(z) sigma(-z) / Σ w                       at least 0, so L is convex
 
-Its slope for b → ∞ is the weighted mean of |x| over the pairs in wrong order, and for b → -∞ minus that over the pairs
-in right order. If one of them is zero, L falls without end, and the best b is ±∞.
+As b → ∞, the slope tends to Σ w |x| / Σ w with the upper sum over the pairs in the wrong order; as b → -∞, to minus the
+same over the pairs in the right order. If one of these is zero, L has no minimum, and the best b is ±∞.
 """
 
 from __future__ import annotations

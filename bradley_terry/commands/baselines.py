@@ -1,4 +1,4 @@
-"""What the report puts beside an accuracy: that of the longer answer, and how far repeated judgements agree."""
+"""What the report compares an accuracy with: that of the longer answer, and how far repeated judgements agree."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def on_length(found: Beside, where: str) -> str:
         return f"{said}, so the model has learned more than length."
     if found.length.accuracy_interval is None or found.length.accuracy_interval[0] <= 0.5:
         return f"{said}."
-    return f"{said}, so the model may have learned little besides length."
+    return f"{said}, so these pairs do not show that the model has learned more than length."
 
 
 def on_repeats(found: Beside, *, items: bool) -> str:

@@ -13,7 +13,7 @@ __all__ = ["names_of_rankings", "pairs_within", "refuse_repeated", "without_labe
 
 
 def pairs_within(row: Row) -> list[Row]:
-    """Return the pairs of each two answers that a row compares."""
+    """Return all pairs of answers that a row compares."""
     n, answers = len(row.answers), row.answers
     pairs = [(answers[i], answers[j]) for i in range(n - row.n_last) for j in range(i + 1, n)]
     return [row._replace(answers=pair, n_last=1) for pair in pairs]

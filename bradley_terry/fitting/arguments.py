@@ -45,7 +45,7 @@ def checked_arguments(
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
     if method == "newton" and not suits_newton:
-        raise ValueError(f"method: 'newton' needs a loss that is convex and bends, got {loss}; use 'adam'")
+        raise ValueError(f"method: 'newton' needs a loss that is convex and has curvature, got {loss}; use 'adam'")
     if max_steps is not None:
         check_size("max_steps", max_steps)
     if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:

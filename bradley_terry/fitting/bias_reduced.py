@@ -76,7 +76,9 @@ class _Firth:
         if self.is_table:
             n = count_connected(scorer.n_parameters, *met(pairs))
             if n > 1:
-                raise ValueError(f"bias_reduced: expected one group of items that met, got {n} that never met")
+                raise ValueError(
+                    f"bias_reduced: expected one group of items that met, got {n} that never met; fit each group alone"
+                )
             self.rows = np.zeros((0, 0))
         else:
             h = objective.hessian(np.zeros(scorer.n_parameters))

@@ -139,7 +139,7 @@ class RankingBackend(RankedBackend):
         return loss, gradient, self.rankings.centred(rewards)
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
-        """Return the mean loss and its derivative by each reward, (n_answers,)."""
+        """Return the mean loss and its derivative with respect to each reward, (n_answers,)."""
         loss, d_rewards = 0.0, np.empty_like(margins)
         for rows, n_choices, rankings in self.rankings.groups:
             of_group, slopes = ranking_loss_and_slopes(margins[rows], n_choices, self.shares[rankings])

@@ -1,4 +1,4 @@
-"""How a function is compiled, and where its compiled code is kept until Python starts again."""
+"""How a function is compiled, and where its compiled code is kept for the next time Python starts."""
 
 from __future__ import annotations
 

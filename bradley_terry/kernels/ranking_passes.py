@@ -18,7 +18,7 @@ ENTRIES_FOR_A_THREAD = 500_000  # of the features, as in ``passes``
 
 
 def ranking_loss_and_slopes(rewards: Array, n_choices: NDArray[np.int64], shares: Array) -> tuple[float, Array]:
-    """Compute the loss of Plackett and Luce for rankings of K answers each, and its derivative by every reward.
+    """Compute the loss of Plackett and Luce for rankings of K answers each, and its derivative in every reward.
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 numbers     products and mixtures without 0·∞, formulas of probabilities, checks of parameters
 normal      log Φ and the ratio of Mills, for the probit loss
-family      losses of a choice that speak of probabilities: value, gradient, curvature, and what each says of itself
-surrogates  hinge, square, exponential and other losses that order answers in ways of their own
+family      losses of a choice with a probability model: value, gradient, curvature and properties of each
+surrogates  hinge, square, exponential and other losses that are not likelihoods
 outcomes    losses of ties and of graded preferences
 joint       parameters of a loss, such as the width of a tie, fitted together with φ
 named       losses by name, for the command line

@@ -1,4 +1,4 @@
-"""Losses of the shifted margin z = Δ - m that speak of probabilities, each with two derivatives.
+"""Losses of the shifted margin z = Δ - m with a probability model, each with two derivatives.
 
 A loss of a choice is a function l(z) that is small if the chosen answer has the higher reward. A label t, the
 probability that the chosen answer is preferred, mixes the two possible outcomes: t·l(z) + (1 - t)·l(-z).
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class MarginLoss:
-    """A loss l(z) of the shifted margin, and what it says of itself. A subclass gives l, l' and l''.
+    """A loss l(z) of the shifted margin, and its properties. A subclass defines l, l' and l''.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class MarginLoss:
 
     @property
     def suits_newton(self) -> bool:
-        """Whether Newton's method can minimise it: l is convex and bends."""
+        """Whether Newton's method can minimise it: l is convex and has positive curvature somewhere."""
         return self.is_convex and self.bends
 
     def _value(self, z: Array) -> Array:
@@ -125,7 +125,10 @@ class MarginLoss:
         return sigmoid(self.log_odds(z))
 
     def log_odds(self, z: ArrayLike) -> Array:
-        """Return logit p for the p of which z is the best margin, so that a fitted margin becomes a probability.
+        """Return the log-odds of the preference probability that a fitted margin z stands for.
+
+        By default this is the p whose best margin is z. ``LabelSmoothing``, ``RaoKupper`` and ``Ordinal`` define it
+        otherwise.
 
         At the minimum of p·l(z) + (1 - p)·l(-z) the slope p·l'(z) - (1 - p)·l'(-z) is zero, which gives
         p/(1 - p) = l'(-z)/l'(z) and, where the slopes have opposite signs, no p between 0 and 1. There z is further out
@@ -243,7 +246,7 @@ class Scaled(MarginLoss):
 
 @dataclass(frozen=True)
 class LabelSmoothing(MarginLoss):
-    """(1 - ε)·softplus(-z) + ε·softplus(z): the choices are believed with probability 1 - ε (arXiv:2401.06080).
+    """(1 - ε)·softplus(-z) + ε·softplus(z): each choice is right with probability 1 - ε (arXiv:2401.06080).
 
     The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε). The model's probability is
     sigma(z): smoothing makes it less sure on purpose, and this is not undone.
@@ -276,7 +279,7 @@ class Robust(MarginLoss):
     """((1 - ε)·softplus(-z) - ε·softplus(z))/(1 - 2ε): unbiased if a share ε of the choices was flipped.
 
     If each label is flipped with probability ε, the expectation of this loss is that of -log sigma on the true labels
-    (arXiv:2403.00409). It falls without end for large z, so a single certain pair has no finite minimum.
+    (arXiv:2403.00409). It falls without end as z grows, so a single pair has no finite minimum.
     """
 
     epsilon: float

@@ -24,7 +24,7 @@ __all__ = ["ByParameters", "FreeLoss", "JointFit", "fitted_jointly", "is_free"]
 
 
 class ByParameters(NamedTuple):
-    """Derivatives of each pair's loss by the k parameters θ of the loss.
+    """Derivatives of each pair's loss with respect to the k parameters θ of the loss.
 
     ``slope`` is ∂l/∂θ, (n_pairs, k); ``cross`` is ∂²l/∂z∂θ, (n_pairs, k); ``bend`` is ∂²l/∂θ², (n_pairs, k, k).
     """
@@ -48,7 +48,7 @@ class FreeLoss(PairLoss, Protocol):
         """Return the loss with these parameters, or None if they are outside their range."""
 
     def by_parameters(self, z: Array, t: Array) -> ByParameters:
-        """Return the derivatives by θ."""
+        """Return the derivatives with respect to θ."""
 
 
 class JointFit(NamedTuple):
@@ -123,7 +123,7 @@ def fitted_jointly(
         If the scorer is not linear in φ, or the labels do not determine the parameters.
     """
     if not scorer.linear_in_phi:
-        raise ValueError(f"loss: expected parameters in numbers with a scorer that is not linear in phi, got {loss}")
+        raise ValueError(f"loss: expected numbers as parameters, since {scorer} is not linear in phi, got {loss}")
     joint = Joint(scorer, pairs, loss, l2)
     start = np.append(phi, loss.start(joint.t if pairs.weights is None else joint.t[pairs.weights > 0]))
     found = minimise(joint, joint.at(start), lambda _, __: False, max_steps=max_steps, tolerance=tolerance)

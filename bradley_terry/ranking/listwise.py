@@ -41,10 +41,10 @@ class RankingLoss(Protocol):
         """Return the loss of each ranking, (n_rankings,)."""
 
     def ranking_slopes(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return its derivative by each reward, (n_rankings, K)."""
+        """Return its derivative with respect to each reward, (n_rankings, K)."""
 
     def pair_curvatures(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return c_jl for each two answers j < l in the order of ``np.triu_indices(K, 1)``."""
+        """Return c_jl for all answers j < l in the order of ``np.triu_indices(K, 1)``."""
 
     def largest_curvatures(self, n_answers: int, n_choices: Counts) -> Array:
         """Return c_jl of a bound on the Hessian for all rewards, in the same order."""
@@ -62,11 +62,11 @@ class PlackettLuce:
         return plackett_luce.ranking_losses(rewards, n_choices)
 
     def ranking_slopes(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return its derivative by each reward, (n_rankings, K)."""
+        """Return its derivative with respect to each reward, (n_rankings, K)."""
         return plackett_luce.ranking_slopes(rewards, n_choices)
 
     def pair_curvatures(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return c_jl for each two answers j < l."""
+        """Return c_jl for all answers j < l."""
         return plackett_luce.pair_curvatures(rewards, n_choices)
 
     def largest_curvatures(self, n_answers: int, n_choices: Counts) -> Array:
@@ -112,7 +112,7 @@ class ListNet:
 
     @np.errstate(under="ignore")
     def pair_curvatures(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return p_j p_l for each two answers j < l."""
+        """Return p_j p_l for all answers j < l."""
         p = _softmax(rewards)
         j, other = np.triu_indices(rewards.shape[1], 1)
         return np.asarray(p[:, j] * p[:, other])

@@ -1,4 +1,4 @@
-"""The normal distribution far out in its tail, where 1 - Φ(x) has no digits left to subtract.
+"""The normal distribution far out in its tail, where computing 1 - Φ(x) by subtraction would lose all digits.
 
     R(x)    = (1 - Φ(x)) / φ(x)                     Mills's ratio, for x >= 0
     1/R(x)  = x + T(x)                              T(x) = 1/(x + 2/(x + 3/(x + …)))   (Laplace 1805)

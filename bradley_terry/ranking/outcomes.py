@@ -7,7 +7,7 @@ The label says which outcome was observed, and so which term counts:
     Ordinal         level k: -log(sigma(ζ_(k+1) - z) - sigma(ζ_k - z))
 
 The parameters η, ν and ζ can be left out. Then ``fit`` finds them together with φ, as θ = η, log ν or ζ. For this each
-loss also has its derivatives by θ; see ``joint``.
+loss also has its derivatives with respect to θ; see ``joint``.
 
 The preference probability that ``log_odds`` gives is the expected label: P(win) + ½ P(tie), and the mean of the levels'
 labels. So it is comparable with shares and accuracies, in which a tie counts one half:
@@ -41,7 +41,7 @@ class RaoKupper(MarginLoss):
         win     softplus(η - z)
         tie     softplus(η - z) + softplus(η + z) - log(e^(2η) - 1)
 
-    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which knows no ties. η = None is fitted with φ.
+    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which has no ties. η = None is fitted with φ.
     """
 
     eta: float | None = None
@@ -87,7 +87,7 @@ class RaoKupper(MarginLoss):
         return RaoKupper(float(theta[0])) if 0 < theta[0] < np.inf else None
 
     def by_parameters(self, z: Array, t: Array) -> ByParameters:
-        """Return the derivatives by η: those of the softplus terms, and of -log(e^(2η) - 1) for a tie."""
+        """Return the derivatives in η: those of the softplus terms, and of -log(e^(2η) - 1) for a tie."""
         is_tie, rest = t == 0.5, -np.expm1(-2 * self._eta)
         win, lose = np.where(t > 0, 1.0, 0.0), np.where(t < 1, 1.0, 0.0)
         win, lose = np.where(is_tie, 1.0, win), np.where(is_tie, 1.0, lose)
@@ -171,7 +171,7 @@ class Davidson(MarginLoss):
         return Davidson(nu) if 0 < nu < np.inf else None
 
     def by_parameters(self, z: Array, t: Array) -> ByParameters:
-        """Return the derivatives by log ν: with the probability P of a tie, (log Z)' = P and (log Z)'' = P (1 - P)."""
+        """Return the derivatives in log ν: with the probability P of a tie, (log Z)' = P and (log Z)'' = P (1 - P)."""
         e, v = self._parts(z)
         total = 1 + e + v
         tie, tilt = v / total, np.copysign(-0.5 * np.expm1(-np.abs(z)) / total, z)
@@ -287,7 +287,7 @@ class Ordinal(MarginLoss):
         return Ordinal(self.n_levels, tuple(theta.tolist())) if grows else None
 
     def by_parameters(self, z: Array, t: Array) -> ByParameters:
-        """Return the derivatives by the two thresholds of each pair's level; the others have none.
+        """Return the derivatives in the two thresholds of each pair's level; those in the others are 0.
 
         With r = 1/(e^(ζ_(k+1) - ζ_k) - 1), those of -log(1 - e^(ζ_k - ζ_(k+1))) are r, -r, and ±r (1 + r).
         """
@@ -317,6 +317,17 @@ class Ordinal(MarginLoss):
     def tails(self) -> tuple[float, float]:
         """The slopes at the highest level: it pulls with full force far below its threshold, and not at all above."""
         return -1.0, 0.0
+
+    def _best(self, share: Array) -> Array:
+        """Find the margin with the smallest mean loss if the highest level has this share, and the lowest the rest."""
+        low, high = np.full(share.shape, -1000.0), np.full(share.shape, 1000.0)
+        top, bottom = np.ones(share.shape), np.zeros(share.shape)
+        for _ in range(100):
+            middle = (low + high) / 2
+            rises = share * self.gradient(middle, top) + (1 - share) * self.gradient(middle, bottom) > 0
+            low, high = np.where(rises, low, middle), np.where(rises, middle, high)
+        found: Array = (low + high) / 2
+        return np.where(np.abs(found) > 999, np.copysign(np.inf, found), found)
 
     def _edges(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return the thresholds below and above the level of each pair; without labels, it is the highest level."""
@@ -374,7 +385,7 @@ def _refuse_ties(name: str, parameter: float, t: Array) -> None:
 def _check_outcomes(t: Array) -> None:
     if not ((t == 0) | (t == 0.5) | (t == 1)).all():
         raise ValueError(
-            "labels: expected 1 (chosen), 0.5 (a tie) or 0 (rejected), as this loss knows no other outcome"
+            "labels: expected 1 (chosen), 0.5 (a tie) or 0 (rejected), since this loss has no other outcomes"
         )
 
 

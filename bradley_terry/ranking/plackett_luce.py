@@ -17,7 +17,7 @@ divided between k, which gets the share 1 - q_k, and the rest:
     ∂l/∂r_k = M_k (1 - q_k) - q_k 1[k <= m]               M_(k+1) = M_k q_k + q_k 1[k <= m],   M_1 = 0
 
 The slopes of a ranking sum to zero, since only differences of rewards count. The second derivatives are those of a sum
-of pairs, with d = d(r_j - r_l)/dφ for each two answers j < l:
+of pairs, with d = d(r_j - r_l)/dφ for all answers j < l:
 
     ∂²l/∂φ² = Σ_{j<l} c_jl·d dᵀ                           c_jl = Σ_{k<=min(j,m)} p_kj p_kl
 
@@ -57,7 +57,7 @@ def ranking_losses(rewards: Array, n_choices: Counts) -> Array:
 
 @np.errstate(under="ignore")
 def ranking_slopes(rewards: Array, n_choices: Counts) -> Array:
-    """Return the derivative of each ranking's loss by each of its rewards, (n_rankings, K)."""
+    """Return the derivative of each ranking's loss with respect to each of its rewards, (n_rankings, K)."""
     q = np.append(sigmoid(_behind(rewards)), np.zeros((len(rewards), 1)), axis=1)
     slopes, mass = np.empty_like(q), np.zeros(len(rewards))
     for k in range(q.shape[1]):
@@ -69,7 +69,7 @@ def ranking_slopes(rewards: Array, n_choices: Counts) -> Array:
 
 @np.errstate(under="ignore")
 def pair_curvatures(rewards: Array, n_choices: Counts) -> Array:
-    """Return c_jl for each two answers j < l in the order of ``np.triu_indices(K, 1)``, (n_rankings, K (K - 1)/2)."""
+    """Return c_jl for all answers j < l in the order of ``np.triu_indices(K, 1)``, (n_rankings, K (K - 1)/2)."""
     k = rewards.shape[1]
     observed = np.arange(k) < n_choices[:, None]
     weights = np.where(observed, -2 * _left(rewards), -np.inf)  # log of 1/(e^(A_k))²

@@ -50,7 +50,7 @@ class RankedBackend:
         return loss, np.array(backward(d_rewards)), margins
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
-        """Return the mean loss and its derivative by each reward, (n_answers,)."""
+        """Return the mean loss and its derivative with respect to each reward, (n_answers,)."""
         loss, d_rewards = 0.0, np.empty_like(margins)
         for rows, n_choices, rankings in self.rankings.groups:
             share = self.shares[rankings]
@@ -59,7 +59,7 @@ class RankedBackend:
         return loss, d_rewards
 
     def curvatures(self, margins: Array) -> Array:
-        """Return w·c_jl / Σ w of each two answers."""
+        """Return w·c_jl / Σ w of each pair of answers."""
         groups = self.rankings.groups
         found = [self.loss.pair_curvatures(margins[rows], n_choices) for rows, n_choices, _ in groups]
         return self._weighted(found)
@@ -71,7 +71,7 @@ class RankedBackend:
         return self._weighted(found)
 
     def gram(self, curvatures: Array) -> Array:
-        """Return Σ c·d dᵀ over each two answers, with d = d(r_j - r_l)/dφ, for a scorer that is linear in φ."""
+        """Return Σ c·d dᵀ over all pairs of answers, with d = d(r_j - r_l)/dφ, for a scorer that is linear in φ."""
         if type(self.scorer) is LinearScorer:
             return self._gram_of_features(curvatures)
         scorer, x, (better, other) = (

@@ -34,7 +34,7 @@ class OneSize(NamedTuple):
 
 
 class TwoAnswers(NamedTuple):
-    """Each two answers of each ranking: the rows of the better and of the other, (n,), or of two in the last rank."""
+    """All pairs of answers of each ranking: the rows of the better and the other, (n,), or of two in the last rank."""
 
     better: NDArray[np.int64]
     other: NDArray[np.int64]
@@ -221,7 +221,7 @@ class PreferenceRankings:
 
     @cached_property
     def two_answers(self) -> TwoAnswers:
-        """The rows of each two answers, group by group."""
+        """The rows of all pairs of answers within rankings, group by group."""
         better, other = [], []
         for rows, _, _ in self.groups:
             j, after = np.triu_indices(rows.shape[1], 1)
@@ -282,7 +282,7 @@ class PreferenceRankings:
         return float(self.ranking_weights.sum())
 
     def as_pairs(self, *, weighting: str = "pair") -> PreferencePairs:
-        """Return every two answers of a ranking that are compared, as pairs.
+        """Return all pairs of answers that a ranking compares.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Surrogates of the 0-1 loss: losses of the shifted margin z = Δ - m that order answers in ways of their own.
+"""Surrogates of the 0-1 loss: losses of the shifted margin z = Δ - m that are not likelihoods.
 
 As in ``family``, s = sigma(z) and q = sigma(-z).
 
@@ -29,7 +29,7 @@ __all__ = ["Exponential", "Focal", "Hinge", "Sigmoid", "Square", "Unhinged"]
 class Hinge(MarginLoss):
     """max(0, δ - z): full force up to a margin of δ, none beyond (Zhao et al. 2023, arXiv:2305.10425).
 
-    It orders answers, and knows no probabilities: for every p above ½ the best margin is δ. At z = δ, where the slope
+    It only orders answers and gives no probabilities: for all p above ½ the best margin is δ. At z = δ, where the slope
     jumps, 0 is used.
     """
 
@@ -132,7 +132,6 @@ class Focal(SharedLoss):
     gamma: float
 
     is_convex: ClassVar[bool] = False
-    is_proper: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_number("gamma", self.gamma, 0, np.inf)
@@ -152,11 +151,6 @@ class Focal(SharedLoss):
         s, q, log_s, g = sigmoid(z), sigmoid(-z), -softplus(-z), self.gamma
         result = np.exp(times(g, -softplus(z))) * s * ((1 + 2 * g) * q + times(g, log_s * (q - g * s)))
         return np.where(np.isinf(z), 0.0, result)
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """True, although sigma(Δ) is not the probability."""
-        return True
 
     @np.errstate(under="ignore", invalid="ignore")
     def _log_odds(self, z: Array) -> Array:

@@ -1,7 +1,7 @@
 """Whether a direction of φ contradicts no choice, found exactly, for a reward that is linear in φ.
 
 Row a_i is the gradient of a margin, turned so that the loss of its pair falls as a_i·φ grows. A label strictly between
-0 and 1 wants both, and gives the rows a_i and -a_i. Stiemke (1915): either some v has a_i·v >= 0 for all rows and > 0
+0 and 1 gives both rows, a_i and -a_i. Stiemke (1915): either some v has a_i·v >= 0 for all rows and > 0
 for some, or some λ > 0 has Σ λ_i a_i = 0. In the first case the loss falls for ever along v. In the second case it has
 a minimum. (At a minimum of -log sigma, λ_i = w_i sigma(-Δ_i) is such a λ.)
 
@@ -9,7 +9,7 @@ a minimum. (At a minimum of -log sigma, λ_i = w_i sigma(-Δ_i) is such a λ.)
 left has a_i·r >= 0 for all rows, and |r|² = Σ a_i·r > 0: it is the direction v. That λ is at least 1 is no restriction,
 since any λ > 0 can be multiplied until it is.
 
-Rows are divided by their lengths, and before that parameters by the root mean square of their column, so that the units
+First each column is divided by its root mean square, and then each row by its length, so that the units
 of the features do not matter.
 """
 

@@ -14,7 +14,9 @@ PART = 1e-8  # of a unit vector: with a larger part along directions without inf
 
 
 def limit_covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array | None:
-    """Return the limit of the covariance as the rewards grow, (n_parameters, n_parameters), or None if none is finite.
+    """Return the limit of the covariance as the rewards grow, (n_parameters, n_parameters).
+
+    The result is None unless some parameters are finite and others are infinite.
 
     ``information`` is that of the pairs that are not separated; the others add none in the limit. It vanishes along
     some directions. A parameter, or a difference of rewards, with a part along such a direction has the variance inf.

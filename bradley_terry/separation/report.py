@@ -30,7 +30,7 @@ SHOWN = 3  # names in a sentence, before "and n others"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """What keeps -log sigma (or another loss that is 0 only at Δ = ∞) from having a finite best fit, if anything does.
+    """Whether -log sigma (or a loss that also reaches its infimum only at Δ = ∞) has a finite best fit, and why not.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How far the parameters of a fit are known: the methods of ``RewardModel`` that speak of errors, and their machinery.
+"""How precise the parameters of a fit are: the methods of ``RewardModel`` for standard errors, and what they need.
 
 methods      the methods: standard errors, intervals, contrasts, comparison intervals, deviance
 kinds        the three kinds of standard errors, and when each is refused

@@ -1,6 +1,6 @@
-"""Ties that count as half a win: the information takes their errors for larger than they are.
+"""Ties that count as half a win: the standard errors from the information are then too large.
 
-The loss -log sigma with label ½ is no likelihood of ties. The information takes the outcome of a pair (1, ½ or 0) for a
+The loss -log sigma with label ½ is not a likelihood of ties. The information treats a pair's outcome (1, ½ or 0) as a
 coin flip with variance p (1 - p). But a tie is the mean of both outcomes. With a share τ of ties the variance is only
 p (1 - p) - τ/4, so that at p = ½ the standard errors are too large by a factor 1/√(1 - τ): 28 % with 39 % ties. The
 sandwich measures the variance, and is right.

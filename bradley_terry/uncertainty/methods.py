@@ -1,4 +1,4 @@
-"""The methods of ``RewardModel`` that say how far its parameters are known, and how well the model fits."""
+"""The methods of ``RewardModel`` that say how precise its parameters are, and how well the model fits."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Uncertainty:
         ValueError
             If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
             undetermined, or there are too many parameters for a matrix (see ``standard_errors``). The information is
-            refused if the loss is no likelihood, the sandwich if there are fewer clusters than parameters, and the
+            refused if the loss is not a likelihood, the sandwich unless clusters outnumber free parameters, and the
             bootstrap if a resample has no finite fit.
         """
         from .kinds import Request, covariance_of  # noqa: PLC0415  # imported only when errors are asked for
@@ -179,7 +179,7 @@ class Uncertainty:
         """Return r ± z·√q for each item of a table, (n_items, 2), with the quasi-variances q.
 
         Two items can be compared by these intervals alone, without their covariance (Firth & de Menezes 2004): if two
-        intervals do not overlap, the difference of the rewards is significant at this level. ``intervals`` is about the
+        intervals do not overlap, the rewards differ significantly (the converse can fail). ``intervals`` is about the
         difference from the mean or from a reference item instead.
         """
         from .quasi import comparison_intervals_of  # noqa: PLC0415

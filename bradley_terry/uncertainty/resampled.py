@@ -1,4 +1,4 @@
-"""The bootstrap: draw as many clusters as there are, with replacement, and fit again; the spread of φ is its error."""
+"""The bootstrap: draw as many clusters as there are, with replacement, and fit again; the spread of φ is the error."""
 
 from __future__ import annotations
 

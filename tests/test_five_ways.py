@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 import bradley_terry as bt
 from bradley_terry.datasets import baseball, citations, synthetic, travel_modes
 
-PAGE = (Path(__file__).parent.parent / "docs" / "four_doors.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "five_ways.md").read_text(encoding="utf-8")
 
 
 class Fit(NamedTuple):
@@ -197,5 +197,5 @@ def test_the_page_prints_what_it_says() -> None:
     code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL).group(1)
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
-        exec(compile(code, "four_doors.md", "exec"), {})  # noqa: S102  # the page's own code
+        exec(compile(code, "five_ways.md", "exec"), {})  # noqa: S102  # the page's own code
     assert output.getvalue() == re.search(r"```text\n(.*?)```", PAGE, re.DOTALL).group(1)
