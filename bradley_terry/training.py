@@ -172,7 +172,7 @@ def fit(
     if backend == AUTO and method != "newton":
         backend = chosen_backend(backend, work_of(scorer, pairs, min(steps, arguments.STEPS[method])))
     rest = rest_of(pairs, separated) or pairs  # a loss with parameters of its own is fitted to these
-    loss, phi, free_information = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
+    loss, phi, free_information, failure = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
         recorder = Recorder(objective, held_out, callback, bar)
@@ -184,6 +184,7 @@ def fit(
             advance = rule_for(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = descend(objective, phi, advance, recorder, steps, tolerance, patience)
             hessian = None
+    outcome, message = failure or (outcome, message)  # of the parameters of the loss
     fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi if centring else phi - phi.mean()
@@ -195,7 +196,7 @@ def fit(
     if hessian is not None and centring and isinstance(scorer, TableScorer):
         hessian = hessian - np.outer(hessian.sum(axis=0), hessian.sum(axis=0)) / hessian.sum()  # about differences only
     information = None if hessian is None else hessian * pairs.total_weight
-    information = information if free_information is None else free_information
+    information = information if free_information is None and failure is None else free_information
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
     useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))

@@ -227,3 +227,11 @@ def test_bad_requests_are_refused_in_one_sentence(tmp_path, rng) -> None:
 def datasets_of_rankings(rng):
     ranks = np.concatenate([rng.permutation(3) + 1 for _ in range(100)])
     return bt.PreferenceRankings(rng.normal(size=(300, 2)), ranks, np.repeat(np.arange(100), 3))
+
+
+def test_models_of_other_labels_are_not_compared(rng) -> None:
+    x, labels = rng.normal(size=(60, 2)), rng.integers(2, size=60).astype(float)
+    one = bt.fit(bt.LinearScorer(1), bt.PreferencePairs(x[:, :1], 0 * x[:, :1], labels=labels))
+    other = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(x, 0 * x, labels=1 - labels))
+    with pytest.raises(ValueError, match="larger: expected a model of the same data as the smaller one, got other"):
+        bt.inference.likelihood_ratio_test(one, other)

@@ -476,3 +476,12 @@ def test_rankings_without_a_matrix_solve_for_each_item(rng, monkeypatch) -> None
         got = model.standard_errors(3, kind=kind, items=[2, 0], pairs=rankings)
         want = np.sqrt(np.diag(dense.covariance(3, kind=kind))[[2, 0]])
         np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"centring": 0.3}, {"bias_reduced": True}], ids=str)
+def test_errors_without_a_matrix_know_how_the_model_was_fitted(options, rng) -> None:
+    """Solving a system for each item gives the diagonal of the inverse information, with centring too."""
+    x = rng.normal(size=(80, 2))
+    pairs = bt.PreferencePairs(x, 0 * x, labels=rng.integers(2, size=80).astype(float))
+    model = bt.fit(bt.LinearScorer(2), pairs, **options)
+    np.testing.assert_allclose(model.standard_errors(pairs=pairs), model.standard_errors(), rtol=1e-7)

@@ -136,3 +136,27 @@ def test_only_likelihoods_have_standard_errors(rng) -> None:
     with pytest.raises(ValueError, match="standard errors: expected a loss that is a negative log-likelihood, got Sq"):
         model.standard_errors()
     assert np.isfinite(bt.fit(bt.LinearScorer(2), pairs, loss=losses.Probit(), l2=0.1).standard_errors()).all()
+
+
+@pytest.mark.parametrize("loss", [losses.RaoKupper(), losses.Davidson(), losses.Ordinal(3)], ids=repr)
+def test_labels_that_can_be_told_apart_exactly_have_no_fit(loss, rng) -> None:
+    """Every win lies beyond every tie, so that φ and the width of a tie grow without end together."""
+    x = rng.normal(size=(30, 1))
+    labels = np.where(x[:, 0] > 0.3, 1.0, np.where(x[:, 0] < -0.3, 0.0, 0.5))
+    pairs = bt.PreferencePairs(x, 0 * x, labels=labels)
+    with pytest.warns(bt.ConvergenceWarning, match=r"grow without end together; use l2 > 0, for example l2="):
+        model = bt.fit(bt.LinearScorer(1), pairs, loss=loss)
+    assert not model.converged
+    with pytest.raises(ValueError, match="standard errors: expected a fit that converged"):
+        model.standard_errors()
+    assert bt.fit(bt.LinearScorer(1), pairs, loss=loss, l2=0.1).converged
+
+
+def test_a_fit_of_the_parameters_that_was_cut_off_says_so(rng) -> None:
+    x = rng.normal(size=(200, 2))
+    z = x @ [1.0, -0.5] + rng.logistic(size=200)
+    labels = np.where(z > 0.5, 1.0, np.where(z < -0.5, 0.0, 0.5))
+    pairs = bt.PreferencePairs(x, 0 * x, labels=labels)
+    with pytest.warns(bt.ConvergenceWarning, match="fitted together: largest gradient entry .* after 2 Newton steps"):
+        model = bt.fit(bt.LinearScorer(2), pairs, loss=losses.RaoKupper(), max_steps=2)
+    assert not model.converged

@@ -448,37 +448,6 @@ def test_the_docs_list_every_loss_and_derive_it() -> None:
     assert set(rows.values()) <= anchors
 
 
-# -------------------------------------------------------------------------------------------------- Mills's ratio
-
-
-def test_the_polynomial_of_the_normal_tail_is_the_interpolation_that_it_says() -> None:
-    """Chebyshev's interpolation of (1 + x)·R(x) in t = (x - 5)/(x + 5) at 24 nodes, computed anew with 60 digits."""
-    from bradley_terry.ranking.normal import COEFFICIENTS
-
-    n = len(COEFFICIENTS)
-    with mp.workdps(60):
-        angles = [mp.pi * (2 * k + 1) / (2 * n) for k in range(n)]
-        x = [5 * (1 + mp.cos(a)) / (1 - mp.cos(a)) for a in angles]
-        values = [(1 + y) * mp.sqrt(mp.pi / 2) * mp.exp(y * y / 2) * mp.erfc(y / mp.sqrt(2)) for y in x]
-        for j, got in enumerate(COEFFICIENTS):
-            want = sum(v * mp.cos(j * a) for v, a in zip(values, angles, strict=True)) * (1 if j == 0 else 2) / n
-            assert got == pytest.approx(float(want), rel=1e-14, abs=1e-25)
-
-
-def test_mills_ratio_and_its_excess_have_all_digits(rng) -> None:
-    from bradley_terry.ranking.normal import excess, mills
-
-    x = np.concatenate([rng.uniform(0, 12, 40), 10 ** rng.uniform(-8, 6, 40), [0.0, 4.999999, 5.0]])
-    ratio, beyond = mills(x), excess(x)
-    for i, value in enumerate(x.tolist()):
-        with mp.workdps(80):
-            y = mp.mpf(value)
-            log_erfc = mp.log(mp.erfc(y / mp.sqrt(2))) if y < 1e3 else None
-            tail = mp.exp(y * y / 2 + log_erfc) * mp.sqrt(mp.pi / 2) if y < 1e3 else 1 / (y + 1 / (y + 2 / (y + 3 / y)))
-            assert ratio[i] == pytest.approx(float(tail), rel=1e-15)
-            assert beyond[i] == pytest.approx(float(1 / tail - y), rel=1e-13)
-
-
 def test_the_usual_loss_says_of_itself_what_the_others_say() -> None:
     usual = losses.BradleyTerry()
     assert (usual.tails, usual.is_convex, usual.is_proper, repr(usual)) == ((-1.0, 0.0), True, True, "BradleyTerry()")

@@ -370,3 +370,13 @@ def test_the_suggested_l2_is_a_prior_of_five_log_odds_for_a_typical_feature(scal
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert bt.fit(bt.LinearScorer(1), bt.PreferencePairs(chosen, rejected), l2=l2).converged
+
+
+def test_many_undetermined_weights_are_counted_instead_of_named(rng) -> None:
+    """With 100 features and 200 pairs that are all separated, no weight alone has to be infinite."""
+    x = rng.normal(size=(200, 100))
+    x *= np.sign(x @ rng.normal(size=100))[:, None]
+    words = "200 of 200 pairs are separated and 100 weights have no finite best value together"
+    with pytest.warns(bt.ConvergenceWarning, match=words):
+        model = bt.fit(bt.LinearScorer(100), bt.PreferencePairs(x, 0 * x))
+    assert (model.margins(bt.PreferencePairs(x, 0 * x)) > 19.9).all()

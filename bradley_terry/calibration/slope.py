@@ -86,7 +86,7 @@ def loss_at(b: float, x: Array, pairs: PreferencePairs, m: Array | float = 0.0) 
 
 
 def _error(each: Array, bend: float, pairs: PreferencePairs) -> float:
-    n = pairs.n_prompts
+    n = int(np.count_nonzero(np.bincount(pairs.prompt_index, weights=pairs.weights)))  # prompts with weight
     if n < 2:
         return float(np.nan)
     sums = np.bincount(pairs.prompt_index, weights=each)

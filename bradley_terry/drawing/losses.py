@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from ..losses import BradleyTerryLoss, PairLoss
+from ..ranking import Scaled
 from .axes import CHOSEN, EXPECTED, LINE_WIDTH, QUIET, TEXT_SIZE, finish, new_axes, style
 from .marks import numbers
 
@@ -49,9 +50,11 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
     z, usual = np.linspace(-4, 4, 641) if margins is None else numbers(margins, "margins"), BradleyTerryLoss()
     panels = new_axes(len(losses), n_rows=2, size=(max(8.0, 3.6 * len(losses)), 7.0))
     for loss, above, below in zip(losses, panels[: len(losses)], panels[len(losses) :], strict=True):
+        needs_m = type(loss) is Scaled and loss.m is None  # then it is drawn for m = 1, with Δ on the axis
+        drawn, at = (Scaled(np.ones(z.size)), z - 1) if needs_m else (loss, z)
         for ax, value, dashed, color in (
-            (above, loss.value(z, None), usual.value(z, None), EXPECTED),
-            (below, -loss.gradient(z, None), -usual.gradient(z, None), CHOSEN),
+            (above, drawn.value(at, None), usual.value(z, None), EXPECTED),
+            (below, -drawn.gradient(at, None), -usual.gradient(z, None), CHOSEN),
         ):
             ax.plot(z, value, color=color, linewidth=LINE_WIDTH)
             ax.plot(z, dashed, color=QUIET, linewidth=1.5, linestyle="--", zorder=1, label="−log σ(z)")

@@ -32,23 +32,30 @@ def contrast_solutions(
     items: Sequence[int] | None,
     reference: int | None,
     loss: PairLoss | None = None,
+    centring: float = 0.0,
+    *,
+    is_known: bool = False,
 ) -> Iterator[tuple[Array, Array]]:
     """Yield c and x = H⁻¹c for each of these parameters, or for all, where H is the information divided by Σ w.
 
     For a table, c has +1 at the item and -1 at the reference, or subtracts the mean of all rewards, as in
-    ``inference.covariance``. The variance of the contrast cᵀφ is cᵀx / Σ w.
+    ``inference.covariance``. The variance of the contrast cᵀφ is cᵀx / Σ w. ``is_known`` says that the model remembers
+    these pairs, so that φ need not be checked.
     """
     is_table, n = isinstance(scorer, TableScorer), phi.size
     if reference is not None and not is_table:
         raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
     pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
-    objective = Objective(scorer, tallied(pairs, scorer) if loss is None else pairs, l2=l2, loss=loss)
+    objective = Objective(
+        scorer, tallied(pairs, scorer) if loss is None else pairs, l2=l2, loss=loss, centring=centring
+    )
     point = objective.at(phi)
     h = Products(objective, point.margins, ACCURACY, rounding=0.0)
-    if (np.abs(point.gradient) > AT_MINIMUM * np.sqrt(h.diagonal)).any():
+    if not is_known and (np.abs(point.gradient) > AT_MINIMUM * np.sqrt(h.diagonal)).any():
         raise ValueError(
             "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
-            "standardise=True and l2 > 0 the penalty is another one, too)"
+            "standardise=True and l2 > 0 the penalty is another one, too; a saved model does not know centring and "
+            "bias_reduced)"
         )
     for item in range(n) if items is None else items:
         c = np.zeros(n)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..logistic import Array
 from ..losses import PairLoss
+from ..model import Outcome
 from ..pairs import PreferencePairs, check_fit
 from ..scorers import Scorer
 
@@ -16,11 +17,15 @@ __all__ = ["Known", "known_loss"]
 
 
 class Known(NamedTuple):
-    """A loss whose parameters are known, φ to start from, and the information about φ if they were fitted."""
+    """A loss whose parameters are known, φ to start from, and the information about φ if they were fitted.
+
+    ``failure`` says how their fit ended and why, if it found no minimum.
+    """
 
     loss: PairLoss | None
     phi: Array
     information: Array | None
+    failure: tuple[Outcome, str] | None = None
 
 
 def known_loss(
@@ -42,4 +47,5 @@ def known_loss(
     from ..ranking.joint import fitted_jointly  # noqa: PLC0415  # rarely needed
 
     found = fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance)
-    return Known(found.loss, phi, found.information)  # from the same start, so that the history shows the fit of φ
+    # φ starts where it was, so that the history shows how it is fitted.
+    return Known(found.loss, phi, found.information, found.failure)

@@ -51,7 +51,14 @@ def found_before(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
     check_fit(scorer, pairs)
     if type(scorer) is TableScorer:
         return None if is_strong(scorer.n_items, *wins(pairs)) else separation(scorer, pairs)
-    return _separation(scorer, pairs) if len(pairs) * scorer.n_parameters <= FIRST else None
+    return _separation(scorer, pairs) if _n_compared(pairs) * scorer.n_parameters <= FIRST else None
+
+
+def _n_compared(pairs: PreferencePairs) -> int:
+    """Return the number of pairs, or of each two answers of rankings."""
+    if isinstance(pairs, PreferencePairs):
+        return len(pairs)
+    return int(sum(len(rows) * rows.shape[1] * (rows.shape[1] - 1) // 2 for rows, _, _ in pairs.groups))
 
 
 def _falls_for_ever(loss: object) -> bool:
@@ -67,7 +74,7 @@ def _falls_for_ever(loss: object) -> bool:
 
 def _separation(scorer: Scorer, pairs: PreferencePairs) -> Separation | None:
     k = scorer.n_parameters
-    if type(scorer) is not TableScorer and (k > MOST[1] or len(pairs) * k > MOST[0]):
+    if type(scorer) is not TableScorer and (k > MOST[1] or _n_compared(pairs) * k > MOST[0]):
         return None
     found = separation(scorer, pairs)
     return found if found.is_separated else None
@@ -99,7 +106,7 @@ class Watch:
     def __init__(self, objective: Objective, recorder: Recorder) -> None:
         self.objective, self.recorder = objective, recorder
         self.found: Separation | None = None
-        scorer, n = objective.scorer, len(objective.pairs) * objective.scorer.n_parameters
+        scorer, n = objective.scorer, _n_compared(objective.pairs) * objective.scorer.n_parameters
         was_looked_for = type(scorer) is TableScorer or n <= FIRST  # in ``found_before``
         is_penalised = objective.l2 > 0 or objective.centring > 0
         self.is_over = was_looked_for or is_penalised or not _falls_for_ever(objective.loss)
@@ -128,6 +135,10 @@ class Watch:
             )
         if outcome is Outcome.NO_MINIMUM:
             return point.phi, outcome, no_minimum(self.objective), None
+        loss, l2 = self.objective.loss, self.objective.l2
+        if outcome is Outcome.STEP_LIMIT and not l2 and getattr(loss, "tails", (-1, 0))[1] < 0:
+            advice = use_l2(self.objective.scorer, self.objective.pairs)
+            reason += f"; {loss} falls without end as margins grow, so there may be no minimum: {advice}"
         return point.phi, outcome, reason, hessian
 
     def _look(self) -> None:

@@ -337,7 +337,8 @@ class NoisyChoice(SharedLoss):
         a, half, s = 1 - self.epsilon, self.epsilon / 2, sigmoid(z)
         if not half:
             return s_q(z)
-        return a * s_q(z) * (a * s * s + half * np.tanh(z / 2)) / (a * s + half) ** 2
+        p = a * s + half
+        return a * s_q(z) / p * ((a * s * s + half * np.tanh(z / 2)) / p)
 
     def _best(self, p: Array) -> Array:
         return logit_of(np.clip((p - self.epsilon / 2) / (1 - self.epsilon), 0, 1))
@@ -400,7 +401,7 @@ class Probit(SharedLoss):
     def _bend(self, z: Array) -> Array:
         hazard = -self._slope(z)
         beyond = np.where(z >= 0, z + hazard, excess(np.abs(z)))
-        return np.where(z == np.inf, 0.0, hazard * beyond)
+        return np.where(np.isinf(z), np.where(z > 0, 0.0, 1.0), hazard * beyond)
 
     @property
     def most_bend(self) -> float:

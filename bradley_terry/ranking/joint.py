@@ -13,14 +13,20 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..backend import NumpyBackend, shifted
+from ..fitting.convex import largest_of
 from ..logistic import Array
 from ..losses import PairLoss, weighted_mean
+from ..model import Outcome
 from ..newton import minimise
 from ..objective import Point
 from ..pairs import PreferencePairs
 from ..scorers import Scorer
+from ..separation.advice import use_l2
 
 __all__ = ["ByParameters", "FreeLoss", "JointFit", "fitted_jointly", "is_free"]
+
+
+LARGE = 15.0  # log-odds: with such a margin where the search ended, the fit may have no minimum
 
 
 class ByParameters(NamedTuple):
@@ -52,11 +58,15 @@ class FreeLoss(PairLoss, Protocol):
 
 
 class JointFit(NamedTuple):
-    """The fitted loss and φ, and the information about φ that remains because θ was fitted, too."""
+    """The fitted loss and φ, and the information about φ that remains because θ was fitted, too.
+
+    ``failure`` says how the fit ended and why, if it found no minimum. Then there is no information.
+    """
 
     loss: Any
     phi: Array
-    information: Array
+    information: Array | None
+    failure: tuple[Outcome, str] | None
 
 
 def is_free(loss: object) -> bool:
@@ -128,7 +138,13 @@ def fitted_jointly(
     start = np.append(phi, loss.start(joint.t if pairs.weights is None else joint.t[pairs.weights > 0]))
     found = minimise(joint, joint.at(start), lambda _, __: False, max_steps=max_steps, tolerance=tolerance)
     k, best = scorer.n_parameters, found.point.phi
+    if found.outcome is not Outcome.CONVERGED:
+        names = "phi and the parameters of the loss"
+        reason = f"{names} were fitted together: {found.reason}"
+        if l2 == 0 and largest_of(joint.margins(best)[: -(best.size - k)]) > LARGE:
+            reason += f"; the labels may be such that {names} grow without end together; {use_l2(scorer, pairs)}"
+        return JointFit(loss.with_parameters(best[k:]), best[:k], None, (found.outcome, reason))
     h = joint.hessian(best)
     cross = h[:k, k:]
     information = (h[:k, :k] - cross @ np.linalg.solve(h[k:, k:], cross.T)) * pairs.total_weight
-    return JointFit(loss.with_parameters(best[k:]), best[:k], information)
+    return JointFit(loss.with_parameters(best[k:]), best[:k], information, None)

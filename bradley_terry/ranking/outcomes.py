@@ -39,7 +39,7 @@ class RaoKupper(MarginLoss):
     """Ties as a zone of indifference: an answer wins if it is ahead by more than η (Rao & Kupper 1967).
 
         win     softplus(η - z)
-        tie     softplus(η - z) + softplus(η + z) - log(e^(2η) - 1)
+        tie     softplus(z - η) + softplus(-z - η) - log(1 - e^(-2η))
 
     Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which has no ties. η = None is fitted with φ.
     """
@@ -101,7 +101,7 @@ class RaoKupper(MarginLoss):
         if t is None:
             return self._value(z)
         _refuse_ties("eta", self._eta, t)
-        tie = 0.0 if self._eta == 0 else self._value(z) + self._value(-z) - _log_expm1(2 * self._eta)
+        tie = 0.0 if self._eta == 0 else softplus(z - self._eta) + softplus(-z - self._eta) - _log_rest(self._eta)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
     def gradient(self, z: Array, t: Array | None) -> Array:
@@ -193,7 +193,8 @@ class Davidson(MarginLoss):
 
     def _bend(self, z: Array) -> Array:
         e, v = self._parts(z)
-        return 0.25 * (4 * e + (1 + e) * v) / (1 + e + v) ** 2
+        total = 1 + e + v
+        return 0.25 * ((4 * e + (1 + e) * v) / total) / total
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return the loss of a win, a tie or a loss, (n_pairs,)."""
@@ -351,6 +352,8 @@ class Ordinal(MarginLoss):
     def gradient(self, z: Array, t: Array | None) -> Array:
         """Return its derivative in z: sigma(z - ζ_(k+1)) - sigma(ζ_k - z)."""
         low, high = self._edges(z, t)
+        if t is None:
+            return -sigmoid(low - z)
         a, b = z - high, low - z
         return np.sign(a - b) * -np.expm1(-np.abs(a - b)) * sigmoid(np.maximum(a, b)) * sigmoid(-np.minimum(a, b))
 
@@ -395,6 +398,6 @@ def _outcome(t: Array, win: Array, tie: Array | float, loss: Array) -> Array:
     return np.where(t == 1, win, np.where(t == 0, loss, tie))
 
 
-def _log_expm1(x: float) -> float:
-    """Return log(e^x - 1) for x > 0."""
-    return float(x + np.log(-np.expm1(-x)))
+def _log_rest(eta: float) -> float:
+    """Return log(1 - e^(-2η)) for η > 0."""
+    return float(np.log(-np.expm1(-2 * eta)))

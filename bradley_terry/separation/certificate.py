@@ -26,6 +26,7 @@ from .least_squares import EPS, nonnegative
 
 __all__ = ["Cone", "nearest", "separating"]
 
+FEW, WORK = 30, 3_000_000  # parameters, and numbers in the systems for their signs: about two seconds
 SURELY = 1e3  # the remaining vector must be this many times as long as its rounding
 Mask = NDArray[np.bool_]
 
@@ -55,10 +56,11 @@ class Cone(NamedTuple):
 
         The loss comes close to its infimum exactly where all separated margins grow without end and the others reach
         their minimum. Parameter j then grows, too, if e_j is a sum of separated rows with coefficients of at least 0,
-        up to a part that the other rows determine (Farkas 1902). Otherwise φ_j can also stay where it is.
+        up to a part that the other rows determine (Farkas 1902). Otherwise φ_j can also stay where it is. This takes a
+        system for each parameter; where that is too much work (``has_signs``), all are 0.
         """
         found = np.zeros(len(self.null), dtype=np.int64)
-        if not separated.any():
+        if not separated.any() or not self.has_signs:
             return found
         inside = _of_length_one(rows[separated] / self.units @ self.null)
         if self.null.shape[1] == 1:  # all rows then have the same sign
@@ -69,6 +71,14 @@ class Cone(NamedTuple):
             rest, rounding = nonnegative(inside, axis)
             found[j] = sign * (float(np.sqrt(rest @ rest)) <= max(SURELY * rounding, ALIKE))
         return found
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether few enough parameters are undetermined to find out which of them must go to ±∞."""
+        free = int(np.count_nonzero(~self.determined))
+        return bool(self.null.shape[1] == 1) or (
+            free <= FEW and free * self.separated.size * self.null.shape[1] <= WORK
+        )
 
     @property
     def determined(self) -> Mask:

@@ -41,7 +41,8 @@ class Separation:
     separated_pairs : array of bool, (n_pairs,)
         The pairs whose margin grows without end. Pairs of weight 0 are never among them.
     infinite : array of int, (n_parameters,)
-        +1 or -1 for a parameter that must go to ±∞, else 0. For a table: +1 for the items of a group that never lost to
+        +1 or -1 for a parameter that must go to ±∞, else 0; all 0 if so many are undetermined that finding out would
+        take too long. For a table: +1 for the items of a group that never lost to
         other items, -1 for those of a group that never won, 0 for groups in between.
     determined : array of bool, (n_parameters,)
         True for the parameters that stay finite and that the other pairs determine. For a table there are none if it is
@@ -103,6 +104,8 @@ class Separation:
         up, down = ([self.names[j] for j in np.flatnonzero(self.infinite == sign)] for sign in (1, -1))
         free = [self.names[j] for j in np.flatnonzero(~self.determined & (self.infinite == 0))]
         noun = "weight" if self.names[:1] != ("parameter 0",) else "value"
+        several_free = f"{len(free)} {noun}s have no finite best value together" * (not self._has_signs)
+        free = free if self._has_signs else []
         n, total = int(self.separated_pairs.sum()), len(self.separated_pairs)
         said = [f"{n} of {total} pair{'s' * (total != 1)} {'is' if n == 1 else 'are'} separated"]
         for names, one, several in (
@@ -112,7 +115,12 @@ class Separation:
         ):
             if names:
                 said.append(f"the {noun}{'s' * (len(names) > 1)} of {listed(names)} {several if names[1:] else one}")
+        said += [several_free] * bool(several_free)
         return f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
+
+    @property
+    def _has_signs(self) -> bool:
+        return not isinstance(self.found, Cone) or self.found.has_signs
 
 
 def separation(scorer: Scorer, pairs: PreferencePairs | PreferenceRankings) -> Separation:

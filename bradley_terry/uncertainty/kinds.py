@@ -106,7 +106,9 @@ def _without_matrix(model: RewardModel, rows: Sequence[int] | None, reference: i
         raise ValueError(f"pairs: expected None for a loss whose parameters were fitted, got {data.loss}")
     scores = None if request.kind == INFORMATION else _scores(model, request)
     w, found = data.pairs.total_weight, []
-    for c, x in contrast_solutions(model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss):
+    known = model.fitted_to is not None and data.pairs is model.fitted_to.pairs
+    asked = model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss, data.centring
+    for c, x in contrast_solutions(*asked, is_known=known):
         if scores is None:
             found.append(float(c @ x) / w)
         else:
@@ -140,7 +142,8 @@ def _check_same(model: RewardModel, data: FittedTo) -> None:
     if (np.abs(gradient) > AT_MINIMUM * size).any():
         raise ValueError(
             "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
-            "standardise=True and l2 > 0 the penalty is another one, too)"
+            "standardise=True and l2 > 0 the penalty is another one, too; a saved model does not know centring and "
+            "bias_reduced)"
         )
 
 

@@ -79,6 +79,8 @@ def likelihood_ratio_test(smaller: RewardModel, larger: RewardModel) -> Likeliho
             f"larger: expected a model of the same data as the smaller one, of a total weight of "
             f"{weights['smaller']:g}, got one of {weights['larger']:g}"
         )
+    if not _same_choices(data["smaller"].pairs, data["larger"].pairs):
+        raise ValueError("larger: expected a model of the same data as the smaller one, got other labels or weights")
     n_free = {name: n_free_parameters(model) for name, model in found.items()}
     more = n_free["larger"] - n_free["smaller"]
     if more < 1:
@@ -95,6 +97,19 @@ def likelihood_ratio_test(smaller: RewardModel, larger: RewardModel) -> Likeliho
         )
     statistic = max(statistic, 0.0)
     return LikelihoodRatio(statistic, more, upper_tail(statistic, more))
+
+
+def _same_choices(one: object, other: object) -> bool:
+    """Return whether labels, weights and target margins of pairs are equal; the features of nested models differ."""
+    if not isinstance(one, PreferencePairs) or not isinstance(other, PreferencePairs):
+        return True  # rankings
+    names = {"labels": 1.0, "weights": 1.0, "target_margins": 0.0}
+    for name, default in names.items():
+        first, second = (getattr(pairs, name) for pairs in (one, other))
+        first, second = (np.full(len(p), default) if x is None else x for p, x in ((one, first), (other, second)))
+        if not np.array_equal(first, second):
+            return False
+    return True
 
 
 def log_likelihood_of(model: RewardModel) -> float:
