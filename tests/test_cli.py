@@ -128,6 +128,7 @@ def test_train_reads_texts_and_says_what_counts(here, answers, undrawn, capsys, 
     assert "log words" in said or scorer == "mlp"
 
 
+@pytest.mark.full
 def test_no_example_keeps_the_texts_out(here, answers, undrawn, capsys):
     """With --no-example no text is quoted, neither on the screen nor in report.md nor as JSON."""
     for i, form in enumerate([[], ["--json"]]):

@@ -61,6 +61,7 @@ def test_every_slider_moves_picture_and_sentence():
         assert repr(box).startswith("a slider: it needs a running kernel")
 
 
+@pytest.mark.full
 def test_more_pairs_counts_and_starts_again():
     """Each press adds 100 pairs, and the other button goes back to 100."""
     pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")

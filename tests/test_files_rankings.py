@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from real_rankings import oasst, shared
+from tiers import first
 
 import bradley_terry as bt
 from bradley_terry.datasets import DataNote
@@ -83,7 +84,7 @@ def test_each_example_of_the_page_is_read_as_it_says(name, tmp_path) -> None:
 TIED = [name for name, (records, _) in OF_PAIRS.items() if any("tie (bothbad)" in one.values() for one in records)]
 
 
-@pytest.mark.parametrize("name", sorted({*OF_PAIRS, *OF_RANKINGS} - {*TIED}))
+@pytest.mark.parametrize("name", first(10, sorted({*OF_PAIRS, *OF_RANKINGS} - {*TIED})))
 def test_rankings_compare_the_same_pairs(name) -> None:
     """Every example for load_pairs is also rankings, and every example of rankings is also pairs."""
     records, _ = (OF_PAIRS | OF_RANKINGS)[name]

@@ -62,6 +62,7 @@ def assert_unsure(report):
 
 
 @pytest.mark.parametrize("n_configurations", [3, pytest.param(150, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_right_gradients_of_networks_raise_no_alarm(n_configurations):
     """ReLU and tanh networks of up to 5,000 pairs, whose kinks may lie closer together than any step, all pass."""
     for seed in range(n_configurations):

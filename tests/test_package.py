@@ -174,6 +174,7 @@ def test_every_cached_function_is_in_one_file() -> None:
         assert not {module for module, _ in imports_of(path) if module.startswith("kernels")}, path
 
 
+@pytest.mark.full
 def test_only_objective_and_kernels_ask_which_backend_there_is() -> None:
     """Everything else leaves the choice to ``Objective``: no other file compares or passes a backend's name."""
     names = {"numpy", "numba"}

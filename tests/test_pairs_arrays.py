@@ -207,6 +207,7 @@ FORMS = {  # the same small whole numbers, which every type holds exactly, as ar
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.full
 def test_every_form_of_the_same_numbers_gives_the_same_pairs(form: str, rng) -> None:
     """The pairs hold native, read-only arrays with the values of the plain array."""
     as_form = FORMS[form]

@@ -41,8 +41,8 @@ def pairs_for(scorer, rng, n=40):
 # --------------------------------------------------------------------------------------------------- known values
 
 
-@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
-@pytest.mark.parametrize("size", [0.1, 3.0, 40.0, 1e4])
+@pytest.mark.parametrize("scale", first(1, [0.3, 1.0, 4.0]))
+@pytest.mark.parametrize("size", first(2, [3.0, 1e4, 0.1, 40.0]))
 @pytest.mark.parametrize(("k", "m"), [(2, 1), (4, 3), (8, 3)])
 def test_list_net_is_the_cross_entropy_of_two_softmaxes(k, m, size, scale, rng) -> None:
     loss = bt.losses.ListNet(scale)
@@ -221,7 +221,7 @@ def test_the_bound_of_the_curvature_is_one(loss, rng) -> None:
 # ------------------------------------------------------------------------------------------------------------ twin
 
 
-@pytest.mark.parametrize("size", [0.1, 5.0, 400.0])
+@pytest.mark.parametrize("size", first(1, [5.0, 0.1, 400.0]))
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
 def test_compiled_rankings_are_those_of_numpy(scorer, size, rng) -> None:
     """Loss, gradient and margins; 700 rankings fill several blocks."""

@@ -47,6 +47,7 @@ def test_the_minimum_of_the_tally_is_that_of_the_comparisons(worth_sorting: int,
 
 
 @given(tournament=tournaments(), seed=st.integers(0, 99))
+@pytest.mark.full
 def test_loss_gradient_and_hessian_of_the_tally_are_those_of_the_comparisons(tournament, seed: int) -> None:
     """They agree at any φ, whether the tally is a table or is made by sorting."""
     n, pairs = tournament

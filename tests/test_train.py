@@ -113,6 +113,7 @@ def test_train_takes_paths_names_and_pairs(tmp_path):
 
 
 @pytest.mark.parametrize("standardise", [None, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.full
 def test_mlp_is_standardised_unless_told_otherwise(standardise):
     """By default, an MLP is fitted on standardised features."""
     pairs = bt.datasets.travel_modes().subset(np.arange(15))

@@ -107,6 +107,7 @@ def _without_matrix(model: RewardModel, rows: Sequence[int] | None, reference: i
     scores = None if request.kind == INFORMATION else _scores(model, request)
     w, found = data.pairs.total_weight, []
     known = model.fitted_to is not None and data.pairs is model.fitted_to.pairs
+    known = known and not (data.standardise and model.l2)  # then the penalty is in other units
     asked = model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss, data.centring
     for c, x in contrast_solutions(*asked, is_known=known):
         if scores is None:
