@@ -20,24 +20,43 @@ settings.register_profile("reproducible", derandomize=True, database=None, deadl
 settings.load_profile("reproducible")
 
 
+MOST_CASES = 8  # of one test, in the quick tier
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run everything; without it, tests marked full are left out")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests marked ``full`` unless they are asked for, by --full or by name."""
+    """Leave out the tests marked ``full`` unless they are asked for, by --full or by name.
+
+    Of a test with many cases, the quick tier runs eight, spread over all of them.
+    """
     if config.getoption("--full") or any("::" in argument for argument in config.args):
         return
-    left_out = [item for item in items if item.get_closest_marker("full")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("full")]
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if not item.get_closest_marker("full"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {item.nodeid for same in cases.values() for item in spread(same)}
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]
+
+
+def spread(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the items, or MOST_CASES of them at equal distances, with the first and the last."""
+    if len(items) <= MOST_CASES:
+        return items
+    return [items[round(i * (len(items) - 1) / (MOST_CASES - 1))] for i in range(MOST_CASES)]
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("--full"):
         return "full tier: everything"
-    return "quick tier: python -m pytest --full also runs the lessons, the browser, fresh processes and large inputs"
+    return (
+        "quick tier: python -m pytest --full also runs the lessons, the browser, fresh processes, large inputs, and "
+        f"more than {MOST_CASES} cases of a test"
+    )
 
 
 mpmath.mp.dps = 70  # digits: adding e^-36 to 1 costs it 16 of them, and 54 are left

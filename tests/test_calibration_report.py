@@ -35,6 +35,7 @@ def row_of(report: str, name: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
+@pytest.mark.full
 def test_the_accuracy_of_the_longer_answer_is_beside_that_of_texts(texts) -> None:
     """In the table of ``train``: both columns, with intervals; the length alone is fitted to the training pairs."""
     run = bt.train(texts, example=False)

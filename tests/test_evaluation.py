@@ -167,6 +167,7 @@ def test_wilson_intervals_hold_the_share_and_stay_between_0_and_1(rng) -> None:
     np.testing.assert_allclose(wilson_intervals(1 - shares, n), 1 - np.stack([high, low], axis=1), atol=1e-12)
 
 
+@pytest.mark.full
 def test_integer_weights_are_repeated_rows_in_every_metric(rng) -> None:
     """Loss, accuracy, Brier, ECE, means, deviations and quantiles of weighted pairs are those of repeated pairs."""
     n = 60

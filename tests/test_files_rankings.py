@@ -256,6 +256,7 @@ def test_a_table_of_ranked_items(column, mark, values, tmp_path) -> None:
     assert rankings.features.tolist() == [1, 2, 0, *([0, 2] if mark == "rank" else [2, 0])]
 
 
+@pytest.mark.full
 def test_frames_are_read_like_files() -> None:
     """A data frame of pandas has the same rankings; a missing rank leaves its answer out with a note."""
     pandas = pytest.importorskip("pandas")

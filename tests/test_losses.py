@@ -209,6 +209,7 @@ def test_mean_loss_of_zeros_is_exactly_log_two_for_any_label(rng) -> None:
     arrays(np.int64, 8, elements=st.integers(0, 5)).filter(lambda w: w.sum() > 0),
     arrays(np.float64, 8, elements=label),
 )
+@pytest.mark.full
 def test_integer_weights_are_repeated_rows(z, w, t) -> None:
     """A pair of weight 3 counts as three equal pairs, and a pair of weight 0 does not count."""
     repeated = bt.mean_loss(np.repeat(z, w), labels=np.repeat(t, w))
