@@ -86,7 +86,7 @@ _BIG, _FITS = ("n = 1,000,000", "n = 10,000,000"), ("scikit-learn lbfgs", "sciki
 _GROWTH = {name: tuple(f"ours, n = {10**p:,}" for p in range(5, last + 1)) for name, last in (("16", 7), ("", 8))}
 _MLPS = {"64 × 16 → 32": 8, "256 × 32 → 64": 2.5, "2,048 × 128 → 256": 1.4}
 _LOSSES = (
-    "BradleyTerryLoss", "Scaled", "LabelSmoothing", "Robust", "NoisyChoice", "Temperature", "Probit", "Exponential",
+    "BradleyTerryLoss", "Scaled", "LabelSmoothing", "Robust", "NoisyChoice", "Temperature", "Exponential",
     "Square", "Focal", "Hinge", "Sigmoid", "Unhinged", "RaoKupper", "Davidson", "Ordinal",
 )  # fmt: skip
 PROMISES = (
@@ -112,6 +112,7 @@ PROMISES = (
     Promise("mlp", "2,048 × 128 → 256, relu", "ours", ("(two products)",), 1.4, "within"),
     Promise("rankings", "200,000 × 8 × 16", "ours", ("torch",), 5),
     *(Promise("losses", f"{name}, 200,000 × 16", "ours", ("NumPy",), 1.5, "within") for name in _LOSSES),
+    Promise("losses", "Probit, 200,000 × 16", "ours", ("scipy",), 1.5, "within"),
     Promise("cold-start", "import", "ours", ("(import numpy)",), 1.25, "within"),
     Promise("cold-start", "train, warm", "ours", (), 2.0, "below"),
 )

@@ -25,7 +25,7 @@ from ..losses import PairLoss, mean_loss, pair_loss_gradients
 from ..objective import COMPILED, REFERENCE, Objective
 from ..pairs import PreferencePairs
 from ..preference import sample_preferences
-from ..ranking import Scaled
+from ..ranking import Probit, Scaled
 from ..ranking.rankings import PreferenceRankings
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from ..training import fit
@@ -216,7 +216,7 @@ def family(n: int, k: int) -> Iterator[Workload]:
         data = pairs if isinstance(loss, Scaled) else plain
         implementations: dict[str, Prepare] = {
             "ours": partial(_objective_call, LinearScorer(k), data, [phi], loss=loss),
-            "NumPy": partial(plain_call, loss),
+            "scipy" if isinstance(loss, Probit) else "NumPy": partial(plain_call, loss),
         }
         yield Workload("losses", f"{type(loss).__name__}, {n:,} × {k}", n, implementations, same_loss)
 
