@@ -94,6 +94,7 @@ def test_promise_is_open_if_an_implementation_was_not_measured(missing) -> None:
     assert Promise("g", "s", "ours", ("torch",), 5).kept(rows) == (None, None)
 
 
+@pytest.mark.full
 def test_rounds_in_which_others_were_busy_do_not_count(monkeypatch) -> None:
     """Of five rounds the two quiet ones count. If none is quiet, all six count, and no promise is judged by them."""
     clock = iter(np.cumsum([0, 9, 0, 0, 0, 9, 0, 9, 0, 0]))  # seconds of other programs, before and after each round
@@ -287,6 +288,7 @@ def test_figure_has_the_same_bytes_for_the_same_numbers(tmp_path) -> None:
         assert a.read_bytes() == b.read_bytes()
 
 
+@pytest.mark.full
 def test_plot_of_times_shows_each_line_and_name_apart() -> None:
     """The data are drawn on two log axes, and the names at the ends do not overlap even if lines end together."""
     from bradley_terry import plots

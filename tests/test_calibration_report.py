@@ -61,6 +61,7 @@ def test_train_has_it_in_json(texts) -> None:
     assert found["gain"] == run.evaluation.accuracy - want.accuracy
 
 
+@pytest.mark.full
 def test_evaluate_has_it_too(texts, tmp_path, capsys) -> None:
     """In words, and in JSON under length_only."""
     run = bt.train(texts, example=False)

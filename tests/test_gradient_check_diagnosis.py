@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from tiers import first
 
 import bradley_terry as bt
 from bradley_terry.gradient_check.diagnosis import MERE, diagnose
@@ -236,7 +237,7 @@ def test_every_wrong_gradient_gets_the_right_diagnosis_and_none_a_wrong_one(diag
     assert n_right >= 0.95 * n
 
 
-@pytest.mark.parametrize("kind", SCORERS)
+@pytest.mark.parametrize("kind", first(1, SCORERS))
 def test_the_gradient_computed_here_passes_without_a_slip(kind):
     """The sums over pairs above are right, so it is the slip alone that makes them wrong."""
     for extras in EXTRAS:

@@ -223,6 +223,7 @@ def test_the_bound_of_the_curvature_is_one(loss, rng) -> None:
 
 @pytest.mark.parametrize("size", first(1, [5.0, 0.1, 400.0]))
 @pytest.mark.parametrize("scorer", SCORERS, ids=str)
+@pytest.mark.full
 def test_compiled_rankings_are_those_of_numpy(scorer, size, rng) -> None:
     """Loss, gradient and margins; 700 rankings fill several blocks."""
     made, phi = rankings_for(scorer, rng, n=700), size * rng.normal(size=scorer.n_parameters)
@@ -248,6 +249,7 @@ def test_the_kernel_as_plain_python(rng) -> None:
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])
+@pytest.mark.full
 def test_compiled_rankings_do_not_depend_on_the_number_of_threads(n_threads, rng) -> None:
     made, phi = rankings_for(bt.LinearScorer(3), rng, n=3000), rng.normal(size=3)
     before = bt.kernels.get_threads()

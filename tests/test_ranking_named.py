@@ -54,6 +54,7 @@ def test_every_loss_of_the_family_has_a_name() -> None:
     assert len(NAMES) == 18  # 16 of pairs and 2 of rankings
 
 
+@pytest.mark.full
 def test_train_takes_a_loss_and_the_report_says_so(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
