@@ -152,12 +152,16 @@ class MarginLoss:
         here, there = -self._slope(z), -self._slope(-z)
         return np.where(here <= 0, np.inf, np.where(there <= 0, -np.inf, np.log(there) - np.log(here)))
 
+    def _expected_slope(self, share: Array, z: Array) -> Array:
+        """Return the slope of the expected loss at z, p·l'(z) - (1 - p)·l'(-z)."""
+        return share * self._slope(z) - (1 - share) * self._slope(-z)
+
     def _best(self, share: Array) -> Array:
         """Find it by bisection on the slope of the expected loss between -1000 and 1000; subclasses have formulas."""
         low, high = np.full(share.shape, -1000.0), np.full(share.shape, 1000.0)
         for _ in range(100):
             middle = (low + high) / 2
-            rises = share * self._slope(middle) - (1 - share) * self._slope(-middle) > 0
+            rises = self._expected_slope(share, middle) > 0
             low, high = np.where(rises, low, middle), np.where(rises, middle, high)
         found: Array = (low + high) / 2
         return np.where(np.abs(found) > 999, np.copysign(np.inf, found), found)

@@ -319,16 +319,10 @@ class Ordinal(MarginLoss):
         """The slopes at the highest level: it pulls with full force far below its threshold, and not at all above."""
         return -1.0, 0.0
 
-    def _best(self, share: Array) -> Array:
-        """Find the margin with the smallest mean loss if the highest level has this share, and the lowest the rest."""
-        low, high = np.full(share.shape, -1000.0), np.full(share.shape, 1000.0)
-        top, bottom = np.ones(share.shape), np.zeros(share.shape)
-        for _ in range(100):
-            middle = (low + high) / 2
-            rises = share * self.gradient(middle, top) + (1 - share) * self.gradient(middle, bottom) > 0
-            low, high = np.where(rises, low, middle), np.where(rises, middle, high)
-        found: Array = (low + high) / 2
-        return np.where(np.abs(found) > 999, np.copysign(np.inf, found), found)
+    def _expected_slope(self, share: Array, z: Array) -> Array:
+        """Return the slope of the mean loss at z if the highest level has this share, and the lowest the rest."""
+        top, bottom = np.ones_like(z), np.zeros_like(z)
+        return share * self.gradient(z, top) + (1 - share) * self.gradient(z, bottom)
 
     def _edges(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return the thresholds below and above the level of each pair; without labels, it is the highest level."""
