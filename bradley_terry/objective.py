@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .backend import Backend, NumpyBackend
+from .backend import Backend, NumpyBackend, subtracts_first
 from .fitting.penalties import Penalties
 from .logistic import Array
 from .losses import PairLoss
@@ -50,7 +50,8 @@ class Objective:
     l2 : float, at least 0
         Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. Any other loss is computed in NumPy.
+        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. Kernels for any other loss exist
+        only where the scorer is linear.
     backend : "auto", "numpy" or "numba"
         "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
     centring : float, at least 0
@@ -83,14 +84,15 @@ class Objective:
         self._penalties = Penalties(scorer, pairs, l2, centring)
         self.scorer, self.pairs, self.l2, self.centring = scorer, pairs, self._penalties.l2, self._penalties.centring
         self.loss: PairLoss = pairs.usual_loss() if loss is None else getattr(loss, "of_pairs", lambda _: loss)(pairs)
-        has_kernels = type(self.loss) is pairs.usual_loss  # a subclass is another loss
+        is_usual = type(self.loss) is pairs.usual_loss  # a subclass is another loss
+        has_kernels = is_usual or (subtracts_first(scorer) and isinstance(pairs, PreferencePairs))
         self.backend = chosen_backend(backend, work_of(scorer, pairs)) if has_kernels else REFERENCE
         reference = getattr(pairs, "reference_backend", NumpyBackend)  # rankings have another one
         self._backend: Backend = reference(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
-            self._backend = compiled_backend(scorer, pairs)
+            self._backend = compiled_backend(scorer, pairs, self.loss)
 
     def __repr__(self) -> str:
         return f"Objective({self.scorer}, {self.pairs}, l2={self.l2:g}, backend={self.backend!r})"

@@ -14,6 +14,7 @@ import bradley_terry as bt
 from bradley_terry import losses, ranking
 
 DIGITS = 60
+BACKENDS = ["numpy", "numba"]
 
 
 def softplus(x):
@@ -385,6 +386,35 @@ def test_the_usual_loss_by_name_is_computed_by_the_kernels_too(rng) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ pictures
+
+
+@pytest.mark.parametrize("loss", first(8, [*EXACT, losses.Scaled(), losses.Ordinal(4, (-1.0, 0.2, 3.0))]), ids=repr)
+def test_kernels_of_a_linear_scorer_serve_every_loss(loss, rng) -> None:
+    """Both backends give the same loss, gradient, margins, Hessian and products, with all options."""
+    n, scorer = 2500, bt.LinearScorer(3)  # more than two blocks of rows
+    m = rng.uniform(0.5, 2, n)
+    pairs = bt.PreferencePairs(
+        *rng.normal(size=(2, n, 3)),
+        labels=np.resize(labels_of(loss, rng), n),
+        weights=rng.uniform(0.5, 2, n),
+        target_margins=m,
+    )
+    phi, v = rng.normal(size=(2, 3))
+    reference, kernels = (bt.Objective(scorer, pairs, loss=loss, l2=0.1, backend=name) for name in BACKENDS)
+    assert [reference.backend, kernels.backend] == BACKENDS
+    want, got = reference.at(phi), kernels.at(phi)
+    assert got.loss == pytest.approx(want.loss, rel=1e-13)
+    np.testing.assert_allclose(got.gradient, want.gradient, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(got.margins, want.margins, rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(kernels.hessian(phi), reference.hessian(phi), rtol=1e-11, atol=1e-13)
+    products = [objective.products(objective.margins(phi))[1](v) for objective in (kernels, reference)]
+    np.testing.assert_allclose(*products, rtol=1e-11, atol=1e-13)
+
+
+def test_a_loss_without_kernels_is_computed_in_numpy_even_if_kernels_are_asked_for(rng) -> None:
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 50, 3)))
+    objective = bt.Objective(bt.MLPScorer(3, 4), pairs, loss=losses.Hinge(), backend="numba")
+    assert objective.backend == "numpy"
 
 
 def test_plot_losses_shows_each_loss_and_its_pull_unclipped() -> None:

@@ -1,6 +1,7 @@
 """Compiled backends: they compute what ``backend.NumpyBackend`` computes, in passes that read the data once.
 
 LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
+RowsBackend     a linear scorer with another loss: one pass forward and one back; the loss in between is in NumPy
 MlpBackend      an MLP: both answers of a block of pairs go forward and back while they are in the cache
 LossBackend     any other scorer: its own code runs forward and back, and the loss in between is compiled
 RankingBackend  rankings: as LinearBackend for a linear scorer, and as LossBackend for any other
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..backend import Backend, NumpyBackend
 from ..logistic import Array
-from ..losses import BradleyTerryLoss
+from ..losses import BradleyTerryLoss, PairLoss
 from ..pairs import PreferencePairs
 from ..ranking.listwise import PlackettLuce
 from ..ranking.ranked_backend import RankedBackend
@@ -32,25 +33,25 @@ from .passes import (
 )
 from .ranking_passes import ranking_loss_and_gradient, ranking_loss_and_slopes
 
-__all__ = ["LinearBackend", "LossBackend", "MlpBackend", "RankingBackend", "compiled_backend"]
+__all__ = ["LinearBackend", "LossBackend", "MlpBackend", "RankingBackend", "RowsBackend", "compiled_backend"]
 
 LARGE = 2**23  # numbers, 64 MB; the differences of a larger mapped file are not kept but formed in each pass
 
 
-def compiled_backend(scorer: Scorer, pairs: PreferencePairs) -> Backend:
-    """Return the compiled backend for this scorer. A derived class may differ, so only its loss is compiled."""
+def compiled_backend(scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> Backend:
+    """Return the compiled backend for a scorer and a loss. A derived class of either may compute something else."""
     if isinstance(pairs, PreferenceRankings):
         return RankingBackend(scorer, pairs)
-    if type(scorer) is LinearScorer:
-        return LinearBackend(scorer, pairs)
-    return MlpBackend(scorer, pairs) if type(scorer) is MLPScorer else LossBackend(scorer, pairs)
+    is_linear = type(scorer) is LinearScorer
+    if type(loss) is not BradleyTerryLoss:
+        return RowsBackend(scorer, pairs, loss) if is_linear else NumpyBackend(scorer, pairs, loss)
+    if is_linear:
+        return LinearBackend(scorer, pairs, loss)
+    return (MlpBackend if type(scorer) is MLPScorer else LossBackend)(scorer, pairs, loss)
 
 
 class LossBackend(NumpyBackend):
-    """The scorer's own code runs forward and back; the pair loss in between is compiled."""
-
-    def __init__(self, scorer: Scorer, pairs: PreferencePairs) -> None:
-        super().__init__(scorer, pairs, BradleyTerryLoss())
+    """The scorer's own code runs forward and back; -log sigma in between is compiled."""
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and its derivative with respect to each margin, including the factor 1/n."""
@@ -62,11 +63,14 @@ class LossBackend(NumpyBackend):
         return curvatures(margins, weights=self.pairs.weights, target_margins=self.pairs.target_margins)
 
 
-class LinearBackend(LossBackend):
-    """One pass over the differences chosen - rejected; those of a large mapped file are formed during the pass."""
+class RowsBackend(NumpyBackend):
+    """Any loss of a linear scorer: the passes over the differences chosen - rejected are compiled, the loss is not.
 
-    def __init__(self, scorer: LinearScorer, pairs: PreferencePairs) -> None:
-        super().__init__(scorer, pairs)
+    The differences of a large mapped file are formed during each pass.
+    """
+
+    def __init__(self, scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> None:
+        super().__init__(scorer, pairs, loss)
         self.minus: Features | None = None
         if pairs.is_mapped and pairs.chosen.size > LARGE:
             self.rows, self.minus = pairs.chosen, pairs.rejected
@@ -78,12 +82,10 @@ class LinearBackend(LossBackend):
         return linear_margins(self.rows, phi, minus=self.minus)
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
-        """Return loss, gradient and margins, all from one pass."""
-        margins = np.empty(len(self.pairs))
-        loss, gradient = linear_loss_and_gradient(
-            self.rows, phi, minus=self.minus, margins=margins, **_options(self.pairs)
-        )
-        return loss, gradient, margins
+        """Return loss, gradient and margins."""
+        margins = self.margins(phi)
+        loss, d_margins = self.loss_and_d_margins(margins)
+        return loss, self.pull(d_margins), margins
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""
@@ -93,6 +95,18 @@ class LinearBackend(LossBackend):
     def pull(self, d_margins: Array) -> Array:
         """Return Σ_i d_margins[i] · d_i with d = chosen - rejected."""
         return linear_pull(self.rows, d_margins, minus=self.minus)
+
+
+class LinearBackend(RowsBackend, LossBackend):
+    """-log sigma of a linear scorer: the data are read once, forward and back together."""
+
+    def all_at(self, phi: Array) -> tuple[float, Array, Array]:
+        """Return loss, gradient and margins, all from one pass."""
+        margins = np.empty(len(self.pairs))
+        loss, gradient = linear_loss_and_gradient(
+            self.rows, phi, minus=self.minus, margins=margins, **_options(self.pairs)
+        )
+        return loss, gradient, margins
 
 
 class MlpBackend(LossBackend):

@@ -185,7 +185,7 @@ def weighted_gram(differences: Features, weights: Array, *, minus: Features | No
     """Compute Σ_i weights[i] · d_i d_iᵀ, (n_features, n_features), block by block on several threads.
 
     The BLAS computes the product of each block, and the caller must keep the BLAS on one thread. As AᵀA with A = √w·d
-    the product is symmetric, which needs half the work of a general one.
+    the product is symmetric, which needs half the work of a general one. Rows with w < 0 are added up apart, with -w.
     """
     rows = _Rows(differences, minus, np.empty(differences.shape[1]))
     if weights.shape != (rows.n,):
@@ -195,8 +195,11 @@ def weighted_gram(differences: Features, weights: Array, *, minus: Features | No
         result = np.zeros((rows.phi.size, rows.phi.size))
         scaled = np.empty((min(CHUNK * ROWS, rows.n), rows.phi.size))
         for d, at, _, _ in rows.chunks(first, last, CHUNK):
-            part = np.multiply(d, np.sqrt(weights[at])[:, None], out=scaled[: len(d)])
-            result += part.T @ part
+            for sign in (1, -1):
+                w = sign * weights[at]
+                if sign == 1 or (w > 0).any():
+                    part = np.multiply(d, np.sqrt(np.maximum(w, 0))[:, None], out=scaled[: len(d)])
+                    result += sign * (part.T @ part)
         return result
 
     return np.asarray(sum(rows.share(one_part, PRODUCTS_FOR_A_THREAD // rows.phi.size, CHUNK)))

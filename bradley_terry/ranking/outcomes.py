@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..logistic import Array, sigmoid, softplus
-from .family import MarginLoss
+from .family import MarginLoss, SharedLoss
 from .joint import ByParameters
 from .numbers import check_number, known, s_q
 
@@ -120,7 +120,7 @@ class RaoKupper(MarginLoss):
 
 
 @dataclass(frozen=True)
-class Davidson(MarginLoss):
+class Davidson(SharedLoss):
     """Ties as a third outcome of weight ν, beside e^(z/2) and e^(-z/2) (Davidson 1970).
 
     Between answers of equal reward, ν = 1 makes a tie as likely as each win. With e = e^-|z|, h = e^-|z|/2 and
@@ -180,21 +180,23 @@ class Davidson(MarginLoss):
 
     @np.errstate(under="ignore")
     def _parts(self, z: Array) -> tuple[Array, Array]:
-        e, h = np.exp(-np.abs(z)), np.exp(-np.abs(z) / 2)
-        return e, self._nu * h
+        h = np.exp(np.abs(z) * -0.5)
+        return h * h, self._nu * h
 
-    def _value(self, z: Array) -> Array:
+    @np.errstate(under="ignore")
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
         e, v = self._parts(z)
-        return np.log1p(e + v) + np.maximum(-z, 0)
-
-    def _slope(self, z: Array) -> Array:
-        e, v = self._parts(z)
-        return -0.5 * np.where(z >= 0, 2 * e + v, 2 + v) / (1 + e + v)
+        both = e + v
+        return np.log1p(both) + np.maximum(-z, 0), np.where(z >= 0, e + 0.5 * v, 1 + 0.5 * v) / (-1 - both)
 
     def _bend(self, z: Array) -> Array:
         e, v = self._parts(z)
         total = 1 + e + v
         return 0.25 * ((4 * e + (1 + e) * v) / total) / total
+
+    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        """Return the loss of each pair and its derivative in z."""
+        return self._value_and_slope(z) if t is None else (self.value(z, t), self.gradient(z, t))
 
     def value(self, z: Array, t: Array | None) -> Array:
         """Return the loss of a win, a tie or a loss, (n_pairs,)."""

@@ -92,15 +92,13 @@ class Square(MarginLoss):
 
 
 @dataclass(frozen=True)
-class Exponential(MarginLoss):
+class Exponential(SharedLoss):
     """exp(-z): a pair that is ordered wrongly by a wide margin outweighs all others (RankBoost, Freund et al. 2003)."""
 
     @np.errstate(under="ignore", over="ignore")
-    def _value(self, z: Array) -> Array:
-        return np.exp(-z)
-
-    def _slope(self, z: Array) -> Array:
-        return -self._value(z)
+    def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
+        value = np.exp(-z)
+        return value, -value
 
     def _bend(self, z: Array) -> Array:
         return self._value(z)
