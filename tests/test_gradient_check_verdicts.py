@@ -70,7 +70,8 @@ def test_right_gradients_of_networks_raise_no_alarm(n_configurations):
         d, h = int(rng.integers(2, 11)), int(rng.integers(2, 17))
         n = int(10 ** rng.uniform(1, np.log10(5000 if n_configurations > 3 else 500)))
         scorer = bt.MLPScorer(d, h, ("relu", "relu", "tanh")[seed % 3])
-        objective = bt.Objective(scorer, bt.PreferencePairs(*rng.normal(size=(2, n, d))))
+        pairs = bt.PreferencePairs(*rng.normal(size=(2, n, d)))
+        objective = bt.Objective(scorer, pairs, backend="numba")  # a check needs a thousand losses and gradients
         phi = scorer.initial(rng) if seed % 2 else rng.normal(size=scorer.n_parameters)
         bt.check_gradient(objective, phi).require()
 
