@@ -23,7 +23,7 @@ from bradley_terry.commands import main
 from bradley_terry.files import save_pairs
 
 dask = pytest.importorskip("dask", reason="fits on clusters need the extra distributed")
-from distributed import Client, LocalCluster  # noqa: E402
+from distributed import Client, Future, LocalCluster  # noqa: E402
 
 # Dask leaves some sockets and files to the garbage collector when a process dies.
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
@@ -142,10 +142,31 @@ def test_killed_workers_do_not_change_a_bit(most, clients, paths):
     """Workers are killed with SIGKILL again and again in the middle of steps, and others take over."""
     here = distributed.fit(SlowScorer(WIDTH), paths, l2=0.01)
     with killer(clients[2], most) as killed:
-        model = distributed.fit(SlowScorer(WIDTH), paths, l2=0.01, client=clients[2])
+        model = distributed.fit(SlowScorer(WIDTH), paths, l2=0.01, client=clients[2], timeout=60)
     assert len(killed) == most
     assert model.phi.tobytes() == here.phi.tobytes()
     np.testing.assert_array_equal(model.history["loss"], here.history["loss"])
+
+
+def test_answers_that_are_lost_before_they_arrive_are_computed_again(clients, paths, monkeypatch):
+    """The only worker dies when its task is done, and nobody has fetched the answers yet."""
+    here, client, killed = distributed.fit(bt.LinearScorer(WIDTH), paths, l2=0.01), clients[1], []
+    ask = Future.exception
+
+    def ask_then_kill(future, **options):
+        error = ask(future, **options)
+        if not killed:
+            [worker] = client.cluster.scheduler.workers.values()
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+            while any(worker.pid in killed for worker in client.cluster.scheduler.workers.values()):
+                time.sleep(0.01)  # until the scheduler knows
+        return error
+
+    monkeypatch.setattr(Future, "exception", ask_then_kill)
+    model = distributed.fit(bt.LinearScorer(WIDTH), paths, l2=0.01, client=client, timeout=60)
+    assert killed
+    assert model.phi.tobytes() == here.phi.tobytes()
 
 
 def test_a_shard_that_kills_every_worker_ends_in_one_sentence(paths):

@@ -137,8 +137,7 @@ class Workers:
         from distributed import KilledWorker  # noqa: PLC0415
 
         try:
-            self._wait(future, preferred)
-            return future.result()
+            return self._wait(future, preferred)
         except (KilledWorker, CancelledError):
             self._threads()  # raises an error if it is the scheduler that died
             if n_left == 0:
@@ -159,25 +158,29 @@ class Workers:
             for future, call in zip(futures, calls, strict=True)
         ]
 
-    def _wait(self, future: Future[list[T]], preferred: str | None) -> None:
-        """Wait until a future is done, and give up if there is no worker for longer than the time limit.
+    def _wait(self, future: Future[list[T]], preferred: str | None) -> list[T]:
+        """Wait for the answers of a task, and give up if there is no worker for longer than the time limit.
 
         If the preferred worker dies when there is no other, Dask never gives the task to a new one. So it is cancelled.
+        The worker may die after the task is done but before its answers are here, so both have a time limit.
         """
-        last_seen = time.monotonic()
+        last_seen, patience = time.monotonic(), POLL
         while True:
-            try:
+            error = None
+            with suppress(TimeoutError):
                 # This returns when the task is done. Dask's ``wait`` would ask the client that was made last instead.
-                future.exception(timeout=POLL)
-            except TimeoutError:
-                if workers := self._threads():
-                    last_seen = time.monotonic()
-                    if preferred is not None and preferred not in workers:
-                        future.cancel()
-                elif time.monotonic() - last_seen > self.timeout:
-                    raise self._no_workers() from None
-            else:
-                return
+                error = future.exception(timeout=POLL)
+                if error is None:
+                    patience *= 2  # large answers may take their time on a slow network
+                    return future.result(timeout=patience)
+            if error is not None:
+                raise error
+            if workers := self._threads():
+                last_seen = time.monotonic()
+                if preferred is not None and preferred not in workers:
+                    future.cancel()
+            elif time.monotonic() - last_seen > self.timeout:
+                raise self._no_workers()
 
     def _threads(self) -> dict[str, int]:
         """Return the number of threads of each worker there is now, by its address."""
