@@ -21,6 +21,8 @@ __all__ = ["as_it_was", "leave"]
 
 leave = os._exit
 ONE_AT_A_TIME = threading.RLock()  # two checks in two threads would put back each other's changes
+if hasattr(os, "register_at_fork"):  # the thread that holds it may not exist in a forked child
+    os.register_at_fork(after_in_child=ONE_AT_A_TIME._at_fork_reinit)  # type: ignore[attr-defined]
 PATIENCE = 0.2  # seconds in which threads that are about to end may do so
 OURS = "bradley_terry"  # the names of the package's own threads begin like this
 
