@@ -30,7 +30,7 @@ def _cache_folder() -> str | None:
     counts only if it is an absolute path.
     """
     if numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the environment variable NUMBA_CACHE_DIR
-        return os.path.abspath(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
+        return str(Path(numba.config.CACHE_DIR).absolute())  # type: ignore[attr-defined]
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
         folder = given if given.is_absolute() else Path("~/.cache").expanduser()

@@ -122,8 +122,8 @@ def others_can_write(folder: Path) -> bool:
 
 def _is_private(group: int) -> bool:
     """Return whether nobody but this user belongs to a group."""
-    import grp
-    import pwd
+    import grp  # noqa: PLC0415  # neither exists on Windows
+    import pwd  # noqa: PLC0415
 
     try:
         user, its = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)

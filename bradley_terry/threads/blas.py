@@ -113,6 +113,4 @@ class _Blas:
 
 _blas = _Blas()
 if hasattr(os, "register_at_fork"):  # no other thread is changing the setting at the moment of a fork
-    os.register_at_fork(
-        before=_blas.lock.acquire, after_in_parent=_blas.lock.release, after_in_child=_blas.after_fork
-    )
+    os.register_at_fork(before=_blas.lock.acquire, after_in_parent=_blas.lock.release, after_in_child=_blas.after_fork)
