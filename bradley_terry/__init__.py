@@ -55,12 +55,12 @@ One pair goes through the modules like this, forward and back:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from .commands import interrupts as _interrupts  # noqa: F401  # first, for Ctrl-C during the imports of a command
 
 # isort: split
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from . import moved
 from .logistic import log_sigmoid, logit, sigmoid
 from .losses import mean_loss, pair_loss_curvatures, pair_loss_gradients, pair_losses

@@ -8,6 +8,9 @@ arguments of all verbs.
 
 from __future__ import annotations
 
+from . import starting  # noqa: F401  # before anything else is imported
+
+# isort: split
 import sys
 from collections.abc import Sequence
 

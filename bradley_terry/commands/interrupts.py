@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .starting import is_module
+
 __all__ = ["INTERRUPTED", "end_at_once", "is_command", "kept"]
 
 INTERRUPTED = 130  # the status of a program that was ended by Ctrl-C: 128 + SIGINT
@@ -18,9 +20,7 @@ INTERRUPTED = 130  # the status of a program that was ended by Ctrl-C: 128 + SIG
 
 def is_command() -> bool:
     """Return whether this process was started as ``bradley-terry`` or ``python -m bradley_terry``."""
-    given = sys.orig_argv
-    is_module = "-m" in given and given[given.index("-m") + 1 :][:1] == ["bradley_terry"]
-    return is_module or Path(sys.argv[0] if sys.argv else "").stem == "bradley-terry"
+    return is_module() or Path(sys.argv[0] if sys.argv else "").stem == "bradley-terry"
 
 
 def end_at_once(*_: object) -> None:
