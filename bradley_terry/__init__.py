@@ -55,6 +55,9 @@ One pair goes through the modules like this, forward and back:
 
 from __future__ import annotations
 
+from .commands import interrupts as _interrupts  # noqa: F401  # first, for Ctrl-C during the imports of a command
+
+# isort: split
 from importlib import import_module
 from typing import TYPE_CHECKING
 

@@ -8,9 +8,14 @@ arguments of all verbs.
 
 from __future__ import annotations
 
-import os
+from . import starting  # noqa: F401  # before anything else is imported
+
+# isort: split
 import sys
 from collections.abc import Sequence
+
+from .interrupts import INTERRUPTED, kept
+from .streams import OutputLost, standard_streams
 
 __all__ = ["main"]
 
@@ -22,27 +27,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 if all went well. 1 if a check failed, or if the output was closed while we were writing to it. 2 if the verb
-        could not do its job; one sentence on stderr then says why. 130 after Ctrl-C.
+        could not do its job, or if its output could not be written; one sentence on stderr then says why. 130 after
+        Ctrl-C.
     """
+    try:
+        with standard_streams():
+            try:
+                with kept():
+                    return _run(argv)
+            except KeyboardInterrupt:
+                print("bradley-terry: interrupted", file=sys.stderr)
+                return INTERRUPTED
+            except OutputLost as lost:
+                if lost.is_unread:  # the program that reads our output has closed it, as ``head`` does
+                    return 1
+                print(f"bradley-terry: standard output cannot be written: {lost}", file=sys.stderr)
+                return 2
+    except KeyboardInterrupt:  # a second one
+        return INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from .parser import make_parser
 
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show Δ shows a question mark instead
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     parser = make_parser()
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit:
+        sys.stdout.flush()  # it printed a help text
+        raise
     if arguments.verb is None:
         parser.print_help()
+        sys.stdout.flush()
         return 2
     try:
         status: int = arguments.run(arguments)
-        sys.stdout.flush()  # so that a closed pipe is noticed here, and not when Python exits
-    except KeyboardInterrupt:
-        print("bradley-terry: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the program that reads our output has closed it, as ``head`` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        sys.stdout.flush()  # so that an output that cannot be written is noticed here, and not when Python exits
     except MemoryError:
         print("bradley-terry: these data do not fit into the memory of this machine", file=sys.stderr)
         return 2

@@ -149,7 +149,7 @@ def _takes_phi_alone(function: Callable[..., object]) -> bool:
     """Return whether a function can be called with one argument, and not with three."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001  # the attributes of a learner's object may raise anything
         return False
     fits = []
     for n in (1, 3):
@@ -260,6 +260,8 @@ def load_function(target: str) -> Callable[..., object]:
     """
     from importlib.util import module_from_spec, spec_from_file_location
 
+    from ..gradient_check.runner import words_of
+
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():  # the colon may be that of C:\my_file.py
         raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
@@ -274,11 +276,13 @@ def load_function(target: str) -> Callable[..., object]:
     sys.path.insert(0, str(Path(file).resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a learner's file may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # a learner's file may raise anything
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
+        raise ValueError(f"{file}: {where}{type(error).__name__}: {words_of(error)}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(

@@ -28,6 +28,7 @@ from ..gradient_check.runner import (
     call,
     can_be_called_with,
     real_numbers,
+    with_their_objects,
 )
 from ..logistic import Array
 
@@ -55,6 +56,7 @@ __all__ = [
     "note_of",
     "numbers_or_warning",
     "real_numbers",
+    "with_their_objects",
 ]
 
 Student = Callable[..., object]

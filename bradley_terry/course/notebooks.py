@@ -331,7 +331,8 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
     check_choice(lesson, port)
     paths = {int(path.name[:2]): path for path in lessons(folder)}
     lesson = min(paths, default=1) if lesson is None else lesson
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
+    # -P: a file such as random.py in the current folder is not imported in place of the module of that name
+    command = [sys.executable, "-P", "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}"]
     command += [f"--LabApp.default_url=/doc/tree/{paths[lesson].name}"]
     command += [] if browser else ["--no-browser"]
     command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -96,9 +96,9 @@ def careful_gradient(
             else:
                 with enabled_in_64_bits(module, library):
                     value = float(np.asarray(loss(module.numpy.asarray(phi) if library == "jax" else phi.copy())))
-    except Stop:
+    except (Stop, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # their loss may raise anything
+    except BaseException as error:  # noqa: BLE001  # their loss may raise anything
         kind, place, words = type(error).__name__, place_of(loss, error), words_of(error)
         raise Stop(ERROR, f"reference: your loss for {library} stopped with {kind} in {place}: {words}") from None
     if gradient.shape != phi.shape or not np.isfinite(gradient).all():

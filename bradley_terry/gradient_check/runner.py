@@ -13,10 +13,7 @@ import io
 import linecache
 import os
 import re
-import signal
 import sys
-import threading
-import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +26,22 @@ from typing import Any, TextIO
 import numpy as np
 
 from ..logistic import Array
-from .process import leave
+from .process import leave, names_put_back
+from .stopping import (
+    ERROR,
+    FAILED,
+    NOT_ATTEMPTED,
+    PASSED,
+    SECONDS,
+    OutOfTime,
+    Stop,
+    TimeIsUp,
+    Watch,
+    is_watched,
+    printable,
+    shortened,
+    watched,
+)
 
 __all__ = [
     "ERROR",
@@ -46,32 +58,40 @@ __all__ = [
     "place_of",
     "real_numbers",
     "warnings_as_notes",
+    "with_their_objects",
     "words_of",
 ]
 
 Student = Callable[..., object]
 TraceFunction = Callable[[FrameType, str, Any], Any]
 
-PASSED, FAILED, NOT_ATTEMPTED, ERROR = "passed", "failed", "not attempted", "error"
-
-
 MOST_PRINTED = 10_000  # characters kept of what one call prints
 LONGEST = 300  # characters of the message of an error
-
 PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
 """If this is set to a list, each call appends what the function printed. The report of an exercise shows it."""
 
 
-class Stop(Exception):  # noqa: N818  # it ends a check, and is not an error of the package
-    """The end of a check before its last stage, with a status and the reason."""
+@contextlib.contextmanager
+def with_their_objects(doing: str) -> Iterator[None]:
+    """Touch an object of theirs: whatever that does, even if it never ends, becomes a Stop with one sentence.
 
-    def __init__(self, status: str, message: str) -> None:
-        self.status, self.message = status, printable(message)
-        super().__init__(self.message)
-
-
-class OutOfTime(Stop):
-    """The end of a check because one call took too long."""
+    ``doing`` begins the sentence, such as "turning the loss into a number". An object may run their code when it is
+    converted, printed, compared, asked for its length, its type or an attribute.
+    """
+    out = _Printed()
+    try:
+        with watched(), redirect_stdout(out), redirect_stderr(out):
+            yield
+    except (Stop, KeyboardInterrupt):
+        raise
+    except TimeIsUp:
+        if is_watched():  # by the caller
+            raise
+        raise OutOfTime(ERROR, f"{doing} gave no answer within {SECONDS.get():g} seconds") from None
+    except BaseException as error:  # noqa: BLE001  # their code may raise anything
+        raise Stop(ERROR, f"{doing} stopped with {type(error).__name__}: {words_of(error)}") from None
+    finally:
+        out.after = sys.stdout
 
 
 def can_be_called_with(function: Student, arguments: Sequence[object], names: Sequence[str]) -> None:
@@ -79,15 +99,20 @@ def can_be_called_with(function: Student, arguments: Sequence[object], names: Se
     wanted = f"a function of ({', '.join(names)})"
     if not callable(function):
         raise Stop(ERROR, f"expected {wanted}, got {type(function).__name__}")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some built-in functions have none
-        return
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        why = f"{error}; it takes {signature}"
-        raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {why}") from None
+    with contextlib.suppress(_NoSignature), with_their_objects("asking your function for its arguments"):
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError, AttributeError, RecursionError):  # some built-in functions have none
+            raise _NoSignature(ERROR, "") from None
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            why = f"{error}; it takes {signature}"
+            raise Stop(ERROR, f"expected {wanted}, got one that does not take these arguments: {why}") from None
+
+
+class _NoSignature(Stop):
+    """Whether a function takes the arguments will be seen when it is called."""
 
 
 def call(
@@ -127,16 +152,17 @@ def call(
     try:
         with _warnings(function, quiet), redirect_stdout(out), redirect_stderr(err), np.errstate():
             watch.begin()
-            answer = function(*copies)
+            answer = _plain(function(*copies))
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
-    except _TimeIsUp:
+    except TimeIsUp:
         raise OutOfTime(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # their code may raise anything
+        watch.rest()  # the error is described under a watch of its own
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
-        message = f"{note}{_what_happened(function, error)}\n  it was given {shapes}"
+        message = f"{note}{_told(function, error)}\n  it was given {shapes}"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
@@ -147,9 +173,22 @@ def call(
             heard.append(printable(out.getvalue() + err.getvalue()))
     if answer is None:
         raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
+    if changed := names_put_back():
+        raise Stop(FAILED, f"{note}your function replaces {changed}, which other code uses too: choose a new name")
     for name, before, after in zip(names, arguments, copies, strict=True):
-        if not _unchanged(before, after):
+        with with_their_objects(f"{note}looking at the input {name} after the call"):
+            is_unchanged = _unchanged(before, after)
+        if not is_unchanged:
             raise Stop(FAILED, f"{note}your function changes its input {name}: work on a copy")
+    return answer
+
+
+def _plain(answer: object) -> object:
+    """Return an answer of a class that is derived from tuple, list or dict as one of these, in case it misbehaves."""
+    if isinstance(answer, dict):
+        return dict(dict.items(answer))
+    if isinstance(answer, tuple | list) and type(answer) not in (tuple, list):
+        return tuple(tuple.__iter__(answer)) if isinstance(answer, tuple) else list(list.__iter__(answer))
     return answer
 
 
@@ -167,6 +206,18 @@ def real_numbers(
     ``n_pairs`` is the number of pairs behind a gradient. With it, a gradient that was not summed over the pairs is
     recognised. ``given`` returns the input that belongs to an entry, which is shown if that entry is not finite.
     """
+    with with_their_objects(f"{note}{name}: turning it into numbers"):
+        return _real_numbers(answer, name, shape, n_pairs, note, given)
+
+
+def _real_numbers(
+    answer: object,
+    name: str,
+    shape: tuple[int, ...],
+    n_pairs: int | None,
+    note: str,
+    given: Callable[[int], str],
+) -> Array:
     try:
         array = np.asarray(answer)
     except ValueError:
@@ -260,113 +311,18 @@ def _warnings(function: Student, quiet: bool) -> Iterator[None]:
             warnings.showwarning = show
 
 
-class _TimeIsUp(BaseException):
-    """Not an Exception, so that an ``except Exception`` in their code does not catch it."""
-
-
-class Watch:
-    """Interrupts a call that takes longer than this many seconds. This works only in the main thread and on POSIX.
-
-    One watch serves many calls, one after the other: ``with Watch(10.0) as watch: call(…, watch)``. If a bare
-    ``except`` in the call catches the interruption, a second one is raised inside that ``except``. If another
-    ``except`` around it catches the second one as well, the call cannot be stopped. Neither can a loop in compiled
-    code. The time in which Numba compiles does not count, since the caller cannot shorten it.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-            raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
-        self.seconds = seconds
-        self.since: float | None = None  # when the current call began
-        self.tracer, self.process = sys.gettrace(), os.getpid()
-        self.n_interrupted = 0
-        self.works = False
-
-    def __enter__(self) -> Watch:
-        self.works = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-        if self.works:
-            self.began = time.monotonic()
-            self.before = [(number, signal.getsignal(number)) for number in (signal.SIGALRM, signal.SIGINT)]
-            self.outer = signal.getitimer(signal.ITIMER_REAL)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.works:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            left, interval = self.outer  # an alarm that was set before continues
-            left = max(left - (time.monotonic() - self.began), 1e-6) if left else 0.0
-            for number, handler in self.before:
-                if handler is not None:  # None stands for one that was set in C
-                    signal.signal(number, handler)
-            signal.setitimer(signal.ITIMER_REAL, left, interval)
-
-    def begin(self) -> None:
-        """Watch a call that begins now. The alarm is set anew, since the call before may have changed it."""
-        if self.works:
-            signal.signal(signal.SIGALRM, self._look)
-            signal.setitimer(signal.ITIMER_REAL, self.seconds / 4, self.seconds / 4)
-        self.since = time.monotonic()
-
-    def rest(self) -> None:
-        """Stop watching until the next call."""
-        self.since = None
-        if self.n_interrupted > 1:
-            sys.settrace(self.tracer)
-        self.n_interrupted = 0
-
-    @contextlib.contextmanager
-    def over(self, whose: str) -> Iterator[None]:
-        """Watch a block of code, and stop with a sentence if it takes too long."""
-        self.begin()
-        try:
-            yield
-        except _TimeIsUp:
-            raise OutOfTime(ERROR, f"{whose} gave no answer within {self.seconds:g} seconds") from None
-        finally:
-            self.rest()
-
-    def _look(self, number: int, frame: FrameType | None) -> None:
-        outer = getattr(self.before[0][1], "__self__", None)
-        if isinstance(outer, Watch):  # in a check within a check, both watches run
-            outer._look(number, frame)
-        if self.since is None:
-            return
-        at = frame
-        while at is not None:
-            if str(at.f_globals.get("__name__", "")).startswith(("numba.", "llvmlite.")):
-                self.since = time.monotonic()  # it compiles
-            at = at.f_back
-        if time.monotonic() - self.since < self.seconds:
-            return
-        self.n_interrupted += 1
-        if self.n_interrupted > 1 and frame is not None:
-            self.is_handled = False
-            sys.settrace(self._insist)
-            frame.f_trace = self._insist
-        raise _TimeIsUp
-
-    def _insist(self, _: FrameType, event: str, __: object) -> TraceFunction:
-        """Follow the exception just raised to the line that handles it, and raise another one there."""
-        if event == "line" and self.is_handled and self.since is not None:
-            raise _TimeIsUp
-        self.is_handled = self.is_handled or event == "exception"
-        return self._insist
-
-
 def words_of(error: BaseException) -> str:
     """Return the first line of an error's message, even if making the message fails."""
     try:
-        words = str(error).strip().partition("\n")[0]
+        with watched():
+            words = str(error)[:10_000].strip().partition("\n")[0]
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001
+    except BaseException as reason:
+        if isinstance(reason, TimeIsUp) and is_watched():
+            raise
         return "(its message cannot be read)"
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
-
-
-def printable(text: str) -> str:
-    """Replace characters that would move the cursor or change the colour of a terminal by their codes."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -386,7 +342,7 @@ def words_of_warning(warning: warnings.WarningMessage) -> str:
     """Say what NumPy warned about, and in which line."""
     code = linecache.getline(warning.filename, warning.lineno).strip()
     place = f"line {warning.lineno}" + (f", `{code}`" if code else "")
-    return printable(f"NumPy warned in {place}: {warning.message}")
+    return printable(shortened(f"NumPy warned in {place}: {warning.message}"))
 
 
 @contextlib.contextmanager
@@ -417,13 +373,25 @@ def place_of(function: Student, error: BaseException) -> str:
 
 def _file_of(function: Student) -> str:
     """Return the file in which a function is written, also of a partial, a vectorized or compiled one, or a class."""
-    while isinstance(function, partial):
-        function = function.func
-    function = getattr(function, "pyfunc", function)  # np.vectorize
-    inner = vars(function).get("__init__", function) if isinstance(function, type) else function
-    if not hasattr(inner, "__code__"):
-        inner = getattr(inner, "py_func", type(function).__call__)
-    return str(getattr(getattr(inspect.unwrap(inner), "__code__", None), "co_filename", ""))
+    try:
+        while isinstance(function, partial):
+            function = function.func
+        function = getattr(function, "pyfunc", function)  # np.vectorize
+        inner = vars(function).get("__init__", function) if isinstance(function, type) else function
+        if not hasattr(inner, "__code__"):
+            inner = getattr(inner, "py_func", type(function).__call__)
+        return str(getattr(getattr(inspect.unwrap(inner), "__code__", None), "co_filename", ""))
+    except Exception:  # noqa: BLE001  # their attributes may raise anything
+        return ""
+
+
+def _told(function: Student, error: BaseException) -> str:
+    """Describe an error of their function, or only name its kind if more cannot be said."""
+    try:
+        with with_their_objects("describing the error"):
+            return _what_happened(function, error)
+    except Stop:
+        return f"{type(error).__name__} in your function"
 
 
 def _what_happened(function: Student, error: BaseException) -> str:
@@ -442,7 +410,7 @@ def _what_happened(function: Student, error: BaseException) -> str:
 
 def _in_numbas_words(error: BaseException) -> str:
     """Leave out the first line of an error of Numba, a stage of its compiler, and say what is wrong and where."""
-    text = str(error)
+    text = str(error)[:100_000]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
     words = next(iter(useful), lines[0] if lines else type(error).__name__)

@@ -10,7 +10,7 @@ import numpy as np
 from ..logistic import Array
 from ..objective import Objective
 from .differences import EPS
-from .runner import FAILED, Stop, Watch, call, can_be_called_with, kind_of, real_numbers
+from .runner import FAILED, Stop, Watch, call, can_be_called_with, kind_of, real_numbers, with_their_objects
 
 __all__ = ["Function", "FunctionUnderTest"]
 
@@ -67,6 +67,10 @@ class FunctionUnderTest:
         if self.is_ours:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
+        with with_their_objects(f"{self.where}looking at what your function returned"):
+            return self._numbers_of(answer, phi)
+
+    def _numbers_of(self, answer: object, phi: Array) -> tuple[float, Array]:
         if not isinstance(answer, tuple) or len(answer) != 2:
             got = kind_of(answer)
             if isinstance(answer, float | np.floating):

@@ -127,7 +127,7 @@ def check_gradient(
     for name in references:
         if name not in TOLERANCE:
             raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {name!r}")
-    if isinstance(phi, PreferencePairs) or (hasattr(function, "backward") and not callable(function)):
+    if isinstance(phi, PreferencePairs) or (not callable(function) and hasattr(type(function), "backward")):
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)
     if objective is not None and not isinstance(objective, Objective):

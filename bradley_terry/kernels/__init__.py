@@ -1,7 +1,8 @@
 """The loss and its gradients in compiled form, as fast as the machine allows.
 
     compiled        every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
-    caching         how they are compiled, and where the compiled code is kept
+    saved_code      compiled code in files
+    caching         how functions are compiled, and where the compiled code is kept
     passes          whole arrays: checks, blocks for the threads, sums in the order of the data
     ranking_passes  the same for rankings
     backends        the methods of ``backend.NumpyBackend``, computed by these passes

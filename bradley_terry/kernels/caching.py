@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import os
 import warnings
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
+
+from .saved_code import SavedCode, others_can_write
 
 __all__ = ["CACHE_FOLDER", "compiled"]
+
+if hasattr(os, "register_at_fork"):  # a fork waits while another thread compiles: its child could never compile
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,  # type: ignore[no-untyped-call]
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 # Compiled code is kept outside the package: files left in its folder would get in the way of the next install.
 def _cache_folder() -> str | None:
-    """Return the folder for compiled code, or None if this user has no home folder."""
+    """Return the folder for compiled code, or None if this user has no home folder.
+
+    Its files are executed, so it must not depend on the current folder. As the XDG specification says, XDG_CACHE_HOME
+    counts only if it is an absolute path.
+    """
     if numba.config.CACHE_DIR:  # type: ignore[attr-defined]  # the environment variable NUMBA_CACHE_DIR
-        return str(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
+        return str(Path(numba.config.CACHE_DIR).absolute())  # type: ignore[attr-defined]
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     try:
-        return str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "bradley_terry")
+        folder = given if given.is_absolute() else Path("~/.cache").expanduser()
     except RuntimeError:
         return None
+    return str(folder / "bradley_terry") if folder.is_absolute() else None
 
 
 CACHE_FOLDER = _cache_folder()
@@ -36,26 +51,49 @@ def compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-
     options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": fastmath, "forceinline": forceinline}
 
     def decorate(function):  # type: ignore[no-untyped-def]
-        if CACHE_FOLDER is None:
-            _warn_once()
-            return numba.njit(**options)(function)
-        before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-        numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
-        try:
-            return numba.njit(**options, cache=True)(function)
-        except RuntimeError:  # neither this folder nor any other that Numba tries is writable
-            _warn_once()
-            return numba.njit(**options)(function)
-        finally:
-            numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+        dispatcher = numba.njit(**options)(function)
+        saved = _saved_code(function)
+        if saved is not None:
+            dispatcher._cache = saved
+        return dispatcher
 
     return decorate
 
 
-@lru_cache(maxsize=1)
-def _warn_once() -> None:
+def _saved_code(function: Any) -> SavedCode | None:
+    """Return the saved code of a function, or None, with a warning, if there is no safe and writable folder for it."""
+    if CACHE_FOLDER is None:
+        return _cannot_save("")
+    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = CACHE_FOLDER  # type: ignore[attr-defined]
+    try:
+        Path(CACHE_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+        saved = SavedCode(function, _cannot_save)
+        if not Path(saved.cache_path).is_relative_to(CACHE_FOLDER):  # Numba tries other folders too
+            return _cannot_save("it is not writable")
+        if others_can_write(Path(saved.cache_path)):
+            return _cannot_save("its files are executed, and others can write to it")
+    except OSError as error:
+        return _cannot_save(error.strerror or type(error).__name__)
+    except RuntimeError:  # Numba found no folder that is writable
+        return _cannot_save("it is not writable")
+    finally:
+        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
+    return saved
+
+
+_told: list[str] = []
+
+
+def _cannot_save(reason: str) -> None:
+    """Warn once."""
+    global CACHE_FOLDER
+    if _told:
+        return
+    where, CACHE_FOLDER = CACHE_FOLDER, None
+    _told.append(reason)
     warnings.warn(
-        f"compiled kernels cannot be saved in {CACHE_FOLDER or 'a home folder'}, so they are compiled again each time "
-        "Python starts; set NUMBA_CACHE_DIR to a writable folder",
+        f"compiled kernels cannot be saved in {where or 'a home folder'}{f' ({reason})' if reason else ''}, so they "
+        "are compiled again each time Python starts; set NUMBA_CACHE_DIR to a writable folder of your own",
         stacklevel=2,
     )

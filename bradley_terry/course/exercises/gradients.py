@@ -32,6 +32,7 @@ from ..engine import (
     judged,
     note_of,
     numbers_or_warning,
+    with_their_objects,
 )
 
 __all__ = ["gradient", "training_step"]
@@ -203,6 +204,13 @@ def _whatever_failed(words: Mapping[str, str], _: Mapping[str, bool]) -> Mapping
 
 def _read(answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None) -> tuple[float | None, Array]:
     """Return the loss, if there is one, and the gradient as one vector, or stop and say what is wrong."""
+    with with_their_objects(f"{note}looking at what your function returned"):
+        return _numbers_of(answer, scorer, n_pairs, note, warned)
+
+
+def _numbers_of(
+    answer: object, scorer: Scorer, n_pairs: int, note: str, warned: Stop | None
+) -> tuple[float | None, Array]:
     shapes, loss = scorer.shapes, None
     if isinstance(answer, tuple) and len(answer) == 2 and _n_axes(answer[0]) == 0 and _is_gradient(answer[1], scorer):
         loss = float(numbers_or_warning(answer[0], "loss", (), warned, note=note))

@@ -24,6 +24,7 @@ from ..engine import (
     compare,
     judged,
     real_numbers,
+    with_their_objects,
 )
 
 __all__ = ["kernel", "overflow_limit"]
@@ -100,6 +101,11 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
 
 
 def _pair(answer: object, z: Array, note: str, given: Callable[[int], str] = lambda entry: "") -> tuple[float, Array]:
+    with with_their_objects(f"{note}looking at what your function returned"):
+        return _numbers_of(answer, z, note, given)
+
+
+def _numbers_of(answer: object, z: Array, note: str, given: Callable[[int], str]) -> tuple[float, Array]:
     if not isinstance(answer, tuple) or len(answer) != 2:
         raise Stop(FAILED, f"{note}expected a mean loss and an array of gradients, got {kind_of(answer)}")
     if np.isnan(z).any():

@@ -99,7 +99,7 @@ def _answers(function: Student, time_limit: float, *, only_invariant: bool = Fal
         if only_invariant and not is_invariant:
             continue
         answer, _ = asked(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
-        if not isinstance(answer, bool | np.bool_):
+        if type(answer) not in (bool, np.bool_):
             raise Stop(FAILED, f"expected True or False, got {type(answer).__name__}")
         said[name] = bool(answer)
     return said
