@@ -61,7 +61,8 @@ def _decoded(path: Path, names: list[str], lines: list[int], table: list[tuple[s
             values = _values(path, name, lines, [cells[column] for cells in table])
             if values is not None:
                 decoded[name] = values
-    sides = [name for name in names if plain(name) in {*NAMES["chosen"], *NAMES["rejected"]}]
+    answers = {*NAMES["chosen"], *NAMES["rejected"]}
+    sides = [name for name in names if plain(name) in answers]
     if any(name not in decoded for name in sides):  # "[1]" beside an answer in words is an answer in words
         for name in set(sides) & decoded.keys():
             if all(isinstance(one, list) and all(map(is_number, one)) for one in decoded[name] if one):

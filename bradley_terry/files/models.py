@@ -85,7 +85,8 @@ def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never r
         except (MemoryError, PermissionError):
             raise
         except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
-            said = " ".join(str(error).removeprefix(f"{path}: ").split())
+            said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+            said = " ".join(said.removeprefix(f"{path}: ").split())
             said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
             fail(path, f"not a reward model that this package saved, or damaged ({said})")
     fail(path, f"expected a reward model of version 1, found version {newer}, which a newer bradley_terry has saved")
