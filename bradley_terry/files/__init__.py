@@ -27,9 +27,16 @@ What a record means does not depend on its format:
     texts, text   texts, and their features
     notes         warnings about what was left out or contradicts itself
 
-The other modules serve all formats: ``lines`` turns a file into lines of text, and ``messages`` says what is wrong with
-a file. A file is either read completely or refused. The error names the file, the line, what was expected and what was
-found.
+The other modules serve all formats:
+
+    opened        opens every file, and only regular files
+    limits        how much is read: sizes after unpacking, lines, numbers of pairs, memory
+    archives      what may be in an NPZ file or a model
+    lines         turns a file into lines of text
+    characters    halves of characters
+    messages      says what is wrong with a file
+
+A file is either read completely or refused. The error names the file, the line, what was expected and what was found.
 
 To add a format, write a module with ``read_records(path)`` and add a line to ``FORMATS``. Import what only one format
 needs (csv, gzip, json, zipfile) in the function that needs it, so that importing the package stays fast.
@@ -46,9 +53,11 @@ from . import csv_table, jsonl, memory, npy, npz, parquet
 from .arrays import FIELDS, MOST_NAMES
 from .chats import Messages
 from .items import LONGEST_NAME, matchups_of
+from .limits import within_memory
 from .messages import NUMBERS, fail
 from .notes import DataNote
 from .npz import save_pairs
+from .opened import open_file, path_of
 from .reading import read, read_rankings
 from .text import feature_names, text_features
 from .texts import Featurise, Texts
@@ -136,12 +145,13 @@ def load_pairs(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, PermissionError
+        If there is no such file, or if it may not be read.
     ModuleNotFoundError
         If it is a Parquet file and pyarrow is not installed.
     ValueError
-        "path: line N: what was expected, what was found". A pair of identical answers is not an error.
+        "path: line N: what was expected, what was found". A pair of identical answers is not an error. Also if the
+        path is not a regular file, or if the file reaches one of the limits in ``docs/formats.md``.
 
     Warns
     -----
@@ -163,14 +173,15 @@ def read_file(
     featurise: Featurise | None = None,
 ) -> tuple[PreferencePairs, Texts | None]:
     """Return the pairs that ``load_pairs`` returns, and the texts that they were made from, or None."""
-    path = Path(path)
+    path = path_of(path)
     found = FORMATS[_format_of(path, format)]
-    if found.read_records is not None:
-        pairs, texts = read(path, found.read_records(path), table=found.table, featurise=featurise)
-        assert pairs is not None
-        return pairs, texts
-    assert found.read_pairs is not None
-    pairs = found.read_pairs(path)
+    with within_memory(path):
+        if found.read_records is not None:
+            pairs, texts = read(path, found.read_records(path), table=found.table, featurise=featurise)
+            assert pairs is not None
+            return pairs, texts
+        assert found.read_pairs is not None
+        pairs = found.read_pairs(path)
     if featurise is not None:
         fail(path, "featurise: expected texts in chosen and rejected, found numbers")
     return pairs, None
@@ -209,13 +220,14 @@ def load_rankings(
     DataNote
         If something was left out that looks like data for the training, or if a prompt became several rankings.
     """
-    path = Path(path)
+    path = path_of(path)
     found = FORMATS[_format_of(path, format)]
-    if found.read_records is not None:
-        return read_rankings(path, found.read_records(path), table=found.table, featurise=featurise)
-    if found.read_rankings is None:
-        fail(path, "expected a format that holds rankings, found one of pairs alone")
-    rankings = found.read_rankings(path)
+    with within_memory(path):
+        if found.read_records is not None:
+            return read_rankings(path, found.read_records(path), table=found.table, featurise=featurise)
+        if found.read_rankings is None:
+            fail(path, "expected a format that holds rankings, found one of pairs alone")
+        rankings = found.read_rankings(path)
     if featurise is not None:
         fail(path, "featurise: expected texts as answers, found numbers")
     return rankings
@@ -245,11 +257,12 @@ def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa
     ValueError
         "path: line N: what was expected, what was found".
     """
-    path = Path(path)
+    path = path_of(path)
     found = FORMATS["jsonl" if format is None and _is_unknown(path) else _format_of(path, format)]
     if found.read_records is None:
         fail(path, "expected a file of texts, found one of arrays")
-    texts = read(path, found.read_records(path), table=found.table, as_texts=True)[1]
+    with within_memory(path):
+        texts = read(path, found.read_records(path), table=found.table, as_texts=True)[1]
     assert texts is not None
     return texts
 
@@ -282,7 +295,8 @@ def from_records(records: object, *, featurise: Featurise | None = None) -> Pref
     >>> from_records([{"winner": "Ann", "loser": "Bob"}, {"winner": "Bob", "loser": "Cy"}])
     PreferencePairs(2 pairs of items, 2 prompts)
     """
-    pairs = read("records", memory.records_of(records), table=_table_of(records), featurise=featurise)[0]
+    with within_memory("records"):
+        pairs = read("records", memory.records_of(records), table=_table_of(records), featurise=featurise)[0]
     assert pairs is not None
     return pairs
 
@@ -297,7 +311,8 @@ def rankings_from_records(records: object, *, featurise: Featurise | None = None
     >>> rankings_from_records([{"ranking": ["Ann", "Bob", "Cy"]}, {"winner": "Bob", "loser": ["Ann", "Cy"]}])
     PreferenceRankings(2 rankings of 3 items)
     """
-    return read_rankings("records", memory.records_of(records), table=_table_of(records), featurise=featurise)
+    with within_memory("records"):
+        return read_rankings("records", memory.records_of(records), table=_table_of(records), featurise=featurise)
 
 
 def _table_of(records: object) -> str:
@@ -322,7 +337,7 @@ _CONVERT = {  # ending -> what such a file is, and how to make one that can be r
 
 def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail never returns
     if given is not None:
-        if given not in FORMATS:
+        if not isinstance(given, str) or given not in FORMATS:
             raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {given!r}")
         return given
     for name, (endings, *_) in FORMATS.items():
@@ -330,8 +345,7 @@ def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail ne
             return name
     if path.is_dir():
         return "npy"
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: there is no such file")
+    open_file(path, empty=None).close()  # says what is wrong if this is no file
     endings = tuple(ending for known in FORMATS.values() for ending in known.endings)
     found = next((f"; found {words}" for ends, words in _CONVERT.items() if path.name.lower().endswith(ends)), "")
     wanted = f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"

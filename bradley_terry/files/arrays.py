@@ -6,23 +6,31 @@ so the data may be larger than the memory.
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.frozen import blocks_of
 from ..pairs import PreferencePairs
+from .characters import REPLACEMENT, said_of_halves
 from .messages import fail, listed, make_pairs, make_rankings
 from .names import ARRAY_NAMES, plain
+from .notes import Notes
 
 if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
 
 FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names")
 RANKING_FIELDS = ("features", "ranks", "prompts", "weights", "feature_names")
-MOST_NAMES = 1_000_000  # more items or prompts get no names, since one huge item number would fill the memory
+MOST_NAMES = (
+    1_000_000  # more items, features or prompts get no names, since one huge number of an item would fill the memory
+)
 
 
 def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
@@ -30,26 +38,43 @@ def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
 
     The check matters: a map that reaches beyond the end of its file can be made, but reading there kills the process.
     """
+    shape, order, dtype = _header(file, end)
+    return np.memmap(file, dtype, "r", file.tell(), shape, order)
+
+
+def unpacked_array(data: bytes) -> NDArray[np.generic]:
+    """Return the array that was unpacked from a compressed file, and check that nothing is missing or left over.
+
+    The check comes before the array is made, whose header may announce more than the memory can hold.
+    """
+    file = io.BytesIO(data)
+    shape, order, dtype = _header(file, len(data))
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order=order).copy(order)
+
+
+def _header(file: BinaryIO, end: int) -> tuple[tuple[int, ...], Literal["F", "C"], np.dtype[np.generic]]:
+    """Read what an array is, and check that its numbers are plain and end exactly at byte ``end``."""
     version = np.lib.format.read_magic(file)
     if version not in {(1, 0), (2, 0)}:
         raise ValueError(f"format version {version}")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, is_fortran, dtype = read_header(file)
-    start, n_bytes = file.tell(), prod(shape) * dtype.itemsize
+    n_bytes, found = prod(shape) * dtype.itemsize, end - file.tell()
     if dtype.hasobject:
         raise ValueError("Python objects, which are never unpickled")
-    if start + n_bytes != end:
-        raise ValueError(f"its header announces {n_bytes} bytes, but {end - start} follow")
-    return np.memmap(file, dtype, "r", start, shape, "F" if is_fortran else "C")
+    if n_bytes != found:
+        raise ValueError(f"its header announces {n_bytes} bytes, but {found} follow")
+    if min(shape, default=0) < 0 or not dtype.itemsize:
+        raise ValueError(f"its header announces shape {shape} and {dtype.itemsize} bytes for each number")
+    return shape, "F" if is_fortran else "C", dtype
 
 
 def pairs_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> PreferencePairs:
     """Make pairs from named arrays, and number the features, items and prompts that have no names."""
-    hint = "; load_rankings reads rankings" if {"features", "ranks"} <= arrays.keys() else ""
-    _use_field_names(path, arrays, FIELDS, hint)
     for name in ("chosen", "rejected"):
         if name not in arrays:
             fail(path, f"expected the fields chosen and rejected, found {listed(arrays)}")
+    _check_texts(path, arrays)
     chosen, rejected, names = arrays.pop("chosen"), arrays.pop("rejected"), _names_in(path, arrays)
     if names is None and chosen.size and rejected.size:
         is_items = chosen.ndim != 2 and {chosen.dtype.kind, rejected.dtype.kind} <= {"i", "u"}
@@ -61,11 +86,10 @@ def pairs_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> Prefe
 
 def rankings_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> PreferenceRankings:
     """Make rankings from named arrays, and number the features or items that have no names."""
-    hint = "; load_pairs reads pairs" if {"chosen", "rejected"} <= arrays.keys() else ""
-    _use_field_names(path, arrays, RANKING_FIELDS, hint)
     for name in ("features", "ranks", "prompts"):
         if name not in arrays:
             fail(path, f"expected the fields features, ranks and prompts, found {listed(arrays)}")
+    _check_texts(path, arrays)
     features, names = arrays.pop("features"), _names_in(path, arrays)
     if names is None and features.size:
         names = _numbered_names(features, int(features.max()) + 1 if features.dtype.kind in "iu" else 0)
@@ -75,15 +99,58 @@ def rankings_of_arrays(path: Path, arrays: dict[str, NDArray[np.generic]]) -> Pr
     )
 
 
-def _use_field_names(path: Path, arrays: dict[str, NDArray[np.generic]], fields: tuple[str, ...], hint: str) -> None:
-    """Rename arrays to the fields that they stand for; fail if there is another array."""
-    for name in list(arrays):
-        field = next((field for field, names in ARRAY_NAMES.items() if plain(name) in names), None)
-        if field not in fields:
-            fail(path, f"expected the fields {', '.join(fields)}, found {name}{hint}")
-        if field in arrays and name != field:
-            fail(path, f"expected one of {field} and {name}, found both")
-        arrays[field] = arrays.pop(name)
+def fields_of(path: Path, names: Sequence[str], fields: tuple[str, ...]) -> dict[str, str]:
+    """Return the field that each array stands for, field -> name; fail if there is another array or one twice."""
+    wanted = ", ".join(fields)
+    hint = ""
+    if {"features", "ranks"} <= set(names) and "chosen" in fields:
+        hint = "; load_rankings reads rankings"
+    elif {"chosen", "rejected"} <= set(names) and "ranks" in fields:
+        hint = "; load_pairs reads pairs"
+    found: dict[str, str] = {}
+    for name in names:
+        field = next((field for field, known in ARRAY_NAMES.items() if plain(name) in known), None)
+        if field is None or field not in fields:
+            fail(path, f"expected the fields {wanted}, found {listed([name])}{hint}")
+        if field in found:
+            if name == found[field]:
+                fail(path, f"expected {name} once, found it twice")
+            both = sorted((found[field], name), key=lambda one: one != field)
+            fail(path, f"expected one of {both[0]} and {both[1]}, found both")
+        found[field] = name
+    return found
+
+
+def _check_texts(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Fail if an array of texts holds a number that stands for no character; read half characters as "�"."""
+    for name, array in arrays.items():
+        if name == "prompts" and array.dtype.kind not in "biufmMSU":
+            fail(path, f"prompts: expected numbers or texts, found dtype {array.dtype}")
+        if array.dtype.kind == "U":
+            arrays[name] = _with_whole_characters(path, name, array)
+
+
+def _with_whole_characters(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    native = array.dtype.newbyteorder("=")
+    n_halves = 0
+    for rows in blocks_of(np.atleast_1d(array)):
+        codes = np.ascontiguousarray(np.atleast_1d(array)[rows], dtype=native).view(np.uint32)
+        if codes.size and codes.max() > sys.maxunicode:
+            fail(path, f"{name}: expected texts, found the number {codes.max()}, which stands for no character")
+        n_halves += int(_are_halves(codes).reshape(len(codes), -1).any(axis=1).sum())
+    if not n_halves:
+        return array
+    whole = np.array(array, dtype=native, order="C")
+    codes = np.atleast_1d(whole).view(np.uint32)
+    codes[_are_halves(codes)] = ord(REPLACEMENT)
+    notes = Notes(path)
+    notes.add("halves", name, lambda _: said_of_halves(n_halves, "text"))
+    notes.give("")
+    return whole
+
+
+def _are_halves(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    return (codes >= 0xD800) & (codes <= 0xDFFF)
 
 
 def _names_in(path: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.generic] | None:
@@ -94,7 +161,8 @@ def _names_in(path: Path, arrays: dict[str, NDArray[np.generic]]) -> NDArray[np.
 
 
 def _numbered_names(features: NDArray[np.generic], n_items: int) -> NDArray[np.generic] | None:
-    """Return x1, x2 and so on for features, and item 0, item 1 and so on for items unless there are too many."""
+    """Return x1, x2 and so on for features, item 0, item 1 and so on for items, or None if there are too many."""
     if features.ndim == 2:
-        return np.array([f"x{i + 1}" for i in range(features.shape[1])])
+        n_features = features.shape[1]
+        return np.array([f"x{i + 1}" for i in range(n_features)]) if n_features <= MOST_NAMES else None
     return np.array([f"item {i}" for i in range(n_items)]) if 0 < n_items <= MOST_NAMES else None

@@ -10,9 +10,10 @@ them is ranked above all worse answers in a ranking of its own, so that the rank
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ __all__ = [
     "rankings_of_lists",
     "rankings_of_marks",
     "score_of",
+    "size_of_rankings",
 ]
 
 Order = tuple[tuple[Any, ...], int]
@@ -186,18 +188,30 @@ def rankings_of_marks(marks: Sequence[float]) -> list[Order]:
     for i, mark in sorted(enumerate(marks), key=lambda one: one[1]):
         levels.setdefault(mark, []).append(i)
     groups = list(levels.values())
+    order = [i for group in groups for i in group]
     found: list[Order] = []
     ahead: list[int] = []  # answers with marks of their own, in a row
+    end = 0
     for level, group in enumerate(groups[:-1]):
-        worse = [i for later in groups[level + 1 :] for i in later]
+        end += len(group)
         if len(group) > 1:
-            found += [((i, *worse), len(worse)) for i in group]
+            found += [((i, *order[end:]), len(order) - end) for i in group]
             continue
         ahead += group
         if len(groups[level + 1]) > 1 or level == len(groups) - 2:
-            found.append(((*ahead, *worse), len(worse)))
+            found.append(((*ahead, *order[end:]), len(order) - end))
             ahead = []
     return found
+
+
+def size_of_rankings(marks: Sequence[float]) -> int:
+    """Return how many answers there are in all rankings of ``rankings_of_marks`` together, or a few more."""
+    counts = [n for _, n in sorted(Counter(marks).items())]
+    rest = total = len(marks)
+    for n, following in pairwise([*counts, 1]):
+        rest -= n
+        total += n * (rest + 1) if n > 1 else rest * (following > 1)
+    return total
 
 
 def marked_answers(

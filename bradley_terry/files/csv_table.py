@@ -19,7 +19,7 @@ from .lines import numbered_lines
 from .messages import fail, is_number, listed, show
 from .names import NAMES, plain
 
-_PRINTED = re.compile(r"\[\s*\{'|\{'|\[\s*'|\[[\s\d.eE+-]*\d\s+[\s\d.eE+-]*\]$")  # a Python list, or a NumPy array
+_PRINTED = re.compile(r"\[\s*\{'|\{'|\[\s*'|\[(?=[^\]]*\d\s)[\s\d.eE+-]+\]$")  # a Python list, or a NumPy array
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
@@ -27,11 +27,13 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     rows = _cells(path)
     header = [name.strip() for name in next(rows)[1]]
     has_index = not header[0] and len(header) > 1  # pandas writes its index without a name
+    seen = set(header[:has_index])
     for name in header[has_index:]:
         if not name:
             fail(path, f"expected a name for each column, found an empty one in {listed(header)}", 1)
-        if header.count(name) > 1:
-            fail(path, f"expected different column names, found {name} twice", 1)
+        if name in seen:
+            fail(path, f"expected different column names, found {listed([name])} twice", 1)
+        seen.add(name)
     lines: list[int] = []
     table: list[tuple[str, ...]] = []
     for line, cells in rows:
@@ -59,7 +61,8 @@ def _decoded(path: Path, names: list[str], lines: list[int], table: list[tuple[s
             values = _values(path, name, lines, [cells[column] for cells in table])
             if values is not None:
                 decoded[name] = values
-    sides = [name for name in names if plain(name) in {*NAMES["chosen"], *NAMES["rejected"]}]
+    answers = {*NAMES["chosen"], *NAMES["rejected"]}
+    sides = [name for name in names if plain(name) in answers]
     if any(name not in decoded for name in sides):  # "[1]" beside an answer in words is an answer in words
         for name in set(sides) & decoded.keys():
             if all(isinstance(one, list) and all(map(is_number, one)) for one in decoded[name] if one):

@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from .limits import LONGEST_LINE, check_memory, check_unpacked, most_unpacked, shown
 from .messages import fail
+from .opened import open_file, size_of
 
+__all__ = ["numbered_lines"]
 
-def open_file(path: Path) -> BinaryIO:
-    """Open a file for reading; fail if there is none, or if it is empty or a folder."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
-    except (IsADirectoryError, NotADirectoryError):
-        fail(path, "expected a file, found a folder")
-    if not file.peek(1):
-        file.close()
-        fail(path, "expected at least one pair, found an empty file")
-    return file
+_BETWEEN_CHECKS = 2**24  # bytes of text between two looks at the free memory
+_NEEDED = 2**26  # bytes that must be free then
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number, text) for each line, empty ones included."""
-    for line, raw in enumerate(_contents(path).removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            fail(path, f"expected UTF-8 text, found the byte 0x{raw[error.start]:02x}", line)
-        yield line, text.removesuffix("\r")
-
-
-def _contents(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if it begins as a gzip file does. Its name does not matter."""
+    read = checked = 0
     with open_file(path) as file:
-        data = file.read()
-    if data.startswith(b"\x1f\x8b"):
-        import gzip  # noqa: PLC0415
+        source, size = _unpacked(path, file)
+        for line in count(1):
+            try:
+                raw = source.readline(min(LONGEST_LINE, size - read) + 1)
+            except OSError as error:
+                fail(path, f"expected a file, found one that cannot be read ({error.strerror})")
+            if not raw:
+                return
+            read += len(raw)
+            if read > size:
+                fail(path, "expected a file that stays the same while it is read, found one that grows")
+            if len(raw) > LONGEST_LINE:
+                fail(
+                    path, f"expected at most {shown(LONGEST_LINE)} in a line, found more; write a record on each", line
+                )
+            if read - checked > _BETWEEN_CHECKS:
+                check_memory(path, _NEEDED)
+                checked = read
+            if line == 1:
+                raw = raw.removeprefix(b"\xef\xbb\xbf")
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                fail(path, f"expected UTF-8 text, found the byte 0x{raw[error.start]:02x}", line)
+            yield line, text.removesuffix("\n").removesuffix("\r")
 
-        try:
-            return gzip.decompress(data)
-        except EOFError:
-            fail(path, "expected a whole gzip file, found one that ends too early")
-        except (gzip.BadGzipFile, zlib.error) as error:
-            fail(path, f"expected a gzip file, found a damaged one ({error})")
-    if path.name.lower().endswith(".gz"):
-        fail(path, f"expected a gzip file, found a file that begins with {data[:8]!r}")
-    return data
+
+def _unpacked(path: Path, file: BinaryIO) -> tuple[BinaryIO, int]:
+    """Return a file, unpacked if it begins as a gzip file does, and its size. The name of the file does not matter."""
+    size, head = size_of(file), file.peek(8)[:8]  # type: ignore[attr-defined]
+    check_memory(path, size)
+    if not head.startswith(b"\x1f\x8b"):
+        if path.name.lower().endswith(".gz"):
+            fail(path, f"expected a gzip file, found a file that begins with {head!r}")
+        return file, size
+    import gzip  # noqa: PLC0415
+
+    try:
+        data = gzip.GzipFile(fileobj=file).read(most_unpacked(size) + 1)
+    except EOFError:
+        fail(path, "expected a whole gzip file, found one that ends too early")
+    except (gzip.BadGzipFile, zlib.error) as error:
+        fail(path, f"expected a gzip file, found a damaged one ({error})")
+    check_unpacked(path, size, len(data), "unpack it first")
+    return io.BytesIO(data), len(data)

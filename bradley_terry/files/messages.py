@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 # The numbers that a row may have: name of a field in a file -> field of the pairs.
 NUMBERS = {"label": "labels", "weight": "weights", "target_margin": "target_margins"}
+_LONGEST = 600  # characters of a sentence; a name in a file may be longer
 
 
 def fail(path: Path | str, sentence: str, place: int | str | None = None) -> NoReturn:
     """Raise a ValueError with the message "path: line N: sentence". A number as ``place`` is that of a line."""
     where = f"line {place}" if isinstance(place, int) else place
     begin = f"{path}: " if where is None else f"{path}: {where}: "
-    raise ValueError(begin + " ".join(sentence.splitlines())) from None  # names in a file may hold line breaks
+    said = " ".join(sentence.splitlines())  # names in a file may hold line breaks
+    raise ValueError(begin + (said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}...")) from None
 
 
 def show(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,17 @@ from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+from .archives import check_sizes, names_in
+from .arrays import unpacked_array
+from .limits import within_memory
+from .messages import fail
+from .opened import open_file, path_of, size_of
 
 __all__ = ["load_model", "save_model"]
 
-FORMAT = "bradley_terry reward model, version 1"
+_FAMILY = "bradley_terry reward model, version "
+FORMAT = f"{_FAMILY}1"
+_LONGEST = 400  # characters of what is said about a damaged file
 
 
 def save_model(model: RewardModel, path: str | Path) -> None:
@@ -51,44 +59,87 @@ def save_model(model: RewardModel, path: str | Path) -> None:
             archive.writestr(_entry(f"{name}.npy"), buffer.getvalue())
 
 
-def load_model(path: str | Path) -> RewardModel:
-    """Read a model that ``save_model`` wrote; raise FileNotFoundError, or ValueError for any other file."""
-    path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            meta = json.loads(archive.read("meta.json"))
-            arrays = {
-                Path(name).stem: np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
-        _check_format(meta["format"])
-        scorer = make_scorer(**meta["scorer"])
-        phi = _checked(arrays["phi"], (scorer.n_parameters,))
-        n_records = len(arrays["history_step"])
-        history = {name: _checked(arrays[f"history_{name}"], (n_records,), nan=True) for name in HISTORY}
-        information = arrays.get("information")
-        _check_outcome(meta)
-        names = meta["feature_names"]
-        if names is not None:
-            _check_names(names, scorer)
-        return RewardModel(
-            scorer=scorer,
-            phi=phi,
-            history=history,
-            converged=bool(meta["converged"]),
-            message=str(meta["message"]),
-            feature_names=None if names is None else tuple(names),
-            l2=float(meta["l2"]),
-            method=str(meta["method"]),
-            information=None if information is None else _checked(information, (phi.size, phi.size)),
-            outcome=meta.get("outcome"),
-            loss=_loss(**meta["loss"]) if "loss" in meta else None,
-        )
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such model file") from None
-    except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
-        raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
+def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never returns
+    """Read a model that ``save_model`` wrote.
+
+    Raises
+    ------
+    FileNotFoundError, PermissionError
+        If there is no such file, or if it may not be read.
+    ValueError
+        If it is something else, or damaged, or from a newer version of this package.
+    """
+    path = path_of(path)
+    with within_memory(path):
+        try:
+            with open_file(path, empty=None) as file, zipfile.ZipFile(file) as archive:
+                members = names_in(archive)
+                check_sizes(path, size_of(file), members.values(), "save writes it uncompressed")
+                meta = _meta(archive.read(members.pop("meta.json")))
+                newer = _newer_version(meta)
+                if newer is None:
+                    arrays = {_array_name(name): unpacked_array(archive.read(members[name])) for name in members}
+                    return _model(meta, arrays)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{path}: there is no such model file") from None
+        except (MemoryError, PermissionError):
+            raise
+        except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
+            said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+            said = " ".join(said.removeprefix(f"{path}: ").split())
+            said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+            fail(path, f"not a reward model that this package saved, or damaged ({said})")
+    fail(path, f"expected a reward model of version 1, found version {newer}, which a newer bradley_terry has saved")
+
+
+def _meta(text: bytes) -> dict[str, Any]:
+    meta = json.loads(text)
+    if not isinstance(meta, dict):
+        raise TypeError("expected an object in meta.json")
+    return meta
+
+
+def _newer_version(meta: dict[str, Any]) -> str | None:
+    """Return the version of a format that is newer than ours, None if it is ours; fail for anything else."""
+    found = meta["format"]
+    version = re.fullmatch(f"{re.escape(_FAMILY)}([1-9][0-9]{{0,8}})", found) if isinstance(found, str) else None
+    if version is None:
+        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
+    return None if found == FORMAT else version[1]
+
+
+def _array_name(name: str) -> str:
+    """Return the name of an array without its ending; fail for an entry that ``save_model`` does not write."""
+    if re.fullmatch(r"(phi|information|history_\w+)\.npy", name) is None:
+        raise ValueError(f"expected the arrays phi, information and history, found {name}")
+    return name.removesuffix(".npy")
+
+
+def _model(meta: dict[str, Any], arrays: dict[str, NDArray[np.generic]]) -> RewardModel:
+    scorer = make_scorer(**meta["scorer"])
+    phi = _checked(arrays["phi"], (scorer.n_parameters,))
+    n_records = len(arrays["history_step"])
+    history = {name: _checked(arrays[f"history_{name}"], (n_records,), nan=True) for name in HISTORY}
+    information = arrays.get("information")
+    _check_outcome(meta)
+    names, l2 = meta["feature_names"], float(meta["l2"])
+    if names is not None:
+        _check_names(names, scorer)
+    if not (np.isfinite(l2) and l2 >= 0):
+        raise ValueError(f"expected a finite l2 of at least 0, got {l2}")
+    return RewardModel(
+        scorer=scorer,
+        phi=phi,
+        history=history,
+        converged=meta["converged"],
+        message=str(meta["message"]),
+        feature_names=None if names is None else tuple(names),
+        l2=l2,
+        method=str(meta["method"]),
+        information=None if information is None else _checked(information, (phi.size, phi.size)),
+        outcome=meta.get("outcome"),  # type: ignore[arg-type]  # its value, of which __post_init__ makes an Outcome
+        loss=_loss(**meta["loss"]) if "loss" in meta else None,
+    )
 
 
 def _loss(kind: str, **parameters: object) -> PairLoss:
@@ -101,26 +152,27 @@ def _loss(kind: str, **parameters: object) -> PairLoss:
 
 def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = False) -> Array:
     """Check that ``save_model`` could have written this array, and return it as a read-only array."""
-    if array.shape != shape or array.dtype.kind not in "fi" or not (nan or np.isfinite(array).all()):
+    kinds = "fi" if nan else "f"
+    is_number = array.dtype.kind in kinds and array.dtype.itemsize == 8
+    if array.shape != shape or not is_number or not (nan or np.isfinite(array).all()):
         raise ValueError(f"expected finite numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     return read_only(array, array.dtype.type)
 
 
 def _check_outcome(meta: dict[str, Any]) -> None:
     outcome = meta.get("outcome")  # older files have none
+    if not isinstance(meta["converged"], bool):
+        raise TypeError(f"expected converged to be true or false, got {meta['converged']!r}")
     if outcome is not None and Outcome(outcome).is_success != bool(meta["converged"]):
         raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {outcome!r}")
 
 
 def _check_names(names: list[str], scorer: Scorer) -> None:
     shape = next(iter(scorer.shapes.values()))
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise TypeError("expected feature names that are texts")
     if len(names) != shape[0]:
         raise ValueError(f"expected {shape[0]} feature names, got {len(names)}")
-
-
-def _check_format(found: object) -> None:
-    if found != FORMAT:
-        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -105,7 +105,8 @@ def near_miss(name: str, is_number: bool, known: Iterable[str]) -> str | None:
     word = plain(name)
     if is_origin(word):
         return None
-    for close in get_close_matches(word, list(known), n=3, cutoff=0.8):
+    names = list(known)
+    for close in get_close_matches(word, names, n=3, cutoff=0.8) if names else ():
         if _differ_in_letters(word, close):
             return close
     return "" if is_number else None

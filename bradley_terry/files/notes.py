@@ -10,6 +10,9 @@ from sys import _getframe
 __all__ = ["DataNote", "Notes"]
 
 
+MOST_NOTES = 50  # of one file
+
+
 class DataNote(UserWarning):
     """A file was read, but something in it was left out, or contradicts itself."""
 
@@ -26,6 +29,7 @@ class Notes:
     def __init__(self, path: Path | str) -> None:
         self.path = path
         self._found: dict[str, tuple[str, int, Callable[[int], str], str]] = {}
+        self.n_compared = 0  # unknown fields that were compared with known names
 
     def add(self, key: str, place: str, sentence: Callable[[int], str], only: str = "") -> None:
         """Count one more occurrence of what ``key`` names; ``sentence`` turns the count into words.
@@ -40,7 +44,10 @@ class Notes:
         level, frame = 1, _getframe()
         while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__.partition(".")[0]):
             level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-        for place, count, sentence, only in self._found.values():
-            if only in {"", kind}:
-                said = " ".join(sentence(count).split())
-                warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)
+        found = [one for one in self._found.values() if one[3] in {"", kind}]
+        for place, count, sentence, _ in found[:MOST_NOTES]:
+            said = " ".join(sentence(count).split())
+            warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)
+        if len(found) > MOST_NOTES:
+            said = f"{len(found) - MOST_NOTES} more notes like these are left out"
+            warnings.warn(DataNote(f"{self.path}: {said}"), stacklevel=level)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from pathlib import Path
@@ -13,9 +12,18 @@ from numpy.typing import NDArray
 
 from ..arrays.checked import index_by_first_appearance
 from ..pairs import PreferencePairs
-from .arrays import FIELDS, map_array, pairs_of_arrays, rankings_of_arrays
-from .lines import open_file
-from .messages import fail, show
+from .archives import STORED, array_name, check_sizes, readable
+from .arrays import (
+    FIELDS,
+    RANKING_FIELDS,
+    fields_of,
+    map_array,
+    pairs_of_arrays,
+    rankings_of_arrays,
+    unpacked_array,
+)
+from .messages import fail
+from .opened import open_file, size_of
 
 if TYPE_CHECKING:
     import zipfile
@@ -23,40 +31,41 @@ if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
 
 
+_HINT = "numpy.savez writes it uncompressed"
+_WANTED = "an NPZ file of plain arrays"
+
+
 def read_pairs(path: Path) -> PreferencePairs:
     """Make pairs of the arrays of an NPZ file."""
-    return pairs_of_arrays(path, _arrays(path))
+    return pairs_of_arrays(path, _arrays(path, FIELDS))
 
 
 def read_rankings(path: Path) -> PreferenceRankings:
     """Make rankings of the arrays of an NPZ file."""
-    return rankings_of_arrays(path, _arrays(path))
+    return rankings_of_arrays(path, _arrays(path, RANKING_FIELDS))
 
 
-def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+def _arrays(path: Path, fields: tuple[str, ...]) -> dict[str, NDArray[np.generic]]:
     """Map the arrays of an NPZ file that are stored uncompressed, and read those that are compressed."""
     import zipfile  # noqa: PLC0415
 
     with open_file(path) as file:
         if not (head := file.read(8)).startswith(b"PK"):
             fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
-        try:
-            with zipfile.ZipFile(file) as archive:
-                found = archive.namelist()
-                arrays = (
-                    {}
-                    if "meta.json" in found
-                    else {
-                        info.filename.removesuffix(".npy"): _member(file, archive, info) for info in archive.infolist()
-                    }
-                )
-        except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, struct, tokenize, …
-            fail(path, f"expected an NPZ file of plain arrays, found one that cannot be read ({show(str(error))})")
-    if "meta.json" in found:
-        fail(path, "expected pairs, found a saved model; bradley-terry evaluate MODEL DATA reads both", None)
-    if "xl/workbook.xml" in found:
-        fail(path, "expected an NPZ file, found a spreadsheet; save it as CSV")
-    return arrays
+        with readable(path, _WANTED):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            infos = archive.infolist()
+            found = {info.filename for info in infos}
+            if "meta.json" in found:
+                fail(path, "expected pairs, found a saved model; bradley-terry evaluate MODEL DATA reads both", None)
+            if "xl/workbook.xml" in found:
+                fail(path, "expected an NPZ file, found a spreadsheet; save it as CSV")
+            names = fields_of(path, [array_name(info) for info in infos], fields)
+            members = {array_name(info): info for info in infos}
+            check_sizes(path, size_of(file), infos, _HINT)
+            with readable(path, _WANTED):
+                return {field: _member(file, archive, members[name]) for field, name in names.items()}
 
 
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
@@ -92,8 +101,8 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
 
 def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
     """Return one array of the archive, after checking its checksum."""
-    if info.compress_type != 0:  # 0 is zipfile.ZIP_STORED: the bytes are stored uncompressed
-        return np.lib.format.read_array(io.BytesIO(archive.read(info)), allow_pickle=False)
+    if info.compress_type != STORED:
+        return unpacked_array(archive.read(info))
     with archive.open(info) as member:
         while member.read(1 << 20):
             pass  # zipfile checks the checksum at the end of a member; np.load stops before the end and never does

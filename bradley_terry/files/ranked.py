@@ -45,7 +45,8 @@ def refuse_repeated(path: Path | str, rows: list[Row]) -> None:
     """Fail if an item occurs twice in a ranking."""
     for row in rows:
         if len(set(row.answers)) < len(row.answers):
-            twice = next(name for i, name in enumerate(row.answers) if name in row.answers[:i])
+            seen: set[object] = set()
+            twice = next(name for name in row.answers if name in seen or seen.add(name))  # type: ignore[func-returns-value]
             fail(path, f"expected each item once in a ranking, found {twice} twice", row.place)
 
 

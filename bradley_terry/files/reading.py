@@ -19,6 +19,7 @@ import numpy as np
 from ..pairs import PreferencePairs
 from .chats import as_text, split_prompt
 from .items import LONGEST_NAME, look_like_texts, matchups_of
+from .limits import check_memory
 from .messages import NUMBERS, as_number, fail, finite_number, listed, make_pairs, make_rankings
 from .notes import Notes
 from .ranked import names_of_rankings, pairs_within, refuse_repeated, without_labels
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
 
 __all__ = ["read", "read_rankings"]
+
+_BETWEEN_CHECKS = 2**14  # rows between two looks at the free memory
+_NEEDED = 2**26  # bytes that must be free then
 
 _DEFAULT = {"label": 1.0, "weight": 1.0, "target_margin": 0.0}
 
@@ -55,7 +59,7 @@ def read(
         Return the texts alone, without features.
     """
     notes = Notes(path)
-    rows = list(Reader(path, notes, bool(table)).rows(records))
+    rows = _gathered(path, Reader(path, notes, bool(table)).rows(records))
     if not rows:
         fail(path, "expected at least one pair, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None or as_texts)
@@ -81,7 +85,9 @@ def read_rankings(
 ) -> PreferenceRankings:
     """Return the rankings that records hold; the arguments are those of ``read``."""
     notes = Notes(path)
-    rows = without_labels(path, notes, list(Reader(path, notes, bool(table), as_rankings=True).rows(records)))
+    rows = without_labels(
+        path, notes, _gathered(path, Reader(path, notes, bool(table), as_rankings=True).rows(records))
+    )
     if not rows:
         fail(path, "expected at least one ranking, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None)
@@ -116,6 +122,19 @@ def read_rankings(
     )
     notes.give(kind)
     return rankings
+
+
+def _gathered(path: Path | str, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows as a list; fail if the memory runs out, or if a record is nested too deeply to be read."""
+    gathered = []
+    try:
+        for n, row in enumerate(rows, start=1):
+            gathered.append(row)
+            if n % _BETWEEN_CHECKS == 0:
+                check_memory(path, _NEEDED)
+    except RecursionError:
+        fail(path, "expected records without deep nesting, found one that is too deeply nested to read")
+    return gathered
 
 
 def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:  # noqa: RET503

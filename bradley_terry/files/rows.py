@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
+from .characters import has_halves, said_of_halves, whole
 from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
 from .contests import (
     answers_of,
@@ -22,7 +23,9 @@ from .contests import (
     rankings_of_lists,
     rankings_of_marks,
     score_of,
+    size_of_rankings,
 )
+from .limits import MOST_PAIRS, MOST_PAIRS_OF_RECORD
 from .messages import NUMBERS, are_numbers, as_number, fail, finite_number, is_number, is_vector, name_of, show
 from .names import NAMES, plain
 from .notes import Notes
@@ -35,6 +38,10 @@ __all__ = ["Reader", "Row"]
 _BLANK = {name for key in (*NUMBERS, "tie", "rank", "score", "input") for name in NAMES[key]}
 _NAMED = ("model", "player", "team", "item", "name")  # these sides of a contest are always names of items
 _EITHER = ("chosen", "preferred", "accepted", "better")  # in a table, these may be texts or names of items
+
+
+Record = tuple[str, dict[str, object]]
+"""The place of a record, such as "line 3", and its fields."""
 
 
 class Row(NamedTuple):
@@ -72,6 +79,7 @@ class Reader:
         self._group: int | str = 0
         self._counted = ""  # the field ties, if it counts votes
         self._tied: list[dict[str, float]] = []  # the numbers of the pairs that it has called ties
+        self._n_counted = 0  # pairs, or answers in rankings, that lists have become
 
     def rows(self, records: Iterable[tuple[str, dict[str, object]]]) -> Iterator[Row]:
         """Yield the pairs or rankings of all records, one after the other."""
@@ -79,7 +87,7 @@ class Reader:
         nothing: dict[str, float] = {}
         columns = None  # the place and shape of the first record, if it may hold the columns of a table
         n = -1
-        for n, (place, record) in enumerate(without_trees(records)):  # n tells below how many there were
+        for n, (place, record) in enumerate(self._whole(without_trees(records))):  # n tells below how many there were
             given = {name: value for name, value in record.items() if value or not self._is_missing(name, value)}
             lists = [name for name in given if type(given[name]) is list]
             key = (*record, "", *given, "", *lists) if lists or len(given) < len(record) else tuple(record)
@@ -115,6 +123,28 @@ class Reader:
         self._without_counts()
         yield from self._listed()
         yield from self._compared()
+
+    def _whole(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Replace half characters, which no file of texts could hold, and note it."""
+        for place, record in records:
+            if any(map(has_halves, record.values())) or has_halves("".join(record)):
+                self.notes.add("halves", place, lambda n: said_of_halves(n, "record"))
+                yield place, whole(record)  # type: ignore[misc]
+            else:
+                yield place, record
+
+    def _count(self, place: str, n: int) -> None:
+        """Count pairs, or answers in rankings, that come from one record or prompt; fail if they are too many."""
+        self._n_counted += n
+        for most, found, where in (
+            (MOST_PAIRS_OF_RECORD, n, "a record"),
+            (MOST_PAIRS, self._n_counted, "a file, up to here"),
+        ):
+            if found > most:
+                what = "answers in rankings" if self.as_rankings else "pairs"
+                fail(
+                    self.path, f"expected lists that become at most {most:,} {what} in {where}, found {found:,}", place
+                )
 
     def _without_counts(self) -> None:
         """Take back the ties of a field that turned out to count the votes for a tie."""
@@ -210,9 +240,13 @@ class Reader:
         if all(isinstance(side, list) and len(side) > 1 and all(map(_is_digits, side)) for side in (first, second)):
             said = f"{shape.first}: expected texts or numbers, found a list of numbers that are written as texts"
             fail(self.path, f"{said}, {show(first)}; write them without quotes", place)
-        return self._orders_of_lists(first, second)
+        return self._orders_of_lists(place, first, second)
 
-    def _orders_of_lists(self, chosen: object, rejected: object) -> list[tuple[tuple[object, ...], int]]:
+    def _orders_of_lists(self, place: str, chosen: object, rejected: object) -> list[tuple[tuple[object, ...], int]]:
+        if isinstance(chosen, list) or isinstance(rejected, list):
+            better, worse = len(answers_of(chosen)), len(answers_of(rejected))
+            if better > 1 or worse > 1:
+                self._count(place, better * (worse + self.as_rankings))
         if self.as_rankings:
             return rankings_of_lists(chosen, rejected)
         return [(pair, 1) for pair in pairs_of_lists(chosen, rejected)]
@@ -358,6 +392,9 @@ class Reader:
 
     def _orders(self, place: str, marks: Sequence[float], name: str) -> list[tuple[tuple[int, ...], int]]:
         """Return what answers with these marks compare, as pairs or as rankings, and note the equal ones."""
+        n = len(marks)
+        if n > 2:
+            self._count(place, size_of_rankings(marks) if self.as_rankings else n * (n - 1) // 2)
         if self.as_rankings:
             rankings = rankings_of_marks(marks)
             if len(marks) > 1 and not rankings:

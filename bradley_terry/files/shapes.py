@@ -26,6 +26,7 @@ _MEANT = {  # what a misspelt name may stand for
     for key in (*PARTS_OF_PROMPT, "conversation", "chosen", "rejected", "weight", "label", "target_margin", "tie")
     for name in NAMES[key]
 }
+_MOST_COMPARED = 1000  # unknown fields of a file that are compared with these names, which takes about a millisecond
 _OTHER_SIDE = {"chosen": "rejected", "rejected": "chosen", "winner": "loser", "loser": "winner"}
 _KNOWN = {name for names in NAMES.values() for name in names}
 
@@ -156,7 +157,7 @@ def _answer(fields: dict[str, str], missing: dict[str, str]) -> Shape | None:
 def _features(
     path: Path | str, place: str, fields: dict[str, str], record: Mapping[str, object], table: bool
 ) -> Shape | None:
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order
     for name in record:
         feature, _, side = name.rpartition("_")
         if plain(name) in _KNOWN or not feature or side not in {"chosen", "rejected"}:
@@ -165,8 +166,7 @@ def _features(
         if partner not in record:
             kind = "column" if table else "field"
             fail(path, f"expected a {kind} {partner} beside {name}, found none", "line 1" if _is_line(place) else place)
-        if feature not in names:
-            names.append(feature)
+        names[feature] = None
     columns = tuple(tuple((name, f"{name}_{side}") for name in names) for side in ("chosen", "rejected"))
     return Shape("features", (), None, {}, _find(fields, "tie"), columns=columns) if names else None
 
@@ -257,7 +257,8 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
                 said = f"{name} and {partner} are not read, since {shape.first} and {shape.second} are the answers"
                 _note(notes, place, said, only="items")
             continue
-        meant = near_miss(name, numeric or is_bool, _MEANT)
+        notes.n_compared += 1
+        meant = near_miss(name, numeric or is_bool, _MEANT if notes.n_compared <= _MOST_COMPARED else ())
         if meant:
             only = "items" if meant in NAMES["tie"] else ""
             _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
