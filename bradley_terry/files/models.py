@@ -16,6 +16,7 @@ from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+from .saving import replacing
 
 __all__ = ["load_model", "save_model"]
 
@@ -23,7 +24,10 @@ FORMAT = "bradley_terry reward model, version 1"
 
 
 def save_model(model: RewardModel, path: str | Path) -> None:
-    """Write a model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
+    """Write a model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes.
+
+    An existing file is replaced as a whole, or stays as it is if the new one cannot be written.
+    """
     if not isinstance(model.scorer, LinearScorer | MLPScorer | TableScorer):
         raise TypeError(f"save: expected one of this package's scorers, got {model.scorer}")
     meta = {
@@ -41,7 +45,7 @@ def save_model(model: RewardModel, path: str | Path) -> None:
     arrays = {"phi": model.phi, **{f"history_{name}": values for name, values in model.history.items()}}
     if model.information is not None:
         arrays["information"] = model.information
-    with zipfile.ZipFile(path, "w") as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(
             _entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=lambda number: number.item())
         )
