@@ -43,11 +43,16 @@ def minimise(
     record: Callable[[int, Point], bool],
     *,
     first_step: int = 1,
+    n_small: int = 0,
+    is_recorded: bool = True,
     max_steps: int,
     tolerance: float,
     hessian: Array | None = None,
+    keep: Callable[..., object] = lambda **_: None,
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
+
+    After each step, ``keep`` gets the state with which the search can go on later (see ``fitting.samples.begin``).
 
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
@@ -55,7 +60,7 @@ def minimise(
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
     curvature = curvature_of(objective, point.phi.size, hessian)
-    n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
+    n_taken = first_step - 1  # n_small: points with a small gradient
     while True:
         largest, end, new = largest_of(point.gradient), None, None
         h = curvature.at(point, exact=largest <= tolerance)
@@ -89,6 +94,7 @@ def minimise(
             return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
         curvature.after_step(largest, new_largest)
         point, n_taken, is_recorded = new, n_taken + 1, False
+        keep(phi=point.phi, n_taken=n_taken, n_small=n_small, hessian=curvature.kept)
 
 
 def _end(moved: float, at_rest: float, n_small: int, l2: float) -> Outcome | None:

@@ -1,6 +1,6 @@
-"""Write files and folders as a whole: after a crash or on a full disk, the old content or the new is there, never a part.
+"""Write files and folders as a whole: after a crash or on a full disk, the old one or the new one is there, complete.
 
-Everything is first written under a hidden name in the same folder, and then renamed, which the system does in one step.
+Everything is first written under a hidden name in the same folder and then renamed, which the system does in one step.
 A process that is killed leaves its unfinished work behind under the hidden name. The next one that writes to the same
 place removes it: a lock, which the system releases when a process ends, says whether somebody is still at work.
 """
@@ -55,11 +55,11 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
                 yield file
             return
         _clean(path)
-        made, file = _locked_file(path)
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        made, new = _locked_file(path)
+        with new:
+            yield new
+            new.flush()
+            os.fsync(new.fileno())
         if path.exists():
             made.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
         made.replace(path)
@@ -133,7 +133,7 @@ def _exchange(made: Path, place: Path, replaced: Collection[str]) -> None:
 
     Another process may do the same at the same time. Then the folder of one is exchanged for that of the other.
     """
-    ours = {*replaced, *os.listdir(made)}
+    ours = {*replaced, *_names(made)}
 
     def not_kept(where: str, names: list[str]) -> list[str]:
         return [name for name in names if Path(where) == place and name in ours]
@@ -143,9 +143,7 @@ def _exchange(made: Path, place: Path, replaced: Collection[str]) -> None:
         before = _identity(place)
         if before is not None:
             try:
-                shutil.copytree(
-                    place, made, symlinks=True, ignore=not_kept, copy_function=_link, dirs_exist_ok=True
-                )
+                shutil.copytree(place, made, symlinks=True, ignore=not_kept, copy_function=_link, dirs_exist_ok=True)
             except OSError:
                 if _identity(place) == before:
                     raise
@@ -163,6 +161,10 @@ def _exchange(made: Path, place: Path, replaced: Collection[str]) -> None:
                 raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def _identity(folder: Path) -> int | None:
@@ -194,7 +196,7 @@ def _must_stay(place: Path) -> bool:
 
 def _move_into(place: Path, made: Path, replaced: Collection[str] | None) -> None:
     """Move the files into a folder that must stay. The old ones go first, so that old and new are never mixed."""
-    others = {name for name in os.listdir(place) if name != made.name}
+    others = {name for name in _names(place) if name != made.name}
     if replaced is None and others:
         raise FileExistsError(f"{place}: exists already")
     for name in sorted(others & set(replaced or ())):
@@ -250,7 +252,7 @@ def _lock(number: int, *, wait: bool) -> bool:
 def _clean(path: Path) -> None:
     """Remove what killed processes left beside ``path``. A folder that was put aside is put back if it is missing."""
     with suppress(OSError):
-        for name in os.listdir(path.parent):
+        for name in _names(path.parent):
             if not re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({UNFINISHED}|{OLD})", name):
                 continue
             left = path.with_name(name)
