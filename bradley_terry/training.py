@@ -23,7 +23,7 @@ from .fitting.conjugate import is_dense
 from .fitting.descent import descend, rule_for
 from .fitting.determined import undetermined
 from .fitting.free import known_loss
-from .fitting.interrupts import Interrupts
+from .fitting.interrupts import interruptible
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import begin
 from .fitting.separation import Watch, at_infinity, found_before, rest_of
@@ -50,6 +50,7 @@ class ConvergenceWarning(UserWarning):
     """The fit did not reach the minimum, or there is no minimum."""
 
 
+@interruptible
 def fit(
     scorer: Scorer,
     pairs: PreferencePairs | PreferenceRankings,
@@ -185,18 +186,17 @@ def fit(
     rest = rest_of(pairs, separated) or pairs  # a loss with parameters of its own is fitted to these
     loss, phi, free_information, failure = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
-    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3), Interrupts() as interrupts:
-        recorder = Recorder(objective, held_out, callback, bar, interrupts, saved)
+    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
+        recorder = Recorder(objective, held_out, callback, bar, saved)
         if method == "newton":
             search = reduced_bias if bias_reduced else _newton
             search = search if separated is None else partial(at_infinity, found=separated)
             phi, outcome, message, hessian = search(objective, phi, recorder, max_steps=steps, tolerance=tolerance)
         else:
-            advance = rule_for(method, objective, learning_rate, batch_size, rng, interrupts)
+            advance = rule_for(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = descend(objective, phi, advance, recorder, steps, tolerance, patience)
             hessian = None
-        outcome, message = recorder.settled(outcome, message)
-    outcome, message = failure or (outcome, message)  # of the parameters of the loss
+    outcome, message = recorder.settled(*(failure or (outcome, message)))  # failure: of the parameters of the loss
     fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi if centring else phi - phi.mean()
@@ -215,7 +215,7 @@ def fit(
     useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))
     message, is_alarming = ending(outcome, message + useless, method, useless)
     if is_alarming:
-        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
     model = RewardModel(
         scorer=scorer,
         phi=read_only(phi),

@@ -17,7 +17,7 @@ from ..fitting.arguments import STEPS, checked_standardise, generator
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
 from ..fitting.determined import undetermined
-from ..fitting.interrupts import Interrupts, interrupted
+from ..fitting.interrupts import interrupted, interruptible
 from ..fitting.records import Bar, Callback
 from ..fitting.units import Units
 from ..fitting.usefulness import ending
@@ -150,6 +150,7 @@ def _survey(paths: list[str], pool: Pool) -> Survey:
     return Survey(tuple(facts), longest)
 
 
+@interruptible
 def fit(
     scorer: Scorer,
     paths: Paths | Survey,
@@ -245,8 +246,8 @@ def fit(
     ]
     n = len(found.facts)
     objective = Summed(pool, parts[:n], parts[n:], float(l2), saved)
-    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3), Interrupts() as interrupts:
-        records = Records(objective, callback, bar, interrupts)
+    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
+        records = Records(objective, callback, bar)
         if method == "newton":
             phi, outcome, message, hessian = newton(objective, phi, records, steps, tolerance)
         else:
@@ -262,7 +263,7 @@ def fit(
                 seed=seed,
                 patience=patience,
             )
-        if interrupts.asked and outcome is Outcome.STOPPED_BY_CALLBACK:
+        if records.interrupts.asked and outcome is Outcome.STOPPED_BY_CALLBACK:
             outcome, message = interrupted(records.rows, saved.path)
         elif hessian is None and scorer.linear_in_phi:
             hessian = objective.hessian(phi)
@@ -279,7 +280,7 @@ def fit(
         phi, information = units.undone(scorer, phi, information)
     message, is_alarming = ending(outcome, message, method)
     if is_alarming:
-        warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
     return RewardModel(
         scorer=scorer,
         phi=read_only(phi),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitting.checkpoint import Checkpoint
-from ..fitting.interrupts import Interrupts
+from ..fitting.interrupts import interrupts
 from ..fitting.records import Bar, Callback, Recorder
 from ..fitting.separation import no_minimum_because
 from ..logistic import Array
@@ -114,8 +114,8 @@ class Summed:
 class Records(Recorder):
     """Keeps the history, and saves the checkpoint of Newton's method after each step."""
 
-    def __init__(self, objective: Summed, callback: Callback | None, bar: Bar, interrupts: Interrupts) -> None:
-        self.objective, self.callback, self.bar, self.interrupts = objective, callback, bar, interrupts
+    def __init__(self, objective: Summed, callback: Callback | None, bar: Bar) -> None:
+        self.objective, self.callback, self.bar, self.interrupts = objective, callback, bar, interrupts()
         self.rows: list[tuple[float, ...]] = []
 
     def record(self, step: int, point: Point) -> bool:

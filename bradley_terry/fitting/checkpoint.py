@@ -109,7 +109,7 @@ class Checkpoint:
         if "loss" in state and loss is not None:
             loss = type(loss)(**json.loads(str(state["loss"])))
         if state["is_alarming"]:
-            warnings.warn(str(state["message"]), ConvergenceWarning, stacklevel=3)
+            warnings.warn(str(state["message"]), ConvergenceWarning, stacklevel=4)
         return RewardModel(
             scorer=scorer,
             phi=read_only(state["phi"]),

@@ -18,7 +18,7 @@ from ..model import Outcome
 from ..objective import Objective
 from .batches import batches, prompts_of, weights_of
 from .conjugate import largest_curvature
-from .interrupts import Interrupts
+from .interrupts import interrupts
 from .records import Recorder
 
 if TYPE_CHECKING:
@@ -38,16 +38,11 @@ def safe_rate(objective: Objective) -> float:
 
 
 def rule_for(
-    method: str,
-    objective: Objective,
-    learning_rate: float | None,
-    batch_size: int,
-    rng: np.random.Generator,
-    interrupts: Interrupts,
+    method: str, objective: Objective, learning_rate: float | None, batch_size: int, rng: np.random.Generator
 ) -> GradientDescent | Adam:
     """Return the rule with which ``descend`` advances φ."""
     if method == "adam":
-        return Adam(objective, learning_rate or 0.01, batch_size, rng, interrupts)
+        return Adam(objective, learning_rate or 0.01, batch_size, rng)
     return GradientDescent(safe_rate(objective) if learning_rate is None else learning_rate)
 
 
@@ -78,11 +73,9 @@ class Adam:
     the gradient keeps its sign, m̂/√v̂ is about ±1, so every parameter moves by about η in each step.
     """
 
-    def __init__(
-        self, objective: Objective, rate: float, batch_size: int, rng: np.random.Generator, interrupts: Interrupts
-    ) -> None:
+    def __init__(self, objective: Objective, rate: float, batch_size: int, rng: np.random.Generator) -> None:
         self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
-        self.interrupts = interrupts
+        self.interrupts = interrupts()
         self.m = self.v = np.zeros(objective.scorer.n_parameters)
         self.step = 0
         weights, self.prompts = weights_of(objective.pairs), prompts_of(objective.pairs)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
 from types import FrameType
+from typing import ParamSpec
 
-from ..model import Outcome
+from ..model import Outcome, RewardModel
 
-__all__ = ["Interrupts", "interrupted"]
+__all__ = ["Interrupts", "interrupted", "interruptible", "interrupts"]
+
+P = ParamSpec("P")
 
 
 class Interrupts:
@@ -40,7 +46,37 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_current: ContextVar[Interrupts] = ContextVar("interrupts")
+
+
+def interrupts() -> Interrupts:
+    """Return those of the fit that is running in this thread."""
+    return _current.get(Interrupts())
+
+
+def interruptible(fit: Callable[P, RewardModel]) -> Callable[P, RewardModel]:
+    """Make a fit that can be asked for ``interrupts``. If Ctrl-C comes after its last step, a warning says so."""
+
+    @wraps(fit)
+    def fitted(*args: P.args, **options: P.kwargs) -> RewardModel:
+        with Interrupts() as mine:
+            token = _current.set(mine)
+            try:
+                model = fit(*args, **options)
+            finally:
+                _current.reset(token)
+        if mine.asked and model.outcome is not Outcome.INTERRUPTED:
+            from ..training import ConvergenceWarning  # noqa: PLC0415  # it imports this module
+
+            said = f"interrupted, but the fit had ended: {model.message}"
+            warnings.warn(said, ConvergenceWarning, stacklevel=2)
+        return model
+
+    return fitted
+
+
 def interrupted(rows: Sequence[tuple[float, ...]], checkpoint: Path | None) -> tuple[Outcome, str]:
     """Return the outcome of a fit that Ctrl-C ended after these records, and a sentence about it."""
     go_on = "" if checkpoint is None else f"; the same call goes on from {checkpoint}"
-    return Outcome.INTERRUPTED, f"interrupted after step {rows[-1][0]:.0f}: phi is the best so far{go_on}"
+    after = f"after step {rows[-1][0]:.0f}: phi is the best so far" if rows[-1][0] else "before the first step"
+    return Outcome.INTERRUPTED, f"interrupted {after}{go_on}"

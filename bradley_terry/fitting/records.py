@@ -13,7 +13,7 @@ from ..logistic import Array
 from ..model import HISTORY, Outcome, read_only
 from ..objective import Objective, Point
 from ..pairs import PreferencePairs
-from .interrupts import Interrupts, interrupted
+from .interrupts import interrupted, interrupts
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, State
@@ -32,12 +32,11 @@ class Recorder:
         held_out: PreferencePairs | None,
         callback: Callback | None,
         bar: Bar,
-        interrupts: Interrupts,
         saved: Checkpoint | None = None,
     ) -> None:
         self.pairs, self.loss, self.callback, self.bar = objective.pairs, objective.loss, callback, bar
         self.validation = None if held_out is None else objective.on(held_out, l2=0.0, centring=0.0)
-        self.interrupts, self.saved = interrupts, saved
+        self.interrupts, self.saved = interrupts(), saved
         self.rows: list[tuple[float, ...]] = []
         self.n_kept, self.latest = 0, (0, dict[str, ArrayLike | None]())
 
