@@ -62,7 +62,7 @@ def fits() -> dict[str, Fit]:
         "newton, rankings": partial(bt.fit, bt.LinearScorer(2), ranked),
         "gradient descent": partial(bt.fit, linear, pairs, standardise=True, **descent),
         "gradient descent, rankings": partial(bt.fit, bt.LinearScorer(2), ranked, validation=0.25, **descent),
-        "adam": partial(bt.fit, mlp, few, validation=0.2, max_steps=12, patience=3, seed=3),
+        "adam": partial(bt.fit, mlp, few, validation=0.2, max_steps=12, patience=3, seed=3, learning_rate=0.2),
         "adam, hinge": partial(bt.fit, linear, few, loss=loss_named("hinge"), method="adam", max_steps=6, seed=1),
     }
 

@@ -236,7 +236,7 @@ def test_ctrl_c_keeps_the_phi_of_the_best_validation_loss():
 
     with pytest.warns(bt.ConvergenceWarning, match="interrupted"):
         model = fit(callback=callback)
-    alone = bt.fit(bt.MLPScorer(4, 6), answers(300), validation=0.2, max_steps=len(seen) - 1, seed=3)
+    alone = bt.fit(bt.MLPScorer(4, 6), answers(300), validation=0.2, max_steps=len(seen) - 1, seed=3, learning_rate=0.2)
     assert model.phi.tobytes() == alone.phi.tobytes()
 
 
