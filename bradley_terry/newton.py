@@ -4,8 +4,8 @@ Near φ the objective is almost the parabola L₀ + gᵀs + ½ sᵀHs, whose min
 linear system, and close to the minimum each step with the exact H doubles the number of correct digits.
 
 Far from the minimum the parabola is a poor guide, so ``controlled_step`` shortens the step if necessary. A Hessian is
-used again for as long as its steps work well (see ``fitting.hessians``). This saves time and leads to the same minimum.
-For thousands of parameters no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
+used again for as long as its steps work well (see ``fitting.hessians``), which saves time. For thousands of parameters
+no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def minimise(
     record: Callable[[int, Point], bool],
     *,
     first_step: int = 1,
-    n_small: int = 0,
+    n_small: int = 0,  # points with a small gradient
     is_recorded: bool = True,
     max_steps: int,
     tolerance: float,
@@ -52,15 +52,13 @@ def minimise(
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
-    After each step, ``keep`` gets the state with which the search can go on later (see ``fitting.samples.begin``).
-
+    After each step, ``keep`` gets the state from which the search can go on later (see ``fitting.samples.begin``).
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
     a minimum the next step hardly moves any margin. If it still corrects more than the last digits, it is taken too.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
-    curvature = curvature_of(objective, point.phi.size, hessian)
-    n_taken = first_step - 1  # n_small: points with a small gradient
+    curvature, n_taken = curvature_of(objective, point.phi.size, hessian), first_step - 1
     while True:
         largest, end, new = largest_of(point.gradient), None, None
         h = curvature.at(point, exact=largest <= tolerance)

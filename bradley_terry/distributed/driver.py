@@ -264,7 +264,7 @@ def fit(
                 patience=patience,
             )
         if records.interrupts.asked and outcome is Outcome.STOPPED_BY_CALLBACK:
-            outcome, message = interrupted(records.rows, saved.path)
+            outcome, message = interrupted(records.rows, saved.path, "resume=True")
         elif hessian is None and scorer.linear_in_phi:
             hessian = objective.hessian(phi)
     if isinstance(scorer, TableScorer):

@@ -75,8 +75,10 @@ def interruptible(fit: Callable[P, RewardModel]) -> Callable[P, RewardModel]:
     return fitted
 
 
-def interrupted(rows: Sequence[tuple[float, ...]], checkpoint: Path | None) -> tuple[Outcome, str]:
+def interrupted(
+    rows: Sequence[tuple[float, ...]], checkpoint: Path | None, how: str = "the same call"
+) -> tuple[Outcome, str]:
     """Return the outcome of a fit that Ctrl-C ended after these records, and a sentence about it."""
-    go_on = "" if checkpoint is None else f"; the same call goes on from {checkpoint}"
+    go_on = "" if checkpoint is None else f"; {how} goes on from {checkpoint}"
     after = f"after step {rows[-1][0]:.0f}: phi is the best so far" if rows[-1][0] else "before the first step"
     return Outcome.INTERRUPTED, f"interrupted {after}{go_on}"
