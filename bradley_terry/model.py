@@ -41,6 +41,7 @@ class Outcome(enum.Enum):
     NO_MINIMUM = "found no finite minimum"
     """The loss falls for ever as the rewards grow."""
     NO_DESCENT = "found no step that lowers the loss"
+    INTERRUPTED = "interrupted"
     DIVERGED = "diverged"
     """The loss became infinite."""
 

@@ -4,8 +4,8 @@ Near φ the objective is almost the parabola L₀ + gᵀs + ½ sᵀHs, whose min
 linear system, and close to the minimum each step with the exact H doubles the number of correct digits.
 
 Far from the minimum the parabola is a poor guide, so ``controlled_step`` shortens the step if necessary. A Hessian is
-used again for as long as its steps work well (see ``fitting.hessians``). This saves time and leads to the same minimum.
-For thousands of parameters no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
+used again for as long as its steps work well (see ``fitting.hessians``), which saves time. For thousands of parameters
+no H is formed: conjugate gradients find each step (see ``fitting.conjugate``).
 """
 
 from __future__ import annotations
@@ -43,19 +43,22 @@ def minimise(
     record: Callable[[int, Point], bool],
     *,
     first_step: int = 1,
+    n_small: int = 0,  # points with a small gradient
+    is_recorded: bool = True,
     max_steps: int,
     tolerance: float,
     hessian: Array | None = None,
+    keep: Callable[..., object] = lambda **_: None,
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
+    After each step, ``keep`` gets the state from which the search can go on later (see ``fitting.samples.begin``).
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
     a minimum the next step hardly moves any margin. If it still corrects more than the last digits, it is taken too.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
-    curvature = curvature_of(objective, point.phi.size, hessian)
-    n_taken, is_recorded, n_small = first_step - 1, True, 0  # n_small: points with a small gradient
+    curvature, n_taken = curvature_of(objective, point.phi.size, hessian), first_step - 1
     while True:
         largest, end, new = largest_of(point.gradient), None, None
         h = curvature.at(point, exact=largest <= tolerance)
@@ -89,6 +92,7 @@ def minimise(
             return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
         curvature.after_step(largest, new_largest)
         point, n_taken, is_recorded = new, n_taken + 1, False
+        keep(phi=point.phi, n_taken=n_taken, n_small=n_small, hessian=curvature.kept)
 
 
 def _end(moved: float, at_rest: float, n_small: int, l2: float) -> Outcome | None:

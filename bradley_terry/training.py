@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -22,12 +23,13 @@ from .fitting.conjugate import is_dense
 from .fitting.descent import descend, rule_for
 from .fitting.determined import undetermined
 from .fitting.free import known_loss
+from .fitting.interrupts import interruptible
 from .fitting.records import Bar, Callback, Recorder
-from .fitting.samples import sampled_start
+from .fitting.samples import begin
 from .fitting.separation import Watch, at_infinity, found_before, rest_of
 from .fitting.tally import tallied
 from .fitting.units import Units
-from .fitting.usefulness import no_use
+from .fitting.usefulness import ending, no_use
 from .logistic import Array
 from .losses import PairLoss
 from .model import FittedTo, Outcome, RewardModel, read_only
@@ -48,6 +50,7 @@ class ConvergenceWarning(UserWarning):
     """The fit did not reach the minimum, or there is no minimum."""
 
 
+@interruptible
 def fit(
     scorer: Scorer,
     pairs: PreferencePairs | PreferenceRankings,
@@ -69,6 +72,8 @@ def fit(
     bias_reduced: bool = False,
     backend: str = AUTO,
     centring: float = 0.0,
+    checkpoint: str | Path | None = None,
+    every: int = 1,
 ) -> RewardModel:
     """Fit a scorer to preference pairs by minimising the mean of -log sigma(Δ), or to rankings (Plackett-Luce).
 
@@ -116,6 +121,10 @@ def fit(
         As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
     centring : float
         As in ``Objective``. The rewards of a table then keep their zero instead of summing to zero.
+    checkpoint : path, optional
+        A file for the state of the fit. After a crash, the same call goes on from there and returns the same model.
+    every : int
+        The checkpoint is written after this many steps, or passes of Adam, and when the fit ends.
 
     Returns
     -------
@@ -150,17 +159,20 @@ def fit(
     >>> print([f"{reward:.4f}" for reward in fit(TableScorer(3), pairs).phi[:2]])
     ['0.4196', '-0.4196']
     """
+    options = dict(locals())  # all that decides the result
     method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate, loss)
     standardise = arguments.checked_standardise(scorer, standardise)
     if bias_reduced:
         check_bias_reduced(scorer, pairs, method, l2, loss, centring)
     check_size("batch_size", batch_size)
     check_size("patience", patience)
-    rng = arguments.generator(seed)
+    rng, saved = arguments.generator(seed), arguments.saved_state(checkpoint, every, options)
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
     loss = None if type(loss) is pairs.usual_loss else loss
     fitted_to = FittedTo(pairs, loss, standardise, centring, bias_reduced) if scorer.linear_in_phi else None
+    if saved is not None and saved.is_finished:
+        return saved.model(scorer, pairs.feature_names, float(l2), method, loss, fitted_to)
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None
     if units is not None:
@@ -175,7 +187,7 @@ def fit(
     loss, phi, free_information, failure = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
     with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
-        recorder = Recorder(objective, held_out, callback, bar)
+        recorder = Recorder(objective, held_out, callback, bar, saved)
         if method == "newton":
             search = reduced_bias if bias_reduced else _newton
             search = search if separated is None else partial(at_infinity, found=separated)
@@ -184,12 +196,13 @@ def fit(
             advance = rule_for(method, objective, learning_rate, batch_size, rng)
             phi, outcome, message = descend(objective, phi, advance, recorder, steps, tolerance, patience)
             hessian = None
-    outcome, message = failure or (outcome, message)  # of the parameters of the loss
+    outcome, message = recorder.settled(*(failure or (outcome, message)))  # failure: of the parameters of the loss
     fitted = phi
     if isinstance(scorer, TableScorer):
         phi = phi if centring else phi - phi.mean()
         message += islands(scorer, pairs) if outcome.is_success else ""
-    if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and outcome is not Outcome.NO_MINIMUM:
+    without_hessian = {Outcome.NO_MINIMUM, Outcome.INTERRUPTED}
+    if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and outcome not in without_hessian:
         hessian = objective.hessian(phi)
     if hessian is not None and outcome.is_success and l2 == 0:
         message += undetermined(scorer, hessian, pairs.feature_names, pairs)
@@ -200,13 +213,10 @@ def fit(
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
     useless = "" if method == "newton" else no_use(objective, fitted, outcome, len(recorder.rows))
-    message += useless
-    if not outcome.is_success and outcome is not Outcome.STOPPED_BY_CALLBACK:
-        message = f"not converged: {message}"
-        useless = useless or message * (method == "newton" or outcome is Outcome.DIVERGED)
-    if useless:
-        warnings.warn(message, ConvergenceWarning, stacklevel=2)
-    return RewardModel(
+    message, is_alarming = ending(outcome, message + useless, method, useless)
+    if is_alarming:
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
+    model = RewardModel(
         scorer=scorer,
         phi=read_only(phi),
         history=recorder.history(),
@@ -220,29 +230,26 @@ def fit(
         loss=loss,
         fitted_to=fitted_to,
     )
+    return model if saved is None else saved.finished(model, is_alarming)
 
 
 def _newton(
     objective: Objective, phi: Array, recorder: Recorder, *, max_steps: int, tolerance: float
 ) -> tuple[Array, Outcome, str, Array | None]:
     """Minimise by Newton's method. If there are very many pairs, the first step goes to the minimum of a sample."""
-    point, first_step, hessian, watch = objective.at(phi), 1, None, Watch(objective, recorder)
-    stopped = recorder.record(0, point)
-    if not stopped:
-        point, hessian = sampled_start(objective, point, tolerance)
-        if hessian is not None:
-            first_step, stopped = 2, recorder.record(1, point)
-    if stopped:
-        return point.phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
-    start = [point]
-    del point  # only ``minimise`` keeps it, so that the memory of its margins is free after the first step
+    begun, watch = begin(objective, phi, recorder, tolerance), Watch(objective, recorder)
+    if begun.stopped:
+        return begun.point[0].phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
     found = minimise(
         objective,
-        start.pop(),
+        begun.point.pop(),  # only ``minimise`` keeps it now
         watch.record,
-        first_step=first_step,
+        first_step=begun.first_step,
+        n_small=begun.n_small,
+        is_recorded=begun.is_recorded,
         max_steps=max_steps,
         tolerance=tolerance,
-        hessian=hessian,
+        hessian=begun.hessian,
+        keep=recorder.keep,
     )
     return watch.settled(found, max_steps, tolerance)

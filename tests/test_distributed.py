@@ -463,13 +463,13 @@ def test_split_and_train_find_what_train_finds_on_all_data(tmp_path, capsys, mon
         (["train", "full/a.csv", "full/a.csv"], "expected each shard once"),
         (["train", "full/a.csv", "--workers", "1", "--scheduler", "tcp://x:1"], "--scheduler: expected"),
         (
-            ["train", "full/a.csv", "--checkpoint", "c.npz", "--validation", "0.5"],
+            ["train", "full/shards", "--validation", "0.5"],
             "--validation: expected at least two",
         ),
-        (["train", "full/a.csv", "--checkpoint", "c.npz", "--backend", "numpy"], "--backend: expected auto"),
-        (["train", "full/a.csv", "--checkpoint", "c.npz", "--scorer", "mlp"], "--scorer: expected"),
-        (["train", "full/a.csv", "--checkpoint", "c.npz", "--hidden", "4"], "--hidden: expected"),
-        (["train", "full/a.csv", "--checkpoint", "c.npz", "--method", "gradient_descent"], "--method: expected"),
+        (["train", "full/shards", "--backend", "numpy"], "--backend: expected auto"),
+        (["train", "full/shards", "--scorer", "mlp"], "--scorer: expected"),
+        (["train", "full/shards", "--hidden", "4"], "--hidden: expected"),
+        (["train", "full/shards", "--method", "gradient_descent"], "--method: expected"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -477,7 +477,9 @@ def test_the_command_line_refuses_in_one_sentence(arguments, words, tmp_path, mo
     """Status 2, one line on stderr, and no folder is left behind."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "a.csv").write_text("chosen,rejected\na,b\nb,a\n")
+    (tmp_path / "full" / "shards").mkdir()
+    for name in ("a.csv", "shards/shard-0.csv"):
+        (tmp_path / "full" / name).write_text("chosen,rejected\na,b\nb,a\n")
     assert main(arguments) == 2
     said = capsys.readouterr().err
     assert words in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from pathlib import Path
 
@@ -70,6 +71,10 @@ ENDS = {  # arguments of a fit that ends this way, and the beginning of its mess
     Outcome.STEP_LIMIT: ({"max_steps": 1}, "not converged: largest gradient entry "),
     Outcome.NO_MINIMUM: ({"pairs": ([[1.0, 0, 0]], [[0.0, 0, 0]])}, "not converged: there is no finite minimum, "),
     Outcome.NO_DESCENT: ({"loss": _Uphill(), "initial": [1.0, 1, 1]}, "not converged: no step lowers the loss, "),
+    Outcome.INTERRUPTED: (
+        {"callback": lambda record: record["step"] == 1 and signal.raise_signal(signal.SIGINT)},
+        "interrupted after step 1: phi is the best so far",
+    ),
     Outcome.DIVERGED: (
         {"method": "gradient_descent", "l2": 1.0, "learning_rate": 10.0, "max_steps": 500},
         "not converged: the loss became infinite at step ",

@@ -19,6 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="save the page as an .html file, for example on a USB stick, and do not open it",
     )
+    parser.add_argument("--force", action="store_true", help="replace FILE even if it is not a copy of this page")
 
 
 def run(arguments: Namespace) -> int:
@@ -26,7 +27,7 @@ def run(arguments: Namespace) -> int:
     from ..course import projector
 
     if arguments.out is not None:
-        print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene)}")
+        print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene, force=arguments.force)}")
         return 0
     address, opened = projector.show(arguments.scene)
     print(f"Opened {address}" if opened else f"No browser could be opened. Open this page in your browser: {address}")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import feature_names as text_features
-from ..model import HISTORY, RewardModel
+from ..model import Outcome, RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
-from .data import SHIPPED, check_writable, warnings_in_lines
+from .data import SHIPPED, name_of, warnings_in_lines
+from .folder import under_free_name, write_run
 
 if TYPE_CHECKING:
     from ..distributed import Survey
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(arguments: Namespace, out: Path, *, text_l2: float, share: float) -> int:
-    """Fit, save the model and its history, and print the report."""
+def run(arguments: Namespace, *, text_l2: float, share: float) -> int:
+    """Fit, save the model and its history, and print the report. The status is 130 after Ctrl-C."""
     from .. import distributed
 
     if arguments.backend != "auto":
@@ -34,7 +35,6 @@ def run(arguments: Namespace, out: Path, *, text_l2: float, share: float) -> int
         )
     if arguments.workers is not None and arguments.scheduler is not None:
         raise ValueError("scheduler: expected --workers or --scheduler, got both")
-    check_writable(out)
     paths = _shards(arguments.data)
     where = arguments.scheduler if arguments.workers is None else arguments.workers
     with nullcontext() if where is None else distributed.cluster(where) as client:
@@ -57,18 +57,13 @@ def run(arguments: Namespace, out: Path, *, text_l2: float, share: float) -> int
                 resume=arguments.checkpoint is not None,
             )
     report = _report(model, found, n_held_out)
-    out.mkdir(parents=True, exist_ok=True)
-    model.save(out / "model.npz")
-    with (out / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(HISTORY)
-        writer.writerows(zip(*(model.history[column].tolist() for column in HISTORY), strict=True))
-    (out / "report.md").write_text(report, encoding="utf-8")
+    save = partial(write_run, "out", model=model, report=report, force=arguments.force and arguments.out is not None)
+    out = under_free_name(arguments.out, name_of(arguments.data[0]), save)
     if arguments.json:
         print(json.dumps({**_numbers(model, found, n_held_out), "out": str(out)}, indent=2))
     else:
         print(f"{report}\nWritten to {out}: model.npz, history.csv and report.md.")
-    return 0
+    return 130 if model.outcome is Outcome.INTERRUPTED else 0
 
 
 def _shards(data: Sequence[str]) -> list[str]:

@@ -68,6 +68,7 @@ def split(
     """
     from ..distributed.shards import cut_by_prompt
     from ..files import FIELDS, save_pairs
+    from ..files.saving import new_folder, replacing
     from ..fitting.arguments import generator
 
     folder = Path(folder)
@@ -84,18 +85,17 @@ def split(
         raise ValueError(f"shards: expected fewer shards, since some prompts have so many pairs, got {n_shards}")
     if pairs.weights is not None and not all(pairs.weights[part].any() for part in parts):
         raise ValueError(f"shards: expected fewer shards, since one would have no pair with a weight, got {n_shards}")
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, rows in enumerate(parts):
-        path = folder / f"shard-{number:0{len(str(n_shards - 1))}}"
-        shard = pairs.subset(rows)
-        if file_format == "npz":
-            path = path.with_name(f"{path.name}.npz")
-            save_pairs(shard, path)
-        else:
+    names = [f"shard-{number:0{len(str(n_shards - 1))}}" for number in range(n_shards)]
+    names = [f"{name}.npz" for name in names] if file_format == "npz" else names
+    with new_folder(folder) as made:  # complete or absent
+        for name, rows in zip(names, parts, strict=True):
+            shard, path = pairs.subset(rows), made / name
+            if file_format == "npz":
+                save_pairs(shard, path)
+                continue
             path.mkdir()
-            for name in FIELDS:
-                if (values := getattr(shard, name)) is not None:
-                    np.save(path / f"{name}.npy", np.asarray(values), allow_pickle=False)
-        paths.append(path)
-    return paths
+            for field in FIELDS:
+                if (values := getattr(shard, field)) is not None:
+                    with replacing(path / f"{field}.npy") as file:
+                        np.save(file, np.asarray(values), allow_pickle=False)
+    return [folder / name for name in names]

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from ..evaluation import Evaluation
 from ..files import feature_names
 from ..losses import PairLoss
-from ..model import HISTORY, RewardModel
+from ..model import Outcome, RewardModel
 from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
 from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, find_rankings, name_of, warnings_in_lines
+from .folder import check_new, under_free_name, write_run
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 if TYPE_CHECKING:
@@ -114,29 +115,22 @@ class TrainingRun:
     def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write model.npz, history.csv, report.md and its figures into a folder, and return their paths.
 
+        The folder is written as a whole: if that is interrupted, it is absent, or what it was.
+
         Raises
         ------
         ValueError
-            If the folder exists and ``force`` is False. With ``force``, these files in it are overwritten.
+            If the folder exists and ``force`` is False. With ``force``, the files of an earlier run are removed from
+            it, and all other files in it stay.
         OSError
-            If the folder cannot be written to.
+            If the folder cannot be written to. An earlier run in it then stays as it is.
         """
         from ..drawing import figures
 
-        folder = Path(folder)
-        _check_new("folder", folder, force)
-        folder.mkdir(parents=True, exist_ok=force)
-        paths = [folder / name for name in ("model.npz", "history.csv", "report.md")]
-        self.model.save(paths[0])
-        with paths[1].open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(HISTORY)
-            writer.writerows(zip(*(self.model.history[column].tolist() for column in HISTORY), strict=True))
         captions = figures.captions(self.model, labelled=self.evaluation.labels is not None)
         shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
-        paths[2].write_text(self._markdown(shown), encoding="utf-8")
-        drawn = figures.model_figures(self.model, self.evaluation, None, folder)
-        return paths + drawn
+        draw = partial(figures.model_figures, self.model, self.evaluation, None)
+        return write_run("folder", Path(folder), self.model, self._markdown(shown), force=force, draw=draw)
 
     def to_dict(self) -> dict[str, object]:
         """Return the run in plain types, as ``bradley-terry train --json`` prints it."""
@@ -176,6 +170,7 @@ def train(
     backend: str = AUTO,
     out: str | Path | None = None,
     force: bool = False,
+    checkpoint: str | Path | None = None,
 ) -> TrainingRun:
     """Fit a reward model to preference pairs, evaluate it on held-out pairs, and explain what it learned.
 
@@ -212,7 +207,9 @@ def train(
     out : str or Path, optional
         Folder to save the run in. By default the run is not saved.
     force : bool
-        Overwrite the files of an earlier run in ``out``.
+        Replace the files of an earlier run in ``out``. Other files in it stay.
+    checkpoint : str or Path, optional
+        As in ``fit``: a file for the state of the fit, from which the same call goes on.
 
     Returns
     -------
@@ -232,7 +229,7 @@ def train(
         raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
     folder = None if out is None else Path(out)
     if folder is not None:
-        _check_new("out", folder, force)
+        check_new("out", folder, force)
         check_writable(folder)
     if isinstance(loss, str):
         from ..ranking.named import loss_named
@@ -265,6 +262,7 @@ def train(
         standardise=standardise,
         loss=loss,  # type: ignore[arg-type]  # or a loss of rankings
         backend=backend,
+        checkpoint=checkpoint,
     )
     if found.rankings is not None:
         model = replace(model, loss=loss)  # type: ignore[arg-type]  # the report says what the model was fitted with
@@ -305,7 +303,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="for shards: save the state of the fit in FILE after each step, and go on from FILE if it exists",
+        help="save the state of the fit in FILE after each step, and go on from FILE if it exists",
     )
     parser.add_argument(
         "--scorer",
@@ -365,20 +363,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder to write to (default: runs/NAME, or the next free runs/NAME-2)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite the files of an earlier run in --out")
+    parser.add_argument("--force", action="store_true", help="replace an earlier run in --out; other files stay")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(arguments: Namespace) -> int:
-    """Train, save the run, and print its report."""
-    out = arguments.out or _free_folder(name_of(arguments.data[0]))
-    folder = Path(arguments.data[0])
+    """Train, save the run, and print its report. After Ctrl-C this is the best model so far, and the status is 130."""
+    out, folder = arguments.out, Path(arguments.data[0])
+    if out is not None:
+        check_new("out", out, arguments.force)
+    check_writable(out or Path("runs"))
+    force = arguments.force and out is not None  # a free name never replaces anything
     is_sharded = len(arguments.data) > 1 or (folder.is_dir() and any(folder.glob("shard-*")))
-    if is_sharded or arguments.workers is not None or arguments.scheduler or arguments.checkpoint:
+    if is_sharded or arguments.workers is not None or arguments.scheduler:
         from .sharded import run as run_sharded
 
-        _check_new("out", out, arguments.force)
-        return run_sharded(arguments, out, text_l2=TEXT_L2, share=VALIDATION)
+        return run_sharded(arguments, text_l2=TEXT_L2, share=VALIDATION)
     with warnings_in_lines():
         result = train(
             arguments.data[0],
@@ -394,33 +394,16 @@ def run(arguments: Namespace) -> int:
             example=arguments.example,
             progress=sys.stderr.isatty() and not arguments.json,
             backend=arguments.backend,
-            out=out,
-            force=arguments.force,
+            checkpoint=arguments.checkpoint,
         )
+    out = under_free_name(out, name_of(arguments.data[0]), partial(result.save, force=force))
     if arguments.json:
-        print(json.dumps(result.to_dict(), indent=2))
+        print(json.dumps(replace(result, folder=out).to_dict(), indent=2))
     else:
         print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
         has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
         print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
-    return 0
-
-
-def _free_folder(name: str) -> Path:
-    """Return runs/name, or the next of runs/name-2, runs/name-3, … that does not exist yet."""
-    free, number = Path("runs") / name, 1
-    while free.exists():
-        number += 1
-        free = Path("runs") / f"{name}-{number}"
-    return free
-
-
-def _check_new(argument: str, folder: Path, force: bool) -> None:
-    if folder.exists() and not force:
-        raise ValueError(
-            f"{argument}: expected a new folder, got {folder}, which already exists; choose another one, or overwrite "
-            "its files with --force (force=True in Python)"
-        )
+    return 130 if result.model.outcome is Outcome.INTERRUPTED else 0
 
 
 def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..drawing import TEXT_SIZE, figure_of, new_axes, save_figure
+from ..files.saving import write_file
 from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
@@ -309,7 +310,7 @@ def build_figures(folder: str | Path) -> list[Path]:
     for name, draw in FIGURES.items():
         paths += save_figure(draw(), folder / name, title=TITLES[name], caption=CAPTIONS[name])
     readme = folder / "README.md"
-    readme.write_bytes(_readme().encode("utf-8"))
+    write_file(readme, _readme())
     return [*paths, readme]
 
 

@@ -23,10 +23,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from .. import warmup
+from ..files.saving import write_file
 
 __all__ = [
     "as_text",
@@ -153,7 +155,7 @@ def write(paths: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
         text = as_text(fresh)
         changed = path.read_text(encoding="utf-8") != text
         if changed:
-            path.write_text(text, encoding="utf-8")
+            write_file(path, text)
         yield path, changed
 
 
@@ -227,7 +229,8 @@ def copy_to(folder: Path) -> list[str]:
 
     A copy that is already there is kept, so that learners continue where they stopped. If the original has changed
     since the copy was made, an unedited copy is replaced. An edited copy is kept, and the newer version is saved next
-    to it as ``NAME.new.ipynb``.
+    to it as ``NAME.new.ipynb``, or as ``NAME.new.2.ipynb`` and so on if there is such a file that is not ours. A
+    symbolic link counts as edited, and nothing is ever written through one.
 
     Raises
     ------
@@ -238,28 +241,32 @@ def copy_to(folder: Path) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         record_file = folder / RECORD
+        if record_file.is_symlink():
+            raise ValueError(f"{record_file}: expected a file, found a symbolic link; delete it")
         record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.exists() else {}
         for original in lessons(originals()):
             content, mine = original.read_bytes(), folder / original.name
             name, new = original.name, _digest(content)
-            if not mine.exists() or _digest(mine.read_bytes()) == record.get(name) != new:
+            if _is_ours(mine, record) and (record.get(name) != new or not mine.exists()):
                 if mine.exists():
                     said.append(f"{name}: replaced by a newer version, since you had not edited your copy")
-                mine.write_bytes(content)
+                write_file(mine, content)
                 _trust(mine)
                 record[name] = new
-            elif record.get(name) != new and _digest(mine.read_bytes()) != new:
-                beside = folder / f"{original.stem}.new.ipynb"
-                beside.write_bytes(content)
+            elif record.get(name) != new and _digest_of(mine) != new:
+                endings = chain([""], (f".{number}" for number in count(2)))
+                names = (folder / f"{original.stem}.new{ending}.ipynb" for ending in endings)
+                beside = next(name for name in names if _is_ours(name, record))
+                write_file(beside, content)
                 _trust(beside)
-                record[name] = new
+                record[name] = record[beside.name] = new
                 said.append(f"{name}: your edited copy is kept; the newer version is next to it, in {beside.name}")
         for page in originals().glob("README.md"):
             mine = folder / page.name
-            if not mine.exists() or _digest(mine.read_bytes()) == record.get(page.name):  # never over a learner's
-                mine.write_bytes(page.read_bytes())
+            if _is_ours(mine, record):
+                write_file(mine, page.read_bytes())
                 record[page.name] = _digest(page.read_bytes())
-        record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_file(record_file, json.dumps(record, indent=1, sort_keys=True) + "\n")
     except json.JSONDecodeError:
         raise ValueError(f"{folder / RECORD}: is damaged; delete it (your notebooks are not affected)") from None
     except OSError as error:
@@ -275,6 +282,15 @@ def _trust(path: Path) -> None:
             notary.sign(read(path))
         finally:
             notary.store.close()
+
+
+def _is_ours(path: Path, record: dict[str, str]) -> bool:
+    """Return whether we may write this file: there is none of this name, or it is one of ours that nobody edited."""
+    return not os.path.lexists(path) or _digest_of(path) == record.get(path.name, "")
+
+
+def _digest_of(path: Path) -> str | None:
+    return _digest(path.read_bytes()) if path.is_file() and not path.is_symlink() else None
 
 
 def _digest(content: bytes) -> str:

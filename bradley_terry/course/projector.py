@@ -10,6 +10,8 @@ import webbrowser
 from importlib.resources import files
 from pathlib import Path
 
+from ..files.saving import write_file
+
 __all__ = ["SCENES", "page", "show", "write_copy"]
 
 SCENES = ("loss", "shift", "confidence", "expected")
@@ -30,22 +32,32 @@ def page(scene: str | None = None) -> str:
     return text if scene is None else text.replace('<html lang="en">', f'<html lang="en" data-start="{scene}">', 1)
 
 
-def write_copy(path: Path, *, scene: str | None = None) -> Path:
+def write_copy(path: Path, *, scene: str | None = None, force: bool = False) -> Path:
     """Write the page to a file, for example on a USB stick, and return the path.
+
+    An earlier copy of the page is replaced; any other file only with ``force``.
 
     Raises
     ------
     ValueError
-        If the name does not end in .html, or if a file of this name exists and is not a web page.
+        If the name does not end in .html, or if a file of this name exists and is not a copy of this page.
     OSError
         If the file cannot be written.
     """
     if path.suffix.lower() not in {".html", ".htm"}:
         raise ValueError(f"{path}: expected a file name that ends in .html")
-    if path.exists() and "<title>" not in path.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise ValueError(f"{path}: exists already and is not a web page; choose another name")
-    path.write_text(page(scene), encoding="utf-8")
+    if not force and path.is_file() and not _is_copy(path):
+        raise ValueError(f"{path}: exists already and is not a copy of this page; choose another name, or use --force")
+    write_file(path, page(scene))
     return path
+
+
+def _is_copy(path: Path) -> bool:
+    """Return whether a file has the title of our page."""
+    before, title, _ = page().partition("</title>")
+    ours = (before.rpartition("<title>")[2] + title).encode("utf-8")
+    with path.open("rb") as file:
+        return b"<title>" + ours in file.read(2000)
 
 
 def show(scene: str | None = None) -> tuple[str, bool]:

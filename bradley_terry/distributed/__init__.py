@@ -7,7 +7,6 @@ shard where it is, and their sums over the shards give the loss, gradient and He
     pool          who computes it: this process, or the workers of a Dask cluster
     summed        adds the answers in the order of the shards, and takes the steps
     driver        ``survey`` and ``fit``
-    checkpoint    the state of a fit in a file, so that it can go on after a crash
 
 The sums are always added in the order of the shards, never in the order in which the answers arrive. So the fitted φ
 does not depend on the number of workers, or on whether one of them died, not even in the last bit.

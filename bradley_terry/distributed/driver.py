@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitting.arguments import STEPS, checked_standardise, generator
+from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
 from ..fitting.determined import undetermined
+from ..fitting.interrupts import interrupted, interruptible
 from ..fitting.records import Bar, Callback
 from ..fitting.units import Units
+from ..fitting.usefulness import ending
 from ..graphs import count_connected
 from ..logistic import Array
 from ..model import Outcome, RewardModel, read_only
@@ -25,7 +28,6 @@ from ..scorers import Scorer, TableScorer, check_size
 from ..threads import blas_on_one_thread
 from ..training import ConvergenceWarning
 from . import shards as work
-from .checkpoint import Checkpoint
 from .pool import Here, Pool, Workers
 from .shards import Answer, Facts, Shard
 from .summed import Records, Summed, adam, added, newton
@@ -148,6 +150,7 @@ def _survey(paths: list[str], pool: Pool) -> Survey:
     return Survey(tuple(facts), longest)
 
 
+@interruptible
 def fit(
     scorer: Scorer,
     paths: Paths | Survey,
@@ -236,7 +239,7 @@ def fit(
         "seed": int(seed),
         "option": [float(tolerance), standardise] + ([float(learning_rate), batch_size] if method == "adam" else []),
     }
-    saved, this_fit = Checkpoint(checkpoint, resume, identity), uuid4().hex
+    saved, this_fit = Checkpoint(_path(checkpoint, resume), identity), uuid4().hex
     parts = [
         Shard(facts.path, facts.digest, i, this_fit, scorer, numbering, units, method == "newton")
         for i, (facts, numbering) in enumerate(zip(everything.facts, everything.numberings, strict=True))
@@ -260,7 +263,9 @@ def fit(
                 seed=seed,
                 patience=patience,
             )
-        if hessian is None and scorer.linear_in_phi:
+        if records.interrupts.asked and outcome is Outcome.STOPPED_BY_CALLBACK:
+            outcome, message = interrupted(records.rows, saved.path, "resume=True")
+        elif hessian is None and scorer.linear_in_phi:
             hessian = objective.hessian(phi)
     if isinstance(scorer, TableScorer):
         phi = phi - phi.mean()
@@ -273,10 +278,9 @@ def fit(
     information = None if hessian is None else hessian * objective.total_weight
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
-    if not outcome.is_success and outcome is not Outcome.STOPPED_BY_CALLBACK:
-        message = f"not converged: {message}"
-        if method == "newton" or outcome is Outcome.DIVERGED:
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    message, is_alarming = ending(outcome, message, method)
+    if is_alarming:
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
     return RewardModel(
         scorer=scorer,
         phi=read_only(phi),
@@ -289,6 +293,23 @@ def fit(
         information=None if information is None else read_only(information),
         outcome=outcome,
     )
+
+
+def _path(checkpoint: str | Path | None, resume: bool | str | Path) -> str | Path | None:
+    """Return the path of the checkpoint. A file that exists is used only if this is asked for."""
+    if not isinstance(resume, bool):
+        if checkpoint is not None and Path(checkpoint) != Path(resume):
+            raise ValueError(f"resume: expected True or the path of the checkpoint, {checkpoint}, got {resume}")
+        if not Path(resume).exists():
+            raise FileNotFoundError(f"{resume}: there is no such checkpoint")
+        return resume
+    if resume and checkpoint is None:
+        raise ValueError("resume: expected the path of a checkpoint to go on from, got none")
+    if checkpoint is not None and Path(checkpoint).exists() and not resume:
+        raise FileExistsError(
+            f"checkpoint: expected a new file, got {checkpoint}, which exists; resume=True goes on from it"
+        )
+    return checkpoint
 
 
 def _check(

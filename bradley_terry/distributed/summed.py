@@ -16,6 +16,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.checkpoint import Checkpoint
+from ..fitting.interrupts import interrupts
 from ..fitting.records import Bar, Callback, Recorder
 from ..fitting.separation import no_minimum_because
 from ..logistic import Array
@@ -23,7 +25,6 @@ from ..model import HISTORY, Outcome
 from ..newton import minimise
 from ..objective import Point
 from . import shards as work
-from .checkpoint import Checkpoint
 from .pool import Pool
 from .shards import Answer, Shard
 
@@ -114,14 +115,14 @@ class Records(Recorder):
     """Keeps the history, and saves the checkpoint of Newton's method after each step."""
 
     def __init__(self, objective: Summed, callback: Callback | None, bar: Bar) -> None:
-        self.objective, self.callback, self.bar = objective, callback, bar
+        self.objective, self.callback, self.bar, self.interrupts = objective, callback, bar, interrupts()
         self.rows: list[tuple[float, ...]] = []
 
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop. Steps before a crash are not reported again."""
         self.add(step, point, self.objective.validation_loss(point.phi), self.objective.accuracy)
         if self.objective.replayed:
-            return False
+            return self.interrupts.asked
         self.objective.save(point.phi)
         return self.report(point.phi)
 
@@ -178,6 +179,8 @@ def adam(
         if objective.held_out and since >= patience:
             return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} passes{note}", None
         for number in range(n_batches if n_pass < max_passes else 0):
+            if records.interrupts.asked:
+                return best, Outcome.STOPPED_BY_CALLBACK, "interrupted", None
             g, step = objective.batch_gradient(phi, seed, n_pass, number, n_batches), n_pass * n_batches + number + 1
             m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
             m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)

@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..files.saving import write_file
 from .axes import figure_of, in_words, style
 
 __all__ = ["save_figure", "svg"]
@@ -29,7 +30,7 @@ def save_figure(
     ----------
     figure : Figure, or what a ``plot_*`` function returned
     path_without_suffix : str or Path
-        ``.svg`` and ``.png`` are added. The folder must exist; existing files are replaced.
+        ``.svg`` and ``.png`` are added. The folder must exist. Each existing file is replaced as a whole.
     title : str, optional
         The title of the SVG, which screen readers read aloud. By default it names the axes.
     caption : str, optional
@@ -46,11 +47,11 @@ def save_figure(
         figure = figure_of(figure)
     base = Path(path_without_suffix)
     svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
-    svg_path.write_bytes(svg(figure, title, caption))
+    write_file(svg_path, svg(figure, title, caption))
     with style():
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
-    png_path.write_bytes(buffer.getvalue())
+    write_file(png_path, buffer.getvalue())
     return [svg_path, png_path]
 
 

@@ -22,6 +22,7 @@ from .arrays import unpacked_array
 from .limits import within_memory
 from .messages import fail
 from .opened import open_file, path_of, size_of
+from .saving import replacing
 
 __all__ = ["load_model", "save_model"]
 
@@ -31,7 +32,10 @@ _LONGEST = 400  # characters of what is said about a damaged file
 
 
 def save_model(model: RewardModel, path: str | Path) -> None:
-    """Write a model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
+    """Write a model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes.
+
+    An existing file is replaced as a whole, or stays as it is if the new one cannot be written.
+    """
     if not isinstance(model.scorer, LinearScorer | MLPScorer | TableScorer):
         raise TypeError(f"save: expected one of this package's scorers, got {model.scorer}")
     meta = {
@@ -49,7 +53,7 @@ def save_model(model: RewardModel, path: str | Path) -> None:
     arrays = {"phi": model.phi, **{f"history_{name}": values for name, values in model.history.items()}}
     if model.information is not None:
         arrays["information"] = model.information
-    with zipfile.ZipFile(path, "w") as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(
             _entry("meta.json"), json.dumps(meta, indent=1, sort_keys=True, default=lambda number: number.item())
         )

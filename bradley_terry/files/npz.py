@@ -24,6 +24,7 @@ from .arrays import (
 )
 from .messages import fail
 from .opened import open_file, size_of
+from .saving import replacing
 
 if TYPE_CHECKING:
     import zipfile
@@ -81,22 +82,10 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
     arrays |= {name: index_by_first_appearance(values) for name, values in arrays.items() if values.dtype.kind == "O"}
-    path = Path(path).resolve()
-    if not path.parent.is_dir():
+    if not (path := Path(path).resolve()).parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
-    is_new = not path.exists()
-    written = path.with_name(f"{path.name}.{os.getpid()}.partial") if is_new or path.is_file() else path
-    try:
-        with written.open("wb" if written == path else "xb") as file:  # if given a name, NumPy would add an ending
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
-        if written != path:
-            if not is_new:
-                written.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
-            written.replace(path)
-    except BaseException:
-        if written != path:
-            written.unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:  # if given a name, NumPy would add an ending
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle
 
 
 def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +16,9 @@ from ..scorers import MLPScorer, Scorer, TableScorer, check_size
 
 if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
+    from .checkpoint import Checkpoint
 
-__all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "split", "start"]
+__all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "saved_state", "split", "start"]
 
 STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> default limit of steps
 
@@ -85,6 +88,16 @@ def split(
         kind = type(pairs).__name__
         raise TypeError(f"validation: expected a share of the prompts or {kind}, got {validation!r}")
     return pairs.split(float(validation), seed=seed)
+
+
+def saved_state(checkpoint: str | Path | None, every: int, options: Mapping[str, object]) -> Checkpoint | None:
+    """Return the checkpoint of a fit with these options, or None if no path is given."""
+    check_size("every", every)
+    if checkpoint is None:
+        return None
+    from .checkpoint import checkpoint_of  # noqa: PLC0415  # rarely needed
+
+    return checkpoint_of(checkpoint, every, options)
 
 
 def start(scorer: Scorer, initial: ArrayLike) -> Array:

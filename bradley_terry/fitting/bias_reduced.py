@@ -128,7 +128,9 @@ def reduced_bias(
     taken, too.
     """
     firth, at_rest = _Firth(objective), max(0.1 * tolerance, 1e-13)
-    here, n_taken = firth.at(phi), 0
+    state = recorder.resumed()
+    phi, n_taken = (np.asarray(state["phi"], dtype=np.float64), int(state["n_taken"])) if state else (phi, 0)
+    here = firth.at(phi)
     while True:
         point = here.point
         if recorder.record(n_taken, point):
@@ -145,6 +147,7 @@ def reduced_bias(
         if there is None:
             return point.phi, Outcome.NO_DESCENT, f"no step lowers the penalised loss, {largest}", None
         here, n_taken = there, n_taken + 1
+        recorder.keep(phi=here.point.phi, n_taken=n_taken)
 
 
 def _lower(firth: _Firth, here: _Penalised, step: Array) -> _Penalised | None:

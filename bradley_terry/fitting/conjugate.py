@@ -39,7 +39,7 @@ def curvature_of(objective: Convex, n_parameters: int, old: Array | None) -> Hes
     """Return what knows H at the points of a search: as matrices if they are small enough, or else as products."""
     if is_dense(n_parameters) or not isinstance(objective, Objective):
         return Hessians(objective, old)
-    return ProductsAtPoints(objective)
+    return ProductsAtPoints(objective, old)
 
 
 class Products:
@@ -89,8 +89,8 @@ class ProductsAtPoints:
 
     matrix, is_exact = None, True
 
-    def __init__(self, objective: Objective) -> None:
-        self.objective, self.first = objective, 0.0
+    def __init__(self, objective: Objective, first: Array | None = None) -> None:
+        self.objective, self.first = objective, 0.0 if first is None else float(first)
 
     def at(self, point: Point, *, exact: bool) -> Products:
         """Return the products at this point. Unless ``exact``, a step is rough while the gradient is large."""
@@ -102,6 +102,11 @@ class ProductsAtPoints:
     def corrected(self, point: Point, moved: float) -> Products:
         """Return the products at a point, after a last step that moved no margin by more than ``moved``."""
         return self.at(point, exact=True)
+
+    @property
+    def kept(self) -> Array:
+        """The largest gradient entry at the start, which decides how exact the next steps are."""
+        return np.array(self.first)
 
     def after_step(self, before: float, after: float) -> None:
         """Do nothing: no matrix is kept."""

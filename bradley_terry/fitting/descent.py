@@ -8,15 +8,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..logistic import Array
 from ..model import Outcome
 from ..objective import Objective
 from .batches import batches, prompts_of, weights_of
 from .conjugate import largest_curvature
+from .interrupts import interrupts
 from .records import Recorder
+
+if TYPE_CHECKING:
+    from .checkpoint import State
 
 __all__ = ["Adam", "GradientDescent", "descend", "rule_for"]
 
@@ -51,6 +57,14 @@ class GradientDescent:
         self.step += 1
         return phi - self.rate * gradient
 
+    def state(self) -> dict[str, ArrayLike]:
+        """Return what decides the next steps."""
+        return {"step": self.step}
+
+    def go_on(self, state: State) -> None:
+        """Go on from a state."""
+        self.step = int(state["step"])
+
 
 class Adam:
     """One pass over the data in mini-batches of whole prompts.
@@ -61,6 +75,7 @@ class Adam:
 
     def __init__(self, objective: Objective, rate: float, batch_size: int, rng: np.random.Generator) -> None:
         self.objective, self.rate, self.batch_size, self.rng = objective, rate, batch_size, rng
+        self.interrupts = interrupts()
         self.m = self.v = np.zeros(objective.scorer.n_parameters)
         self.step = 0
         weights, self.prompts = weights_of(objective.pairs), prompts_of(objective.pairs)
@@ -72,6 +87,8 @@ class Adam:
         beta_1, beta_2, epsilon = 0.9, 0.999, 1e-8  # as in Kingma & Ba 2015
         all_batches = list(batches(self.prompts[self.rows], self.batch_size, self.rng))
         for batch in all_batches:
+            if self.interrupts.asked:
+                break
             g = self._gradient(phi, self.rows[batch], len(all_batches))
             self.step += 1
             self.m = beta_1 * self.m + (1 - beta_1) * g
@@ -79,6 +96,20 @@ class Adam:
             m_hat, v_hat = self.m / (1 - beta_1**self.step), self.v / (1 - beta_2**self.step)
             phi = phi - self.rate * m_hat / (np.sqrt(v_hat) + epsilon)
         return phi
+
+    def state(self) -> dict[str, ArrayLike]:
+        """Return what decides the next steps."""
+        import json  # noqa: PLC0415  # rarely needed
+
+        return {"step": self.step, "m": self.m, "v": self.v, "rng": json.dumps(self.rng.bit_generator.state)}
+
+    def go_on(self, state: State) -> None:
+        """Go on from a state."""
+        import json  # noqa: PLC0415  # rarely needed
+
+        self.step = int(state["step"])
+        self.m, self.v = (np.asarray(state[name], dtype=np.float64) for name in ("m", "v"))
+        self.rng.bit_generator.state = json.loads(str(state["rng"]))
 
     def _gradient(self, phi: Array, rows: NDArray[np.int64], n_batches: int) -> Array:
         """Return a batch's share of ∇L times the number of batches, so that the mean over the batches is ∇L."""
@@ -102,8 +133,14 @@ def descend(
     Without them, the last φ is returned if the fit converged, or if its loss is the smallest up to rounding.
     """
     kind = "training" if recorder.validation is None else "validation"
-    best, best_loss, best_record = phi, np.inf, 0
-    for record in range(max_steps + 1):
+    best, best_loss, best_record, first = phi, np.inf, 0, 0
+    if state := recorder.resumed():
+        phi, best = (np.asarray(state[name], dtype=np.float64) for name in ("phi", "best"))
+        best_loss, best_record, first = float(state["best_loss"]), int(state["best_record"]), int(state["record"])
+        advance.go_on(state)
+    for record in range(first, max_steps + 1):
+        here: dict[str, ArrayLike] = {"phi": phi, "best": best, "best_loss": best_loss, "best_record": best_record}
+        recorder.keep(**here, record=record, **advance.state())
         point = objective.at(phi)
         if not np.isfinite(point.loss):
             reason = f"the loss became infinite at step {advance.step}; use a smaller learning_rate"
@@ -123,6 +160,8 @@ def descend(
             return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} records{note}"
         if record < max_steps:
             phi = advance(phi, point.gradient)
+        if recorder.interrupts.asked:  # perhaps in the middle of a pass
+            return best, Outcome.STOPPED_BY_CALLBACK, "interrupted"
     unit = "passes" if isinstance(advance, Adam) else "steps"
     reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
     if not getattr(recorder.loss, "bends", True):

@@ -35,6 +35,11 @@ class Hessians:
             self.matrix = self.objective.hessian(point.phi, margins=point.margins)
         return self.matrix
 
+    @property
+    def kept(self) -> Array | None:
+        """What the next step still uses, from which a search can go on."""
+        return self.matrix
+
     def after_step(self, before: float, after: float) -> None:
         """Drop the matrix unless its step shrank the largest gradient entry well, from ``before`` to ``after``."""
         if not after <= WELL * before:

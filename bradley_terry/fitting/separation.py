@@ -183,8 +183,9 @@ def at_infinity(
         rest = None
     phi = np.zeros(phi.size)
     if rest is not None:
-        without = objective.on(rest)
-        limit = minimise(without, without.at(phi), lambda *_: False, max_steps=max(100, max_steps), tolerance=tolerance)
+        without, steps = objective.on(rest), max(100, max_steps)
+        is_asked = lambda *_: recorder.interrupts.asked  # noqa: E731
+        limit = minimise(without, without.at(phi), is_asked, max_steps=steps, tolerance=tolerance)
         phi = limit.point.phi
         if is_dense(phi.size):
             hessian = without.hessian(phi) * (rest.total_weight / pairs.total_weight)

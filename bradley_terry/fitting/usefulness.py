@@ -9,7 +9,7 @@ from ..logistic import Array
 from ..model import Outcome
 from ..objective import Objective
 
-__all__ = ["no_use"]
+__all__ = ["ending", "no_use"]
 
 FEW_RECORDS = {Outcome.STEP_LIMIT: 50, Outcome.STOPPED_EARLY: 20}  # a fit with so few is not expected to be good
 BEYOND_ROUNDING = 1.001
@@ -26,3 +26,12 @@ def no_use(objective: Objective, phi: Array, outcome: Outcome, n_records: int) -
     if found < equal * BEYOND_ROUNDING:
         return ""
     return f"; the training loss, {found:.4g}, is no better than the {equal:.4g} of equal rewards for all answers"
+
+
+def ending(outcome: Outcome, message: str, method: str, useless: str = "") -> tuple[str, bool]:
+    """Return the message of a fit, and whether it is worth a warning."""
+    if outcome is Outcome.INTERRUPTED:
+        return message, True
+    if outcome.is_success or outcome is Outcome.STOPPED_BY_CALLBACK:
+        return message, bool(useless)
+    return f"not converged: {message}", bool(useless) or method == "newton" or outcome is Outcome.DIVERGED

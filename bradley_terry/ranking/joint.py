@@ -14,6 +14,7 @@ import numpy as np
 
 from ..backend import NumpyBackend, shifted
 from ..fitting.convex import largest_of
+from ..fitting.interrupts import interrupts
 from ..logistic import Array
 from ..losses import PairLoss, weighted_mean
 from ..model import Outcome
@@ -136,7 +137,8 @@ def fitted_jointly(
         raise ValueError(f"loss: expected numbers as parameters, since {scorer} is not linear in phi, got {loss}")
     joint = Joint(scorer, pairs, loss, l2)
     start = np.append(phi, loss.start(joint.t if pairs.weights is None else joint.t[pairs.weights > 0]))
-    found = minimise(joint, joint.at(start), lambda _, __: False, max_steps=max_steps, tolerance=tolerance)
+    ctrl_c = interrupts()
+    found = minimise(joint, joint.at(start), lambda *_: ctrl_c.asked, max_steps=max_steps, tolerance=tolerance)
     k, best = scorer.n_parameters, found.point.phi
     if found.outcome is not Outcome.CONVERGED:
         names = "phi and the parameters of the loss"

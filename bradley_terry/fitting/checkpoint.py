@@ -1,0 +1,135 @@
+"""The state of a fit in a file, so that the fit can go on after a crash, and ends with the same φ, bit for bit.
+
+The file is an NPZ of plain arrays, without pickle. It is replaced as a whole, so a crash leaves either the old state or
+the new one, never half a file. A state is taken only between two steps, and holds all that decides the next steps: φ,
+the history, and for example the Hessian that Newton's method still uses, or the moments and the random generator of
+Adam. What can be computed again with the same result, such as the features in other units, is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..files.saving import replacing
+from ..losses import PairLoss
+from ..model import HISTORY, FittedTo, Outcome, RewardModel, read_only
+from ..objective import chosen_backend
+from ..scorers import Scorer
+from .identity import described
+
+__all__ = ["Checkpoint", "State", "checkpoint_of"]
+
+FORMAT = "bradley_terry checkpoint, version 1"
+NOT_OPTIONS = {"progress", "callback", "checkpoint", "every"}  # of ``fit``: they do not change its result
+
+State = dict[str, NDArray[np.generic]]
+
+
+class Checkpoint:
+    """A file for the state of one fit. ``identity`` says which fit that is: its data, its scorer and its options."""
+
+    def __init__(self, path: str | Path | None, identity: Mapping[str, object], every: int = 1) -> None:
+        self.path = None if path is None else Path(path)
+        self.identity, self.every = {"format": FORMAT, **identity}, every
+        self.state: State = {}
+        if self.path is None:
+            return
+        if not self.path.parent.is_dir() or self.path.is_dir():
+            raise FileNotFoundError(f"checkpoint: expected a file in an existing folder, got {path}")
+        if self.path.exists():
+            self.state = self._load(self.path)
+
+    def save(self, state: State) -> None:
+        """Replace the file by one with this state."""
+        if self.path is None:
+            return
+        identity = np.array(json.dumps(self.identity, sort_keys=True))
+        with replacing(self.path) as file:
+            np.savez(file, allow_pickle=False, identity=identity, **state)
+
+    def _load(self, path: Path) -> State:
+        read = partial(np.lib.format.read_array, allow_pickle=False)
+        try:
+            with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+                stored = [info for info in archive.infolist() if not info.compress_type]  # so none is a bomb
+                state = {info.filename.removesuffix(".npy"): read(archive.open(info)) for info in stored}
+            found = json.loads(str(state.pop("identity")))
+            is_ours = found["format"] == FORMAT
+        except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
+            raise ValueError(f"{path}: expected a checkpoint, found a file that cannot be read ({error})") from None
+        if not is_ours:
+            raise ValueError(f"{path}: expected a {FORMAT}, found {found['format']!r}")
+        for name in (*self.identity, *found):
+            if found.get(name) != self.identity.get(name):
+                raise ValueError(f"{path}: expected the checkpoint of this fit, found one with another {name}")
+        return state
+
+    @property
+    def is_finished(self) -> bool:
+        """True if the fit has ended, so that the file holds its model."""
+        return "outcome" in self.state
+
+    def finished(self, model: RewardModel, is_alarming: bool) -> RewardModel:
+        """Put the fitted model into the file, and return it. If the fit was stopped, the file keeps its last state."""
+        if model.outcome in {Outcome.INTERRUPTED, Outcome.STOPPED_BY_CALLBACK}:
+            return model
+        state: State = {f"history_{name}": model.history[name] for name in HISTORY}
+        state |= {"phi": model.phi, "outcome": np.array(model.outcome.value), "message": np.array(model.message)}
+        state["is_alarming"] = np.array(is_alarming)
+        if model.information is not None:
+            state["information"] = model.information
+        if getattr(model.loss, "is_free", None) is False:  # its parameters may have been fitted
+            state["loss"] = np.array(json.dumps(vars(model.loss), default=np.ndarray.tolist))
+        self.save(state)
+        return model
+
+    def model(
+        self,
+        scorer: Scorer,
+        feature_names: tuple[str, ...] | None,
+        l2: float,
+        method: str,
+        loss: PairLoss | None,
+        fitted_to: FittedTo | None,
+    ) -> RewardModel:
+        """Return the model in the file. What is not in it was given again, and is the same."""
+        from ..training import ConvergenceWarning  # noqa: PLC0415  # it imports this module
+
+        state, outcome = self.state, Outcome(str(self.state["outcome"]))
+        columns = {name: state[f"history_{name}"] for name in HISTORY}
+        if "loss" in state and loss is not None:
+            loss = type(loss)(**json.loads(str(state["loss"])))
+        if state["is_alarming"]:
+            warnings.warn(str(state["message"]), ConvergenceWarning, stacklevel=4)
+        return RewardModel(
+            scorer=scorer,
+            phi=read_only(state["phi"]),
+            history={name: read_only(column, column.dtype.type) for name, column in columns.items()},
+            converged=outcome.is_success,
+            message=str(state["message"]),
+            feature_names=feature_names,
+            l2=l2,
+            method=method,
+            information=read_only(state["information"]) if "information" in state else None,
+            outcome=outcome,
+            loss=loss,
+            fitted_to=fitted_to,
+        )
+
+
+def checkpoint_of(path: str | Path, every: int, options: Mapping[str, object]) -> Checkpoint:
+    """Return the checkpoint of a call of ``fit`` with these arguments."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"checkpoint: expected a path, got {path!r}")
+    identity = {name: described(value) for name, value in options.items() if name not in NOT_OPTIONS}
+    identity["backend"] = [options["backend"], chosen_backend()]  # "auto" depends on whether Numba is installed
+    return Checkpoint(path, identity, every)

@@ -1,0 +1,84 @@
+"""Ctrl-C during a fit: the first one asks the fit to stop after its step, the second one stops everything at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from types import FrameType
+from typing import ParamSpec
+
+from ..model import Outcome, RewardModel
+
+__all__ = ["Interrupts", "interrupted", "interruptible", "interrupts"]
+
+P = ParamSpec("P")
+
+
+class Interrupts:
+    """Within this context, the first Ctrl-C only sets ``asked``, so that a fit can end with its best φ.
+
+    A step is never cut short, so no lock and no setting is left behind half changed. Signals arrive only in the main
+    thread, so in other threads this does nothing. A handler of the reader's own keeps its place.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> Interrupts:
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            with suppress(ValueError):  # a second interpreter in this process
+                signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, _: int, __: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == self._note:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_current: ContextVar[Interrupts] = ContextVar("interrupts")
+
+
+def interrupts() -> Interrupts:
+    """Return those of the fit that is running in this thread."""
+    return _current.get(Interrupts())
+
+
+def interruptible(fit: Callable[P, RewardModel]) -> Callable[P, RewardModel]:
+    """Make a fit that can be asked for ``interrupts``. If Ctrl-C comes after its last step, a warning says so."""
+
+    @wraps(fit)
+    def fitted(*args: P.args, **options: P.kwargs) -> RewardModel:
+        with Interrupts() as mine:
+            token = _current.set(mine)
+            try:
+                model = fit(*args, **options)
+            finally:
+                _current.reset(token)
+        if mine.asked and model.outcome is not Outcome.INTERRUPTED:
+            from ..training import ConvergenceWarning  # noqa: PLC0415  # it imports this module
+
+            said = f"interrupted, but the fit had ended: {model.message}"
+            warnings.warn(said, ConvergenceWarning, stacklevel=2)
+        return model
+
+    return fitted
+
+
+def interrupted(
+    rows: Sequence[tuple[float, ...]], checkpoint: Path | None, how: str = "the same call"
+) -> tuple[Outcome, str]:
+    """Return the outcome of a fit that Ctrl-C ended after these records, and a sentence about it."""
+    go_on = "" if checkpoint is None else f"; {how} goes on from {checkpoint}"
+    after = f"after step {rows[-1][0]:.0f}: phi is the best so far" if rows[-1][0] else "before the first step"
+    return Outcome.INTERRUPTED, f"interrupted {after}{go_on}"
