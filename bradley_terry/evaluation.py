@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays.frozen import blocks_of, locked
+from .arrays.sums import spread_of
 from .backend import shifted, sides_of, subtracts_first
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
@@ -219,7 +220,6 @@ def evaluate(
         table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
     all_rewards = np.concatenate([r_chosen, r_rejected])
     twice = None if weights is None else np.concatenate([weights, weights])
-    margin_mean = weighted_mean(margins, weights)
     return Evaluation(
         n_pairs=len(pairs),
         n_prompts=pairs.n_prompts,
@@ -235,9 +235,9 @@ def evaluate(
         ece=table.expected_calibration_error,
         reward_mean_chosen=weighted_mean(r_chosen, weights),
         reward_mean_rejected=weighted_mean(r_rejected, weights),
-        reward_sd=math.sqrt(weighted_mean((all_rewards - weighted_mean(all_rewards, twice)) ** 2, twice)),
-        margin_mean=margin_mean,
-        margin_sd=math.sqrt(weighted_mean((margins - margin_mean) ** 2, weights)),
+        reward_sd=spread_of(all_rewards, twice),
+        margin_mean=weighted_mean(margins, weights),
+        margin_sd=spread_of(margins, weights),
         margin_quantiles=_quantiles(margins, weights),
         reliability=table,
         margins=locked(margins),

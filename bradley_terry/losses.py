@@ -22,6 +22,7 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.sums import mean_of
 from .logistic import Array, Float, Numbers, as_float64, cross_entropy, logit, sigmoid, softplus
 
 __all__ = [
@@ -194,10 +195,9 @@ def mean_loss(
 
 
 def weighted_mean(values: Array, weights: Array | None = None) -> float:
-    """Compute Σ w·v / Σ w as the smallest value plus the mean excess of the values over it.
+    """Compute Σ w·v / Σ w. The sum is exact, so its order changes no bit, and it cannot overflow.
 
-    All terms of the sum are then non-negative and none is large compared with the mean. If all values are equal, the
-    mean is that value to the last bit: a model whose rewards are all zero has loss log 2, not nearly log 2.
+    If all values are equal, the mean is that value: rewards that are all zero have loss log 2, not nearly log 2.
     """
     if values.ndim > 1:
         hint = "; rewards of shapes (n, 1) and (n,) give margins of shape (n, n)"
@@ -210,13 +210,7 @@ def weighted_mean(values: Array, weights: Array | None = None) -> float:
         if not ((weights >= 0) & (weights < np.inf)).all() or not weights.any():
             raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
         values, weights = values[weights > 0], weights[weights > 0]
-    smallest = float(values.min())
-    if not np.isfinite(smallest):  # NaN somewhere, or every value infinite
-        return smallest
-    excess = values - smallest
-    if weights is None:
-        return smallest + float(excess.mean())
-    return smallest + float((weights * excess).sum() / weights.sum())
+    return mean_of(values, weights)
 
 
 class PairLoss(Protocol):

@@ -1,30 +1,17 @@
 """Every compiled function of the package: scalar formulas for one pair, and loops over blocks of pairs.
 
-The formulas of ``losses.py`` are written here a second time, in plain scalar code, and compiled by Numba. Because the
-two forms were written separately, their agreement is evidence for both. All compiled functions stay in this one file,
-because Numba's cache does not notice when a function in another file changes.
+The formulas of ``losses.py`` are written here a second time, in plain scalar code. Because the two forms were written
+separately, their agreement is evidence for both. All compiled functions stay in this one file, because Numba's cache
+does not notice when a function in another file changes.
 
     scalar functions   the mathematics of one pair: e = exp(-|z|), log(1 + e), e / (1 + e); tanh
     run functions      the same for a few hundred pairs, in short loops that the compiler turns into vector code
     block functions    loop over the runs of a block of a few thousand pairs and store the sums of the block
 
-A linear scorer reads its features once. It takes 16 rows (a tile) at a time, computes their margins and losses, and,
-while the rows are still in the fastest cache, their share of the gradient. The BLAS computes the two matrix products of
-an MLP; everything between them, from the activation to the loss and back, is one function (``mlp_middle``).
-
-A call to exp or log handles one number at a time. In code without calls and branches, a core can add and multiply four
-or eight numbers at once, so exp and log are polynomials here:
-
-    exp(x), x <= 0    x = k·log 2 + r with k an integer and |r| <= (log 2)/2, so that exp(x) = 2^k · exp(r). Adding and
-                      subtracting 1.5·2^52 rounds to an integer, because doubles near that number are integers; the
-                      lowest bits of the sum are k. 2^k is assembled from its bits, and exp(r) = 1 + r + r²·P(r).
-    log(1 + e)        With s = e / (2 + e), log(1 + e) = 2·artanh(s) = 2s + s³·Q(s²), and 2s = e - e·s. The sum is
-                      computed as e - s·(e - s²·Q(s²)), a small correction to e, so that its rounding hardly matters.
-    sigma(-|z|)       e / (1 + e) = e - e·(e / (1 + e)), again a small correction to e; sigma(|z|) is 1 minus that.
-
-P and Q were found by Chebyshev interpolation with 300 bits, which keeps the error small over the whole interval.
-``tests/test_kernels.py`` recomputes every coefficient. Losses and gradients are correct to 2 units in the last place,
-tanh to 3.
+A linear scorer reads its features once, 16 rows (a tile) at a time: margins, losses and, while the rows are still in
+the fastest cache, their share of the gradient. The BLAS computes the two matrix products of an MLP, and ``mlp_middle``
+everything between them. exp and log are polynomials (``coefficients``), so that four or eight numbers are done at once.
+Losses and gradients are correct to 2 units in the last place, tanh to 3; the sums of losses are exact (``arrays.sums``).
 """
 
 from __future__ import annotations
@@ -34,9 +21,10 @@ import math
 import numpy as np
 
 from .caching import compiled
+from .coefficients import P_32, Q_32, P, Q
 
 BLOCK = 4096  # pairs in a block: its margins and gradients, 64 kB in float64, fit into the fast caches of a core
-RUN = 256  # pairs whose losses are summed together, as eight sums of 32 terms, which keeps rounding small
+RUN = 256  # pairs whose losses are computed together
 TILE = 16  # rows of features that are used twice while they are in the fastest cache
 ROWS = 1024  # rows of features in a block
 RANKED = 256  # rankings in a block
@@ -51,41 +39,18 @@ ROUNDER = 1.5 * 2.0**52  # x + ROUNDER - ROUNDER is x rounded to an integer
 ROUNDER_BITS = 0x4338000000000000  # the same number as bits
 SMALLEST = -746.0  # exp of this is 0, and 2^k for its k = -1076 is still assembled correctly
 
-
-def _hex(numbers: str) -> tuple[float, ...]:
-    return tuple(float.fromhex(number) for number in numbers.split())
-
-
-# exp(r) = 1 + r + r²·P(r) for |r| <= (log 2)/2, P = P[0] + P[1]·r + …, error of P 1.4e-18
-P = _hex(
-    """0x1.0000000000000p-1 0x1.5555555555557p-3 0x1.5555555555556p-5 0x1.11111111100dfp-7 0x1.6c16c16c162d6p-10
-    0x1.a01a01abe62ddp-13 0x1.a01a01a6d7808p-16 0x1.71de02375656cp-19 0x1.27e4db67b4303p-22 0x1.af4ddd84882fep-26
-    0x1.1f72fc730b4ffp-29"""
-)
-# 2·artanh(s) = 2s + s³·Q(s²) for s² <= 1/9, error of Q 9.0e-17
-Q = _hex(
-    """0x1.5555555555555p-1 0x1.999999999a3ddp-2 0x1.24924923d44c6p-2 0x1.c71c727143318p-3 0x1.745cf0b0e03bdp-3
-    0x1.3b18b294bebf9p-3 0x1.10ac75dc602b1p-3 0x1.eb905e8575054p-4 0x1.687a6e7c95176p-4 0x1.4b0a26c5f2aefp-3"""
-)
-
-# The same for float32, which needs fewer terms. Adding 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers run at once.
-PER_LOG_2_32 = np.float32(PER_LOG_2)
+# The same for float32. Adding 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers run at once.
 LOG_2_HIGH_32 = np.float32(float.fromhex("0x1.62e4000000000p-1"))
 LOG_2_LOW_32 = np.float32(float.fromhex("0x1.7f7d1c0000000p-20"))
-ROUNDER_32, ROUNDER_BITS_32 = np.float32(1.5 * 2.0**23), np.int32(0x4B400000)
-SMALLEST_32, ONE_32, TWO_32, ZERO_32 = np.float32(-105.0), np.float32(1.0), np.float32(2.0), np.float32(0.0)
-LOG_2_32, BIAS_32 = np.float32(LOG_2), np.int32(127)
-P_32 = tuple(  # error 1.4e-9
-    map(np.float32, _hex("0x1p-1 0x1.555556p-3 0x1.5554eap-5 0x1.1110e0p-7 0x1.6d4316p-10 0x1.a124e4p-13"))
-)
-Q_32 = tuple(map(np.float32, _hex("0x1.55554cp-1 0x1.99ad6cp-2 0x1.21249ap-2 0x1.12f598p-2")))  # error 2.9e-7
+ROUNDER_32, ROUNDER_BITS_32, BIAS_32 = np.float32(1.5 * 2.0**23), np.int32(0x4B400000), np.int32(127)
+SMALLEST_32, LOG_2_32, PER_LOG_2_32 = np.float32(-105.0), np.float32(LOG_2), np.float32(PER_LOG_2)
+ONE_32, TWO_32, ZERO_32 = np.float32(1.0), np.float32(2.0), np.float32(0.0)
 
 
-# "contract" allows a·b + c as one instruction with one rounding. No other fast-math flag is used: they would delete
-# checks for NaN and reorder the additions of the rounding trick. Only ``dots``, which has neither, may add its products
-# in another order, which is fixed when it is compiled. "forceinline" copies the body of an innermost loop into its
-# callers before they are optimised. Without it, calls can remain in the compiled code. Depending on what the cache
-# held, it then runs half as fast.
+# "contract" allows a·b + c as one instruction with one rounding. Other fast-math flags would delete checks for NaN and
+# reorder the additions of exact sums. Only ``dots``, which has neither, may add its products in another order, which is
+# fixed when it is compiled. "forceinline" copies the body of a loop into its callers before they are optimised. Without
+# it, calls can remain in the compiled code. Depending on what the cache held, it then runs half as fast.
 _jit = compiled({"contract"})
 _jit_part = compiled({"contract"}, forceinline=True)
 _jit_dot = compiled({"contract", "reassoc", "nsz"}, forceinline=True)
@@ -176,40 +141,77 @@ def total(values, n):  # type: ignore[no-untyped-def]
 
 
 @_jit_part
-def plain_run(z, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
-    """Compute l', l and l - log 2, each divided by n, for a run of pairs.
+def add_run(values, size, sums, rests):  # type: ignore[no-untyped-def]
+    """Add the first ``size`` values to as many sums, and what rounding lost to their rests (see ``arrays.sums``)."""
+    for i in range(size):
+        s = sums[i] + values[i]
+        z = s - sums[i]
+        rests[i] += (sums[i] - (s - z)) + (values[i] - z)
+        sums[i] = s
 
-    There are two short loops instead of one long one: a core works on several iterations of a short loop at once, while
-    within one iteration each step waits for the one before. For the same reason polynomials are split into halves and
-    quarters (Estrin 1960).
+
+@_jit
+def add_up(sums, rests, row):  # type: ignore[no-untyped-def]
+    """Add 2^k sums and their rests, halves first, to row[0] and row[1], and set them to zero."""
+    half = sums.size // 2
+    while half > 0:
+        for i in range(half):
+            rests[i] += rests[half + i]
+        add_run(sums[half : 2 * half], half, sums, rests)
+        half //= 2
+    add_run(sums[:1], 1, row[:1], row[1:2])
+    row[1] += rests[0]
+    sums[:], rests[:] = 0.0, 0.0
+
+
+@_jit
+def sum_blocks(values, sums, first, last):  # type: ignore[no-untyped-def]
+    """Fill sums with the sum of the values and its rest, for blocks first to last - 1."""
+    lanes, rests = np.zeros(RUN), np.zeros(RUN)
+    for block in range(first, last):
+        for start in range(block * BLOCK, min(values.size, (block + 1) * BLOCK), RUN):
+            add_run(values[start:], min(values.size - start, RUN), lanes, rests)
+        add_up(lanes, rests, sums[block])
+
+
+@_jit_part
+def unit_of(total_weight):  # type: ignore[no-untyped-def]
+    """Return 2^-k with total_weight · 2^-k in [½, 1). Losses times 2^-k have the same digits, and a finite sum."""
+    return math.ldexp(1.0, -math.frexp(total_weight)[1])
+
+
+@_jit_part
+def plain_run(z, share, unit, size, gradients, losses):  # type: ignore[no-untyped-def]
+    """Compute l'/n and l·unit for a run of pairs; share is 1/n.
+
+    Two short loops are faster than one long one, since a core works on several iterations of a short loop at once.
     """
     for i in range(size):
         losses[i] = decay(np.float64(z[i]))
     for i in range(size):
         loss, gradient = loss_and_gradient(z[i], losses[i])
         gradients[i] = gradient * share
-        losses[i] = loss * share
-        excesses[i] = (loss - LOG_2) * share
+        losses[i] = loss * unit
 
 
 @_jit
-def plain_blocks(margins, share, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Fill out with l'/n and sums with (Σ l/n, Σ (l - log 2)/n) for blocks first to last - 1; share is 1/n."""
-    n = margins.size
-    losses, excesses = np.empty(RUN), np.empty(RUN)
+def plain_blocks(margins, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
+    """Fill out with l'/n, and sums with Σ l·unit and its rest, for blocks first to last - 1; total_weight is n."""
+    n, share, unit = margins.size, 1.0 / total_weight, unit_of(total_weight)
+    losses, lanes, rests = np.empty(RUN), np.zeros(RUN), np.zeros(RUN)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, RUN):
             size = min(stop - start, RUN)
-            plain_run(margins[start : start + size], share, size, out[start : start + size], losses, excesses)
-            sums[block, 0] += total(losses, size)
-            sums[block, 1] += total(excesses, size)
+            plain_run(margins[start : start + size], share, unit, size, out[start : start + size], losses)
+            add_run(losses, size, lanes, rests)
+        add_up(lanes, rests, sums[block])
 
 
 @_jit
-def plain_blocks_32(margins, share, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Do what ``plain_blocks`` does in float32, with the sums in float64."""
-    n = margins.size
+def plain_blocks_32(margins, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
+    """Do what ``plain_blocks`` does in float32, and fill sums with Σ l/n and Σ (l - log 2)/n, in float64."""
+    n, share = margins.size, 1.0 / total_weight
     losses, excesses = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
     share_32 = np.float32(share)
     for block in range(first, last):
@@ -242,7 +244,7 @@ def fill_run(weights, labels, targets, total_weight, start, size, z, t, share): 
             share[i] = weights[start + i] / total_weight
 
 
-@_jit
+@_jit_part
 def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
     """Compute w·l', w·l and w·(l - log 2), each divided by Σ w, for a run of pairs with labels and weights.
 
@@ -269,9 +271,9 @@ def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore
 
 @_jit
 def general_blocks(margins, weights, labels, targets, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Do what ``plain_blocks`` does, with weights, labels and target margins."""
+    """Do what ``plain_blocks`` does, with weights, labels and target margins; for w / Σ w instead of 1/n and unit."""
     n = margins.size
-    z, losses, excesses = np.empty(RUN), np.empty(RUN), np.empty(RUN)
+    z, losses, excesses, lanes, rests = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.zeros(RUN), np.zeros(RUN)
     t, share = np.ones(RUN), np.full(RUN, 1.0 / total_weight)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
@@ -281,8 +283,9 @@ def general_blocks(margins, weights, labels, targets, total_weight, out, sums, f
                 z[i] = margins[start + i]
             fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
             general_run(z, t, share, size, out[start : start + size], losses, excesses)
-            sums[block, 0] += total(losses, size)
-            sums[block, 1] += total(excesses, size)
+            add_run(losses, size, lanes, rests)
+            sums[block, 2] += total(excesses, size)
+        add_up(lanes, rests, sums[block])
 
 
 @_jit_dot
@@ -322,9 +325,10 @@ def linear_blocks(  # type: ignore[no-untyped-def]
     their share of the gradient Σ l'(Δ_i)·d_i. Memory is the bottleneck, and so the data come from it only once.
     """
     n = differences.shape[0]
-    one = 1.0 / total_weight
+    one, unit = 1.0 / total_weight, unit_of(total_weight)
     d_margins, losses, excesses = np.empty(TILE), np.empty(TILE), np.empty(TILE)
     z, t, share = np.empty(TILE), np.ones(TILE), np.full(TILE, one)
+    lanes, rests = np.zeros(TILE), np.zeros(TILE)
     for block in range(first, last):
         stop = min(n, (block + 1) * ROWS)
         gradient = np.zeros(phi.size)
@@ -333,14 +337,15 @@ def linear_blocks(  # type: ignore[no-untyped-def]
             dots(differences, phi, start, size, z)
             margins[start : start + size] = z[:size]
             if is_plain:
-                plain_run(z, one, size, d_margins, losses, excesses)
+                plain_run(z, one, unit, size, d_margins, losses)
             else:
                 fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
                 general_run(z, t, share, size, d_margins, losses, excesses)
+                sums[block, 2] += total(excesses, size)
             add_rows(differences, d_margins, start, size, gradient)
-            sums[block, 0] += total(losses, size)
-            sums[block, 1] += total(excesses, size)
+            add_run(losses, size, lanes, rests)
         gradients[block] = gradient
+        add_up(lanes, rests, sums[block])
 
 
 @_jit
@@ -406,21 +411,24 @@ def mlp_middle(  # type: ignore[no-untyped-def]
     rewards, d_rewards = np.empty(2 * n), np.empty(2 * n)
     activate(hidden, is_tanh)
     dots(hidden, v, 0, 2 * n, rewards)
-    one = 1.0 / total_weight
+    one, unit = 1.0 / total_weight, unit_of(total_weight)
     z, d_margins, losses, excesses = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
         z[i] = rewards[i] - rewards[n + i]
     if is_plain:
-        plain_run(z, one, n, d_margins, losses, excesses)
+        plain_run(z, one, unit, n, d_margins, losses)
     else:
         t, share = np.ones(n), np.full(n, one)
         fill_run(weights, labels, targets, total_weight, first, n, z, t, share)
         general_run(z, t, share, n, d_margins, losses, excesses)
+        sums[2] += total(excesses, n)
     for i in range(n):
         d_rewards[i], d_rewards[n + i] = d_margins[i], -d_margins[i]
     deactivate(hidden, v, d_rewards, is_tanh, d_output)
-    sums[0] += total(losses, n)
-    sums[1] += total(excesses, n)
+    lanes, rests = np.zeros(RUN), np.zeros(RUN)
+    for start in range(0, n, RUN):
+        add_run(losses[start:], min(n - start, RUN), lanes, rests)
+    add_up(lanes, rests, sums)
 
 
 @_jit
@@ -467,7 +475,7 @@ def rankings_run(rewards, n_choices, shares, start, size, r, q, left, losses, sl
 
 @_jit
 def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sums, first, last):  # type: ignore[no-untyped-def]
-    """Fill slopes, flat, and sums with Σ w·l / Σ w, for blocks first to last - 1 of rankings of K answers.
+    """Fill slopes, flat, and sums with Σ w·l / Σ w and its rest, for blocks first to last - 1 of rankings of K answers.
 
     If there are rows of features, this is a linear scorer. Then fill the rewards and one row of ``gradients`` for each
     block, too, reading the features from memory once, as in ``linear_blocks``.
@@ -475,7 +483,7 @@ def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sum
     n, k = n_choices.size, rewards.size // n_choices.size
     most = max(8, min(RANKED, IN_CACHE // (k * max(phi.size, 1))))
     r, q, left, losses = np.empty((k, most)), np.empty((k, most)), np.empty(most), np.empty(most)
-    scratch = np.empty(k * most)
+    scratch, lanes, rests = np.empty(k * most), np.zeros(RANKED), np.zeros(RANKED)
     for block in range(first, last):
         gradient, stop = np.zeros(phi.size), min(n, (block + 1) * RANKED)
         for start in range(block * RANKED, stop, most):
@@ -488,5 +496,6 @@ def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sum
             rankings_run(its_rewards, n_choices, shares, start, size, r, q, left, losses, its_slopes)
             if phi.size:
                 add_rows(rows, its_slopes, row, n_rows, gradient)
-            sums[block] += total(losses, size)
+            add_run(losses, size, lanes, rests)
         gradients[block] = gradient
+        add_up(lanes, rests, sums[block])

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.given import as_numpy
+from ..arrays.sums import exact_sum, quotient
 from ..logistic import Array
 from ..scorers import Features
 from ..threads import in_parts
@@ -30,6 +32,7 @@ from .compiled import (
     mlp_middle,
     plain_blocks,
     plain_blocks_32,
+    sum_blocks,
 )
 from .ranking_passes import ranking_loss_and_slopes
 
@@ -100,16 +103,17 @@ def mean_loss_and_gradients(
     z = _vector(margins, "margins", None)
     gradients = _output(out, z)
     n_blocks = -(-z.size // BLOCK)
-    sums = np.zeros((n_blocks, 2))
+    sums = np.zeros((n_blocks, 3))
     if weights is None and labels is None and target_margins is None:
-        total_weight = float(z.size)
-        _run(
-            plain_blocks if z.dtype == np.float64 else plain_blocks_32, n_blocks, z, 1.0 / total_weight, gradients, sums
-        )
-    else:
-        w, total_weight, t, m = _options(z.size, weights, labels, target_margins)
-        _run(general_blocks, n_blocks, z, w, t, m, total_weight, gradients, sums)
-    return _mean(sums), gradients
+        n = float(z.size)
+        if z.dtype == np.float32:
+            _run(plain_blocks_32, n_blocks, z, n, gradients, sums)
+            return _mean_32(sums), gradients
+        _run(plain_blocks, n_blocks, z, n, gradients, sums)
+        return _mean(sums, (n, 0.0), is_plain=True), gradients
+    w, total, t, m = _options(z.size, weights, labels, target_margins)
+    _run(general_blocks, n_blocks, z, w, t, m, total[0], gradients, sums)
+    return _mean(sums, total, is_plain=False), gradients
 
 
 def linear_loss_and_gradient(
@@ -143,18 +147,18 @@ def linear_loss_and_gradient(
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
     """
     rows = _Rows(differences, minus, phi)
-    w, total_weight, t, m = _options(rows.n, weights, labels, target_margins)
+    w, total, t, m = _options(rows.n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
     delta = np.empty(rows.n) if margins is None else margins
-    gradients, sums = np.zeros((rows.n_blocks, rows.phi.size)), np.zeros((rows.n_blocks, 2))
+    gradients, sums = np.zeros((rows.n_blocks, rows.phi.size)), np.zeros((rows.n_blocks, 3))
 
     def one_part(first: int, last: int) -> None:
         for d, at, block, n_blocks in rows.chunks(first, last):
-            options = w[at], t[at], m[at], total_weight, is_plain, delta[at]
+            options = w[at], t[at], m[at], total[0], is_plain, delta[at]
             linear_blocks(d, rows.phi, *options, gradients[block:], sums[block:], 0, n_blocks)
 
     rows.share(one_part)
-    return _mean(sums), gradients.sum(axis=0)
+    return _mean(sums, total, is_plain), gradients.sum(axis=0)
 
 
 def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
@@ -190,6 +194,7 @@ def weighted_gram(differences: Features, weights: Array, *, minus: Features | No
     rows = _Rows(differences, minus, np.empty(differences.shape[1]))
     if weights.shape != (rows.n,):
         raise ValueError(f"weights: expected shape ({rows.n},), one for each pair, got {weights.shape}")
+    weights = np.asarray(weights, dtype=np.float64)
 
     def one_part(first: int, last: int) -> Array:
         result = np.zeros((rows.phi.size, rows.phi.size))
@@ -291,11 +296,11 @@ def mlp_loss_and_gradient(
         raise ValueError(f"activation: expected 'tanh' or 'relu', got {activation!r}")
     phi = np.ascontiguousarray(phi, dtype=np.float64)
     matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
-    w, total_weight, t, m = _options(n, weights, labels, target_margins)
+    w, total, t, m = _options(n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
     rows = min(n, max(MLP_CACHE // (16 * (n_inputs + n_hidden)), 32))
     n_blocks = -(-n // rows)
-    sums = np.zeros((n_blocks, 2))
+    sums = np.zeros((n_blocks, 3))
 
     def one_part(first: int, last: int) -> Array:
         both, hidden = np.empty((2 * rows, n_inputs)), np.empty((2 * rows, n_hidden))
@@ -308,7 +313,7 @@ def mlp_loss_and_gradient(
             x, h = both[: 2 * half], hidden[: 2 * half]
             x[:half, :-1], x[half:, :-1] = chosen[start:stop], rejected[start:stop]
             np.matmul(x, matrix, out=h)
-            mlp_middle(h, v, is_tanh, w, t, m, total_weight, is_plain, start, sums[block], d_output)
+            mlp_middle(h, v, is_tanh, w, t, m, total[0], is_plain, start, sums[block], d_output)
             if block == first:
                 np.matmul(x.T, h, out=d_matrix)
             else:
@@ -319,7 +324,7 @@ def mlp_loss_and_gradient(
     gradient = parts[0]
     for part in parts[1:]:
         gradient += part
-    return _mean(sums), gradient
+    return _mean(sums, total, is_plain), gradient
 
 
 def curvatures(
@@ -335,9 +340,9 @@ def curvatures(
     """
     z = _vector(margins, "margins", None)
     result = _output(out, z)
-    w, total_weight = _weights(weights, z.size)
+    w, total = _weights(weights, z.size)
     m = _optional(target_margins, "target_margins", z.size)
-    _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total_weight, result)
+    _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total[0], result)
     return result
 
 
@@ -363,19 +368,27 @@ def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
         in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
 
 
-def _mean(sums: Array) -> float:
-    """Turn the sums of the blocks into the mean loss.
+def _mean(sums: Array, total: tuple[float, float], is_plain: bool) -> float:
+    """Turn the sums of the blocks into the mean loss. The sums of a plain loss have the unit of ``unit_of``.
 
-    The mean is Σ l/n, and it is also log 2 + Σ (l - log 2)/n. The second form is exact where every margin is 0; the
-    first keeps its digits where the losses are tiny. Terms l/n do not overflow unless the mean does. fsum adds
-    without rounding, so that not even the order of the blocks matters.
+    Others are sums of w·l / Σ w with rounded shares w / Σ w. A mean of exactly log 2 shows in the third sum, that of
+    w·(l - log 2) / Σ w. What Σ w lost by rounding makes all shares too large or too small by the same factor.
     """
-    mean, excess = sums[0].tolist() if len(sums) == 1 else (_exact_sum(sums[:, 0]), _exact_sum(sums[:, 1]))
-    return LOG_2 + excess if -0.5 * LOG_2 < excess < math.inf else mean
+    if not np.isfinite(sums[:, 0]).all():
+        return float(sums[:, 0].sum())
+    both = exact_sum(sums[:, :2].ravel())
+    if is_plain:
+        unit = math.ldexp(1.0, -math.frexp(total[0])[1])
+        return quotient(*both, total[0] * unit)
+    return quotient(*both, 1.0, total[1] / total[0]) if sums[:, 2].any() else LOG_2
 
 
-def _exact_sum(values: Array) -> float:
-    return math.fsum(values) if np.isfinite(values).all() else float(values.sum())
+def _mean_32(sums: Array) -> float:
+    """Return the mean loss of float32 margins as log 2 + Σ (l - log 2)/n, or as Σ l/n where the losses are small."""
+    if not np.isfinite(sums).all():
+        return float(sums[:, 0].sum())
+    (mean, _), (excess, _) = exact_sum(sums[:, 0]), exact_sum(sums[:, 1])
+    return LOG_2 + excess if excess > -0.5 * LOG_2 else mean
 
 
 def _vector(values: object, name: str, n: int | None) -> Floats:
@@ -416,23 +429,30 @@ def _options(
     weights: Array | None,
     labels: Array | None,
     target_margins: Array | None,
-) -> tuple[Floats, float, Floats, Floats]:
-    """Return weights, their sum, labels and target margins, checked, with an empty array for each that is not given."""
+) -> tuple[Floats, tuple[float, float], Floats, Floats]:
+    """Return weights, their exact sum, labels and target margins, checked; an empty array if one is not given."""
     if weights is None and labels is None and target_margins is None:
-        return NOTHING, float(n), NOTHING, NOTHING
-    w, total_weight = _weights(weights, n)
+        return NOTHING, (float(n), 0.0), NOTHING, NOTHING
+    w, total = _weights(weights, n)
     t = _optional(labels, "labels", n)
     if not ((t >= 0) & (t <= 1)).all():
         raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
-    return w, total_weight, t, _optional(target_margins, "target_margins", n)
+    return w, total, t, _optional(target_margins, "target_margins", n)
 
 
-def _weights(values: Array | None, n: int) -> tuple[Floats, float]:
+def _weights(values: Array | None, n: int) -> tuple[Floats, tuple[float, float]]:
+    """Return weights and their exact sum as two numbers. Extreme ones are multiplied by a power of 2."""
     weights = _optional(values, "weights", n)
-    total = float(weights.sum()) if weights.size else float(n)
-    if not (weights >= 0).all() or not 0 < total < np.inf:
+    if not weights.size:
+        return weights, (float(n), n * float(n * Fraction(1 / n) - 1))  # the shares are 1/n, rounded
+    largest = float(weights.max())
+    if not (weights.min() >= 0 and 0 < largest < math.inf):
         raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
-    return weights, total
+    if not 2.0**-600 < largest < 2.0**900:
+        weights = _read_only(np.ldexp(weights, -math.frexp(largest)[1]))
+    sums = np.zeros((-(-n // BLOCK), 2))
+    _run(sum_blocks, len(sums), weights, sums)
+    return weights, exact_sum(sums.ravel())
 
 
 def _output(out: Floats | None, like: Floats) -> NDArray[Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.frozen import locked
+from ..arrays.sums import exact_sum
 from ..logistic import Array
 from ..threads import in_parts
 from .compiled import RANKED, ranking_blocks
@@ -69,7 +68,7 @@ def _rankings(
     rows: Array, phi: Array, rewards: Array, n_choices: NDArray[np.int64], shares: Array, slopes: Array
 ) -> tuple[float, Array]:
     n_blocks = -(-n_choices.size // RANKED)
-    gradients, sums = np.zeros((n_blocks, phi.size)), np.zeros(n_blocks)
+    gradients, sums = np.zeros((n_blocks, phi.size)), np.zeros((n_blocks, 2))
     given = locked(rows.view()), locked(phi.view()), rewards.reshape(-1), n_choices, shares, slopes.reshape(-1)
     numbers = RANKED * rewards.shape[1] * max(1, phi.size)
 
@@ -77,4 +76,5 @@ def _rankings(
         ranking_blocks(*given, gradients, sums, first, last)
 
     in_parts(one_part, n_blocks, 1 + ENTRIES_FOR_A_THREAD // numbers)
-    return math.fsum(sums), gradients.sum(axis=0)
+    loss, _ = exact_sum(sums.ravel()) if np.isfinite(sums[:, 0]).all() else (float(sums[:, 0].sum()), 0.0)
+    return loss, gradients.sum(axis=0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..arrays.sums import mean_of
 from ..logistic import Array
 from ..scorers import LinearScorer, Scorer, forward
 from .listwise import RankingLoss
@@ -51,12 +52,11 @@ class RankedBackend:
 
     def loss_and_d_margins(self, margins: Array) -> tuple[float, Array]:
         """Return the mean loss and its derivative with respect to each reward, (n_answers,)."""
-        loss, d_rewards = 0.0, np.empty_like(margins)
+        losses, d_rewards = np.empty(self.shares.size), np.empty_like(margins)
         for rows, n_choices, rankings in self.rankings.groups:
-            share = self.shares[rankings]
-            loss += float(share @ self.loss.ranking_losses(margins[rows], n_choices))
-            d_rewards[rows] = share[:, None] * self.loss.ranking_slopes(margins[rows], n_choices)
-        return loss, d_rewards
+            losses[rankings] = self.loss.ranking_losses(margins[rows], n_choices)
+            d_rewards[rows] = self.shares[rankings, None] * self.loss.ranking_slopes(margins[rows], n_choices)
+        return mean_of(losses, self.rankings.ranking_weights), d_rewards
 
     def curvatures(self, margins: Array) -> Array:
         """Return w·c_jl / Σ w of each pair of answers."""
