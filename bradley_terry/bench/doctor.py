@@ -20,7 +20,7 @@ from .faults import FAULTS, HEALTHY, TOGETHER, Scenario
 
 __all__ = ["FoundRow", "HealthyRow", "Table", "measure_doctor"]
 
-N_RUNS = 200
+N_RUNS = 100
 SENSITIVITY, FALSE_ALARMS = 0.9, 0.05
 
 

@@ -36,6 +36,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="show how often 95 %% intervals contain the truth, in 2,000 simulated fits of each kind; takes a minute",
     )
+    parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="show how often the training doctor finds simulated faults, and how often it raises a false alarm; takes "
+        "about ten minutes",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
         "--figure", type=Path, metavar="PATH", help="draw a figure of the pair-loss times, as SVG and PNG"
@@ -44,6 +50,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
+    if arguments.doctor:
+        if arguments.only or arguments.small or arguments.checkers or arguments.coverage or arguments.figure is not None:
+            raise ValueError("doctor: expected no other options but --json")
+        from ..bench.doctor import measure_doctor
+
+        found_faults = measure_doctor(tell=_tell())
+        print(json.dumps(found_faults.to_dict(), indent=2) if arguments.json else found_faults)
+        return 0
     if arguments.coverage:
         if arguments.only or arguments.small or arguments.checkers or arguments.figure is not None:
             raise ValueError("coverage: expected no other options but --json")

@@ -79,7 +79,8 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     """Does one feature alone give nine tenths of what the model has learned?
 
     With the losses l of the model and l_j of the best multiple of feature j, the mean of (log 2 - l_j) - 0.9·(log 2 - l)
-    is tested against 0. The feature is the one whose choices deviate most from coin flips.
+    is tested against 0. The feature is the one whose choices deviate most from coin flips. Both losses are those
+    expected on new pairs: a fit of k parameters to n pairs costs k/n more there (Akaike 1974).
     """
     name, pairs = "one feature carries the model", case.training.pairs
     if pairs.is_items:
@@ -97,7 +98,10 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     b = fit_slope(x, sample.pairs).b
     z = np.multiply(x, b, out=np.zeros(x.size), where=x != 0)
     alone = np.asarray(pair_losses(z, labels=sample.pairs.labels))
-    mean = sample.mean((LOG_TWO - alone) - (1 - MATTERS) * (LOG_TWO - sample.losses))
+    is_minimum = isinstance(case.scorer, LinearScorer) and case.model.converged and not case.model.l2
+    costs = (1 / case.training.n, np.count_nonzero(size) / case.training.n) if is_minimum else (0.0, 0.0)
+    gains = LOG_TWO - alone - costs[0], LOG_TWO - sample.losses - costs[1]
+    mean = sample.mean(gains[0] - (1 - MATTERS) * gains[1])
     w = sample.w / sample.w.sum()
     right = np.where(z > 0, sample.t, np.where(z < 0, 1 - sample.t, 0.5))
     evidence = {

@@ -164,7 +164,11 @@ def over_fitting(case: Case) -> Check | str:
 
 
 def over_confidence(case: Case) -> Check | str:
-    """Do held-out choices follow b times the log-odds of the model, with b below 1?"""
+    """Do held-out choices follow b times the log-odds of the model, with b below 1?
+
+    A model whose scale is as wrong as its own standard error allows is not blamed: that of b is √(s² + 1/Σ w p q z²),
+    with s from the held-out prompts, and the information about the scale from the training pairs.
+    """
     held_out = case.held_out
     if held_out is None:
         return NO_HELD_OUT
@@ -179,6 +183,8 @@ def over_confidence(case: Case) -> Check | str:
     if not np.isfinite(fitted.b) or not fitted.standard_error > 0:
         return Check("over-confidence", 0.0, normal_quantile(), {"b": fitted.b})
     low, high = fitted.b - QUANTILE_95 * fitted.standard_error, fitted.b + QUANTILE_95 * fitted.standard_error
+    own = case.training.scale_information
+    error = float(np.hypot(fitted.standard_error, own**-0.5 if own else 0.0))
     predicted = held_out.mean(sigmoid(np.abs(z)))
     evidence = {
         "b": fitted.b,
@@ -187,7 +193,7 @@ def over_confidence(case: Case) -> Check | str:
         "mean predicted probability": predicted.mean,
         "share chosen": held_out.accuracy,
     }
-    return Check("over-confidence", (1 - fitted.b) / fitted.standard_error, normal_quantile(), evidence)
+    return Check("over-confidence", (1 - fitted.b) / error, normal_quantile(), evidence)
 
 
 def chosen_falling(case: Case) -> Check | str:
@@ -220,22 +226,20 @@ def scale_drifting(case: Case) -> Check | str:
         return NO_HELD_OUT
     best = int(np.argmin(losses))
     at_best, last = float(history["parameter_norm"][best]), float(history["parameter_norm"][-1])
-    if at_best == 0 or held_out.log_odds is None or case.training.log_odds is None:
+    if at_best == 0:
         return "the held-out loss was lowest at the start"
-    informations = [
-        float(np.dot(sample.w, z * z * sigmoid(z) * sigmoid(-z))) * sample.n / float(sample.w.sum())
-        for sample, z in ((case.training, case.training.log_odds), (held_out, held_out.log_odds))
-    ]
+    informations = case.training.scale_information, held_out.scale_information
     if min(informations) == 0:
         return "all margins are 0"
     error = float(np.sqrt(sum(1 / information for information in informations)))
+    growth = float(np.log(last / at_best))
     evidence = {
         "|phi| at the lowest held-out loss": at_best,
         "|phi| at the end": last,
-        "growth": last / at_best - 1,
+        "growth of its logarithm": growth,
         "standard error of the scale": error,
     }
-    return Check("reward scale drifting", (last / at_best - 1) / error, normal_quantile(), evidence)
+    return Check("reward scale drifting", growth / error, normal_quantile(), evidence)
 
 
 def not_centred(case: Case) -> Check:

@@ -13,7 +13,7 @@ from ..uncertainty.chi_squared import upper_tail
 from .case import ENOUGH, LOG_TWO, Case
 from .levels import LEVEL, at_least, chi_squared_quantile, normal_quantile
 from .records import Check
-from .sample import units_of
+from .sample import keys_of_pairs
 
 __all__ = [
     "annotators_disagree",
@@ -77,7 +77,7 @@ def contradictory_labels(case: Case) -> Check | str:
     pairs = case.training.pairs
     if pairs.is_items:
         return FOR_FEATURES
-    unit, turned, same = units_of(pairs)
+    unit, turned, same = case.training.units
     n, w, t = int(unit.max()) + 1, case.training.w, np.where(turned, 1 - case.training.t, case.training.t)
     counts = (w > 0) & ~same
     up = np.bincount(unit, weights=counts & (t > 0.5), minlength=n) > 0
@@ -106,7 +106,7 @@ def duplicated_pairs(case: Case) -> Check | str:
         return FOR_FEATURES
     if sample.log_odds is None:
         return "its loss gives no probabilities"
-    unit, turned, same = units_of(pairs)
+    unit, turned, same = case.training.units
     hard = (np.abs(2 * sample.t - 1) == 1) & (sample.w > 0) & ~same
     _, unit = np.unique(unit[hard], return_inverse=True)
     if not unit.size:
@@ -143,9 +143,7 @@ def leak_between_splits(case: Case) -> Check | str:
     if mine.prompts is not None and theirs.prompts is not None and not _numbered_apart(mine.prompts, theirs.prompts):
         known = set(mine.prompts.tolist())
         by_prompt = np.array([prompt in known for prompt in theirs.prompts.tolist()])
-    keys = _keys_of_pairs(mine.chosen, mine.rejected), _keys_of_pairs(theirs.chosen, theirs.rejected)
-    known_pairs = set(map(tuple, keys[0].tolist()))
-    by_pair = np.array([tuple(key) in known_pairs for key in keys[1].tolist()])
+    by_pair = np.isin(keys_of_pairs(theirs).both, keys_of_pairs(mine).both)
     leaked = by_prompt | by_pair
     evidence = {
         "held-out pairs": n,
@@ -170,13 +168,6 @@ def _numbered_apart(mine: NDArray[np.generic], theirs: NDArray[np.generic]) -> b
         return int(different[0]) == 0 and int(different[-1]) == different.size - 1
 
     return counts_up(mine) and counts_up(theirs)
-
-
-def _keys_of_pairs(chosen: NDArray[np.generic], rejected: NDArray[np.generic]) -> NDArray[np.uint64]:
-    from ..calibration.agreement import keys_of
-
-    a, b = keys_of(chosen), keys_of(rejected)
-    return np.stack([np.minimum(a, b), np.maximum(a, b)], axis=1)
 
 
 def annotators_disagree(case: Case) -> Check | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 from ..calibration.agreement import keys_of
 from ..evaluation import log_odds, pairwise_accuracies
 from ..intervals import effective_numbers, refuse_nan
-from ..logistic import Array
+from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from .levels import Mean, mean_of
 
-__all__ = ["Sample", "units_of"]
+__all__ = ["Keys", "Sample", "keys_of_pairs", "units_of"]
 
 
 class Sample:
@@ -53,6 +54,19 @@ class Sample:
         """Return -log P of each choice, (n_pairs,), or None if the loss of the model gives no probabilities."""
         return None if self.log_odds is None else np.asarray(pair_losses(self.log_odds, labels=self.pairs.labels))
 
+    @cached_property
+    def units(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """As ``units_of`` returns them."""
+        return units_of(self.pairs)
+
+    @cached_property
+    def scale_information(self) -> float:
+        """Σ w p q z², the information of these pairs about a factor of all log-odds; 0 if there are no log-odds."""
+        z = self.log_odds
+        if z is None:
+            return 0.0
+        return float(np.dot(self.w, z * z * sigmoid(z) * sigmoid(-z))) * self.n / float(self.w.sum())
+
     @property
     def accuracy(self) -> float:
         """Pairwise accuracy."""
@@ -78,14 +92,25 @@ def units_of(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool
     Pairs with the same two answers, in either order, have the same number. If prompts are named, they must be the same
     as well.
     """
+    keys = keys_of_pairs(pairs)
+    key = keys.both if pairs.prompts is None else _mixed(keys.both, pairs.prompt_index.astype(np.uint64))
+    unit = np.unique(key, return_inverse=True)[1]
+    return unit.astype(np.int64), keys.turned, keys.same
+
+
+class Keys(NamedTuple):
+    """A number of 64 bits for each pair of answers, whether the pair is stored turned, and whether both are equal."""
+
+    both: NDArray[np.uint64]
+    turned: NDArray[np.bool_]
+    same: NDArray[np.bool_]
+
+
+def keys_of_pairs(pairs: PreferencePairs) -> Keys:
+    """Return the keys of these pairs: equal for equal answers in either order, and in practice only for these."""
     a, b = keys_of(pairs.chosen), keys_of(pairs.rejected)
-    parts = [np.minimum(a, b), np.maximum(a, b)]
-    if pairs.prompts is not None:
-        parts.append(pairs.prompt_index.astype(np.uint64))
-    order = np.lexsort(parts)
-    is_new = np.zeros(len(pairs), dtype=bool)
-    for key in parts:
-        is_new[1:] |= key[order][1:] != key[order][:-1]
-    unit = np.empty(len(pairs), dtype=np.int64)
-    unit[order] = np.cumsum(is_new)
-    return unit, b < a, a == b
+    return Keys(_mixed(np.minimum(a, b), np.maximum(a, b)), b < a, a == b)
+
+
+def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return a * np.uint64(0x9E3779B97F4A7C15) + (b ^ (b >> np.uint64(31)))
