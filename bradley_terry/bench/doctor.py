@@ -32,6 +32,8 @@ class FoundRow:
     strength: str
     n_runs: int
     share: float
+    also: tuple[str, ...] = ()
+    """Other findings that were made in at least half of these runs, most of them consequences of the fault."""
 
     @property
     def is_as_promised(self) -> bool:
@@ -69,7 +71,7 @@ class Table:
         width = max(len(" + ".join(row.faults)) for row in rows)
         wide = max(len(row.strength) for row in rows)
         lines = ["How often the training doctor finds a fault (sensitivity), in simulated runs", ""]
-        lines.append(f"{'fault':<{width}}  {'strength':<{wide}}  {'runs':>5}  {'found':>6}")
+        lines.append(f"{'fault':<{width}}  {'strength':<{wide}}  {'runs':>5}  {'found':>6}  also in most of these runs")
         for row in self.found:
             lines.append(_line(row, width, wide))
         lines += ["", "Two faults at once: how often both are found", ""]
@@ -86,15 +88,16 @@ class Table:
     def to_dict(self) -> dict[str, object]:
         """Return everything in plain types."""
         return {
-            "found": [{**vars(row), "faults": list(row.faults)} for row in self.found],
-            "together": [{**vars(row), "faults": list(row.faults)} for row in self.together],
+            "found": [vars(row) for row in self.found],
+            "together": [vars(row) for row in self.together],
             "false_alarms": [dict(vars(row)) for row in self.healthy],
         }
 
 
 def _line(row: FoundRow, width: int, wide: int) -> str:
     mark = "" if row.is_as_promised else " ✗"
-    return f"{' + '.join(row.faults):<{width}}  {row.strength:<{wide}}  {row.n_runs:>5,}  {row.share:>6.1%}{mark}"
+    line = f"{' + '.join(row.faults):<{width}}  {row.strength:<{wide}}  {row.n_runs:>5,}  {row.share:>6.1%}{mark}"
+    return f"{line}  {', '.join(row.also)}".rstrip()
 
 
 def _slack(share: float, n: int) -> float:
@@ -115,8 +118,11 @@ def measure_doctor(
     for rows, scenarios in zip(tables, (faults, together), strict=True):
         for scenario in scenarios:
             tell(f"{n_runs:,} runs: {' + '.join(scenario.faults)}, {scenario.strength} …")
-            found = [set(scenario.faults) <= set(one.names) for one in _diagnoses(scenario, n_runs, next(seed))]
-            rows.append(FoundRow(scenario.faults, scenario.strength, n_runs, float(np.mean(found))))
+            found = [set(one.names) for one in _diagnoses(scenario, n_runs, next(seed))]
+            share = float(np.mean([names >= set(scenario.faults) for names in found]))
+            often = [name for name in WORDS if np.mean([name in names for names in found]) >= 0.5]
+            also = tuple(name for name in often if name not in scenario.faults)
+            rows.append(FoundRow(scenario.faults, scenario.strength, n_runs, share, also))
     shares: dict[str, list[tuple[float, str]]] = {name: [] for name in WORDS}
     for scenario in healthy:
         tell(f"{n_runs:,} healthy runs: {scenario.strength} …")

@@ -88,6 +88,8 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     sample = case.thinned
     if is_stuck or sample.losses is None:
         return "the model has learned nothing" if is_stuck else "its loss gives no probabilities"
+    if case.is_usual and LOG_TWO - sample.mean(sample.losses).mean <= case.chance:
+        return "on these pairs the model is no better than chance"
     d = sample.differences
     size = np.sqrt(np.einsum("ij,ij->j", d, d))
     if np.count_nonzero(size) < 2:
