@@ -72,17 +72,15 @@ class Table:
         wide = max(len(row.strength) for row in rows)
         lines = ["How often the training doctor finds a fault (sensitivity), in simulated runs", ""]
         lines.append(f"{'fault':<{width}}  {'strength':<{wide}}  {'runs':>5}  {'found':>6}  also in most of these runs")
-        for row in self.found:
-            lines.append(_line(row, width, wide))
+        lines += [_line(row, width, wide) for row in self.found]
         lines += ["", "Two faults at once: how often both are found", ""]
         lines += [_line(row, width, wide) for row in self.together]
         lines += ["", "How often a finding is made in healthy runs (false alarms)", ""]
         lines.append(f"{'finding':<{width}}  {'most often in':<{wide}}  {'there':>6}  {'in all':>6}  {'runs':>6}")
         for one in self.healthy:
             mark = "" if one.is_as_promised else " ✗"
-            lines.append(
-                f"{one.name:<{width}}  {one.worst_kind:<{wide}}  {one.worst:>6.1%}  {one.share:>6.1%}  {one.n_runs:>6,}{mark}"
-            )
+            share = f"{one.worst:>6.1%}  {one.share:>6.1%}  {one.n_runs:>6,}{mark}"
+            lines.append(f"{one.name:<{width}}  {one.worst_kind:<{wide}}  {share}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
@@ -136,9 +134,7 @@ def measure_doctor(
         if found_in:
             worst, kind = max(found_in)
             mean = float(np.mean([share for share, _ in found_in]))
-            alarms.append(
-                HealthyRow(name, n_runs * len(found_in), mean, worst, kind if worst else "", n_runs)
-            )
+            alarms.append(HealthyRow(name, n_runs * len(found_in), mean, worst, kind if worst else "", n_runs))
     return Table(tuple(tables[0]), tuple(tables[1]), tuple(alarms))
 
 
@@ -148,6 +144,4 @@ def _diagnoses(scenario: Scenario, n_runs: int, seed: int) -> Iterable[Diagnosis
         with warnings.catch_warnings(record=True):  # many of these fits are meant to fail
             warnings.simplefilter("always", ConvergenceWarning)
             run = scenario.make(rng)
-        yield diagnose(
-            run.model, run.pairs, validation=run.validation, annotators=run.annotators, initial=run.initial
-        )
+        yield diagnose(run.model, run.pairs, validation=run.validation, annotators=run.annotators, initial=run.initial)

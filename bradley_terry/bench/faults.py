@@ -157,7 +157,7 @@ def leaking(rng: Rng, share: float) -> Run:
 
 def leaking_prompts(rng: Rng, per_prompt: int) -> Run:
     """Return a fit whose pairs were divided at random, although several of them share a prompt."""
-    pairs = replace(linear(rng), prompts=[f"question {i // per_prompt}" for i in range(400)])
+    pairs = replace(linear(rng), prompts=np.array([f"question {i // per_prompt}" for i in range(400)]))
     held_out = some(rng, 400, 0.2)
     return fitted(pairs.subset(~held_out), pairs.subset(held_out))
 
@@ -191,12 +191,12 @@ def table(rng: Rng, n_items: int = 6, *, islands: bool = False, each: int = 30) 
 def bent(rng: Rng, column: str) -> Run:
     """Return a fit with one more feature: one that is equal in both answers, or the copy of another."""
     pairs = linear(rng)
-    more = pairs.chosen[:, :1], pairs.rejected[:, :1]
+    more = np.asarray(pairs.chosen[:, :1]), np.asarray(pairs.rejected[:, :1])
     if column == "equal":
         both = rng.normal(size=(len(pairs), 1))
         more = both, both
     chosen, rejected = np.hstack([pairs.chosen, more[0]]), np.hstack([pairs.rejected, more[1]])
-    return fitted(replace(pairs, chosen=chosen, rejected=rejected))
+    return fitted(PreferencePairs(chosen, rejected))
 
 
 def certain(rng: Rng, n: int, k: int, noise: float = 0.0) -> Run:
@@ -224,8 +224,7 @@ def many_features(rng: Rng, n: int, k: int, l2: float = 0.0) -> Run:
 
 def drifting(rng: Rng, n: int) -> Run:
     """Return a network that is trained for far too long on few pairs."""
-    options = {"learning_rate": 0.03, "max_steps": 150, "patience": 150}
-    return network(rng, n, 6, hidden=16, n_held_out=400, **options)
+    return network(rng, n, 6, hidden=16, n_held_out=400, learning_rate=0.03, max_steps=150, patience=150)
 
 
 def _add(name: str, strength: str, make: Callable[[Rng], Run]) -> Scenario:
@@ -282,7 +281,9 @@ FAULTS = (
     _add("chosen reward falling", "features of mean 3", lambda r: fitted(linear(r, w=-W3 * [1, -1, 1], shift=3.0))),
     _add("rewards not centred", "features of mean 1.5", lambda r: fitted(linear(r, w=W3 * [1, -1, 1], shift=1.5))),
     _add("rewards not centred", "features of mean 3", lambda r: fitted(linear(r, w=W3 * [1, -1, 1], shift=3.0))),
-    _add("one feature carries the model", "the only one that counts", lambda r: fitted(linear(r, w=1.5 * np.eye(5)[0]))),
+    _add(
+        "one feature carries the model", "the only one that counts", lambda r: fitted(linear(r, w=1.5 * np.eye(5)[0]))
+    ),
     _add(
         "one feature carries the model",
         "20 times the weight of 4 others",
@@ -326,6 +327,11 @@ def _odd_annotator_and_copies(rng: Rng) -> Run:
     )
 
 
+def _contradictory_and_falling(rng: Rng) -> Run:
+    pairs = linear(rng, w=-W3 * [1, -1, 1], shift=2.0)
+    return fitted(joined(pairs, swapped(pairs.subset(some(rng, len(pairs), 0.2)))))
+
+
 TOGETHER = (
     Scenario(("labels swapped", "duplicated pairs"), "all, 25 %", _copies_swapped),
     Scenario(("one feature carries the model", "identical answers"), "5 % identical", _length_and_identical),
@@ -335,9 +341,7 @@ TOGETHER = (
     Scenario(
         ("contradictory labels", "chosen reward falling"),
         "20 %; features of mean 2",
-        lambda r: fitted(
-            joined(*(lambda p: (p, swapped(p.subset(some(r, 400, 0.2)))))(linear(r, w=-W3 * [1, -1, 1], shift=2.0)))
-        ),
+        _contradictory_and_falling,
     ),
 )
 """Two faults at once."""

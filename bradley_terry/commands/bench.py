@@ -50,22 +50,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
-    if arguments.doctor:
-        if arguments.only or arguments.small or arguments.checkers or arguments.coverage or arguments.figure is not None:
-            raise ValueError("doctor: expected no other options but --json")
-        from ..bench.doctor import measure_doctor
-
-        found_faults = measure_doctor(tell=_tell())
-        print(json.dumps(found_faults.to_dict(), indent=2) if arguments.json else found_faults)
-        return 0
-    if arguments.coverage:
-        if arguments.only or arguments.small or arguments.checkers or arguments.figure is not None:
-            raise ValueError("coverage: expected no other options but --json")
-        from ..bench.coverage import measure_coverage
-
-        shares = measure_coverage(tell=_tell())
-        print(json.dumps(shares.to_dict(), indent=2, ensure_ascii=False) if arguments.json else shares)
-        return 0
+    if arguments.coverage or arguments.doctor:
+        return _run_simulation(arguments, "coverage" if arguments.coverage else "doctor")
     if arguments.checkers:
         if arguments.only or arguments.small or arguments.figure is not None:
             raise ValueError("checkers: expected no other options but --json")
@@ -92,6 +78,19 @@ def run(arguments: Namespace) -> int:
     if not arguments.json:
         for path in written:
             print(f"Written: {path}")
+    return 0
+
+
+def _run_simulation(arguments: Namespace, name: str) -> int:
+    """Print the table of --coverage or --doctor."""
+    others = arguments.only, arguments.small, arguments.checkers, arguments.coverage and arguments.doctor
+    if any(others) or arguments.figure is not None:
+        raise ValueError(f"{name}: expected no other options but --json")
+    from ..bench import coverage, doctor
+
+    measure = coverage.measure_coverage if name == "coverage" else doctor.measure_doctor
+    found = measure(tell=_tell())
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if arguments.json else found)
     return 0
 
 

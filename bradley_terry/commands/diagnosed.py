@@ -99,7 +99,9 @@ def check_history(path: Path, model: RewardModel) -> None:
     written = np.array(rows[1:], dtype=np.float64).T
     for column, values in zip(HISTORY, written, strict=True):
         if not np.array_equal(values, np.asarray(model.history[column], dtype=np.float64), equal_nan=True):
-            raise ValueError(f"{path}: expected the history of model.npz, got another {column}: two runs are mixed here")
+            raise ValueError(
+                f"{path}: expected the history of model.npz, got another {column}: two runs are mixed here"
+            )
 
 
 def _is_number(cell: str) -> bool:

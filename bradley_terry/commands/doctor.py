@@ -33,7 +33,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "folder", nargs="?", type=Path, metavar="RUN_FOLDER", help="a folder that train wrote (default: no run)"
     )
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help="what the run was fitted to (default: the data set that its report names)"
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="what the run was fitted to (default: the data set that its report names)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, as for train (default: 0)")
     parser.add_argument(

@@ -139,5 +139,3 @@ def lowest_loss(scorer: Scorer, pairs: PreferencePairs, l2: float = 0.0) -> floa
         objective, objective.at(np.zeros(scorer.n_parameters)), lambda *_: False, max_steps=50, tolerance=1e-9
     )
     return float(found.point.loss - 0.5 * l2 * np.dot(found.point.phi, found.point.phi))
-
-

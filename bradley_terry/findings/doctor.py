@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ..calibration.annotators import numbered
@@ -28,7 +27,7 @@ def diagnose(
 ) -> Diagnosis:
     """Look for what is wrong with a training run: 21 checks of the history, the model and its pairs.
 
-    Each check is a test at the level of 1 %, or an exact fact such as a copy. ``docs/doctor.md`` derives the thresholds.
+    Each check is a test at the level of 1 %, or an exact fact such as a copy. ``docs/doctor.md`` has the thresholds.
     Checks for which the run has no data are left out, and ``not_checked`` says why.
 
     Parameters
@@ -55,6 +54,7 @@ def diagnose(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from bradley_terry import LinearScorer, fit
     >>> pairs = PreferencePairs(np.eye(2)[[0, 0, 0]], np.eye(2)[[1, 1, 1]])
     >>> diagnose(fit(LinearScorer(2), pairs, l2=0.1), pairs).names
@@ -73,7 +73,10 @@ def diagnose(
     answers = _answers(case)
     checks = {name: answer for name, answer in answers.items() if isinstance(answer, Check)}
     found = {name: check for name, check in checks.items() if check.is_found}
-    findings = [_finding(check, tuple(cause for cause in CAUSES.get(name, ()) if cause in found)) for name, check in found.items()]
+    findings = [
+        _finding(check, tuple(cause for cause in CAUSES.get(name, ()) if cause in found))
+        for name, check in found.items()
+    ]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), len(finding.causes)))
     subject = f"{model.scorer} on {len(pairs):,} pairs"
     return Diagnosis(
@@ -123,4 +126,6 @@ def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
     severity = words.severity
     if check.name == "identical answers" and check.evidence["share"] == 1:
         severity = "error"
-    return Finding(check.name, severity, check.evidence, explanation, f"{words.remedy[0].upper()}{words.remedy[1:]}", causes)
+    return Finding(
+        check.name, severity, check.evidence, explanation, f"{words.remedy[0].upper()}{words.remedy[1:]}", causes
+    )

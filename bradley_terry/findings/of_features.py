@@ -18,7 +18,7 @@ from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .case import ENOUGH, LOG_TWO, Case
 from .levels import MATTERS, normal_quantile
-from .records import Check
+from .records import Check, Facts
 
 __all__ = [
     "identical_answers",
@@ -33,7 +33,7 @@ CONSTANT = 1e-9  # how far a margin that should be 1 for all pairs may be from 1
 
 
 def identical_answers(case: Case) -> Check:
-    """Do both answers of a pair have the same features, for example after truncation?"""
+    """Count pairs whose answers have the same features, for example after truncation."""
     pairs = case.training.pairs
     n = pairs.n_identical
     return Check(
@@ -45,7 +45,7 @@ def identical_answers(case: Case) -> Check:
 
 
 def zero_features(case: Case) -> Check | str:
-    """Are all features of all answers 0?"""
+    """Find out whether all features of all answers are 0."""
     pairs = case.training.pairs
     if pairs.is_items:
         return ONLY_FEATURES
@@ -54,7 +54,7 @@ def zero_features(case: Case) -> Check | str:
 
 
 def undetermined_directions(case: Case) -> Check | str:
-    """Are there directions of φ that no pair says anything about?"""
+    """Find the directions of φ that no pair says anything about."""
     name, pairs = "undetermined directions", case.training.pairs
     if case.model.l2 > 0:
         return "the penalty determines every direction"
@@ -76,10 +76,10 @@ def undetermined_directions(case: Case) -> Check | str:
 
 
 def one_feature(case: Case, is_stuck: bool) -> Check | str:
-    """Does one feature alone give nine tenths of what the model has learned?
+    """Test whether one feature alone gives nine tenths of what the model has learned.
 
-    With the losses l of the model and l_j of the best multiple of feature j, the mean of (log 2 - l_j) - 0.9·(log 2 - l)
-    is tested against 0. The feature is the one whose choices deviate most from coin flips. Both losses are those
+    With the losses l of the model and l_j of the best multiple of feature j, the mean of (log 2 - l_j) - 0.9·(log 2 -
+    l) is tested against 0. The feature is the one whose choices deviate most from coin flips. Both losses are those
     expected on new pairs: a fit of k parameters to n pairs costs k/n more there (Akaike 1974).
     """
     name, pairs = "one feature carries the model", case.training.pairs
@@ -106,7 +106,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     mean = sample.mean(gains[0] - (1 - MATTERS) * gains[1])
     w = sample.w / sample.w.sum()
     right = np.where(z > 0, sample.t, np.where(z < 0, 1 - sample.t, 0.5))
-    evidence = {
+    evidence: Facts = {
         "feature": case.name_of(j),
         "accuracy of the model": sample.accuracy,
         "of this feature alone": float(np.dot(w, right)),
@@ -121,7 +121,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
 
 
 def order_leak(case: Case) -> Check | str:
-    """Can some combination of features tell which answer is stored as the preferred one?
+    """Find out whether some combination of features tells which answer is stored as the preferred one.
 
     Then d·v = 1 for every pair and some v. Rewards that contain v have the same margin for every pair, which is an
     output bias in disguise. Of choices between different answers, this happens with probability 0.
@@ -131,7 +131,7 @@ def order_leak(case: Case) -> Check | str:
     if type(case.scorer) not in {LinearScorer, MLPScorer, TableScorer}:
         bias = case.training.margins + margins_of(case.scorer, case.model.phi, swapped)
         if float(np.abs(bias).max()) > CONSTANT * (1 + float(np.abs(case.training.margins).max())):
-            evidence = {"which": "the scorer itself", "margin of two equal answers": float(bias.mean() / 2)}
+            evidence: Facts = {"which": "the scorer itself", "margin of two equal answers": float(bias.mean() / 2)}
             return Check(name, 1.0, 0.0, {**evidence, "accuracy with it": case.training.accuracy})
     if pairs.is_items:
         return ONLY_FEATURES
@@ -152,7 +152,7 @@ def order_leak(case: Case) -> Check | str:
     parts = np.zeros(pairs.n_features)
     parts[moving] = np.abs(v)
     leaking = parts > 1e-6 * parts.max()
-    evidence = {
+    evidence: Facts = {
         "which": _listed([case.name_of(j) for j in np.flatnonzero(leaking).tolist()]),
         "accuracy with it": case.training.accuracy,
     }

@@ -12,7 +12,7 @@ from ..scorers import MLPScorer, TableScorer
 from ..separation.report import separation
 from .case import LOG_TWO, MOST_FEATURES, MOST_NUMBERS, Case
 from .levels import LEVEL, MATTERS, in_errors, normal_quantile
-from .records import Check
+from .records import Check, Facts
 
 __all__ = [
     "chosen_falling",
@@ -34,26 +34,28 @@ FEW = 8  # records of a history, with fewer of which its second half says little
 
 
 def stuck(case: Case) -> Check | str:
-    """Has the training loss fallen by no more than a fit to coin flips makes it fall?"""
+    """Compare the fall of the training loss with what a fit to coin flips makes it fall."""
     if not case.is_usual:
         return OTHER_LOSS
     loss = float(case.losses[case.kept])
     fall = LOG_TWO - loss
-    evidence = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": case.chance}
+    evidence: Facts = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": case.chance}
     return Check("stuck at log 2", case.chance, max(fall, 1e-300), evidence)
 
 
 def zero_network(case: Case) -> Check | str:
-    """Are all parameters of a network still exactly 0?"""
+    """Find out whether all parameters of a network are still exactly 0."""
     if not isinstance(case.scorer, MLPScorer):
         return "the scorer has no hidden layer"
     n_moved = int(np.count_nonzero(case.model.phi))
-    evidence = {"parameters": case.model.phi.size, "other than 0": n_moved}
+    evidence: Facts = {"parameters": case.model.phi.size, "other than 0": n_moved}
     return Check("zero-initialised network", float(n_moved == 0), 0.0, evidence)
 
 
 def learning_rate_too_high(case: Case) -> Check | str:
-    """Does the training loss climb above its own best, in the second half of the fit, by more than chance and a tenth?
+    """Measure how far the training loss climbs above its own best in the second half of the fit.
+
+    There is a finding if that is more than chance and more than a tenth of what was learned.
 
     With a rate small enough, gradient descent never climbs at all.
     """
@@ -70,7 +72,7 @@ def learning_rate_too_high(case: Case) -> Check | str:
     climb = losses - np.minimum.accumulate(losses)
     mean_climb = float(climb[len(losses) // 2 :].mean())
     learned = max(LOG_TWO - float(losses.min()), 0.0)
-    evidence = {
+    evidence: Facts = {
         "mean climb above the best loss": mean_climb,
         "largest climb": float(climb.max()),
         "best loss": float(losses.min()),
@@ -80,7 +82,7 @@ def learning_rate_too_high(case: Case) -> Check | str:
 
 
 def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
-    """Did the fit reach its step limit with a loss above the attainable one, by more than chance and a tenth?"""
+    """Measure how far a fit that reached its step limit is from the attainable loss, beyond chance and a tenth."""
     name = "learning rate too low"
     if case.model.method == "newton":
         return NO_RATE
@@ -93,7 +95,7 @@ def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
     if case.attainable is None:
         return "there are too few pairs to know the attainable loss"
     left = last - case.attainable
-    evidence = {
+    evidence: Facts = {
         "last loss": last,
         "attainable loss": case.attainable,
         "steps": int(case.model.history["step"][-1]),
@@ -103,7 +105,7 @@ def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
 
 
 def separable_data(case: Case) -> Check | str:
-    """Can some φ put every pair (or some pairs, without harm to the others) in the right order with any margin?"""
+    """Count the pairs that some φ puts in the right order with any margin, without harm to the others."""
     name, pairs, history = "separable data", case.training.pairs, case.model.history
     if case.model.l2 > 0:
         return "the penalty keeps the rewards finite"
@@ -120,7 +122,7 @@ def separable_data(case: Case) -> Check | str:
         n_separated = int(decided.sum()) if bool(decided[counts].all() and is_right[counts].all()) else 0
     else:
         return "nothing is known about this scorer"
-    evidence: dict[str, float | int | str] = {
+    evidence: Facts = {
         "separated pairs": n_separated,
         "pairs": len(pairs),
         "last loss": float(case.losses[-1]),
@@ -134,7 +136,7 @@ def separable_data(case: Case) -> Check | str:
 
 
 def over_fitting(case: Case) -> Check | str:
-    """Is the held-out loss above the training loss, or above its own lowest value, by more than chance?"""
+    """Test whether the held-out loss is above the training loss, or has risen above its own lowest value."""
     held_out, training = case.held_out, case.training
     if held_out is None:
         return NO_HELD_OUT
@@ -145,7 +147,7 @@ def over_fitting(case: Case) -> Check | str:
     theirs, mine = held_out.mean(held_out.losses), training.mean(training.losses)
     gap = theirs.mean - mine.mean
     gap_z = in_errors(gap, float(np.hypot(theirs.standard_error, mine.standard_error)))
-    evidence: dict[str, float | int | str] = {
+    evidence: Facts = {
         "training loss": mine.mean,
         "held-out loss": theirs.mean,
         "gap in standard errors": gap_z,
@@ -164,7 +166,7 @@ def over_fitting(case: Case) -> Check | str:
 
 
 def over_confidence(case: Case) -> Check | str:
-    """Do held-out choices follow b times the log-odds of the model, with b below 1?
+    """Test whether held-out choices follow b times the log-odds of the model, with b below 1.
 
     A model whose scale is as wrong as its own standard error allows is not blamed: that of b is √(s² + 1/Σ w p q z²),
     with s from the held-out prompts, and the information about the scale from the training pairs.
@@ -186,7 +188,7 @@ def over_confidence(case: Case) -> Check | str:
     own = case.training.scale_information
     error = float(np.hypot(fitted.standard_error, own**-0.5 if own else 0.0))
     predicted = held_out.mean(sigmoid(np.abs(z)))
-    evidence = {
+    evidence: Facts = {
         "b": fitted.b,
         "from": low,
         "to": high,
@@ -197,7 +199,7 @@ def over_confidence(case: Case) -> Check | str:
 
 
 def chosen_falling(case: Case) -> Check | str:
-    """Is the mean reward of the chosen answers lower than at the start, although the margins have grown?"""
+    """Test whether the mean reward of the chosen answers fell since the start, although the margins grew."""
     model, pairs, sample = case.model, case.training.pairs, case.training
     start = case.initial
     if start is None and not case.scorer.linear_in_phi:
@@ -209,13 +211,13 @@ def chosen_falling(case: Case) -> Check | str:
     rise = np.where(turned, other - before_rejected, preferred - before)
     fall = np.where(turned, preferred - before, other - before_rejected)
     moved, other_moved = sample.mean(rise), sample.mean(fall)
-    evidence = {"change of the chosen reward": moved.mean, "change of the rejected reward": other_moved.mean}
+    evidence: Facts = {"change of the chosen reward": moved.mean, "change of the rejected reward": other_moved.mean}
     grows = moved.mean > other_moved.mean
     return Check("chosen reward falling", -moved.z() if grows else 0.0, normal_quantile(), evidence)
 
 
 def scale_drifting(case: Case) -> Check | str:
-    """Has |φ| grown since the lowest held-out loss by more than the pairs can tell?"""
+    """Test whether |φ| has grown since the lowest held-out loss by more than the pairs can tell."""
     history, held_out = case.model.history, case.held_out
     if case.model.method == "newton":
         return "Newton's method goes straight to the minimum"
@@ -233,7 +235,7 @@ def scale_drifting(case: Case) -> Check | str:
         return "all margins are 0"
     error = float(np.sqrt(sum(1 / information for information in informations)))
     growth = float(np.log(last / at_best))
-    evidence = {
+    evidence: Facts = {
         "|phi| at the lowest held-out loss": at_best,
         "|phi| at the end": last,
         "growth of its logarithm": growth,
@@ -243,11 +245,11 @@ def scale_drifting(case: Case) -> Check | str:
 
 
 def not_centred(case: Case) -> Check:
-    """Is the mean of all rewards further from 0 than one standard deviation of the rewards?"""
+    """Test whether the mean of all rewards is further from 0 than one standard deviation of the rewards."""
     sample, model = case.training, case.model
     chosen, rejected = model.reward(sample.pairs.chosen), model.reward(sample.pairs.rejected)
     middle = sample.mean((chosen + rejected) / 2)
     spread = float(np.sqrt(sample.mean(((chosen - middle.mean) ** 2 + (rejected - middle.mean) ** 2) / 2).mean))
-    evidence = {"mean reward": middle.mean, "standard deviation": spread}
+    evidence: Facts = {"mean reward": middle.mean, "standard deviation": spread}
     beyond = abs(middle.mean) - spread
     return Check("rewards not centred", in_errors(beyond, middle.standard_error), normal_quantile(), evidence)

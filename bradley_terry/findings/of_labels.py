@@ -12,7 +12,7 @@ from ..scorers import MLPScorer
 from ..uncertainty.chi_squared import upper_tail
 from .case import ENOUGH, LOG_TWO, Case
 from .levels import LEVEL, at_least, chi_squared_quantile, normal_quantile
-from .records import Check
+from .records import Check, Facts
 from .sample import keys_of_pairs
 
 __all__ = [
@@ -29,9 +29,9 @@ MANY = 20  # features: with more, annotators are compared in one direction, that
 
 
 def labels_swapped(case: Case) -> Check:
-    """Is the accuracy below ½, on the training or on the held-out pairs?"""
+    """Test whether the accuracy is below ½, on the training or on the held-out pairs."""
     worst = min(case.samples, key=lambda sample: sample.accuracy_z())
-    evidence = {
+    evidence: Facts = {
         f"accuracy on the {'training' if sample is case.training else 'held-out'} pairs": sample.accuracy
         for sample in case.samples
     }
@@ -41,7 +41,7 @@ def labels_swapped(case: Case) -> Check:
 
 
 def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
-    """Do the choices depend on the features (or items) at all? The score test of φ = 0, robust to prompts."""
+    """Test whether the choices depend on the features or items: the score test of φ = 0, robust to prompts."""
     name, sample = "coin-flip labels", case.thinned
     if case.is_table:
         if case.attainable is None:
@@ -73,7 +73,7 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
 
 
 def contradictory_labels(case: Case) -> Check | str:
-    """Was the same pair judged in both ways? Then no loss can fall to 0."""
+    """Count pairs that were judged in both ways, which keeps every loss above 0."""
     pairs = case.training.pairs
     if pairs.is_items:
         return FOR_FEATURES
@@ -89,7 +89,7 @@ def contradictory_labels(case: Case) -> Check | str:
     entropy = np.zeros(n)
     inner = (share > 0) & (share < 1)
     entropy[inner] = -(share[inner] * np.log(share[inner]) + (1 - share[inner]) * np.log1p(-share[inner]))
-    evidence = {
+    evidence: Facts = {
         "contradictory pairs": int(both.sum()),
         "judgements of them": int(np.count_nonzero(counts & both[unit])),
         "loss floor": float(np.dot(weight, entropy) / weight.sum()),
@@ -100,7 +100,7 @@ def contradictory_labels(case: Case) -> Check | str:
 
 
 def duplicated_pairs(case: Case) -> Check | str:
-    """Do repeated pairs agree more often than independent judgements would, if the model's probabilities are right?"""
+    """Test whether repeated pairs agree more often than independent judgements with the model's probabilities."""
     pairs, sample = case.training.pairs, case.training
     if pairs.is_items:
         return FOR_FEATURES
@@ -121,7 +121,7 @@ def duplicated_pairs(case: Case) -> Check | str:
     by_chance = p**m + q**m
     n_unanimous = int(unanimous.sum())
     chance = at_least(n_unanimous, by_chance) if m.size else 1.0
-    evidence = {
+    evidence: Facts = {
         "repeated pairs": int(m.size),
         "always judged alike": n_unanimous,
         "expected of independent judgements": float(by_chance.sum()),
@@ -132,7 +132,7 @@ def duplicated_pairs(case: Case) -> Check | str:
 
 
 def leak_between_splits(case: Case) -> Check | str:
-    """Are there held-out pairs whose prompt, or whose two answers, are among the training pairs?"""
+    """Count held-out pairs whose prompt, or whose two answers, are among the training pairs."""
     if case.held_out is None:
         return "there are no held-out pairs"
     if case.training.pairs.is_items:
@@ -145,7 +145,7 @@ def leak_between_splits(case: Case) -> Check | str:
         by_prompt = np.array([prompt in known for prompt in theirs.prompts.tolist()])
     by_pair = np.isin(keys_of_pairs(theirs).both, keys_of_pairs(mine).both)
     leaked = by_prompt | by_pair
-    evidence = {
+    evidence: Facts = {
         "held-out pairs": n,
         "with a prompt of the training pairs": int(by_prompt.sum()),
         "with both answers of a training pair": int(by_pair.sum()),
@@ -154,7 +154,7 @@ def leak_between_splits(case: Case) -> Check | str:
     right, w = case.held_out.right, case.held_out.w
     for words, rows in (("accuracy on these", leaked), ("accuracy on the others", ~leaked)):
         if w[rows].sum() > 0:
-            evidence[words] = float(np.dot(w[rows], right[rows]) / w[rows].sum())  # type: ignore[assignment]
+            evidence[words] = float(np.dot(w[rows], right[rows]) / w[rows].sum())
     return Check("leak between splits", float(leaked.sum()), 0.0, evidence)
 
 
@@ -171,10 +171,10 @@ def _numbered_apart(mine: NDArray[np.generic], theirs: NDArray[np.generic]) -> b
 
 
 def annotators_disagree(case: Case) -> Check | str:
-    """Does somebody choose by other weights than the others? The score test of a φ of one's own, for each annotator.
+    """Test whether somebody chooses by other weights than the others: a score test for each annotator.
 
-    With the scores s = w (t - p) d and the information H = Σ w p q d dᵀ, annotator a has s_a = Σ_a s - H_a H⁻¹ Σ s, with
-    the variance H_a - H_a H⁻¹ H_a. The level is divided by the number of annotators (Bonferroni).
+    With the scores s = w (t - p) d and the information H = Σ w p q d dᵀ, annotator a has s_a = Σ_a s - H_a H⁻¹ Σ s,
+    with the variance H_a - H_a H⁻¹ H_a. The level is divided by the number of annotators (Bonferroni).
     """
     if case.annotators is None:
         return "the annotators are unknown"
@@ -201,7 +201,7 @@ def annotators_disagree(case: Case) -> Check | str:
         if found > worst:
             worst, who = found, number
     rows = case.annotators == who
-    evidence = {
+    evidence: Facts = {
         "annotators": n,
         "who differs most": case.annotator_names[who],
         "pairs of this annotator": int(sizes[who]),

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import fill
 
-__all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Finding"]
+__all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Facts", "Finding"]
 
 SEVERITIES = ("error", "warning", "note")
 """error: the numbers of this run mean something else than they seem to. warning: they could be better. note: worth
 knowing."""
 
 Evidence = Mapping[str, float | int | str]
+Facts = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,8 @@ class Diagnosis:
         lines = [f"There {'is' if len(self) == 1 else 'are'} {self.in_short}.", ""]
         for finding in self.findings:
             because = f" Probably because of: {', '.join(finding.causes)}." if finding.causes else ""
-            lines.append(
-                f"- **{finding.name}** ({finding.severity}). {finding.explanation}{because} *What to do:* {finding.remedy}"
-            )
+            said = f"- **{finding.name}** ({finding.severity}). {finding.explanation}{because}"
+            lines.append(f"{said} *What to do:* {finding.remedy}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:

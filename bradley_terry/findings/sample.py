@@ -78,7 +78,7 @@ class Sample:
 
     @cached_property
     def differences(self) -> Array:
-        """d = x_chosen - x_rejected, turned so that it points to the preferred answer, (n_pairs, n_features).
+        """The difference x_chosen - x_rejected, turned to the preferred answer, (n_pairs, n_features).
 
         A label t counts as 2t - 1 times the pair, so a tie gives zeros.
         """
