@@ -28,6 +28,7 @@ The folders are machinery. Open one only when you want to know how it works:
     intervals        how far shares and means are known
     uncertainty      how far parameters are known: sandwich, bootstrap, contrasts, tests of nested models
     ranking          other losses: hinge, probit, label smoothing, ties, graded choices
+    findings         a training doctor: what is wrong with a run, the evidence, and what helps
     calibration      after the fit: temperature, annotators and their agreement, the length of answers
     gradient_check   is this gradient correct?
     files            pairs and models in files
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from .commands.train import TrainingRun, train
     from .evaluation import Evaluation, evaluate
     from .files import load_pairs, load_rankings
+    from .findings import Diagnosis, diagnose
     from .gradient_check import GradientReport, check_gradient, check_hessian
     from .model import Outcome, RewardModel
     from .objective import Objective, warmup
@@ -83,6 +85,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "Diagnosis",
     "Evaluation",
     "GradientReport",
     "LinearScorer",
@@ -97,6 +100,7 @@ __all__ = [
     "check_gradient",
     "check_hessian",
     "datasets",
+    "diagnose",
     "evaluate",
     "expected_loss",
     "fit",
@@ -121,6 +125,7 @@ __all__ = [
 # Imported on first use, so that `import bradley_terry` stays fast: these need Numba, Matplotlib or many more modules.
 _NAMES = {
     "ConvergenceWarning": "training",
+    "Diagnosis": "findings",
     "Evaluation": "evaluation",
     "GradientReport": "gradient_check",
     "Objective": "objective",
@@ -130,6 +135,7 @@ _NAMES = {
     "TrainingRun": "commands.train",
     "check_gradient": "gradient_check",
     "check_hessian": "gradient_check",
+    "diagnose": "findings",
     "evaluate": "evaluation",
     "fit": "training",
     "load_pairs": "files",

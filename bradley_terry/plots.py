@@ -82,6 +82,7 @@ __all__ = [
 
 ELSEWHERE = {  # pictures of losses, of the lessons and of the benchmark, which can be imported from here too
     "plot_confidence": "course.plots",
+    "plot_diagnosis": "drawing.diagnosis",
     "plot_empirical_and_expected": "course.plots",
     "plot_loss_tail": "course.plots",
     "plot_losses": "drawing.losses",

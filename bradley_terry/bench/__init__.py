@@ -11,6 +11,8 @@
     figure       time against the number of pairs, drawn
     checkers     verdicts instead of speed: our gradient check beside those of torch, JAX and SciPy
     coverage     how often 95 % intervals contain the truth, in simulated fits
+    doctor       how often the training doctor finds a fault, and how often it raises a false alarm
+    faults       simulated runs with a known fault, for ``doctor``
 
 The names below are loaded on first use, because most of these modules need Numba and the figure does not.
 """

@@ -24,7 +24,7 @@ from ..arrays.frozen import blocks_of
 from ..logistic import Array
 from ..pairs import PreferencePairs
 
-__all__ = ["Agreement", "PairAgreement", "agreement", "krippendorff_alpha", "pair_agreement"]
+__all__ = ["Agreement", "PairAgreement", "agreement", "keys_of", "krippendorff_alpha", "pair_agreement"]
 
 LEVELS = ("nominal", "ordinal", "interval")
 CHOICES = np.array([0.0, 0.5, 1.0])  # the second answer, a tie, the first answer
@@ -219,7 +219,7 @@ def _of_counts(counts: Array, values: Array, level: str) -> Agreement:
 
 def _units(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return a number for each pair of answers to a prompt, whether it is stored turned, and whether both are equal."""
-    a, b, prompt = _keys(pairs.chosen), _keys(pairs.rejected), pairs.prompt_index
+    a, b, prompt = keys_of(pairs.chosen), keys_of(pairs.rejected), pairs.prompt_index
     low, high = np.minimum(a, b), np.maximum(a, b)
     order = np.lexsort((high, low, prompt))
     is_new = np.zeros(len(pairs), dtype=bool)
@@ -239,7 +239,7 @@ def _all_differ(pairs: PreferencePairs) -> bool:
     return bool((np.diff(sums) > 0).all())
 
 
-def _keys(side: NDArray[np.generic]) -> NDArray[np.uint64]:
+def keys_of(side: NDArray[np.generic]) -> NDArray[np.uint64]:
     """Return a number of 64 bits for each answer, equal for equal features or items, and in practice only for these.
 
     The bits of the features are mixed one column after the other, by the last steps of SplitMix64 (Steele et al. 2014,

@@ -17,7 +17,7 @@ from ..model import RewardModel
 from ..pairs import PreferencePairs
 from .noise import log_odds_of, noise_of
 
-__all__ = ["Annotator", "Annotators", "by_annotator"]
+__all__ = ["Annotator", "Annotators", "by_annotator", "numbered"]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     --------
     >>> print(by_annotator(model, pairs, names))  # doctest: +SKIP
     """
-    names, index = _numbered(annotators, len(pairs))
+    names, index = numbered(annotators, len(pairs))
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
     margins = model.margins(pairs)
@@ -170,7 +170,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     )
 
 
-def _numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64]]:
+def numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64]]:
     """Return the names of the annotators and the number of each pair's annotator."""
     array = as_numpy(annotators, "annotators")
     if array.shape != (n,):

@@ -36,6 +36,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="store_true",
         help="show how often 95 %% intervals contain the truth, in 2,000 simulated fits of each kind; takes a minute",
     )
+    parser.add_argument(
+        "--doctor",
+        action="store_true",
+        help="show how often the training doctor finds simulated faults, and how often it raises a false alarm; takes "
+        "about ten minutes",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(
         "--figure", type=Path, metavar="PATH", help="draw a figure of the pair-loss times, as SVG and PNG"
@@ -44,14 +50,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure, print the table, and draw the figure if asked to."""
-    if arguments.coverage:
-        if arguments.only or arguments.small or arguments.checkers or arguments.figure is not None:
-            raise ValueError("coverage: expected no other options but --json")
-        from ..bench.coverage import measure_coverage
-
-        shares = measure_coverage(tell=_tell())
-        print(json.dumps(shares.to_dict(), indent=2, ensure_ascii=False) if arguments.json else shares)
-        return 0
+    if arguments.coverage or arguments.doctor:
+        return _run_simulation(arguments, "coverage" if arguments.coverage else "doctor")
     if arguments.checkers:
         if arguments.only or arguments.small or arguments.figure is not None:
             raise ValueError("checkers: expected no other options but --json")
@@ -78,6 +78,19 @@ def run(arguments: Namespace) -> int:
     if not arguments.json:
         for path in written:
             print(f"Written: {path}")
+    return 0
+
+
+def _run_simulation(arguments: Namespace, name: str) -> int:
+    """Print the table of --coverage or --doctor."""
+    others = arguments.only, arguments.small, arguments.checkers, arguments.coverage and arguments.doctor
+    if any(others) or arguments.figure is not None:
+        raise ValueError(f"{name}: expected no other options but --json")
+    from ..bench import coverage, doctor
+
+    measure = coverage.measure_coverage if name == "coverage" else doctor.measure_doctor
+    found = measure(tell=_tell())
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if arguments.json else found)
     return 0
 
 

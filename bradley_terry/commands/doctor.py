@@ -1,9 +1,14 @@
-"""``bradley-terry doctor``: list what is installed, and check in about a second that it works."""
+"""``bradley-terry doctor``: list what is installed, and check in about a second that it works.
+
+With the folder of a run, it looks for what went wrong in that run instead; see ``diagnosed``.
+"""
 
 from __future__ import annotations
 
+import json
 import platform
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,22 +20,58 @@ from ..scorers import MLPScorer
 
 __all__ = ["examine"]
 
-SUMMARY = "list what is installed, and check that it works"
-EXAMPLE = "bradley-terry doctor"
+SUMMARY = "list what is installed, and check that it works; or find out what is wrong with a training run"
+EXAMPLE = "bradley-terry doctor runs/travel-modes"
 
 NEEDED = ("numpy", "numba", "matplotlib", "tqdm", "threadpoolctl")
 OPTIONAL = ("jupyterlab", "autograd", "jax", "torch", "scipy", "pytest")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add no arguments: ``doctor`` has none."""
+    """Add the arguments of ``doctor``, all of them about a run."""
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="RUN_FOLDER", help="a folder that train wrote (default: no run)"
+    )
+    parser.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="what the run was fitted to (default: the data set that its report names)",
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split, as for train (default: 0)")
+    parser.add_argument(
+        "--validation", type=float, metavar="SHARE", help="share of the prompts that were held out, as for train"
+    )
+    parser.add_argument("--held-out", metavar="DATA", help="other held-out pairs than those of the split")
+    parser.add_argument("--json", action="store_true", help="print the findings about a run as JSON")
 
 
-def run(_: Namespace) -> int:
-    """Print the report; the status is 1 if a check failed."""
+def run(arguments: Namespace) -> int:
+    """Print the report. The status is 1 if a check of the installation failed, or a run has an error."""
+    if arguments.folder is not None:
+        return _run_diagnosis(arguments)
+    for name in ("seed", "validation", "held_out", "json"):
+        if getattr(arguments, name):
+            raise ValueError(f"{name.replace('_', '-')}: expected only with the folder of a run")
     report, passed = examine()
     print(report)
     return 0 if passed else 1
+
+
+def _run_diagnosis(arguments: Namespace) -> int:
+    from .data import warnings_in_lines
+    from .diagnosed import diagnose_run
+
+    with warnings_in_lines():
+        found = diagnose_run(
+            arguments.folder,
+            arguments.data,
+            seed=arguments.seed,
+            validation=arguments.validation,
+            held_out=arguments.held_out,
+        )
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if arguments.json else found)
+    return int(any(finding.severity == "error" for finding in found))
 
 
 def examine() -> tuple[str, bool]:

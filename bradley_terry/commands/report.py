@@ -84,6 +84,7 @@ def markdown(
     example: str = "",
     figures: Mapping[str, tuple[str, str]] | None = None,
     held_out_pairs: PreferencePairs | None = None,
+    diagnosis: str = "",
 ) -> str:
     """Return the whole report as Markdown.
 
@@ -103,6 +104,8 @@ def markdown(
         Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
     held_out_pairs : PreferencePairs, optional
         The held-out pairs themselves, to compare the accuracy with that of the longer answer and to find repeats.
+    diagnosis : str
+        As ``Diagnosis.to_markdown`` returns it. If it is empty, this section is left out.
     """
     held_out, nouns = held_out_evaluation, _nouns(training)
     is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
@@ -128,6 +131,7 @@ def markdown(
         + (figure("reliability") if (held_out or training_evaluation).reliability.weight.any() else ""),
         _learned(model, weights, shared_prompts=training.n_prompts < len(training) and not is_ranked),
     ]
+    parts += [f"## Diagnosis\n\n{diagnosis}"] if diagnosis else []
     return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
 
 

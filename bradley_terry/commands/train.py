@@ -10,7 +10,7 @@ import sys
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from .folder import check_new, under_free_name, write_run
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 if TYPE_CHECKING:
+    from ..findings import Diagnosis
     from ..ranking.listwise import RankingLoss
     from ..ranking.rankings import PreferenceRankings
 
@@ -80,6 +81,13 @@ class TrainingRun:
         """The evaluation on the held-out pairs, or on the training pairs if none were held out."""
         return self.held_out_evaluation or self.training_evaluation
 
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What the training doctor finds in this run; see ``diagnose``."""
+        from ..findings import diagnose
+
+        return diagnose(self.model, self.training, validation=self.held_out)
+
     @property
     def report(self) -> str:
         """The report as Markdown, without its figures."""
@@ -96,6 +104,7 @@ class TrainingRun:
             example=self.example,
             figures=figures,
             held_out_pairs=self.held_out,
+            diagnosis=self.diagnosis.to_markdown(),
         )
 
     def __repr__(self) -> str:

@@ -1,0 +1,131 @@
+"""``diagnose``: all checks of one training run."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from ..calibration.annotators import numbered
+from ..evaluation import refuse_rankings
+from ..fitting.arguments import start
+from ..model import RewardModel
+from ..pairs import PreferencePairs
+from . import of_features, of_fit, of_labels
+from .case import Case
+from .records import SEVERITIES, Check, Diagnosis, Finding
+from .words import CAUSES, WORDS
+
+__all__ = ["diagnose"]
+
+
+def diagnose(
+    model: RewardModel,
+    pairs: PreferencePairs,
+    *,
+    validation: PreferencePairs | None = None,
+    annotators: ArrayLike | None = None,
+    initial: ArrayLike | None = None,
+) -> Diagnosis:
+    """Look for what is wrong with a training run: 21 checks of the history, the model and its pairs.
+
+    Each check is a test at the level of 1 %, or an exact fact such as a copy. ``docs/doctor.md`` has the thresholds.
+    Checks for which the run has no data are left out, and ``not_checked`` says why.
+
+    Parameters
+    ----------
+    model : RewardModel
+        As ``fit`` returned it, with its history.
+    pairs : PreferencePairs
+        The training pairs of the fit.
+    validation : PreferencePairs, optional
+        Held-out pairs. Without them nothing can be said about over-fitting, over-confidence and leaks.
+    annotators : array_like, (n_pairs,), optional
+        Name or number of the person who judged each training pair.
+    initial : array_like, (n_parameters,), optional
+        φ at the start of the fit, to see where the rewards went. By default zeros for scorers that are linear in φ.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument does not fit the others. The message names it, what was expected and what was found.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bradley_terry import LinearScorer, fit
+    >>> pairs = PreferencePairs(np.eye(2)[[0, 0, 0]], np.eye(2)[[1, 1, 1]])
+    >>> diagnose(fit(LinearScorer(2), pairs, l2=0.1), pairs).names
+    ('order leak',)
+    """
+    if not isinstance(model, RewardModel):
+        raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+    for name, part in (("pairs", pairs), ("validation", validation)):
+        if part is not None or name == "pairs":
+            refuse_rankings(part)
+            if not isinstance(part, PreferencePairs):
+                raise TypeError(f"{name}: expected PreferencePairs, got {type(part).__name__}")
+    names, index = ([], None) if annotators is None else numbered(annotators, len(pairs))
+    phi = None if initial is None else start(model.scorer, initial)
+    case = Case(model, pairs, validation, index, names, phi)
+    answers = _answers(case)
+    checks = {name: answer for name, answer in answers.items() if isinstance(answer, Check)}
+    found = {name: check for name, check in checks.items() if check.is_found}
+    findings = [
+        _finding(check, tuple(cause for cause in CAUSES.get(name, ()) if cause in found))
+        for name, check in found.items()
+    ]
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), len(finding.causes)))
+    subject = f"{model.scorer} on {len(pairs):,} pairs"
+    return Diagnosis(
+        subject if validation is None else f"{subject} and {len(validation):,} held-out pairs",
+        tuple(findings),
+        tuple(checks.values()),
+        {name: answer for name, answer in answers.items() if isinstance(answer, str)},
+    )
+
+
+def _answers(case: Case) -> dict[str, Check | str]:
+    """Make every check; a text says why one could not be made."""
+    stuck, too_high = of_fit.stuck(case), of_fit.learning_rate_too_high(case)
+    is_stuck = isinstance(stuck, Check) and stuck.is_found
+    too_low = of_fit.learning_rate_too_low(case, isinstance(too_high, Check) and too_high.is_found)
+    swapped: Check | str = of_labels.labels_swapped(case)
+    if isinstance(too_low, Check) and too_low.is_found:
+        swapped = "the fit has not come far enough"
+    return {
+        "stuck at log 2": stuck,
+        "zero features": of_features.zero_features(case),
+        "identical answers": of_features.identical_answers(case),
+        "coin-flip labels": of_labels.coin_flip_labels(case, is_stuck),
+        "zero-initialised network": of_fit.zero_network(case),
+        "learning rate too low": too_low,
+        "learning rate too high": too_high,
+        "labels swapped": swapped,
+        "contradictory labels": of_labels.contradictory_labels(case),
+        "annotators disagree": of_labels.annotators_disagree(case),
+        "duplicated pairs": of_labels.duplicated_pairs(case),
+        "leak between splits": of_labels.leak_between_splits(case),
+        "order leak": of_features.order_leak(case),
+        "separable data": of_fit.separable_data(case),
+        "over-fitting": of_fit.over_fitting(case),
+        "over-confidence": of_fit.over_confidence(case),
+        "reward scale drifting": of_fit.scale_drifting(case),
+        "chosen reward falling": of_fit.chosen_falling(case),
+        "rewards not centred": of_fit.not_centred(case),
+        "one feature carries the model": of_features.one_feature(case, is_stuck),
+        "undetermined directions": of_features.undetermined_directions(case),
+    }
+
+
+def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
+    words = WORDS[check.name]
+    explanation = words.explanation.format_map(dict(check.evidence))
+    severity = words.severity
+    if check.name == "identical answers" and check.evidence["share"] == 1:
+        severity = "error"
+    return Finding(
+        check.name, severity, check.evidence, explanation, f"{words.remedy[0].upper()}{words.remedy[1:]}", causes
+    )

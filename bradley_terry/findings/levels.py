@@ -1,0 +1,82 @@
+"""The error level of every check, and the tests that hold it."""
+
+from __future__ import annotations
+
+from functools import cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..logistic import Array
+from ..uncertainty.chi_squared import upper_tail
+
+__all__ = ["LEVEL", "MATTERS", "Mean", "at_least", "chi_squared_quantile", "in_errors", "mean_of", "normal_quantile"]
+
+LEVEL = 0.01
+"""The probability with which a check reports a fault that is not there."""
+
+MATTERS = 0.1
+"""A share of what a model has learned that is worth mentioning. This is a definition, not a result."""
+
+
+@cache
+def normal_quantile(level: float = LEVEL) -> float:
+    """Return the z that a standard normal number exceeds with probability ``level``."""
+    return NormalDist().inv_cdf(1 - level)
+
+
+@cache
+def chi_squared_quantile(degrees_of_freedom: int, level: float = LEVEL) -> float:
+    """Return the x that a chi-squared number exceeds with probability ``level``, by bisection."""
+    low, high = 0.0, 10.0
+    while upper_tail(high, degrees_of_freedom) > level:
+        low, high = high, 2 * high
+    while high - low > 1e-10 * high:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if upper_tail(middle, degrees_of_freedom) > level else (low, middle)
+    return high
+
+
+class Mean:
+    """A weighted mean of values over pairs, and its standard error over independent prompts."""
+
+    def __init__(self, mean: float, standard_error: float) -> None:
+        self.mean, self.standard_error = mean, standard_error
+
+    def z(self, null: float = 0.0) -> float:
+        """Return how many standard errors the mean lies above ``null``; ±∞ or 0 if there is no variation."""
+        return in_errors(self.mean - null, self.standard_error)
+
+
+def in_errors(distance: float, standard_error: float) -> float:
+    """Return a distance in standard errors; ±∞ or 0 if there is no variation."""
+    if standard_error > 0:
+        return distance / standard_error
+    return float(np.sign(distance)) * np.inf if distance else 0.0
+
+
+def mean_of(values: Array, w: Array, prompts: NDArray[np.int64]) -> Mean:
+    """Return the mean Σ w·v / Σ w with the error √(G/(G-1)·Σ e²)/Σ w, where e sums w·(v - mean) over a prompt."""
+    total = float(w.sum())
+    mean = float(np.dot(w, values)) / total
+    sums = np.bincount(prompts, weights=w * (values - mean))
+    n = int(np.count_nonzero(np.bincount(prompts, weights=w)))
+    return Mean(mean, float(np.sqrt(n / (n - 1) * np.dot(sums, sums))) / total if n > 1 else np.inf)
+
+
+def at_least(found: int, probabilities: Array) -> float:
+    """Return the probability that at least ``found`` of independent events happen, from the probability of each.
+
+    The distribution of their number is built up one event at a time. For more than 3,000 events, the normal
+    approximation with a continuity correction takes its place.
+    """
+    if probabilities.size > 3000:
+        sd = float(np.sqrt(np.sum(probabilities * (1 - probabilities))))
+        return 1 - NormalDist().cdf((found - 0.5 - float(probabilities.sum())) / sd) if sd > 0 else 1.0
+    of_count = np.zeros(probabilities.size + 1)
+    of_count[0] = 1.0
+    for p in probabilities:
+        of_count[1:] = of_count[1:] * (1 - p) + of_count[:-1] * p
+        of_count[0] *= 1 - p
+    return min(1.0, float(of_count[found:].sum()))

@@ -1,0 +1,255 @@
+"""Checks of the fit: stuck, learning rate, separable data, over-fitting, confidence, and the rewards themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..calibration.slope import fit_slope
+from ..intervals.proportions import QUANTILE_95
+from ..logistic import sigmoid
+from ..model import Outcome
+from ..scorers import MLPScorer, TableScorer
+from ..separation.report import separation
+from .case import LOG_TWO, MOST_FEATURES, MOST_NUMBERS, Case
+from .levels import LEVEL, MATTERS, in_errors, normal_quantile
+from .records import Check, Facts
+
+__all__ = [
+    "chosen_falling",
+    "learning_rate_too_high",
+    "learning_rate_too_low",
+    "not_centred",
+    "over_confidence",
+    "over_fitting",
+    "scale_drifting",
+    "separable_data",
+    "stuck",
+    "zero_network",
+]
+
+OTHER_LOSS = "the loss is not -log sigma"
+NO_HELD_OUT = "there are no held-out pairs"
+NO_RATE = "Newton's method has no learning rate"
+FEW = 8  # records of a history, with fewer of which its second half says little
+
+
+def stuck(case: Case) -> Check | str:
+    """Compare the fall of the training loss with what a fit to coin flips makes it fall."""
+    if not case.is_usual:
+        return OTHER_LOSS
+    loss = float(case.losses[case.kept])
+    fall = LOG_TWO - loss
+    evidence: Facts = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": case.chance}
+    return Check("stuck at log 2", case.chance, max(fall, 1e-300), evidence)
+
+
+def zero_network(case: Case) -> Check | str:
+    """Find out whether all parameters of a network are still exactly 0."""
+    if not isinstance(case.scorer, MLPScorer):
+        return "the scorer has no hidden layer"
+    n_moved = int(np.count_nonzero(case.model.phi))
+    evidence: Facts = {"parameters": case.model.phi.size, "other than 0": n_moved}
+    return Check("zero-initialised network", float(n_moved == 0), 0.0, evidence)
+
+
+def learning_rate_too_high(case: Case) -> Check | str:
+    """Measure how far the training loss climbs above its own best in the second half of the fit.
+
+    There is a finding if that is more than chance and more than a tenth of what was learned.
+
+    With a rate small enough, gradient descent never climbs at all.
+    """
+    name = "learning rate too high"
+    if case.model.method == "newton":
+        return NO_RATE
+    if not case.is_usual:
+        return OTHER_LOSS
+    if case.model.outcome is Outcome.DIVERGED:
+        return Check(name, np.inf, 1.0, {"loss": "infinite", "records": len(case.losses)})
+    losses = case.losses
+    if len(losses) < FEW:
+        return "the history is too short"
+    climb = losses - np.minimum.accumulate(losses)
+    mean_climb = float(climb[len(losses) // 2 :].mean())
+    learned = max(LOG_TWO - float(losses.min()), 0.0)
+    evidence: Facts = {
+        "mean climb above the best loss": mean_climb,
+        "largest climb": float(climb.max()),
+        "best loss": float(losses.min()),
+        "last loss": float(losses[-1]),
+    }
+    return Check(name, mean_climb, max(case.chance, MATTERS * learned), evidence)
+
+
+def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
+    """Measure how far a fit that reached its step limit is from the attainable loss, beyond chance and a tenth."""
+    name = "learning rate too low"
+    if case.model.method == "newton":
+        return NO_RATE
+    if not case.is_usual:
+        return OTHER_LOSS
+    last = float(case.losses[-1])
+    is_unfinished = case.model.outcome in {Outcome.STEP_LIMIT, Outcome.STOPPED_BY_CALLBACK}
+    if not is_unfinished or is_too_high or case.model.history["gradient_norm"][-1] == 0:
+        return Check(name, 0.0, case.chance, {"last loss": last})
+    if case.attainable is None:
+        return "there are too few pairs to know the attainable loss"
+    left = last - case.attainable
+    evidence: Facts = {
+        "last loss": last,
+        "attainable loss": case.attainable,
+        "steps": int(case.model.history["step"][-1]),
+        "last gradient norm": float(case.model.history["gradient_norm"][-1]),
+    }
+    return Check(name, left, max(case.chance, MATTERS * (LOG_TWO - case.attainable)), evidence)
+
+
+def separable_data(case: Case) -> Check | str:
+    """Count the pairs that some φ puts in the right order with any margin, without harm to the others."""
+    name, pairs, history = "separable data", case.training.pairs, case.model.history
+    if case.model.l2 > 0:
+        return "the penalty keeps the rewards finite"
+    if not case.is_usual:
+        return OTHER_LOSS
+    counts, t = case.training.w > 0, case.training.t
+    decided = counts & (np.abs(2 * t - 1) == 1)
+    k = case.scorer.n_parameters
+    is_small = isinstance(case.scorer, TableScorer) or (k <= MOST_FEATURES and len(pairs) * k <= MOST_NUMBERS)
+    if case.scorer.linear_in_phi and is_small:
+        n_separated = int(separation(case.scorer, pairs).separated_pairs.sum())
+    elif case.scorer.linear_in_phi or isinstance(case.scorer, MLPScorer):
+        is_right = np.where(t > 0.5, case.training.margins, -case.training.margins) > 0
+        n_separated = int(decided.sum()) if bool(decided[counts].all() and is_right[counts].all()) else 0
+    else:
+        return "nothing is known about this scorer"
+    evidence: Facts = {
+        "separated pairs": n_separated,
+        "pairs": len(pairs),
+        "last loss": float(case.losses[-1]),
+    }
+    late = np.arange(len(history["step"])) >= len(history["step"]) // 2
+    late &= history["step"] > 0
+    if case.model.method != "newton" and late.sum() >= FEW // 2:
+        slope = np.polyfit(np.log(history["step"][late]), history["parameter_norm"][late], 1)[0]
+        evidence["growth of |phi| for each e-fold of steps"] = float(slope)
+    return Check(name, float(n_separated), 0.0, evidence)
+
+
+def over_fitting(case: Case) -> Check | str:
+    """Test whether the held-out loss is above the training loss, or has risen above its own lowest value."""
+    held_out, training = case.held_out, case.training
+    if held_out is None:
+        return NO_HELD_OUT
+    if held_out.losses is None or training.losses is None:
+        return "its loss gives no probabilities"
+    if held_out.accuracy_z() < -normal_quantile(LEVEL / 2):
+        return "the held-out labels look swapped"
+    theirs, mine = held_out.mean(held_out.losses), training.mean(training.losses)
+    gap = theirs.mean - mine.mean
+    gap_z = in_errors(gap, float(np.hypot(theirs.standard_error, mine.standard_error)))
+    evidence: Facts = {
+        "training loss": mine.mean,
+        "held-out loss": theirs.mean,
+        "gap in standard errors": gap_z,
+    }
+    history, rise_z = case.model.history["validation_loss"], 0.0
+    if case.is_usual and not np.isnan(history).any() and len(history) > 1:
+        best, rise = int(np.argmin(history)), float(history[-1] - history.min())
+        rise_z = in_errors(rise, theirs.standard_error)
+        evidence |= {
+            "lowest held-out loss": float(history[best]),
+            "at step": int(case.model.history["step"][best]),
+            "last held-out loss": float(history[-1]),
+            "rise in standard errors": rise_z,
+        }
+    return Check("over-fitting", max(gap_z, rise_z), normal_quantile(LEVEL / 2), evidence)
+
+
+def over_confidence(case: Case) -> Check | str:
+    """Test whether held-out choices follow b times the log-odds of the model, with b below 1.
+
+    A model whose scale is as wrong as its own standard error allows is not blamed: that of b is √(s² + 1/Σ w p q z²),
+    with s from the held-out prompts, and the information about the scale from the training pairs.
+    """
+    held_out = case.held_out
+    if held_out is None:
+        return NO_HELD_OUT
+    if held_out.log_odds is None:
+        return "its loss gives no probabilities"
+    if held_out.accuracy_z() < -normal_quantile(LEVEL / 2):
+        return "the held-out labels look swapped"
+    z = held_out.log_odds
+    if not z[held_out.w > 0].any():
+        return "all margins are 0"
+    fitted = fit_slope(z, held_out.pairs)
+    if not np.isfinite(fitted.b) or not fitted.standard_error > 0:
+        return Check("over-confidence", 0.0, normal_quantile(), {"b": fitted.b})
+    low, high = fitted.b - QUANTILE_95 * fitted.standard_error, fitted.b + QUANTILE_95 * fitted.standard_error
+    own = case.training.scale_information
+    error = float(np.hypot(fitted.standard_error, own**-0.5 if own else 0.0))
+    predicted = held_out.mean(sigmoid(np.abs(z)))
+    evidence: Facts = {
+        "b": fitted.b,
+        "from": low,
+        "to": high,
+        "mean predicted probability": predicted.mean,
+        "share chosen": held_out.accuracy,
+    }
+    return Check("over-confidence", (1 - fitted.b) / error, normal_quantile(), evidence)
+
+
+def chosen_falling(case: Case) -> Check | str:
+    """Test whether the mean reward of the chosen answers fell since the start, although the margins grew."""
+    model, pairs, sample = case.model, case.training.pairs, case.training
+    start = case.initial
+    if start is None and not case.scorer.linear_in_phi:
+        return "the initial parameters are unknown; give initial="
+    before = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.chosen)
+    before_rejected = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.rejected)
+    preferred, other = model.reward(pairs.chosen), model.reward(pairs.rejected)
+    turned = sample.t < 0.5
+    rise = np.where(turned, other - before_rejected, preferred - before)
+    fall = np.where(turned, preferred - before, other - before_rejected)
+    moved, other_moved = sample.mean(rise), sample.mean(fall)
+    evidence: Facts = {"change of the chosen reward": moved.mean, "change of the rejected reward": other_moved.mean}
+    grows = moved.mean > other_moved.mean
+    return Check("chosen reward falling", -moved.z() if grows else 0.0, normal_quantile(), evidence)
+
+
+def scale_drifting(case: Case) -> Check | str:
+    """Test whether |φ| has grown since the lowest held-out loss by more than the pairs can tell."""
+    history, held_out = case.model.history, case.held_out
+    if case.model.method == "newton":
+        return "Newton's method goes straight to the minimum"
+    if not case.is_usual:
+        return OTHER_LOSS
+    losses = history["validation_loss"]
+    if held_out is None or np.isnan(losses).any():
+        return NO_HELD_OUT
+    best = int(np.argmin(losses))
+    at_best, last = float(history["parameter_norm"][best]), float(history["parameter_norm"][-1])
+    if at_best == 0:
+        return "the held-out loss was lowest at the start"
+    informations = case.training.scale_information, held_out.scale_information
+    if min(informations) == 0:
+        return "all margins are 0"
+    error = float(np.sqrt(sum(1 / information for information in informations)))
+    growth = float(np.log(last / at_best))
+    evidence: Facts = {
+        "|phi| at the lowest held-out loss": at_best,
+        "|phi| at the end": last,
+        "growth of its logarithm": growth,
+        "standard error of the scale": error,
+    }
+    return Check("reward scale drifting", growth / error, normal_quantile(), evidence)
+
+
+def not_centred(case: Case) -> Check:
+    """Test whether the mean of all rewards is further from 0 than one standard deviation of the rewards."""
+    sample, model = case.training, case.model
+    chosen, rejected = model.reward(sample.pairs.chosen), model.reward(sample.pairs.rejected)
+    middle = sample.mean((chosen + rejected) / 2)
+    spread = float(np.sqrt(sample.mean(((chosen - middle.mean) ** 2 + (rejected - middle.mean) ** 2) / 2).mean))
+    evidence: Facts = {"mean reward": middle.mean, "standard deviation": spread}
+    beyond = abs(middle.mean) - spread
+    return Check("rewards not centred", in_errors(beyond, middle.standard_error), normal_quantile(), evidence)
