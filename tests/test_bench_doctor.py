@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,18 @@ def test_broken_promises_are_marked() -> None:
     alarm = HealthyRow("labels swapped", 540, 0.06, 0.1, "linear")
     assert not alarm.is_as_promised
     assert str(Table((bad,), (), (alarm,))).count("✗") == 2
+
+
+def test_the_page_about_the_doctor_runs_and_has_every_row() -> None:
+    """The code of docs/doctor.md runs as it stands, and its table has the rows of the command, all as promised."""
+    page = (Path(__file__).parent.parent / "docs" / "doctor.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)  # noqa: S102  # our own page
+    assert names["diagnosis"].names == ()
+    assert names["found"].severity == "error"
+    table = page.split("```\n")[-2]
+    for one in (*FAULTS, *TOGETHER):
+        assert re.search(rf"^{re.escape(' + '.join(one.faults))} +{re.escape(one.strength)} ", table, re.MULTILINE), one
+    assert "✗" not in table
+    for name in WORDS:
+        assert f"\n| {name} | " in page

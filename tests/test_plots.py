@@ -49,7 +49,7 @@ def test_gradient_norm_writes_each_number_where_there_are_few_steps() -> None:
 
 
 def test_diagnosis_shows_how_far_each_check_is_from_its_threshold() -> None:
-    """Findings first, then the others from the nearest to the farthest: at 9/3, at 1/8, and at the left end for none."""
+    """Findings come first, then the others from the nearest to the farthest: at 9/3, at 1/8, and at the left end."""
     ax = drawn("plot_diagnosis").ax
     assert [label.get_text() for label in ax.get_yticklabels()] == [
         "labels swapped",
