@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from bradley_terry import plots
 from bradley_terry.course import plots as course_plots
 from bradley_terry.evaluation import reliability
+from bradley_terry.findings import Check, Diagnosis, Finding
 
 CHOSEN = np.array([2.0, 1.5, 3.0, 0.5])
 REJECTED = np.array([1.0, 1.0, 2.0, 1.0])
@@ -32,6 +33,21 @@ BINS = reliability(MARGINS, n_bins=4)
 STEPS = np.logspace(-12, 0, 25)
 CALLS = {
     "plot_confidence": ((np.linspace(0.01, 0.99, 99),), {}),
+    "plot_diagnosis": (
+        (
+            Diagnosis(
+                "a model",
+                (Finding("labels swapped", "error", {}, "", ""),),
+                (
+                    Check("stuck at log 2", 1.0, 8.0),
+                    Check("labels swapped", 9.0, 3.0),
+                    Check("identical answers", 0, 0),
+                ),
+                {},
+            ),
+        ),
+        {},
+    ),
     "plot_empirical_and_expected": ((SIZES, LOSSES, 0.6, 0.5), {"spread": 0.9}),
     "plot_gradient_norm": ((HISTORY,), {}),
     "plot_loss_and_gradient": ((np.linspace(-3, 3, 61),), {}),

@@ -48,6 +48,21 @@ def test_gradient_norm_writes_each_number_where_there_are_few_steps() -> None:
     assert words(plots.plot_gradient_norm(many)) == ""
 
 
+def test_diagnosis_shows_how_far_each_check_is_from_its_threshold() -> None:
+    """Findings come first, then the others from the nearest to the farthest: at 9/3, at 1/8, and at the left end."""
+    ax = drawn("plot_diagnosis").ax
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "labels swapped",
+        "stuck at log 2",
+        "identical answers",
+    ]
+    heights = {float(line.get_ydata()[0]): float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() in "os"}
+    assert heights == {0.0: 3.0, 1.0: 0.125, 2.0: 0.01}
+    assert words(ax) == "error"
+    with pytest.raises(TypeError, match="diagnosis: expected a Diagnosis"):
+        plots.plot_diagnosis([1, 2])
+
+
 # ---------------------------------------------------------------------------------------------------- identity
 
 

@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--doctor",
         action="store_true",
         help="show how often the training doctor finds simulated faults, and how often it raises a false alarm; takes "
-        "about ten minutes",
+        "about five minutes",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument(

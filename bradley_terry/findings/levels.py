@@ -20,6 +20,10 @@ MATTERS = 0.1
 """A share of what a model has learned that is worth mentioning. This is a definition, not a result."""
 
 
+ROUNDING = 1e-12
+"""A difference of means this small, in nats or log-odds, is rounding."""
+
+
 @cache
 def normal_quantile(level: float = LEVEL) -> float:
     """Return the z that a standard normal number exceeds with probability ``level``."""
@@ -50,10 +54,10 @@ class Mean:
 
 
 def in_errors(distance: float, standard_error: float) -> float:
-    """Return a distance in standard errors; ±∞ or 0 if there is no variation."""
-    if standard_error > 0:
+    """Return a distance in standard errors; ±∞ or 0 if there is no variation beyond rounding."""
+    if standard_error > ROUNDING:
         return distance / standard_error
-    return float(np.sign(distance)) * np.inf if distance else 0.0
+    return float(np.sign(distance)) * np.inf if abs(distance) > ROUNDING else 0.0
 
 
 def mean_of(values: Array, w: Array, prompts: NDArray[np.int64]) -> Mean:

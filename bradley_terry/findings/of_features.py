@@ -131,8 +131,8 @@ def order_leak(case: Case) -> Check | str:
     if type(case.scorer) not in {LinearScorer, MLPScorer, TableScorer}:
         bias = case.training.margins + margins_of(case.scorer, case.model.phi, swapped)
         if float(np.abs(bias).max()) > CONSTANT * (1 + float(np.abs(case.training.margins).max())):
-            evidence: Facts = {"which": "the scorer itself", "margin of two equal answers": float(bias.mean() / 2)}
-            return Check(name, 1.0, 0.0, {**evidence, "accuracy with it": case.training.accuracy})
+            said: Facts = {"which": "the scorer itself", "margin of two equal answers": float(bias.mean() / 2)}
+            return Check(name, 1.0, 0.0, {**said, "accuracy with it": case.training.accuracy})
     if pairs.is_items:
         return ONLY_FEATURES
     sample = case.thinned

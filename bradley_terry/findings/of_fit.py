@@ -10,7 +10,7 @@ from ..logistic import sigmoid
 from ..model import Outcome
 from ..scorers import MLPScorer, TableScorer
 from ..separation.report import separation
-from .case import LOG_TWO, MOST_FEATURES, MOST_NUMBERS, Case
+from .case import ENOUGH, LOG_TWO, MOST_FEATURES, MOST_NUMBERS, Case
 from .levels import LEVEL, MATTERS, in_errors, normal_quantile
 from .records import Check, Facts
 
@@ -30,6 +30,7 @@ __all__ = [
 OTHER_LOSS = "the loss is not -log sigma"
 NO_HELD_OUT = "there are no held-out pairs"
 NO_RATE = "Newton's method has no learning rate"
+NOTHING = 1e-9  # nats: a loss this close to log 2 is log 2
 FEW = 8  # records of a history, with fewer of which its second half says little
 
 
@@ -38,9 +39,10 @@ def stuck(case: Case) -> Check | str:
     if not case.is_usual:
         return OTHER_LOSS
     loss = float(case.losses[case.kept])
-    fall = LOG_TWO - loss
-    evidence: Facts = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": case.chance}
-    return Check("stuck at log 2", case.chance, max(fall, 1e-300), evidence)
+    is_enough = case.training.n >= ENOUGH * case.degrees_of_freedom
+    chance = case.chance if is_enough else NOTHING  # few pairs are easily fitted, whatever the choices
+    evidence: Facts = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": chance}
+    return Check("stuck at log 2", chance, max(LOG_TWO - loss, 1e-300), evidence)
 
 
 def zero_network(case: Case) -> Check | str:
@@ -155,7 +157,8 @@ def over_fitting(case: Case) -> Check | str:
     history, rise_z = case.model.history["validation_loss"], 0.0
     if case.is_usual and not np.isnan(history).any() and len(history) > 1:
         best, rise = int(np.argmin(history)), float(history[-1] - history.min())
-        rise_z = in_errors(rise, theirs.standard_error)
+        is_still_learning = case.losses[-1] <= case.losses[best]  # if not, the learning rate is too high
+        rise_z = in_errors(rise, theirs.standard_error) if is_still_learning else 0.0
         evidence |= {
             "lowest held-out loss": float(history[best]),
             "at step": int(case.model.history["step"][best]),
