@@ -109,6 +109,16 @@ def test_a_file_keeps_its_permissions_and_a_link_still_points_to_it(tmp_path):
     assert new.stat().st_mode == (tmp_path / "usual.txt").stat().st_mode
 
 
+def test_who_has_opened_a_file_keeps_reading_the_old_one(tmp_path):
+    """The new content is another file, which takes the name in one step."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with path.open() as file:
+        write_file(path, "new")
+        assert file.read() == "old"
+    assert path.read_text() == "new"
+
+
 def test_a_device_is_written_to_directly():
     """It cannot be replaced; and a full one is an error that names it."""
     write_file("/dev/null", "nothing")
@@ -273,21 +283,23 @@ def shelf(tmp_path, monkeypatch):
 @pytest.mark.parametrize("exists", [True, False])
 def test_the_lessons_are_never_written_through_a_link(exists, shelf, tmp_path):
     """A link counts as edited: the newer version is saved beside it, and what it points to is as it was."""
-    mine, target = tmp_path / "mine", tmp_path / "target"
-    mine.mkdir()
-    for name in ("01_first.ipynb", "README.md"):
-        (mine / name).symlink_to(target)
-    if exists:
-        target.write_text("version 1")
-    for version in ("version 1", "version 2"):
-        for name in ("01_first.ipynb", "README.md"):
-            (shelf / name).write_text(version)
-        notebooks.copy_to(mine)
-        assert (target.read_text() if target.exists() else None) == ("version 1" if exists else None)
-        assert (mine / "README.md").is_symlink()
-        assert (mine / "01_first.ipynb").is_symlink()
+    mine, elsewhere = tmp_path / "mine", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    notebooks.copy_to(mine)
+    for name in ("01_first.ipynb", "README.md"):  # the learner keeps these on another disk, or has lost them there
+        (mine / name).rename(elsewhere / name)
+        (mine / name).symlink_to(elsewhere / name)
+        if not exists:
+            (elsewhere / name).unlink()
+    before = content(elsewhere)
+    for path in shelf.iterdir():
+        path.write_text("version 2")
+    notebooks.copy_to(mine)
+    assert content(elsewhere) == before
+    assert (mine / "README.md").is_symlink()
+    assert (mine / "01_first.ipynb").is_symlink()
     assert (mine / "01_first.new.ipynb").read_text() == "version 2"
-    assert (mine / "02_second.ipynb").read_text() == "version 1"
+    assert (mine / "02_second.ipynb").read_text() == "version 2"
 
 
 def test_a_newer_version_beside_an_edited_one_is_not_overwritten_once_it_is_edited(shelf, tmp_path):
