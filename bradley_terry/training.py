@@ -22,6 +22,7 @@ from .fitting.conjugate import is_dense
 from .fitting.descent import descend, rule_for
 from .fitting.determined import undetermined
 from .fitting.free import known_loss
+from .fitting.memory import refuse_too_large
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import sampled_start
 from .fitting.separation import Watch, at_infinity, found_before, rest_of
@@ -160,6 +161,7 @@ def fit(
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
     loss = None if type(loss) is pairs.usual_loss else loss
+    refuse_too_large(scorer, pairs, backend, standardise)
     fitted_to = FittedTo(pairs, loss, standardise, centring, bias_reduced) if scorer.linear_in_phi else None
     phi = np.array(scorer.initial(rng), dtype=np.float64) if initial is None else arguments.start(scorer, initial)
     units = Units.unless_theirs(pairs) if standardise and not isinstance(scorer, TableScorer) else None

@@ -11,6 +11,7 @@ from ..logistic import Array
 from ..model import HISTORY, read_only
 from ..objective import Objective, Point
 from ..pairs import PreferencePairs
+from .ranges import is_extreme, refuse_extremes
 
 __all__ = ["Bar", "Callback", "Recorder"]
 
@@ -24,6 +25,7 @@ class Recorder:
         self, objective: Objective, held_out: PreferencePairs | None, callback: Callback | None, bar: Bar
     ) -> None:
         self.pairs, self.loss, self.callback, self.bar = objective.pairs, objective.loss, callback, bar
+        self.scorer = objective.scorer
         self.validation = None if held_out is None else objective.on(held_out, l2=0.0, centring=0.0)
         self.rows: list[tuple[float, ...]] = []
 
@@ -35,6 +37,8 @@ class Recorder:
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop."""
         pairs = self.pairs
+        if not self.rows and is_extreme(point.gradient):
+            refuse_extremes(pairs, self.scorer)
         if isinstance(pairs, PreferencePairs):
             accuracy = mean_accuracy(point.margins, pairs.labels, pairs.weights)
         else:
