@@ -24,6 +24,7 @@ from .fitting.descent import descend, rule_for
 from .fitting.determined import undetermined
 from .fitting.free import known_loss
 from .fitting.interrupts import interruptible
+from .fitting.memory import refuse_too_large
 from .fitting.records import Bar, Callback, Recorder
 from .fitting.samples import begin
 from .fitting.separation import Watch, at_infinity, found_before, rest_of
@@ -170,6 +171,7 @@ def fit(
     pairs, held_out = arguments.split(scorer, pairs, validation, seed)
     pairs = cast("PreferencePairs", pairs)  # rankings offer what is used below, too
     loss = None if type(loss) is pairs.usual_loss else loss
+    refuse_too_large(scorer, pairs, backend, standardise)
     fitted_to = FittedTo(pairs, loss, standardise, centring, bias_reduced) if scorer.linear_in_phi else None
     if saved is not None and saved.is_finished:
         return saved.model(scorer, pairs.feature_names, float(l2), method, loss, fitted_to)

@@ -97,6 +97,11 @@ def weights(values: ArrayLike | None, n: int) -> Array | None:
         raise ValueError(f"weights: expected numbers of at least 0 with a positive sum, got a minimum of {w.min():g}")
     if w is not None and w.max() > np.finfo(np.float64).max / n:
         raise ValueError(f"weights: expected numbers with a finite sum, got a maximum of {w.max():g}")
+    if w is not None and w.max() < SMALLEST_WEIGHT:
+        raise ValueError(
+            f"weights: expected a largest weight of at least {SMALLEST_WEIGHT:g}, got {w.max():g}; the same factor for "
+            "all weights changes no mean"
+        )
     return w
 
 
@@ -139,6 +144,7 @@ def _names(texts: list[str]) -> NDArray[np.generic]:
 
 
 _MOST_BYTES = 2**24
+SMALLEST_WEIGHT = 1e-290  # the products of smaller ones with small curvatures have few digits
 
 
 def names(

@@ -12,6 +12,8 @@ hessians     Hessians that are reused while their steps work well
 substitution solve a triangular system
 conjugate    Newton's step without the matrix H, for thousands of parameters
 samples      a starting point for Newton's method, fitted to a sample of the pairs
+ranges       refuses features whose squares are no numbers
+memory       refuses a fit that does not fit into memory
 records      the history of a fit, the callback and the progress bar
 usefulness   whether a fit learned anything
 determined   which parameters the pairs leave undetermined

@@ -34,6 +34,7 @@ from ..threads import blas_on_one_thread
 from .conjugate import DENSE, is_dense
 from .convex import largest_of
 from .determined import null_directions, undetermined
+from .ranges import refuse_extremes
 from .records import Recorder
 
 __all__ = ["check_bias_reduced", "reduced_bias"]
@@ -55,6 +56,7 @@ def check_bias_reduced(
         raise ValueError(f"bias_reduced: expected l2=0, since ½ log|I| is itself a penalty, got l2={l2!r}")
     if centring:
         raise ValueError(f"bias_reduced: expected centring=0, got {centring!r}")
+    refuse_extremes(pairs, scorer)
     if not is_dense(scorer.n_parameters):
         raise ValueError(f"bias_reduced: expected at most {DENSE} parameters, got {scorer.n_parameters}")
 

@@ -14,6 +14,7 @@ from ..model import HISTORY, Outcome, read_only
 from ..objective import Objective, Point
 from ..pairs import PreferencePairs
 from .interrupts import interrupted, interrupts
+from .ranges import is_extreme, refuse_extremes
 
 if TYPE_CHECKING:
     from .checkpoint import Checkpoint, State
@@ -35,6 +36,7 @@ class Recorder:
         saved: Checkpoint | None = None,
     ) -> None:
         self.pairs, self.loss, self.callback, self.bar = objective.pairs, objective.loss, callback, bar
+        self.scorer = objective.scorer
         self.validation = None if held_out is None else objective.on(held_out, l2=0.0, centring=0.0)
         self.interrupts, self.saved = interrupts(), saved
         self.rows: list[tuple[float, ...]] = []
@@ -48,6 +50,8 @@ class Recorder:
     def record(self, step: int, point: Point) -> bool:
         """Add a record; return True if the callback asks to stop."""
         pairs = self.pairs
+        if not self.rows and is_extreme(point.gradient):
+            refuse_extremes(pairs, self.scorer)
         if isinstance(pairs, PreferencePairs):
             accuracy = mean_accuracy(point.margins, pairs.labels, pairs.weights)
         else:

@@ -20,6 +20,7 @@ from ..separation.groups import Ladder
 from ..separation.report import forward_pairs, rows_of
 from .conjugate import is_dense
 from .convex import largest_of
+from .ranges import refuse_extremes
 from .records import Recorder
 
 __all__ = [
@@ -51,7 +52,10 @@ def found_before(pairs: PreferencePairs, scorer: Scorer, l2: float, loss: object
     check_fit(scorer, pairs)
     if type(scorer) is TableScorer:
         return None if is_strong(scorer.n_items, *wins(pairs)) else separation(scorer, pairs)
-    return _separation(scorer, pairs) if _n_compared(pairs) * scorer.n_parameters <= FIRST else None
+    if _n_compared(pairs) * scorer.n_parameters > FIRST:
+        return None
+    refuse_extremes(pairs, scorer)
+    return _separation(scorer, pairs)
 
 
 def _n_compared(pairs: PreferencePairs) -> int:

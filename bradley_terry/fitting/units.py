@@ -10,6 +10,7 @@ import numpy as np
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import Scorer
+from .ranges import refuse_extremes
 
 __all__ = ["Units"]
 
@@ -29,6 +30,7 @@ class Units(NamedTuple):
         Because the mean is rounded, the computed spread of a constant is not quite zero. A spread this small counts as
         zero.
         """
+        refuse_extremes(pairs)
         answers = [pairs.chosen, pairs.rejected] if isinstance(pairs, PreferencePairs) else [pairs.features]
         both = np.concatenate(answers).astype(np.float64)
         spread = both.std(axis=0)

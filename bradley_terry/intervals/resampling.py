@@ -58,6 +58,7 @@ def bootstrap_interval(
     n = int(prompts.max()) + 1
     if n < 2:
         return None
+    w = np.ldexp(w, -int(np.frexp(w.max())[1]))  # the same digits, and squares that do not overflow
     weight: Array = np.bincount(prompts, weights=w, minlength=n).astype(np.float64, copy=False)  # (n_prompts,)
     total: Array = np.bincount(prompts, weights=w * v, minlength=n).astype(np.float64, copy=False)
     if weight.sum() ** 2 > MOST_RESAMPLED * np.sum(weight * weight):

@@ -11,7 +11,7 @@ does not notice when a function in another file changes.
 A linear scorer reads its features once, 16 rows (a tile) at a time: margins, losses and, while the rows are still in
 the fastest cache, their share of the gradient. The BLAS computes the two matrix products of an MLP, and ``mlp_middle``
 everything between them. exp and log are polynomials (``coefficients``), so that four or eight numbers are done at once.
-Losses and gradients are correct to 2 units in the last place, tanh to 3; the sums of losses are exact (``arrays.sums``).
+Losses and gradients are correct to 2 units in the last place, tanh to 3; sums of losses are exact (``arrays.sums``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ LOG_2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 ROUNDER = 1.5 * 2.0**52  # x + ROUNDER - ROUNDER is x rounded to an integer
 ROUNDER_BITS = 0x4338000000000000  # the same number as bits
 SMALLEST = -746.0  # exp of this is 0, and 2^k for its k = -1076 is still assembled correctly
-
 # The same for float32. Adding 1.5·2^23 rounds, exp(-104) is 0, and 16 numbers run at once.
 LOG_2_HIGH_32 = np.float32(float.fromhex("0x1.62e4000000000p-1"))
 LOG_2_LOW_32 = np.float32(float.fromhex("0x1.7f7d1c0000000p-20"))
