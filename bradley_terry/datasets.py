@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.visible import quoted
 from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -258,4 +259,4 @@ def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
 
 def _check_whole(name: str, value: object, least: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {quoted(value)}")

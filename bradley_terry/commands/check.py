@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -241,7 +242,7 @@ def check_own_gradients(
         "table": [TableScorer(6)],
     }
     if scorer is not None and scorer not in scorers:
-        raise ValueError(f"scorer: expected one of {', '.join(scorers)}, got {scorer!r}")
+        raise ValueError(f"scorer: expected one of {', '.join(scorers)}, got {quoted(scorer)}")
     found: dict[Scorer, GradientReport] = {}
     for kind in scorers if scorer is None else [scorer]:
         for one in scorers[kind]:
@@ -259,6 +260,8 @@ def load_function(target: str) -> Callable[..., object]:
         If there is no such file or function, or if the file raises an error; the message then names the line.
     """
     from importlib.util import module_from_spec, spec_from_file_location
+
+    from ..gradient_check.runner import words_of
 
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():  # the colon may be that of C:\my_file.py
@@ -278,7 +281,8 @@ def load_function(target: str) -> Callable[..., object]:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ValueError(f"{file}: {where}{type(error).__name__}: {error}") from None
+        said = visible(words_of(error))
+        raise ValueError(f"{file}: {where}{type(error).__name__}: {said}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(

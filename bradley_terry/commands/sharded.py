@@ -9,8 +9,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
+from ..arrays.visible import for_json, visible
 from ..files import feature_names as text_features
 from ..model import HISTORY, RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -65,9 +67,9 @@ def run(arguments: Namespace, out: Path, *, text_l2: float, share: float) -> int
         writer.writerows(zip(*(model.history[column].tolist() for column in HISTORY), strict=True))
     (out / "report.md").write_text(report, encoding="utf-8")
     if arguments.json:
-        print(json.dumps({**_numbers(model, found, n_held_out), "out": str(out)}, indent=2))
+        print(json.dumps(for_json({**_numbers(model, found, n_held_out), "out": str(out)}), indent=2))
     else:
-        print(f"{report}\nWritten to {out}: model.npz, history.csv and report.md.")
+        print(f"{report}\nWritten to {visible(str(out))}: model.npz, history.csv and report.md.")
     return 0
 
 
@@ -142,4 +144,4 @@ def _report(model: RewardModel, found: Survey, n_held_out: int) -> str:
     if n_held_out:
         which = "last shard was" if n_held_out == 1 else f"last {n_held_out} shards were"
         lines.append(f"The {which} held out; the loss there, without penalty, is {numbers['held_out_loss']:.4f}.")
-    return "\n".join([*lines, "", "```", str(model.summary()), "```", ""])
+    return "\n".join([*lines, "", indent(model.summary(), "    "), ""])  # a name in it could end a block between fences

@@ -10,6 +10,8 @@ import webbrowser
 from importlib.resources import files
 from pathlib import Path
 
+from ..arrays.visible import quoted
+
 __all__ = ["SCENES", "page", "show", "write_copy"]
 
 SCENES = ("loss", "shift", "confidence", "expected")
@@ -25,7 +27,7 @@ def page(scene: str | None = None) -> str:
         For an unknown scene.
     """
     if scene is not None and scene not in SCENES:
-        raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {scene!r}")
+        raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {quoted(scene)}")
     text = (files(__package__) / _FILE).read_text(encoding="utf-8")
     return text if scene is None else text.replace('<html lang="en">', f'<html lang="en" data-start="{scene}">', 1)
 

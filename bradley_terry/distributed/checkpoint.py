@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import quoted
+
 __all__ = ["Checkpoint"]
 
 FORMAT = "bradley_terry checkpoint, version 1"
@@ -71,7 +73,7 @@ class Checkpoint:
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
             raise ValueError(f"{path}: expected a checkpoint, found a file that cannot be read ({error})") from None
         if not is_ours:
-            raise ValueError(f"{path}: expected a {FORMAT}, found {found['format']!r}")
+            raise ValueError(f"{path}: expected a {FORMAT}, found {quoted(found['format'])}")
         for name, wanted in self.identity.items():
             if found.get(name) != wanted:
                 raise ValueError(f"{path}: expected the checkpoint of this fit, found one with another {name}")

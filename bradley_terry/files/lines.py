@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from ..arrays.visible import quoted
 from .messages import fail
 
 
@@ -48,5 +49,5 @@ def _contents(path: Path) -> bytes:
         except (gzip.BadGzipFile, zlib.error) as error:
             fail(path, f"expected a gzip file, found a damaged one ({error})")
     if path.name.lower().endswith(".gz"):
-        fail(path, f"expected a gzip file, found a file that begins with {data[:8]!r}")
+        fail(path, f"expected a gzip file, found a file that begins with {quoted(data[:8])}")
     return data

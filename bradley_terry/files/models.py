@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ranking
+from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
@@ -88,13 +89,15 @@ def load_model(path: str | Path) -> RewardModel:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: there is no such model file") from None
     except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
-        raise ValueError(f"{path}: not a reward model that this package saved, or damaged ({error})") from None
+        raise ValueError(
+            f"{path}: not a reward model that this package saved, or damaged ({visible(str(error), 300)})"
+        ) from None
 
 
 def _loss(kind: str, **parameters: object) -> PairLoss:
     """Make a loss from the name of its class and its parameters."""
     if kind not in ranking.__all__:
-        raise ValueError(f"loss: expected one of {', '.join(ranking.__all__)}, got {kind!r}")
+        raise ValueError(f"loss: expected one of {', '.join(ranking.__all__)}, got {quoted(kind)}")
     made: PairLoss = getattr(ranking, kind)(**parameters)
     return made
 
@@ -109,7 +112,7 @@ def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = 
 def _check_outcome(meta: dict[str, Any]) -> None:
     outcome = meta.get("outcome")  # older files have none
     if outcome is not None and Outcome(outcome).is_success != bool(meta["converged"]):
-        raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {outcome!r}")
+        raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {quoted(outcome)}")
 
 
 def _check_names(names: list[str], scorer: Scorer) -> None:
@@ -120,7 +123,7 @@ def _check_names(names: list[str], scorer: Scorer) -> None:
 
 def _check_format(found: object) -> None:
     if found != FORMAT:
-        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
+        raise ValueError(f"expected the format {FORMAT!r}, got {quoted(found)}")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from sys import _getframe
 
+from ..arrays.visible import visible
+from .messages import LONGEST
+
 __all__ = ["DataNote", "Notes"]
 
 
@@ -42,5 +45,5 @@ class Notes:
             level, frame = level + 1, frame.f_back  # type: ignore[assignment]
         for place, count, sentence, only in self._found.values():
             if only in {"", kind}:
-                said = " ".join(sentence(count).split())
-                warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)
+                said = visible(f"{self.path}: {place}: ", LONGEST) + visible(" ".join(sentence(count).split()), LONGEST)
+                warnings.warn(DataNote(said), stacklevel=level)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checked import index_by_first_appearance
+from ..arrays.visible import quoted
 from ..pairs import PreferencePairs
 from .arrays import FIELDS, map_array, pairs_of_arrays, rankings_of_arrays
 from .lines import open_file
@@ -39,7 +40,7 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
 
     with open_file(path) as file:
         if not (head := file.read(8)).startswith(b"PK"):
-            fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
+            fail(path, f"expected an NPZ file of arrays, found a file that begins with {quoted(head)}")
         try:
             with zipfile.ZipFile(file) as archive:
                 found = archive.namelist()

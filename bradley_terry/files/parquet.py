@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from ..arrays.visible import quoted
 from .lines import open_file
 from .messages import fail, show
 
@@ -15,7 +16,7 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     with open_file(path) as file:
         head = file.read(4)
     if head != b"PAR1":
-        fail(path, f"expected a Parquet file, found a file that begins with {head!r}")
+        fail(path, f"expected a Parquet file, found a file that begins with {quoted(head)}")
     try:
         parquet, broken = import_module("pyarrow.parquet"), import_module("pyarrow").ArrowException
     except ImportError:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.given import as_numpy
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..scorers import Features
 from ..threads import in_parts
@@ -288,7 +289,7 @@ def mlp_loss_and_gradient(
             f"got shapes {phi.shape}, {chosen.shape} and {rejected.shape}"
         )
     if activation not in {"tanh", "relu"}:
-        raise ValueError(f"activation: expected 'tanh' or 'relu', got {activation!r}")
+        raise ValueError(f"activation: expected 'tanh' or 'relu', got {quoted(activation)}")
     phi = np.ascontiguousarray(phi, dtype=np.float64)
     matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
     w, total_weight, t, m = _options(n, weights, labels, target_margins)
