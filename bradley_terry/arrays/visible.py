@@ -22,6 +22,7 @@ from html import escape
 from unicodedata import bidirectional, category, combining
 
 __all__ = [
+    "LONGEST_DRAWN",
     "LONGEST_SHOWN",
     "for_json",
     "from_markdown",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 LONGEST_SHOWN = 100  # characters of a name in a table or a sentence
+LONGEST_DRAWN = 40  # and in a figure, where it must leave space for the picture
 
 _FLAG = "\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]+\U000e007f"  # of a region, such as Scotland
 _UNSEEN = (
@@ -116,7 +118,7 @@ _MARKUP = re.compile(
     (?P<entity> \$                                                            # a formula
               | \\ (?= [!-/:-@\[-`{-~] | begin | end | eqref | ref | \Z )     # an escape, or a command of a formula
               | (?<=\w) @ (?=\w) )                                            # an address
-    | (?P<tag> < )                                                            # HTML
+    | (?P<tag> < (?= [a-z/!?] | \Z ) )                                        # HTML
     | (?<!\s)\* | \*(?!\s)                                                    # emphasis, unless the star stands alone
     | (?<![^\W_])_ | _(?![^\W_])                                              # emphasis, unless within a word
     | [`~|]                                                                   # code, deletion, cells of a table
@@ -160,7 +162,7 @@ def in_notebook(markdown: str) -> str:
     A notebook looks for formulas once more on the page, between any two $ of one text. In an element of its own, a
     character is never part of a formula.
     """
-    return re.sub("&#(36|64|92);", r"<span>\g<0></span>", markdown)
+    return re.sub(r"(?<!\\)&#(36|64|92);", r"<span>\g<0></span>", markdown)
 
 
 def in_html(text: str, most: int | None = None) -> str:

@@ -265,12 +265,12 @@ def load_function(target: str) -> Callable[..., object]:
 
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():  # the colon may be that of C:\my_file.py
-        raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
+        raise ValueError(f"{visible(target, 1000)}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
     if not Path(file).is_file():
-        raise ValueError(f"{file}: there is no such file")
+        raise ValueError(f"{visible(file)}: there is no such file")
     spec = spec_from_file_location("learners_file", file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{target}: expected a Python file with a name that ends in .py")
+        raise ValueError(f"{visible(target)}: expected a Python file with a name that ends in .py")
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # as import does; dataclasses look the module up there
     # The file may import others from its folder, even later, when the function is called.
@@ -282,11 +282,11 @@ def load_function(target: str) -> Callable[..., object]:
         lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
         said = visible(words_of(error))
-        raise ValueError(f"{file}: {where}{type(error).__name__}: {said}") from None
+        raise ValueError(f"{visible(file)}: {where}{type(error).__name__}: {said}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(
-            f"{target}: this file has no function {name}; it has {', '.join(there) or 'no functions at all'}"
+            f"{visible(target)}: this file has no function {name}; it has {', '.join(there) or 'no functions at all'}"
         )
     function: Callable[..., object] = getattr(module, name)
     return function

@@ -65,7 +65,9 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
-        raise FileNotFoundError(f"{data}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}")
+        raise FileNotFoundError(
+            f"{visible(str(data))}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}"
+        )
     return Data(name_of(data), *read_file(path))
 
 

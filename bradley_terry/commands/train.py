@@ -101,7 +101,7 @@ class TrainingRun:
     def __repr__(self) -> str:
         state = "converged" if self.model.converged else "NOT CONVERGED"
         where = "training" if self.held_out is None else "held-out"
-        return (
+        return visible(
             f"TrainingRun({self.name!r}, {self.model.scorer}, {state}, "
             f"{where} loss {self.evaluation.mean_loss:.4f}, accuracy {self.evaluation.accuracy:.3f})"
         )
@@ -421,8 +421,8 @@ def _free_folder(name: str) -> Path:
 def _check_new(argument: str, folder: Path, force: bool) -> None:
     if folder.exists() and not force:
         raise ValueError(
-            f"{argument}: expected a new folder, got {folder}, which already exists; choose another one, or overwrite "
-            "its files with --force (force=True in Python)"
+            f"{argument}: expected a new folder, got {visible(str(folder))}, which already exists; choose another one, "
+            "or overwrite its files with --force (force=True in Python)"
         )
 
 
@@ -447,7 +447,9 @@ def _scorer(
         raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {quoted(scorer)}")
     if (kind == "table") != pairs.is_items:
         wanted, got = ("item numbers", "features") if kind == "table" else ("features", "item numbers")
-        raise ValueError(f"scorer: expected data with {wanted} for the scorer {kind}, but {name} holds {got}")
+        raise ValueError(
+            f"scorer: expected data with {wanted} for the scorer {kind}, but {visible(name, 1000)} holds {got}"
+        )
     if kind == "table":
         used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
         if pairs.n_items > max(1000, 10 * used):

@@ -10,7 +10,7 @@ import webbrowser
 from importlib.resources import files
 from pathlib import Path
 
-from ..arrays.visible import quoted
+from ..arrays.visible import quoted, visible
 
 __all__ = ["SCENES", "page", "show", "write_copy"]
 
@@ -43,9 +43,9 @@ def write_copy(path: Path, *, scene: str | None = None) -> Path:
         If the file cannot be written.
     """
     if path.suffix.lower() not in {".html", ".htm"}:
-        raise ValueError(f"{path}: expected a file name that ends in .html")
+        raise ValueError(f"{visible(str(path))}: expected a file name that ends in .html")
     if path.exists() and "<title>" not in path.read_text(encoding="utf-8", errors="replace")[:2000]:
-        raise ValueError(f"{path}: exists already and is not a web page; choose another name")
+        raise ValueError(f"{visible(str(path))}: exists already and is not a web page; choose another name")
     path.write_text(page(scene), encoding="utf-8")
     return path
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import LONGEST_SHOWN, in_figure, quoted
+from ..arrays.visible import LONGEST_DRAWN, in_figure, quoted
 from ..losses import BradleyTerryLoss, PairLoss
 from ..ranking import Scaled
 from .axes import CHOSEN, EXPECTED, LINE_WIDTH, QUIET, TEXT_SIZE, finish, new_axes, style
@@ -65,7 +65,7 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
             ax.set_xlim(float(z[0]), float(z[-1]))
             ax.yaxis.set_major_locator(MaxNLocator(5))
             ax.xaxis.set_major_locator(MaxNLocator(5))
-        above.set_title(in_figure(repr(loss), LONGEST_SHOWN), fontsize=TEXT_SIZE)
+        above.set_title(in_figure(repr(loss), LONGEST_DRAWN), fontsize=TEXT_SIZE)
         first = above is panels[0]
         if first:
             above.legend(frameon=False, fontsize=TEXT_SIZE)

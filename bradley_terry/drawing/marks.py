@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import LONGEST_SHOWN, in_figure
+from ..arrays.visible import LONGEST_DRAWN, in_figure
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
@@ -82,7 +82,7 @@ def label_ends(ax: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
         ax.text(
             1.015,
             float(at),
-            in_figure(words, LONGEST_SHOWN),
+            in_figure(words, LONGEST_DRAWN),
             color=color,
             fontsize=TEXT_SIZE,
             va="center",

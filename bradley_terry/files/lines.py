@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from ..arrays.visible import quoted
+from ..arrays.visible import quoted, visible
 from .messages import fail
 
 
@@ -16,7 +16,7 @@ def open_file(path: Path) -> BinaryIO:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: there is no such file") from None
+        raise FileNotFoundError(f"{visible(str(path))}: there is no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         fail(path, "expected a file, found a folder")
     if not file.peek(1):
