@@ -10,7 +10,7 @@ function, and whatever we did not write ourselves goes through it on its way the
     in_notebook    a report in Markdown that a notebook displays
     in_html        HTML
     in_figure      a text in Matplotlib
-    for_json        values that become JSON
+    for_json       values that become JSON
 """
 
 from __future__ import annotations
@@ -157,17 +157,16 @@ def from_markdown(markdown: str) -> str:
 
 
 def in_notebook(markdown: str) -> str:
-    """Return the Markdown of a report for a notebook.
-
-    A notebook looks for formulas once more on the page, between any two $ of one text. In an element of its own, a
-    character is never part of a formula.
-    """
+    """Return the Markdown of a report for a notebook, which looks for formulas on the page, too."""
     return re.sub(r"(?<!\\)&#(36|64|92);", r"<span>\g<0></span>", markdown)
 
 
 def in_html(text: str, most: int | None = None) -> str:
-    """Return HTML that is displayed as this text, also in an attribute; it is first made ``visible``."""
-    return escape(visible(text, most))
+    """Return HTML, for use between tags, that is displayed as this text; it is first made ``visible``.
+
+    A notebook looks for formulas on the page; in an element of its own, $ or a backslash is never part of one.
+    """
+    return re.sub(r"[$\\]", r"<span>\g<0></span>", escape(visible(text, most)))
 
 
 def in_figure(text: str, most: int | None = None, *, keep: str = "") -> str:

@@ -59,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sentence(error: Exception, options: Sequence[str]) -> str:
     """Describe the error in one line. An argument that is also an option of this verb is named with its two dashes."""
     if isinstance(error, OSError) and error.strerror:
-        return visible(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+        name = visible(str(error.filename), LONGEST_SENTENCE)
+        return f"{name}: {error.strerror}" if error.filename else error.strerror
     sentence = visible(" ".join(str(error).split()), LONGEST_SENTENCE)
     name, _, rest = sentence.partition(":")
     return f"--{sentence}" if f"--{name}" in options and rest.startswith(" expected") else sentence

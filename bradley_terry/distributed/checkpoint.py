@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.visible import quoted
+from ..arrays.visible import quoted, visible
 
 __all__ = ["Checkpoint"]
 
@@ -71,7 +71,8 @@ class Checkpoint:
             found = json.loads(str(state.pop("identity")))
             is_ours = found["format"] == FORMAT
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
-            raise ValueError(f"{path}: expected a checkpoint, found a file that cannot be read ({error})") from None
+            why = visible(str(error), 300)
+            raise ValueError(f"{path}: expected a checkpoint, found a file that cannot be read ({why})") from None
         if not is_ours:
             raise ValueError(f"{path}: expected a {FORMAT}, found {quoted(found['format'])}")
         for name, wanted in self.identity.items():
