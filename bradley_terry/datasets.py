@@ -222,9 +222,9 @@ def synthetic(
     is_table = isinstance(scorer, TableScorer)
     size = getattr(scorer, "n_items" if is_table else "n_features", None)
     if not isinstance(size, int | np.integer):
-        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {scorer}")
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {quoted(scorer)}")
     if is_table and size < 2:
-        raise ValueError(f"scorer: expected at least two items to choose between, got {scorer}")
+        raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
     truth = synthetic_phi(scorer, seed) if phi is None else np.array(phi, dtype=np.float64)
     scorer.unpack(truth)
     rng = np.random.default_rng(seed)

@@ -66,7 +66,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
         raise FileNotFoundError(
-            f"{visible(str(data))}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}"
+            f"{visible(str(data), 1000)}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}"
         )
     return Data(name_of(data), *read_file(path))
 

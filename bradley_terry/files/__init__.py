@@ -332,7 +332,7 @@ def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail ne
     if path.is_dir():
         return "npy"
     if not path.exists():
-        raise FileNotFoundError(f"{visible(str(path))}: there is no such file")
+        raise FileNotFoundError(f"{visible(str(path), 1000)}: there is no such file")
     endings = tuple(ending for known in FORMATS.values() for ending in known.endings)
     found = next((f"; found {words}" for ends, words in _CONVERT.items() if path.name.lower().endswith(ends)), "")
     wanted = f"expected a name that ends in {', '.join(endings)}, or, from Python, format= one of {', '.join(FORMATS)}"

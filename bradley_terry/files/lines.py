@@ -16,7 +16,7 @@ def open_file(path: Path) -> BinaryIO:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise FileNotFoundError(f"{visible(str(path))}: there is no such file") from None
+        raise FileNotFoundError(f"{visible(str(path), 1000)}: there is no such file") from None
     except (IsADirectoryError, NotADirectoryError):
         fail(path, "expected a file, found a folder")
     if not file.peek(1):

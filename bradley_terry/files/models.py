@@ -87,11 +87,10 @@ def load_model(path: str | Path) -> RewardModel:
             loss=_loss(**meta["loss"]) if "loss" in meta else None,
         )
     except FileNotFoundError:
-        raise FileNotFoundError(f"{visible(str(path))}: there is no such model file") from None
+        raise FileNotFoundError(f"{visible(str(path), 1000)}: there is no such model file") from None
     except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
-        raise ValueError(
-            f"{visible(str(path))}: not a reward model that this package saved, or damaged ({visible(str(error), 300)})"
-        ) from None
+        where, why = visible(str(path), 1000), visible(str(error), 300)
+        raise ValueError(f"{where}: not a reward model that this package saved, or damaged ({why})") from None
 
 
 def _loss(kind: str, **parameters: object) -> PairLoss:
