@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.visible import quoted
 from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -221,9 +222,9 @@ def synthetic(
     is_table = isinstance(scorer, TableScorer)
     size = getattr(scorer, "n_items" if is_table else "n_features", None)
     if not isinstance(size, int | np.integer):
-        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {scorer}")
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {quoted(scorer)}")
     if is_table and size < 2:
-        raise ValueError(f"scorer: expected at least two items to choose between, got {scorer}")
+        raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
     truth = synthetic_phi(scorer, seed) if phi is None else np.array(phi, dtype=np.float64)
     scorer.unpack(truth)
     rng = np.random.default_rng(seed)
@@ -258,4 +259,4 @@ def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
 
 def _check_whole(name: str, value: object, least: int) -> None:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {quoted(value)}")

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays.frozen import blocks_of, locked
 from .arrays.sums import spread_of
+from .arrays.visible import quoted
 from .backend import shifted, sides_of, subtracts_first
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
@@ -300,7 +301,8 @@ def _parts(
         model = cast("RewardModel", scorer)
         return model.scorer, model.phi, cast("PreferencePairs", phi if pairs is None else pairs)
     if phi is None or isinstance(phi, PreferencePairs):
-        raise TypeError(f"phi: expected evaluate(scorer, phi, pairs) or evaluate(model, pairs), got only {scorer}")
+        wanted = "evaluate(scorer, phi, pairs) or evaluate(model, pairs)"
+        raise TypeError(f"phi: expected {wanted}, got only {quoted(scorer)}")
     return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # check_fit checks them
 
 

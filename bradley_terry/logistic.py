@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays.given import as_numpy
+from .arrays.visible import quoted
 
 __all__ = ["Array", "cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
@@ -39,7 +40,7 @@ def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floatin
     except ValueError:  # NumPy's own message does not name the argument
         raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
     if array.dtype.kind not in "fiub":
-        found = repr(values) if values is None or isinstance(values, str) else f"an array of dtype {array.dtype}"
+        found = quoted(values) if values is None or isinstance(values, str) else f"an array of dtype {array.dtype}"
         raise TypeError(f"{name}: expected real numbers, got {found}")
     dtype = np.dtype(np.float32) if array.dtype.newbyteorder("=") == np.float32 else np.dtype(np.float64)
     return array.astype(np.float64, copy=False), dtype

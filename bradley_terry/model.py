@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .arrays.given import as_numpy
 from .arrays.shown import Text
+from .arrays.visible import quoted, visible
 from .evaluation import Evaluation, evaluate, margins_of
 from .logistic import Array
 from .losses import PairLoss
@@ -111,7 +112,7 @@ class RewardModel(Uncertainty):
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"
-        return f"RewardModel({self.scorer}, {state}: {self.message.removeprefix('not converged: ')})"
+        return visible(f"RewardModel({self.scorer}, {state}: {self.message.removeprefix('not converged: ')})", 2000)
 
     @property
     def parameters(self) -> dict[str, Array]:
@@ -146,7 +147,7 @@ class RewardModel(Uncertainty):
         if not self.scorer.linear_in_phi:
             raise ValueError(f"standard errors: expected a scorer that is linear in phi, got {self.scorer}")
         if self.outcome is not Outcome.CONVERGED:
-            said = self.message.removeprefix("not converged: ")
+            said = visible(self.message.removeprefix("not converged: "), 1000)
             raise ValueError(f"standard errors: expected a fit that converged, got one that did not: {said}")
         if kind == "information" and not getattr(self.loss, "is_likelihood", True):
             raise ValueError(
@@ -178,12 +179,12 @@ class RewardModel(Uncertainty):
     def _item(self, wanted: int | str | None, argument: str = "reference") -> int | None:
         if isinstance(wanted, str):
             if self.feature_names is None or wanted not in self.feature_names:
-                raise ValueError(f"{argument}: expected one of {self.feature_names}, got {wanted!r}")
+                raise ValueError(f"{argument}: expected one of {quoted(self.feature_names)}, got {quoted(wanted)}")
             return self.feature_names.index(wanted)
         if wanted is None:
             return None
         if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool):
-            raise TypeError(f"{argument}: expected an item's number or name, got {wanted!r}")
+            raise TypeError(f"{argument}: expected an item's number or name, got {quoted(wanted)}")
         if not -self.phi.size <= wanted < self.phi.size:
             raise ValueError(f"{argument}: expected an item from 0 to {self.phi.size - 1}, got {wanted}")
         return int(wanted)
@@ -214,7 +215,7 @@ def make_scorer(kind: str, **sizes: object) -> Scorer:
     """Make a scorer from the name of its class and its sizes, as saved in a model file."""
     classes = {"LinearScorer": LinearScorer, "MLPScorer": MLPScorer, "TableScorer": TableScorer}
     if kind not in classes:
-        raise ValueError(f"scorer: expected one of {', '.join(classes)}, got {kind!r}")
+        raise ValueError(f"scorer: expected one of {', '.join(classes)}, got {quoted(kind)}")
     scorer: Scorer = classes[kind](**sizes)
     return scorer
 

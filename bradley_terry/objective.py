@@ -156,7 +156,7 @@ def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> f
 def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
     """Return the backend to use, "numpy" or "numba", for work as ``work_of`` counts it."""
     if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r}")
+        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r:.200}")
     if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):
         return REFERENCE
     return COMPILED if find_spec("numba") else REFERENCE

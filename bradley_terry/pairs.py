@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import checked
 from .arrays.frozen import blocks_of, is_map, locked
 from .arrays.shown import Pair, Text
+from .arrays.visible import quoted
 from .logistic import Array
 from .losses import BradleyTerryLoss
 from .scorers import Features, Scorer
@@ -210,7 +211,7 @@ class PreferencePairs:
         """Return the pairs at ``index`` (integers or a boolean mask), in that order, with their weights and so on."""
         rows = np.atleast_1d(np.asarray(index))
         if rows.size == 0 or rows.dtype.kind not in "biu":
-            raise ValueError(f"index: expected row numbers or a mask selecting at least one pair, got {index!r}")
+            raise ValueError(f"index: expected row numbers or a mask selecting at least one pair, got {quoted(index)}")
 
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
@@ -237,7 +238,7 @@ class PreferencePairs:
     def held_out(self, validation: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
         """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
         if not 0 < validation < 1:
-            raise ValueError(f"validation: expected a share between 0 and 1, got {validation!r}")
+            raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
         n = self.n_prompts
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
@@ -255,7 +256,7 @@ def shifted(margins: Array, pairs: PreferencePairs) -> Array:
 def check_loss(loss: object) -> None:
     """Raise TypeError unless this is None or a loss."""
     if isinstance(loss, type) or not (loss is None or hasattr(loss, "value") or hasattr(loss, "ranking_slopes")):
-        raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {loss!r}")
+        raise TypeError(f"loss: expected a loss such as bradley_terry.losses.Hinge(), got {quoted(loss)}")
 
 
 def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> None:
@@ -263,7 +264,7 @@ def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> No
     if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
     for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):
         scorer.check_features(getattr(pairs, side), side)
     check_loss(loss)

@@ -24,6 +24,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from .arrays import checked
+from .arrays.visible import LONGEST_DRAWN, in_figure
 from .drawing import (
     CHOSEN,
     EMPIRICAL,
@@ -362,7 +363,7 @@ def plot_weights(
     ax.hlines(np.arange(len(names)), interval[:, 0], interval[:, 1], color=EMPIRICAL, linewidth=LINE_WIDTH)
     for row, (x, (low, high)) in enumerate(zip(estimate, interval, strict=True)):
         points(ax, [x], [row], EMPIRICAL, hollow=bool(low <= 0 <= high))
-    ax.set_yticks(range(len(names)), list(names))
+    ax.set_yticks(range(len(names)), [in_figure(str(name), LONGEST_DRAWN) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     finish(ax, "weight (log-odds per unit of the feature)", "")
     ax.tick_params(axis="y", length=0)

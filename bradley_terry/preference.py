@@ -15,6 +15,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.visible import quoted
 from .logistic import Array, Float, as_float64, cross_entropy, sigmoid
 
 __all__ = [
@@ -170,5 +171,5 @@ def _generator(rng: object) -> np.random.Generator:
     if isinstance(rng, np.random.Generator):
         return rng
     if not isinstance(rng, int | np.integer) or isinstance(rng, bool) or rng < 0:
-        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {rng!r}")
+        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {quoted(rng)}")
     return np.random.default_rng(rng)

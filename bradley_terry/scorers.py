@@ -22,6 +22,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays.visible import quoted
 from .logistic import Array
 
 __all__ = ["Features", "LinearScorer", "MLPScorer", "Scorer", "TableScorer", "forward"]
@@ -209,7 +210,7 @@ class MLPScorer(_FeatureScorer):
         check_size("n_features", self.n_features)
         check_size("n_hidden", self.n_hidden)
         if self.activation not in ("tanh", "relu"):  # a tuple: with a set, a list would raise TypeError
-            raise ValueError(f"activation: expected 'tanh' or 'relu', got {self.activation!r}")
+            raise ValueError(f"activation: expected 'tanh' or 'relu', got {quoted(self.activation)}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:  # type: ignore[override]
@@ -352,4 +353,4 @@ class TableScorer(_Layout):
 def check_size(name: str, value: object) -> None:
     """Raise ValueError unless value is a whole number of at least 1."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {quoted(value)}")

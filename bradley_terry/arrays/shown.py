@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scorers import Features
+from .visible import LONGEST_SHOWN, visible
 
 __all__ = ["Pair", "Text"]
 
@@ -41,18 +42,22 @@ class Pair:
         """Return the pair in words: names and values of its features or, if there are many, of those that differ."""
         extras = {"weight": (self.weight, 1.0), "label": (self.label, 1.0), "target margin": (self.target_margin, 0.0)}
         said = "".join(f", {name} {value:g}" for name, (value, usual) in extras.items() if value != usual)
-        return f"pair {self.index}, prompt {self.prompt}: {self._answers()}{said}"
+        return f"pair {self.index}, prompt {visible(str(self.prompt), LONGEST_SHOWN)}: {self._answers()}{said}"
 
     def _answers(self, most: int = 6) -> str:
         chosen, rejected, names = np.asarray(self.chosen), np.asarray(self.rejected), self.feature_names
+
+        def name(number: int, noun: str) -> str:
+            return f"{noun} {number}" if names is None else visible(names[number], LONGEST_SHOWN)
+
         if chosen.ndim == 0:
-            a, b = (f"item {item}" if names is None else names[int(item)] for item in (chosen, rejected))
+            a, b = (name(int(item), "item") for item in (chosen, rejected))
             return f"{a} chosen over {b}"
         shown = np.arange(chosen.size) if chosen.size <= most else np.flatnonzero(chosen != rejected)
         left_out = f" (and {shown.size - most} more features that differ)" if shown.size > most else ""
 
         def words(values: NDArray[np.generic]) -> str:
-            return ", ".join(f"{names[i] if names else f'feature {i}'} = {values[i]:g}" for i in shown[:most])
+            return ", ".join(f"{name(i, 'feature')} = {values[i]:g}" for i in shown[:most])
 
         if not shown.size:
             return "chosen and rejected have the same features"

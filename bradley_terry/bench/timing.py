@@ -33,6 +33,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..threads import get_threads
 from .peers import PEERS, Call
@@ -82,7 +83,7 @@ def run(
     """
     for name in only or []:
         if name not in GROUPS:
-            raise ValueError(f"only: expected one of {', '.join(GROUPS)}, got {name!r}")
+            raise ValueError(f"only: expected one of {', '.join(GROUPS)}, got {quoted(name)}")
     report = Report([name for name in GROUPS if not only or name in only], small)
     for name in report.groups:
         group = GROUPS[name]

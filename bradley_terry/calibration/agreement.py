@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.frozen import blocks_of
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
 
@@ -128,13 +129,13 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
     """
     if level not in LEVELS:
-        raise ValueError(f"level: expected one of {', '.join(LEVELS)}, got {level!r}")
+        raise ValueError(f"level: expected one of {', '.join(LEVELS)}, got {quoted(level)}")
     units = [[one for one in row if not _is_missing(one)] for row in _rows(ratings)]
     numbers: dict[object, int] = {}
     if level != "nominal":
         for number, one in ((i, one) for i, unit in enumerate(units) for one in unit):
             if isinstance(one, bool | np.bool_) or not isinstance(one, int | float | np.integer | np.floating):
-                raise ValueError(f"ratings: expected numbers for the level {level}, got {one!r} in unit {number}")
+                raise ValueError(f"ratings: expected numbers for the level {level}, got {quoted(one)} in unit {number}")
         numbers = {one: i for i, one in enumerate(sorted({one for unit in units for one in unit}))}  # type: ignore[type-var]
     for unit in units:
         for one in unit:
@@ -261,7 +262,7 @@ def _rows(ratings: Iterable[Sequence[object]] | ArrayLike) -> list[list[object]]
     rows = []
     for row in ratings.tolist() if isinstance(ratings, np.ndarray) else ratings:  # type: ignore[union-attr]
         if isinstance(row, str) or not isinstance(row, Iterable):
-            raise ValueError(f"ratings: expected a row of ratings for each unit, got {row!r}")
+            raise ValueError(f"ratings: expected a row of ratings for each unit, got {quoted(row)}")
         rows.append(row.tolist() if isinstance(row, np.ndarray) else list(row))
     return rows
 

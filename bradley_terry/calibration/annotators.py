@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.checked import as_numpy, index_by_first_appearance
+from ..arrays.visible import LONGEST_SHOWN, quoted, visible
 from ..evaluation import pairwise_accuracies
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
@@ -79,7 +80,7 @@ class Annotators:
         for row in self.rows:
             if row.name == name:
                 return row
-        raise KeyError(f"{name!r}: expected one of {', '.join(row.name for row in self.rows)}")
+        raise KeyError(f"{quoted(name)}: expected one of {visible(', '.join(row.name for row in self.rows), 1000)}")
 
     def __str__(self) -> str:
         head = ["annotator", "pairs", "agreement", "95 % interval", "noise ε", "95 % interval", "mean loss"]
@@ -97,7 +98,7 @@ def _cells(row: Annotator) -> list[str]:
 
     known = not np.isnan(row.epsilon)
     return [
-        row.name,
+        visible(row.name, LONGEST_SHOWN),
         f"{row.n_pairs:,}",
         f"{row.agreement:.3f}",
         between(row.agreement_interval),
@@ -140,7 +141,10 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     w = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
     for number, name in enumerate(names):
         if not w[index == number].any():
-            raise ValueError(f"weights: expected a positive weight for at least one pair of annotator {name}, got none")
+            shown = visible(name, LONGEST_SHOWN)
+            raise ValueError(
+                f"weights: expected a positive weight for at least one pair of annotator {shown}, got none"
+            )
     right = pairwise_accuracies(margins, pairs.labels)
     shares = np.bincount(index, weights=w * right) / np.bincount(index, weights=w)
     trials = effective_numbers(index, pairs.prompt_index, w, len(names))

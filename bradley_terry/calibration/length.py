@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays.visible import quoted
 from ..evaluation import pairwise_accuracies
 from ..files.text import STYLE_FEATURES, text_features
 from ..files.texts import Texts
@@ -121,7 +122,7 @@ def _lengths(argument: str, data: PreferencePairs | Texts, feature: str) -> tupl
     if not isinstance(data, PreferencePairs):
         raise TypeError(f"{argument}: expected PreferencePairs or Texts, got {type(data).__name__}")
     if data.is_items or feature not in (data.feature_names or ()):
-        raise ValueError(f"{argument}: expected pairs with a feature {feature!r}, got {data}")
+        raise ValueError(f"{argument}: expected pairs with a feature {quoted(feature)}, got {data}")
     column = (data.feature_names or ()).index(feature)
     return data, np.subtract(data.chosen[:, column], data.rejected[:, column], dtype=np.float64)
 

@@ -14,10 +14,13 @@ from . import starting  # noqa: F401  # before anything else is imported
 import sys
 from collections.abc import Sequence
 
+from ..arrays.visible import visible
 from .interrupts import INTERRUPTED, kept
 from .streams import OutputLost, standard_streams
 
 __all__ = ["main"]
+
+LONGEST_SENTENCE = 2000  # characters of a message
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
 def _sentence(error: Exception, options: Sequence[str]) -> str:
     """Describe the error in one line. An argument that is also an option of this verb is named with its two dashes."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    sentence = " ".join(str(error).split())
+        name = visible(str(error.filename), LONGEST_SENTENCE)
+        return f"{name}: {error.strerror}" if error.filename else error.strerror
+    sentence = visible(" ".join(str(error).split()), LONGEST_SENTENCE)
     name, _, rest = sentence.partition(":")
     return f"--{sentence}" if f"--{name}" in options and rest.startswith(" expected") else sentence

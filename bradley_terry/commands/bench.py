@@ -9,6 +9,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..arrays.visible import visible
+
 SUMMARY = "measure the speed of the package, of other libraries, and of the hardware"
 EXAMPLE = "bradley-terry bench --only pair-loss --figure figures/benchmark.svg"
 
@@ -77,7 +79,7 @@ def run(arguments: Namespace) -> int:
     written = [] if arguments.figure is None else draw(report, arguments.figure)
     if not arguments.json:
         for path in written:
-            print(f"Written: {path}")
+            print(f"Written: {visible(str(path))}")
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -241,7 +242,7 @@ def check_own_gradients(
         "table": [TableScorer(6)],
     }
     if scorer is not None and scorer not in scorers:
-        raise ValueError(f"scorer: expected one of {', '.join(scorers)}, got {scorer!r}")
+        raise ValueError(f"scorer: expected one of {', '.join(scorers)}, got {quoted(scorer)}")
     found: dict[Scorer, GradientReport] = {}
     for kind in scorers if scorer is None else [scorer]:
         for one in scorers[kind]:
@@ -264,12 +265,12 @@ def load_function(target: str) -> Callable[..., object]:
 
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier():  # the colon may be that of C:\my_file.py
-        raise ValueError(f"{target}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
+        raise ValueError(f"{visible(target, 1000)}: expected FILE:FUNCTION, as in my_file.py:my_gradient")
     if not Path(file).is_file():
-        raise ValueError(f"{file}: there is no such file")
+        raise ValueError(f"{visible(file)}: there is no such file")
     spec = spec_from_file_location("learners_file", file)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{target}: expected a Python file with a name that ends in .py")
+        raise ValueError(f"{visible(target)}: expected a Python file with a name that ends in .py")
     module = module_from_spec(spec)
     sys.modules[spec.name] = module  # as import does; dataclasses look the module up there
     # The file may import others from its folder, even later, when the function is called.
@@ -282,11 +283,11 @@ def load_function(target: str) -> Callable[..., object]:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ValueError(f"{file}: {where}{type(error).__name__}: {words_of(error)}") from None
+        raise ValueError(f"{visible(file)}: {where}{type(error).__name__}: {visible(words_of(error))}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(
-            f"{target}: this file has no function {name}; it has {', '.join(there) or 'no functions at all'}"
+            f"{visible(target)}: this file has no function {name}; it has {', '.join(there) or 'no functions at all'}"
         )
     function: Callable[..., object] = getattr(module, name)
     return function

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ..arrays.visible import visible
+
 SUMMARY = "work through the lessons in JupyterLab"
 EXAMPLE = "bradley-terry course --lesson 3"
 
@@ -34,12 +36,12 @@ def run(arguments: Namespace) -> int:
         raise ValueError("lesson: expected without --check, --write and --progress, since it names the lesson to open")
     if arguments.write:
         for path, changed in notebooks.write(notebooks.lessons(notebooks.originals())):
-            print(f"{path.name}: {'written' if changed else 'unchanged'}", flush=True)
+            print(f"{visible(path.name)}: {'written' if changed else 'unchanged'}", flush=True)
         return 0
     if arguments.check:
         passed = True
         for path, problems in notebooks.check(notebooks.lessons(notebooks.originals())):
-            print(f"{path.name}: {'; '.join(problems) or 'ok'}", flush=True)
+            print(f"{visible(path.name)}: {'; '.join(problems) or 'ok'}", flush=True)
             passed &= not problems
         return 0 if passed else 1
     folder = arguments.folder
@@ -50,9 +52,9 @@ def run(arguments: Namespace) -> int:
         print("The results of your exercises when you last ran and saved them:")
         for name, verdicts in results.items():
             n_passed = sum(status.startswith("passed") for _, status in verdicts)  # perhaps with a note
-            print(f"{name}: {n_passed} of {len(verdicts)} passed")
+            print(f"{visible(name)}: {n_passed} of {len(verdicts)} passed")
             for what, status in verdicts:
-                print(f"    {what}: {status}")
+                print(visible(f"    {what}: {status}"))
         return 0
     notebooks.check_choice(arguments.lesson, arguments.port)
     for sentence in notebooks.copy_to(folder):

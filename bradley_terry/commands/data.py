@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from ..arrays.visible import quoted, visible
 from ..pairs import PreferencePairs
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     if isinstance(data, PreferencePairs):
         return Data(name_of(data), data)
     if not isinstance(data, str | os.PathLike):
-        raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {data!r:.200}")
+        raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {quoted(data)}")
     path = Path(data)
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
-        raise FileNotFoundError(f"{data}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}")
+        raise FileNotFoundError(
+            f"{visible(str(data), 1000)}: there is no such file; the data sets of the package are {', '.join(SHIPPED)}"
+        )
     return Data(name_of(data), *read_file(path))
 
 
@@ -82,7 +85,7 @@ def find_rankings(data: str | Path | PreferenceRankings) -> Data:
         is_shipped = str(data) == SHIPPED[0] and not is_file
         data = datasets.travel_modes(as_choices=True) if is_shipped else load_rankings(data)
     if not isinstance(data, PreferenceRankings):
-        raise TypeError(f"data: expected a file or PreferenceRankings for a loss of rankings, got {data!r:.200}")
+        raise TypeError(f"data: expected a file or PreferenceRankings for a loss of rankings, got {quoted(data)}")
     return Data(name, data.as_pairs(), rankings=data)
 
 
@@ -104,7 +107,7 @@ def warnings_in_lines() -> Iterator[None]:
             warnings.simplefilter("always", category)
         yield
     for warning in caught:
-        print(f"bradley-terry: warning: {warning.message}", file=sys.stderr)
+        print(visible(f"bradley-terry: warning: {warning.message}", 2000), file=sys.stderr)
 
 
 def check_writable(folder: Path) -> None:

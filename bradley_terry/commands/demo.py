@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ..arrays.visible import visible
+
 SUMMARY = "show the loss on a projector: a page with four scenes, in a browser"
 EXAMPLE = "bradley-terry demo --scene shift"
 SCENES = ("loss", "shift", "confidence", "expected")
@@ -27,7 +29,8 @@ def run(arguments: Namespace) -> int:
     from ..course import projector
 
     if arguments.out is not None:
-        print(f"Written: {projector.write_copy(arguments.out, scene=arguments.scene, force=arguments.force)}")
+        written = projector.write_copy(arguments.out, scene=arguments.scene, force=arguments.force)
+        print(f"Written: {visible(str(written))}")
         return 0
     address, opened = projector.show(arguments.scene)
     print(f"Opened {address}" if opened else f"No browser could be opened. Open this page in your browser: {address}")

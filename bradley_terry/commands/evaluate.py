@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays.visible import LONGEST_SHOWN, from_markdown, quoted, visible
 from ..evaluation import evaluate
 from ..model import RewardModel
 from ..pairs import PreferencePairs
@@ -46,11 +47,12 @@ def run(arguments: Namespace) -> int:
         from ..drawing.figures import model_figures
 
         for path in model_figures(model, result, None, arguments.figures, evaluated="pairs"):
-            print(f"wrote {path}", file=sys.stderr)
+            print(f"wrote {visible(str(path))}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(result.to_dict() | in_json(beside(result, pairs)), indent=2))
     else:
-        print(judgement(result, pairs, model=model, title=f"Evaluation: {arguments.model} on {arguments.data}"), end="")
+        title = f"Evaluation: {arguments.model} on {arguments.data}"
+        print(from_markdown(judgement(result, pairs, model=model, title=title)), end="")
     return 0
 
 
@@ -86,13 +88,13 @@ def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") 
         return pairs
     if not pairs.is_items:
         unknown = [feature for feature in theirs if feature not in mine]
-        wanted = ", ".join(mine[:5]) + (", …" if len(mine) > 5 else "")
-        got = repr(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
+        wanted = ", ".join(visible(name, LONGEST_SHOWN) for name in mine[:5]) + (", …" if len(mine) > 5 else "")
+        got = quoted(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
         raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
     number = {item: i for i, item in enumerate(mine)}
     used = np.unique(np.concatenate([pairs.chosen, pairs.rejected]))
     unknown = [theirs[i] for i in used if theirs[i] not in number]
     if unknown:
-        raise ValueError(f"{name}: expected items that the model was trained on, got {unknown[0]!r}")
+        raise ValueError(f"{name}: expected items that the model was trained on, got {quoted(unknown[0])}")
     translated = np.array([number.get(item, 0) for item in theirs])
     return replace(pairs, chosen=translated[pairs.chosen], rejected=translated[pairs.rejected], feature_names=mine)

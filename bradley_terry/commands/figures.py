@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ..arrays.visible import visible
+
 SUMMARY = "draw the figures of the course again"
 EXAMPLE = "bradley-terry figures --out figures"
 
@@ -25,5 +27,5 @@ def run(arguments: Namespace) -> int:
     from ..course.figures import build_figures
 
     for path in build_figures(arguments.out):
-        print(path)
+        print(visible(str(path)))
     return 0

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..evaluation import log_odds
 from ..logistic import sigmoid
 from ..losses import pair_losses
@@ -98,7 +99,7 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
         first, second = (chosen, rejected) if t >= 0.5 else (rejected, chosen)
         head = f"In this comparison, {first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"
     elif pair.prompts is not None:
-        head = f"For prompt {pair.prompts[0]}, the model"
+        head = f"For prompt {visible(str(pair.prompts[0]), LONGEST_SHOWN)}, the model"
     shifted = "" if z == margin else f", or {z:+.2f} after subtracting the target margin"
     lines.append(
         f"{head} gives {chosen} the reward {r_chosen:.2f} and {rejected} {r_rejected:.2f}. The margin is "
@@ -115,7 +116,8 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
         names = model.feature_names or [f"feature {i}" for i in range(parts.size)]
         top = [i for i in np.argsort(-np.abs(parts))[:3] if parts[i] != 0]
         if top:
-            named = [f"{names[i]} {parts[i]:+.2f} (weight {model.phi[i]:+.4g} × difference {x[i]:+.4g})" for i in top]
+            shown = {i: visible(names[i], LONGEST_SHOWN) for i in top}
+            named = [f"{shown[i]} {parts[i]:+.2f} (weight {model.phi[i]:+.4g} × difference {x[i]:+.4g})" for i in top]
             lines += ["", f"The largest contributions to the margin are {'; '.join(named)}."]
     return "\n".join(lines)
 
@@ -125,7 +127,8 @@ def _chance(chosen: str, its: float) -> str:
 
 
 def _item(model: RewardModel, number: int) -> str:
-    return f"item {number}" if model.feature_names is None else model.feature_names[number]
+    names = model.feature_names
+    return f"item {number}" if names is None else visible(names[number], LONGEST_SHOWN)
 
 
 def _verdict(margin: float, t: float, pair: PreferencePairs) -> str:
@@ -152,5 +155,5 @@ def percent(p: float) -> str:
 
 
 def _shortened(text: str, limit: int = 160) -> str:
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split())[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

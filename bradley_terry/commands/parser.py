@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
+from ..arrays.visible import quoted, visible
 from . import bench, check, course, demo, doctor, evaluate, figures, split, train
 
 __all__ = ["VERBS", "Parser", "make_parser"]
@@ -54,9 +55,13 @@ class Parser(ArgumentParser):
     def _refuse(self, unknown: list[str]) -> NoReturn:
         option = next((word for word in unknown if word.startswith("-")), None)
         if option is None:
-            self.error(f"unexpected argument {unknown[0]!r}")
+            self.error(f"unexpected argument {quoted(unknown[0])}")
         name = option.partition("=")[0]
         self.error(f"there is no option {name}{did_you_mean(name, self.options())}")
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, which may quote an argument, and exit with status 2."""
+        super().error(visible(message, 1000))
 
     def options(self) -> list[str]:
         """Return the long options, such as ``--json``, in the order of the usage."""
@@ -66,7 +71,7 @@ class Parser(ArgumentParser):
         if action.choices is not None and value not in action.choices:
             choices = [str(choice) for choice in action.choices]
             suggestion = did_you_mean(str(value), choices)
-            raise ArgumentError(action, f"expected one of {', '.join(choices)}, got {value!r}{suggestion}")
+            raise ArgumentError(action, f"expected one of {', '.join(choices)}, got {quoted(value)}{suggestion}")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays.visible import LONGEST_SHOWN, in_markdown, visible
 from ..evaluation import Evaluation
 from ..fitting.conjugate import is_dense
 from ..fitting.summaries import without_end
@@ -29,6 +30,7 @@ __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_st
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
 FEW_PROMPTS = 30  # a share estimated from 30 prompts is known only to about ± 0.15
 MOST_WEIGHTS = 20  # rows of the table of weights
+LONGEST_NAME, LONGEST_MESSAGE = 500, 2000  # characters
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def markdown(
         return f"\n\n![{title}]({file}.svg)\n\n{nouns.reworded(caption)}" if caption else ""
 
     parts = [
-        f"# Reward model: {name}",
+        f"# Reward model: {in_markdown(name, LONGEST_NAME)}",
         _idea(model, nouns),
         _data(training, training_evaluation, held_out, nouns),
         _fit(model, nouns) + figure("loss_curve"),
@@ -132,7 +134,8 @@ def markdown(
         _learned(model, weights, shared_prompts=training.n_prompts < len(training) and not is_ranked),
     ]
     parts += [f"## Diagnosis\n\n{diagnosis}"] if diagnosis else []
-    return "\n\n".join([*parts, f"## One example\n\n{example}"] if example else parts) + "\n"
+    quoted = "\n".join(map(in_markdown, example.split("\n")))
+    return "\n\n".join([*parts, f"## One example\n\n{quoted}"] if example else parts) + "\n"
 
 
 def judgement(
@@ -141,7 +144,7 @@ def judgement(
     """Return how good a model is on some pairs, and whether its confidence is justified, as Markdown."""
     nouns = _nouns(pairs)
     size, here, found = nouns.size(evaluation), f"these {nouns.pair}s", beside(evaluation, pairs)
-    head = f"{size}." if model is None else f"{model.scorer}, evaluated on {size}."
+    head = f"{size}." if model is None else f"{in_markdown(str(model.scorer), LONGEST_NAME)}, evaluated on {size}."
     if model is not None and not model.converged:
         head += f" **The fit of this model did not converge**: {_message(model)}."
     caveat = f"If the model was fitted to some of these {nouns.pair}s, expect worse numbers on new ones."
@@ -150,7 +153,7 @@ def judgement(
         f"{_quality({here: evaluation}, nouns, {here: found})} {caveat}{_compared(found, nouns, 'evaluated')}",
         _calibration(evaluation, "evaluated", nouns),
     ]
-    return "\n\n".join([f"# {title}", *parts] if title else parts) + "\n"
+    return "\n\n".join([f"# {in_markdown(title, 2 * LONGEST_NAME)}", *parts] if title else parts) + "\n"
 
 
 def _idea(model: RewardModel, nouns: _Nouns) -> str:
@@ -211,8 +214,10 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
         row += [f"{history['validation_loss'][i]:.6f}"] if held_out else []
         rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
     table = _table(["step", "loss", *(["held-out loss"] if held_out else []), "accuracy", "gradient norm"], rows)
-    text = f"{model.scorer}, fitted by {METHODS.get(model.method, model.method)}"
-    text += f" with the loss {model.loss}" if model.loss is not None else ""
+    text = f"{in_markdown(str(model.scorer), LONGEST_NAME)}, fitted by "
+    text += METHODS.get(model.method, in_markdown(model.method, LONGEST_NAME))
+    loss = in_markdown(str(model.loss), LONGEST_NAME)
+    text += f" with the loss {loss}" if model.loss is not None else ""
     text += f" {'and' if model.loss is not None else 'with'} an L2 penalty of {model.l2:g}" if model.l2 else ""
     if model.outcome is Outcome.STOPPED_EARLY:
         since = "passes over the data" if model.method == "adam" else "steps"
@@ -231,7 +236,7 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     if model.loss is None:
         note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}"
     else:
-        note += f". The loss in this table is {model.loss}. {_on_probabilities(model)}"
+        note += f". The loss in this table is {loss}. {_on_probabilities(model)}"
     note += ". At the minimum of the loss, the gradient is zero."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
 
@@ -257,7 +262,8 @@ def _kept(model: RewardModel, held_out: bool) -> int:
 
 
 def _message(model: RewardModel) -> str:
-    return model.message.removeprefix("not converged: ").replace("validation loss", "held-out loss")
+    message = model.message.removeprefix("not converged: ").replace("validation loss", "held-out loss")
+    return in_markdown(message, LONGEST_MESSAGE)
 
 
 def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mapping[str, Beside]) -> str:
@@ -382,7 +388,7 @@ def _stopped(model: RewardModel) -> str:
 def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss: PairLoss | None = None) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
     known = weights[0].standard_error is not None
-    rows = [[w.name, f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
+    rows = [[visible(w.name, LONGEST_SHOWN), f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
     note = "Rewards are in log-odds. The data determine only their differences; here the rewards sum to zero."
     if known:
         note += " The standard error is that of the difference from the average item. z is reward / standard error."
@@ -393,8 +399,9 @@ def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
     if known and converged and len(weights) > 1 and getattr(loss, "gives_probabilities", True):
         first, last = weights[0], weights[-1]
+        ours, theirs = (in_markdown(weight.name, LONGEST_SHOWN) for weight in (first, last))
         p = percent(float(getattr(loss, "probability", sigmoid)(first.estimate - last.estimate)))
-        note += f"\n\nIn words: the model gives {first.name} a probability of {p} of being chosen over {last.name}."
+        note += f"\n\nIn words: the model gives {ours} a probability of {p} of being chosen over {theirs}."
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 
 
@@ -402,7 +409,9 @@ def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, s
     """Return the table of the features and their weights, and what the numbers mean."""
     active = [weight for weight in weights if weight.strength]
     shown = active[:MOST_WEIGHTS]
-    rows = [[w.name, f"{w.estimate:+.4g}", *_uncertainty(w), f"{w.strength:.3f}"] for w in shown]
+    rows = [
+        [visible(w.name, LONGEST_SHOWN), f"{w.estimate:+.4g}", *_uncertainty(w), f"{w.strength:.3f}"] for w in shown
+    ]
     note = (
         "One more unit of a feature adds its weight to the reward. The strength is |weight| × the typical (root mean "
         "square) difference between the two answers. It tells how far the feature usually moves the margin."
@@ -426,7 +435,8 @@ def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, s
     sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
     if sure is not None and converged:
         often = "more" if sure.estimate > 0 else "less"
-        note += f"\n\nIn words: all else being equal, the answer with more “{sure.name}” is chosen {often} often."
+        name = in_markdown(sure.name, LONGEST_SHOWN)
+        note += f"\n\nIn words: all else being equal, the answer with more “{name}” is chosen {often} often."
     return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
 
 
@@ -454,8 +464,10 @@ def _are(n: int, noun: str) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table with aligned columns: the first to the left, the others to the right."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    """Return a Markdown table with aligned columns: the first to the left, the others to the right.
+
+    The cells are texts; whatever would be markup in Markdown is escaped. The columns are aligned in a terminal.
+    """
     columns = list(zip(head, *rows, strict=True))
     widths = [max(3, *(len(cell) for cell in column)) for column in columns]
 
@@ -463,7 +475,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         aligned = [
             cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
         ]
-        return f"| {' | '.join(aligned)} |"
+        return f"| {' | '.join(map(in_markdown, aligned))} |"
 
     rule = "|".join(["", *("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)), ""])
     return "\n".join([line(head), rule, *(line(row) for row in rows)])

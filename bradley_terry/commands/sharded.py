@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING
 
+from ..arrays.visible import for_json, visible
 from ..files import feature_names as text_features
 from ..model import Outcome, RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -60,9 +62,9 @@ def run(arguments: Namespace, *, text_l2: float, share: float) -> int:
     save = partial(write_run, "out", model=model, report=report, force=arguments.force and arguments.out is not None)
     out = under_free_name(arguments.out, name_of(arguments.data[0]), save)
     if arguments.json:
-        print(json.dumps({**_numbers(model, found, n_held_out), "out": str(out)}, indent=2))
+        print(json.dumps(for_json({**_numbers(model, found, n_held_out), "out": str(out)}), indent=2))
     else:
-        print(f"{report}\nWritten to {out}: model.npz, history.csv and report.md.")
+        print(f"{report}\nWritten to {visible(str(out))}: model.npz, history.csv and report.md.")
     return 130 if model.outcome is Outcome.INTERRUPTED else 0
 
 
@@ -137,4 +139,4 @@ def _report(model: RewardModel, found: Survey, n_held_out: int) -> str:
     if n_held_out:
         which = "last shard was" if n_held_out == 1 else f"last {n_held_out} shards were"
         lines.append(f"The {which} held out; the loss there, without penalty, is {numbers['held_out_loss']:.4f}.")
-    return "\n".join([*lines, "", "```", str(model.summary()), "```", ""])
+    return "\n".join([*lines, "", indent(model.summary(), "    "), ""])  # a name in it could end a block between fences

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays.visible import quoted, visible
 from ..pairs import PreferencePairs
 from ..scorers import check_size
 from .data import DATA_HELP, check_writable, find_data
@@ -35,7 +36,8 @@ def run(arguments: Namespace) -> int:
     """Write the shards and say what was written."""
     found = find_data(arguments.data)
     paths = split(found.pairs, arguments.shards, arguments.out, file_format=arguments.format, seed=arguments.seed)
-    print(f"Written to {arguments.out}: {len(paths)} shards, {paths[0].name} to {paths[-1].name}, of {found.pairs}.")
+    out = visible(str(arguments.out))
+    print(f"Written to {out}: {len(paths)} shards, {paths[0].name} to {paths[-1].name}, of {found.pairs}.")
     if found.texts is not None:
         print("The shards hold the features of the texts. As for texts, train uses --l2 0.03 for them by default.")
     return 0
@@ -76,7 +78,7 @@ def split(
     if n_shards > pairs.n_prompts:
         raise ValueError(f"shards: expected at most {pairs.n_prompts}, the number of prompts, got {n_shards}")
     if file_format not in {"npz", "npy"}:
-        raise ValueError(f"format: expected npz or npy, got {file_format!r}")
+        raise ValueError(f"format: expected npz or npy, got {quoted(file_format)}")
     check_writable(folder)
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"out: expected a new or empty folder, got {folder}, which holds files")

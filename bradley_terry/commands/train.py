@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import for_json, from_markdown, in_notebook, quoted, visible
 from ..evaluation import Evaluation
 from ..files import feature_names
 from ..losses import PairLoss
@@ -110,16 +111,16 @@ class TrainingRun:
     def __repr__(self) -> str:
         state = "converged" if self.model.converged else "NOT CONVERGED"
         where = "training" if self.held_out is None else "held-out"
-        return (
+        return visible(
             f"TrainingRun({self.name!r}, {self.model.scorer}, {state}, "
             f"{where} loss {self.evaluation.mean_loss:.4f}, accuracy {self.evaluation.accuracy:.3f})"
         )
 
     def __str__(self) -> str:
-        return self.report
+        return from_markdown(self.report)
 
     def _repr_markdown_(self) -> str:
-        return self.report
+        return in_notebook(self.report)
 
     def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write model.npz, history.csv, report.md and its figures into a folder, and return their paths.
@@ -235,7 +236,7 @@ def train(
         As in ``fit``.
     """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+        raise ValueError(f"seed: expected a whole number of at least 0, got {quoted(seed)}")
     folder = None if out is None else Path(out)
     if folder is not None:
         check_new("out", folder, force)
@@ -278,8 +279,8 @@ def train(
     said = ""
     if example:
         row = int(np.argmax(is_held_out))  # the first pair that was held out, or the first pair
-        quoted = None if texts is None else (texts.prompts[row], texts.chosen[row], texts.rejected[row])
-        said = example_in_words(model, pairs.subset([row]), quoted)
+        words = None if texts is None else (texts.prompts[row], texts.chosen[row], texts.rejected[row])
+        said = example_in_words(model, pairs.subset([row]), words)
     run = TrainingRun(
         name=found.name,
         model=model,
@@ -407,9 +408,11 @@ def run(arguments: Namespace) -> int:
         )
     out = under_free_name(out, name_of(arguments.data[0]), partial(result.save, force=force))
     if arguments.json:
-        print(json.dumps(replace(result, folder=out).to_dict(), indent=2))
+        print(json.dumps(for_json(replace(result, folder=out).to_dict()), indent=2))
     else:
-        print(f"{result.report}\nWritten to {out}: model.npz, history.csv, report.md, and the figures loss_curve,")
+        print(
+            f"{result}\nWritten to {visible(str(out))}: model.npz, history.csv, report.md, and the figures loss_curve,"
+        )
         has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
         print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
     return 130 if result.model.outcome is Outcome.INTERRUPTED else 0
@@ -433,10 +436,12 @@ def _scorer(
     if not isinstance(kind, str):
         return kind
     if kind not in {"linear", "mlp", "table"}:
-        raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {scorer!r}")
+        raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {quoted(scorer)}")
     if (kind == "table") != pairs.is_items:
         wanted, got = ("item numbers", "features") if kind == "table" else ("features", "item numbers")
-        raise ValueError(f"scorer: expected data with {wanted} for the scorer {kind}, but {name} holds {got}")
+        raise ValueError(
+            f"scorer: expected data with {wanted} for the scorer {kind}, but {visible(name, 1000)} holds {got}"
+        )
     if kind == "table":
         used = len(np.unique(np.concatenate([pairs.chosen, pairs.rejected])))
         if pairs.n_items > max(1000, 10 * used):

@@ -28,6 +28,7 @@ returns None or raises NotImplementedError is "not attempted".
 
 from __future__ import annotations
 
+from ..arrays.visible import quoted
 from .engine import ERROR, FAILED, NOT_ATTEMPTED, PASSED, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
 from .exercises.differences import central_difference
@@ -76,12 +77,12 @@ def prediction(question: str, answer: object) -> Report:
         The letter of one of the options; None is "not attempted".
     """
     if question not in PREDICTIONS:
-        raise ValueError(f"question: expected one of {', '.join(PREDICTIONS)}, got {question!r}")
+        raise ValueError(f"question: expected one of {', '.join(PREDICTIONS)}, got {quoted(question)}")
     asked = PREDICTIONS[question]
     what = f"prediction {question}"
     if answer is None:
         return Report(what, NOT_ATTEMPTED)
     letter = str(answer).strip().lower()
     if letter not in asked.options:
-        return Report(what, ERROR, f"expected one of {', '.join(map(repr, asked.options))}, got {answer!r}")
+        return Report(what, ERROR, f"expected one of {', '.join(map(repr, asked.options))}, got {quoted(answer)}")
     return Report(what, PASSED if letter == asked.right else FAILED, asked.options[letter])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import visible
 from ..gradient_check import report as reports
 from ..gradient_check.process import as_it_was
 from ..gradient_check.report import NOTED, in_words, worst_of
@@ -110,7 +111,7 @@ class Report(reports.Report):
 
     def __repr__(self) -> str:
         lines = [f"{self.what}: {self.status}", self.message, *map(str, self.problems)]
-        return "\n".join([*filter(None, lines), *(f"note: {note}" for note in self.notes)])
+        return visible("\n".join([*filter(None, lines), *(f"note: {note}" for note in self.notes)]), keep="\n\t")
 
     def _repr_html_(self) -> str:
         rows = [

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays.visible import quoted
 from ..drawing import EMPIRICAL, LINE_WIDTH, QUIET, REJECTED, TEXT_SIZE, finish, given_or_new, note, style
 from ..losses import pair_losses
 
@@ -33,7 +34,7 @@ def naive_losses(form: str, margins: ArrayLike, dtype: type[np.floating] = np.fl
     array, (n,), of that dtype
     """
     if form not in NAIVE_FORMS:
-        raise ValueError(f"form: expected one of {', '.join(NAIVE_FORMS)}, got {form!r}")
+        raise ValueError(f"form: expected one of {', '.join(NAIVE_FORMS)}, got {quoted(form)}")
     z = np.asarray(margins, dtype=dtype)
     one = dtype(1)
     with np.errstate(all="ignore"):  # these failures are what the lesson shows

@@ -10,6 +10,7 @@ import webbrowser
 from importlib.resources import files
 from pathlib import Path
 
+from ..arrays.visible import quoted, visible
 from ..files.saving import write_file
 
 __all__ = ["SCENES", "page", "show", "write_copy"]
@@ -27,7 +28,7 @@ def page(scene: str | None = None) -> str:
         For an unknown scene.
     """
     if scene is not None and scene not in SCENES:
-        raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {scene!r}")
+        raise ValueError(f"scene: expected one of {', '.join(SCENES)}, got {quoted(scene)}")
     text = (files(__package__) / _FILE).read_text(encoding="utf-8")
     return text if scene is None else text.replace('<html lang="en">', f'<html lang="en" data-start="{scene}">', 1)
 
@@ -45,9 +46,11 @@ def write_copy(path: Path, *, scene: str | None = None, force: bool = False) -> 
         If the file cannot be written.
     """
     if path.suffix.lower() not in {".html", ".htm"}:
-        raise ValueError(f"{path}: expected a file name that ends in .html")
+        raise ValueError(f"{visible(str(path))}: expected a file name that ends in .html")
     if not force and path.is_file() and not _is_copy(path):
-        raise ValueError(f"{path}: exists already and is not a copy of this page; choose another name, or use --force")
+        raise ValueError(
+            f"{visible(str(path))}: exists already and is not a copy of this page; choose another name, or use --force"
+        )
     write_file(path, page(scene))
     return path
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import LONGEST_SHOWN, quoted, visible
 from ..fitting.arguments import STEPS, checked_standardise, generator
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
@@ -116,7 +117,7 @@ def survey(paths: Paths, *, client: Client | None = None, timeout: float = 30.0)
 def _checked(paths: Paths) -> list[str]:
     several = [paths] if isinstance(paths, str | Path) else paths
     if not isinstance(several, Sequence) or not all(isinstance(path, str | Path) for path in several):
-        raise TypeError(f"paths: expected paths of shards, got {paths!r:.200}")
+        raise TypeError(f"paths: expected paths of shards, got {quoted(paths)}")
     found = [str(Path(path).absolute()) for path in several]
     if not found:
         raise ValueError("paths: expected at least one shard, got none")
@@ -141,7 +142,8 @@ def _survey(paths: list[str], pool: Pool) -> Survey:
             raise ValueError(f"{other.path}: expected names as in {first.path}, which both shards have or neither has")
         if not first.n_items and (other.names or ()) != (first.names or ()):
             mine, theirs = next((a, b) for a, b in zip(first.names or (), other.names or (), strict=True) if a != b)
-            raise ValueError(f"{other.path}: expected the feature {mine}, as in {first.path}, found {theirs}")
+            names = [visible(name, LONGEST_SHOWN) for name in (mine, theirs)]
+            raise ValueError(f"{other.path}: expected the feature {names[0]}, as in {first.path}, found {names[1]}")
     if not first.n_items or first.names is None:
         return Survey(tuple(facts), first.names)
     longest: tuple[str, ...] = max((shard.names or () for shard in facts), key=len)
@@ -228,7 +230,7 @@ def fit(
     everything = _survey([*(facts.path for facts in found.facts), *held_out], pool) if held_out else found
     names = everything.feature_names
     if found.is_items and (new := set(names or ()) - set(found.feature_names or ())):
-        raise ValueError(f"validation: expected items that the training shards hold, found {min(new)!r}")
+        raise ValueError(f"validation: expected items that the training shards hold, found {quoted(min(new))}")
     units = _units(found, pool) if standardise and not isinstance(scorer, TableScorer) else None
     identity = {
         "shards": [facts.digest for facts in everything.facts],
@@ -323,7 +325,7 @@ def _check(
 ) -> tuple[str, int]:
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
     first = found.facts[0].path
     if found.is_items != isinstance(scorer, TableScorer):
         raise ValueError(f"{first}: expected {'items' if found.n_features else 'features'} for {scorer}, found {found}")
@@ -335,14 +337,14 @@ def _check(
         raise ValueError(f"{first}: expected {n_features} features for {scorer}, found {found.n_features}")
     method = ("newton" if scorer.linear_in_phi else "adam") if method is None else method
     if method not in {"newton", "adam"}:
-        raise ValueError(f"method: expected newton or adam for data in shards, got {method!r}")
+        raise ValueError(f"method: expected newton or adam for data in shards, got {quoted(method)}")
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
     if max_steps is not None:
         check_size("max_steps", max_steps)
     for name, value in {"l2": l2, "tolerance": tolerance, "learning_rate": learning_rate}.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-            raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+            raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
     if not learning_rate:
         raise ValueError("learning_rate: expected a positive number, got 0")
     return method, max_steps or STEPS[method]

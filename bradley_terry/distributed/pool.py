@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import uuid4
 
 from .. import __version__
+from ..arrays.visible import quoted
 from ..threads import set_threads
 
 if TYPE_CHECKING:
@@ -74,9 +75,9 @@ class Workers:
         except ModuleNotFoundError:
             raise ModuleNotFoundError(MISSING) from None
         if not isinstance(client, Client) or client.asynchronous:
-            raise TypeError(f"client: expected a distributed.Client that is not asynchronous, got {client!r}")
+            raise TypeError(f"client: expected a distributed.Client that is not asynchronous, got {quoted(client)}")
         if not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout: expected a positive number of seconds, got {timeout!r}")
+            raise ValueError(f"timeout: expected a positive number of seconds, got {quoted(timeout)}")
         self.client, self.timeout = client, float(timeout)
         self.address = client.scheduler.address if client.scheduler is not None else "an unknown address"
         try:
@@ -253,7 +254,7 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
         If ``workers`` is neither a positive whole number nor an address.
     """
     if isinstance(workers, bool) or not isinstance(workers, int | str):
-        raise TypeError(f"workers: expected a number of workers or the address of a scheduler, got {workers!r}")
+        raise TypeError(f"workers: expected a number of workers or the address of a scheduler, got {quoted(workers)}")
     if isinstance(workers, int) and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
     try:
@@ -279,7 +280,7 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
                 client = Client(workers, timeout=timeout)
             except (OSError, ValueError):
                 raise ConnectionError(
-                    f"scheduler: expected the address of a running scheduler, got {workers!r}, where none answers"
+                    f"scheduler: expected the address of a running scheduler, got {quoted(workers)}, where none answers"
                 ) from None
             with client:
                 yield client

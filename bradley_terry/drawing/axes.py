@@ -9,6 +9,8 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..arrays.visible import in_figure
+
 __all__ = [
     "CHOSEN",
     "EMPIRICAL",
@@ -111,13 +113,13 @@ def figure_of(ax: Axes) -> Figure:
 def in_words(figure: Figure) -> str:
     """Say what each panel shows: its vertical axis against its horizontal one."""
     panels = [f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in figure.axes if ax.get_ylabel()]
-    return "; ".join(panels or [ax.get_xlabel() for ax in figure.axes])
+    return "; ".join(panels or [ax.get_xlabel() for ax in figure.axes]).replace(r"\$", "$")
 
 
 def finish(ax: Axes, x_label: str, y_label: str) -> Axes:
     """Label the axes and set what all pictures share, so that axes given by the user look the same."""
-    ax.set_xlabel(x_label, fontsize=TEXT_SIZE)
-    ax.set_ylabel(y_label, fontsize=TEXT_SIZE)
+    ax.set_xlabel(in_figure(x_label), fontsize=TEXT_SIZE)
+    ax.set_ylabel(in_figure(y_label), fontsize=TEXT_SIZE)
     ax.tick_params(labelsize=TEXT_SIZE)
     ax.spines[["top", "right"]].set_visible(False)
     place = ax.get_subplotspec()

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import LONGEST_DRAWN, in_figure
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
@@ -43,7 +44,14 @@ def note(
     """Write words at a point of the data; ``hide_lines`` puts white behind words that a line would cross."""
     background = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hide_lines else None
     ax.text(
-        *place, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va, bbox=background, zorder=2.5 if hide_lines else 3
+        *place,
+        in_figure(words, keep="\n"),
+        color=color,
+        fontsize=TEXT_SIZE,
+        ha=ha,
+        va=va,
+        bbox=background,
+        zorder=2.5 if hide_lines else 3,
     )
 
 
@@ -51,12 +59,13 @@ def corner(ax: Axes, words: str, color: str, *, left: bool = False, low: bool = 
     """Write words into a corner of the axes, the upper right one unless told otherwise."""
     x, ha = (0.02, "left") if left else (0.98, "right")
     y, va = (0.03, "bottom") if low else (0.97, "top")
-    ax.text(x, y, words, color=color, fontsize=TEXT_SIZE, ha=ha, va=va, transform=ax.transAxes)
+    ax.text(x, y, in_figure(words, keep="\n"), color=color, fontsize=TEXT_SIZE, ha=ha, va=va, transform=ax.transAxes)
 
 
 def guide(ax: Axes, y: float, words: str, *, x: float = 0.99, ha: str = "right") -> None:
     """Draw a dotted horizontal line with words above it; x counts from 0 to 1 across the axes."""
     ax.axhline(y, color=QUIET, linewidth=1.5, linestyle=":", zorder=0)
+    words = in_figure(words)
     ax.annotate(
         words, (x, y), xycoords=ax.get_yaxis_transform(), xytext=(0, 4), textcoords="offset points", color=QUIET,
         fontsize=TEXT_SIZE, ha=ha, va="bottom",
@@ -70,7 +79,15 @@ def label_ends(ax: Axes, ends: Iterable[tuple[float, str, str]]) -> None:
     heights = apart(np.array([y for y, _, _ in ordered]), 0.075 * (high - low))
     for at, (_, words, color) in zip(heights, ordered, strict=True):
         place = ax.get_yaxis_transform()
-        ax.text(1.015, float(at), words, color=color, fontsize=TEXT_SIZE, va="center", transform=place)
+        ax.text(
+            1.015,
+            float(at),
+            in_figure(words, LONGEST_DRAWN),
+            color=color,
+            fontsize=TEXT_SIZE,
+            va="center",
+            transform=place,
+        )
 
 
 def apart(heights: Array, gap: float, top: float = np.inf) -> Array:

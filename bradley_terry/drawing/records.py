@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..model import RewardModel
 from .marks import numbers
@@ -22,7 +23,8 @@ def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list
         raise TypeError(f"history: expected a fitted model or its history, got {type(history).__name__}")
     for name in names:
         if name not in history and name != "validation_loss":
-            raise ValueError(f"history: expected an entry {name!r}, got {', '.join(history) or 'none'}")
+            found = visible(", ".join(map(str, history)), 300) or "none"
+            raise ValueError(f"history: expected an entry {quoted(name)}, got {found}")
     step = numbers(history["step"], "step")
     columns = [np.asarray(history.get(name, np.full(len(step), np.nan)), dtype=np.float64) for name in names]
     if any(column.shape != step.shape for column in columns):

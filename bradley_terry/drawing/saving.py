@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..arrays.visible import visible
 from ..files.saving import write_file
 from .axes import figure_of, in_words, style
 
@@ -66,7 +67,8 @@ def svg(figure: Figure, title: str | None = None, caption: str | None = None) ->
 
 def _with_words(text: str, title: str, caption: str | None) -> str:
     """Mark an SVG as an image, and put its title and caption where screen readers look for them."""
-    words = {"title": title} | ({"desc": caption} if caption else {})
+    given = {"title": title} | ({"desc": caption} if caption else {})
+    words = {tag: visible(said, keep="\n") for tag, said in given.items()}
     digest = hashlib.sha256("".join(words.values()).encode("utf-8")).hexdigest()[:8]  # a page may hold several figures
     named = " ".join(f"{tag}-{digest}" for tag in words)
     elements = "".join(

@@ -48,6 +48,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..arrays.visible import quoted
 from ..pairs import PreferencePairs
 from . import csv_table, jsonl, memory, npy, npz, parquet
 from .arrays import FIELDS, MOST_NAMES
@@ -338,7 +339,7 @@ _CONVERT = {  # ending -> what such a file is, and how to make one that can be r
 def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail never returns
     if given is not None:
         if not isinstance(given, str) or given not in FORMATS:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {given!r}")
+            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {quoted(given)}")
         return given
     for name, (endings, *_) in FORMATS.items():
         if path.name.lower().endswith(endings):

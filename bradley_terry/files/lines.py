@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from ..arrays.visible import quoted
 from .limits import LONGEST_LINE, check_memory, check_unpacked, most_unpacked, shown
 from .messages import fail
 from .opened import open_file, size_of
@@ -56,7 +57,7 @@ def _unpacked(path: Path, file: BinaryIO) -> tuple[BinaryIO, int]:
     check_memory(path, size)
     if not head.startswith(b"\x1f\x8b"):
         if path.name.lower().endswith(".gz"):
-            fail(path, f"expected a gzip file, found a file that begins with {head!r}")
+            fail(path, f"expected a gzip file, found a file that begins with {quoted(head)}")
         return file, size
     import gzip  # noqa: PLC0415
 

@@ -11,35 +11,36 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import visible
 from ..pairs import PreferencePairs
 
 if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
 
+LONGEST = 1000  # characters of a sentence, which may quote names
+
 # The numbers that a row may have: name of a field in a file -> field of the pairs.
 NUMBERS = {"label": "labels", "weight": "weights", "target_margin": "target_margins"}
-_LONGEST = 600  # characters of a sentence; a name in a file may be longer
 
 
 def fail(path: Path | str, sentence: str, place: int | str | None = None) -> NoReturn:
     """Raise a ValueError with the message "path: line N: sentence". A number as ``place`` is that of a line."""
     where = f"line {place}" if isinstance(place, int) else place
     begin = f"{path}: " if where is None else f"{path}: {where}: "
-    said = " ".join(sentence.splitlines())  # names in a file may hold line breaks
-    raise ValueError(begin + (said if len(said) <= _LONGEST else f"{said[: _LONGEST - 3]}...")) from None
+    raise ValueError(visible(begin, LONGEST) + visible(sentence, LONGEST)) from None
 
 
 def show(value: object) -> str:
     """Write a value as JSON, and cut it to a readable length."""
     import json  # noqa: PLC0415
 
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = visible(json.dumps(value, ensure_ascii=False, default=str)[:61])
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def listed(names: Iterable[object]) -> str:
     """Join names with commas, and cut the result to a readable length."""
-    text = ", ".join(map(str, names)) or "none"
+    text = visible(", ".join(map(str, names))[:201]) or "none"
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 

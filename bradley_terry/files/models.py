@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ranking
+from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
@@ -85,12 +86,12 @@ def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never r
                     arrays = {_array_name(name): unpacked_array(archive.read(members[name])) for name in members}
                     return _model(meta, arrays)
         except FileNotFoundError:
-            raise FileNotFoundError(f"{path}: there is no such model file") from None
+            raise FileNotFoundError(f"{visible(str(path))}: there is no such model file") from None
         except (MemoryError, PermissionError):
             raise
         except Exception as error:  # noqa: BLE001  # a damaged file can break zip, JSON and NPY readers in any way
             said = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-            said = " ".join(said.removeprefix(f"{path}: ").split())
+            said = " ".join(said.removeprefix(f"{visible(str(path))}: ").split())
             said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
             fail(path, f"not a reward model that this package saved, or damaged ({said})")
     fail(path, f"expected a reward model of version 1, found version {newer}, which a newer bradley_terry has saved")
@@ -108,7 +109,7 @@ def _newer_version(meta: dict[str, Any]) -> str | None:
     found = meta["format"]
     version = re.fullmatch(f"{re.escape(_FAMILY)}([1-9][0-9]{{0,8}})", found) if isinstance(found, str) else None
     if version is None:
-        raise ValueError(f"expected the format {FORMAT!r}, got {found!r}")
+        raise ValueError(f"expected the format {quoted(FORMAT)}, got {quoted(found)}")
     return None if found == FORMAT else version[1]
 
 
@@ -149,7 +150,7 @@ def _model(meta: dict[str, Any], arrays: dict[str, NDArray[np.generic]]) -> Rewa
 def _loss(kind: str, **parameters: object) -> PairLoss:
     """Make a loss from the name of its class and its parameters."""
     if kind not in ranking.__all__:
-        raise ValueError(f"loss: expected one of {', '.join(ranking.__all__)}, got {kind!r}")
+        raise ValueError(f"loss: expected one of {', '.join(ranking.__all__)}, got {quoted(kind)}")
     made: PairLoss = getattr(ranking, kind)(**parameters)
     return made
 
@@ -166,9 +167,9 @@ def _checked(array: NDArray[np.generic], shape: tuple[int, ...], *, nan: bool = 
 def _check_outcome(meta: dict[str, Any]) -> None:
     outcome = meta.get("outcome")  # older files have none
     if not isinstance(meta["converged"], bool):
-        raise TypeError(f"expected converged to be true or false, got {meta['converged']!r}")
+        raise TypeError(f"expected converged to be true or false, got {quoted(meta['converged'])}")
     if outcome is not None and Outcome(outcome).is_success != bool(meta["converged"]):
-        raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {outcome!r}")
+        raise ValueError(f"expected an outcome consistent with converged={meta['converged']}, got {quoted(outcome)}")
 
 
 def _check_names(names: list[str], scorer: Scorer) -> None:

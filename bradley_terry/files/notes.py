@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from sys import _getframe
 
+from ..arrays.visible import visible
+from .messages import LONGEST
+
 __all__ = ["DataNote", "Notes"]
 
 
@@ -46,8 +49,8 @@ class Notes:
             level, frame = level + 1, frame.f_back  # type: ignore[assignment]
         found = [one for one in self._found.values() if one[3] in {"", kind}]
         for place, count, sentence, _ in found[:MOST_NOTES]:
-            said = " ".join(sentence(count).split())
-            warnings.warn(DataNote(f"{self.path}: {place}: {said}"), stacklevel=level)
+            said = visible(f"{self.path}: {place}: ", LONGEST) + visible(" ".join(sentence(count).split()), LONGEST)
+            warnings.warn(DataNote(said), stacklevel=level)
         if len(found) > MOST_NOTES:
             said = f"{len(found) - MOST_NOTES} more notes like these are left out"
-            warnings.warn(DataNote(f"{self.path}: {said}"), stacklevel=level)
+            warnings.warn(DataNote(f"{visible(str(self.path))}: {said}"), stacklevel=level)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.checked import index_by_first_appearance
+from ..arrays.visible import quoted
 from ..pairs import PreferencePairs
 from .archives import STORED, array_name, check_sizes, readable
 from .arrays import (
@@ -52,7 +53,7 @@ def _arrays(path: Path, fields: tuple[str, ...]) -> dict[str, NDArray[np.generic
 
     with open_file(path) as file:
         if not (head := file.read(8)).startswith(b"PK"):
-            fail(path, f"expected an NPZ file of arrays, found a file that begins with {head!r}")
+            fail(path, f"expected an NPZ file of arrays, found a file that begins with {quoted(head)}")
         with readable(path, _WANTED):
             archive = zipfile.ZipFile(file)
         with archive:

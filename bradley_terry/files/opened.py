@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from ..arrays.visible import visible
 from .messages import fail
 
 __all__ = ["EMPTY", "open_file", "path_of", "size_of"]
@@ -51,9 +52,11 @@ def open_file(path: Path, *, empty: str | None = EMPTY) -> BinaryIO:
         _check_regular(path, os.stat(path).st_mode)  # noqa: PTH116  # before opening, which may change a device
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115  # Path.open takes no opener
     except (FileNotFoundError, NotADirectoryError):
-        raise FileNotFoundError(f"{path}: there is no such file") from None
+        raise FileNotFoundError(f"{visible(str(path), 1000)}: there is no such file") from None
     except PermissionError:
-        raise PermissionError(f"{path}: expected a file that may be read, found that this is not permitted") from None
+        raise PermissionError(
+            f"{visible(str(path), 1000)}: expected a file that may be read, found that this is not permitted"
+        ) from None
     except OSError as error:
         loop = error.errno == errno.ELOOP
         found = "a link that leads back to itself" if loop else f"one that cannot be opened ({error.strerror})"

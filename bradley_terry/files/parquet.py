@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from ..arrays.visible import quoted, visible
 from .archives import readable
 from .limits import check_memory, check_unpacked
 from .messages import fail
@@ -18,13 +19,13 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield (row N, record) for each row, counted from 0."""
     with open_file(path) as file:
         if (head := file.peek(4)[:4]) != b"PAR1":  # type: ignore[attr-defined]
-            fail(path, f"expected a Parquet file, found a file that begins with {head!r}")
+            fail(path, f"expected a Parquet file, found a file that begins with {quoted(head)}")
         try:
             parquet = import_module("pyarrow.parquet")
         except ImportError:
             hint = 'or convert the file: pandas.read_parquet(path).to_json("pairs.jsonl", orient="records", lines=True)'
             raise ModuleNotFoundError(
-                f"{path}: Parquet needs pyarrow; install it with pip install pyarrow, {hint}"
+                f"{visible(str(path))}: Parquet needs pyarrow; install it with pip install pyarrow, {hint}"
             ) from None
         check_memory(path, size_of(file))
         row = unpacked = 0

@@ -32,6 +32,7 @@ from math import log1p, sqrt
 
 import numpy as np
 
+from ..arrays.visible import quoted
 from ..logistic import Array
 
 __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
@@ -182,4 +183,4 @@ def _style(words_of_prompt: frozenset[str], answer: str, words: list[str]) -> li
 
 def _check_bins(n_bins: int) -> None:
     if not isinstance(n_bins, int | np.integer) or isinstance(n_bins, bool) or n_bins < 0:
-        raise ValueError(f"n_bins: expected a whole number of at least 0, got {n_bins!r}")
+        raise ValueError(f"n_bins: expected a whole number of at least 0, got {quoted(n_bins)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..losses import PairLoss
 from ..pairs import PreferencePairs, check_loss
@@ -34,7 +35,7 @@ def checked_arguments(
 ) -> tuple[str, int]:
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
     if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):  # that is for rankings
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
@@ -44,7 +45,7 @@ def checked_arguments(
     if method is None:
         method = "newton" if scorer.linear_in_phi and suits_newton else "adam"
     if method not in STEPS:
-        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
+        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {quoted(method)}")
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
     if method == "newton" and not suits_newton:
@@ -52,9 +53,9 @@ def checked_arguments(
     if max_steps is not None:
         check_size("max_steps", max_steps)
     if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
-        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
+        raise ValueError(f"tolerance: expected a number of at least 0, got {quoted(tolerance)}")
     if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
-        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
+        raise ValueError(f"learning_rate: expected a positive number, got {quoted(learning_rate)}")
     return method, max_steps or STEPS[method]
 
 
@@ -70,7 +71,7 @@ def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
 def generator(seed: int) -> np.random.Generator:
     """Return a random generator with this seed."""
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
+        raise ValueError(f"seed: expected a whole number of at least 0, got {quoted(seed)}")
     return np.random.default_rng(seed)
 
 
@@ -86,7 +87,7 @@ def split(
         return pairs, validation
     if not isinstance(validation, float | int | np.number):
         kind = type(pairs).__name__
-        raise TypeError(f"validation: expected a share of the prompts or {kind}, got {validation!r}")
+        raise TypeError(f"validation: expected a share of the prompts or {kind}, got {quoted(validation)}")
     return pairs.split(float(validation), seed=seed)
 
 
@@ -105,7 +106,7 @@ def start(scorer: Scorer, initial: ArrayLike) -> Array:
     try:
         phi = np.array(initial, dtype=np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {initial!r}") from None
+        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {quoted(initial)}") from None
     if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
-        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {initial!r}")
+        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {quoted(initial)}")
     return phi

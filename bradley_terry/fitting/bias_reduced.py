@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..arrays.visible import quoted
 from ..graphs import count_connected
 from ..graphs.wins import met
 from ..logistic import Array, sigmoid
@@ -53,9 +54,9 @@ def check_bias_reduced(
     if not scorer.linear_in_phi or method != "newton":
         raise ValueError(f"bias_reduced: expected a scorer that is linear in phi and newton, got {scorer} and {method}")
     if l2:
-        raise ValueError(f"bias_reduced: expected l2=0, since ½ log|I| is itself a penalty, got l2={l2!r}")
+        raise ValueError(f"bias_reduced: expected l2=0, since ½ log|I| is itself a penalty, got l2={quoted(l2)}")
     if centring:
-        raise ValueError(f"bias_reduced: expected centring=0, got {centring!r}")
+        raise ValueError(f"bias_reduced: expected centring=0, got {quoted(centring)}")
     refuse_extremes(pairs, scorer)
     if not is_dense(scorer.n_parameters):
         raise ValueError(f"bias_reduced: expected at most {DENSE} parameters, got {scorer.n_parameters}")

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import quoted, visible
 from ..files.saving import replacing
 from ..losses import PairLoss
 from ..model import HISTORY, FittedTo, Outcome, RewardModel, read_only
@@ -44,7 +45,7 @@ class Checkpoint:
         if self.path is None:
             return
         if not self.path.parent.is_dir() or self.path.is_dir():
-            raise FileNotFoundError(f"checkpoint: expected a file in an existing folder, got {path}")
+            raise FileNotFoundError(f"checkpoint: expected a file in an existing folder, got {visible(str(path))}")
         if self.path.exists():
             self.state = self._load(self.path)
 
@@ -57,6 +58,7 @@ class Checkpoint:
             np.savez(file, allow_pickle=False, identity=identity, **state)
 
     def _load(self, path: Path) -> State:
+        shown = visible(str(path), 1000)
         read = partial(np.lib.format.read_array, allow_pickle=False)
         try:
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
@@ -65,12 +67,13 @@ class Checkpoint:
             found = json.loads(str(state.pop("identity")))
             is_ours = found["format"] == FORMAT
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
-            raise ValueError(f"{path}: expected a checkpoint, found a file that cannot be read ({error})") from None
+            why = visible(str(error), 300)
+            raise ValueError(f"{shown}: expected a checkpoint, found a file that cannot be read ({why})") from None
         if not is_ours:
-            raise ValueError(f"{path}: expected a {FORMAT}, found {found['format']!r}")
+            raise ValueError(f"{shown}: expected a {FORMAT}, found {quoted(found['format'])}")
         for name in (*self.identity, *found):
             if found.get(name) != self.identity.get(name):
-                raise ValueError(f"{path}: expected the checkpoint of this fit, found one with another {name}")
+                raise ValueError(f"{shown}: expected the checkpoint of this fit, found one with another {name}")
         return state
 
     @property
@@ -129,7 +132,7 @@ class Checkpoint:
 def checkpoint_of(path: str | Path, every: int, options: Mapping[str, object]) -> Checkpoint:
     """Return the checkpoint of a call of ``fit`` with these arguments."""
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"checkpoint: expected a path, got {path!r}")
+        raise TypeError(f"checkpoint: expected a path, got {quoted(path)}")
     identity = {name: described(value) for name, value in options.items() if name not in NOT_OPTIONS}
     identity["backend"] = [options["backend"], chosen_backend()]  # "auto" depends on whether Numba is installed
     return Checkpoint(path, identity, every)

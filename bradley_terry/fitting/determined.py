@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, Scorer, TableScorer
@@ -47,6 +48,7 @@ def undetermined(
 
 
 def _listed(names: list[str], noun: str) -> str:
+    names = [visible(name, LONGEST_SHOWN) for name in names]
     if len(names) < 2:
         return f"the {noun} of {names[0]}" if names else ""
     last = [f"{len(names) - MOST_NAMES} others"] if len(names) > MOST_NAMES + 1 else names[-1:]

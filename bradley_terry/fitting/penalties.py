@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import Features, LinearScorer, Scorer, TableScorer, forward
@@ -30,7 +31,7 @@ def checked_strength(name: str, value: float) -> float:
         or isinstance(value, bool)
         or not 0 <= value < np.inf
     ):
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
     return float(value)
 
 

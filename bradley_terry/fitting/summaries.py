@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..model import Outcome
 from ..scorers import LinearScorer, TableScorer
 from ..uncertainty.half_wins import reported_errors
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["summary", "without_end"]
 
 ROWS = 20
+LONGEST = 2000  # characters of a line
 
 
 def summary(model: RewardModel) -> str:
@@ -23,17 +25,19 @@ def summary(model: RewardModel) -> str:
     steps = model.history.get("step", np.zeros(0))
     after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
     return (
-        f"scorer      {model.scorer}\n"
-        f"method      {model.method.replace('_', ' ')}{f', l2 = {model.l2:g}' if model.l2 else ''}\n"
-        f"{'' if model.loss is None else f'loss        {model.loss}{chr(10)}'}"
+        f"scorer      {visible(str(model.scorer), LONGEST)}\n"
+        f"method      {visible(model.method.replace('_', ' '), LONGEST)}{f', l2 = {model.l2:g}' if model.l2 else ''}\n"
+        f"{'' if model.loss is None else f'loss        {visible(str(model.loss), LONGEST)}{chr(10)}'}"
         f"outcome     {model.outcome.value}{after}\n"
-        f"message     {model.message}\n"
+        f"message     {visible(model.message, LONGEST)}\n"
         f"{_parameter_table(model) if model.scorer.linear_in_phi else _parameter_blocks(model)}"
     )
 
 
 def _parameter_blocks(model: RewardModel) -> str:
-    blocks = ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in model.scorer.shapes.items())
+    blocks = ", ".join(
+        f"{visible(name, LONGEST_SHOWN)} {' × '.join(map(str, shape))}" for name, shape in model.scorer.shapes.items()
+    )
     return (
         f"parameters  {model.phi.size}: {blocks}\n\n"
         "The parameters have no names, and no standard errors, because the reward is not linear in them."
@@ -55,7 +59,11 @@ def _parameter_table(model: RewardModel) -> str:
     names = model.feature_names or ()
     if len(names) != model.phi.size:
         names = tuple(f"{kind} {i}" for i in range(model.phi.size))
-    head, columns = [kind, "reward" if is_table else "weight"], [names, [f"{x:+.4g}" for x in model.phi]]
+    names = tuple(visible(name, LONGEST_SHOWN) for name in names)
+    head, columns = (
+        [kind, "reward" if is_table else "weight"],
+        [names, [f"{x:+.4g}" for x in model.phi]],
+    )
     notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
     size = np.abs(model.phi)
     try:

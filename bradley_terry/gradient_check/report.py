@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import LONGEST_SHOWN, in_html, visible
 from ..logistic import Array
 from .differences import N_DIRECTIONS
 from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
@@ -66,13 +66,13 @@ class Report:
 def _row(tag: str, cells: Row) -> str:
     """Return a row; only the last cell, with the words, may be broken into lines."""
     style = "text-align: left; vertical-align: top"
-    written = [f'<{tag} style="{style}; white-space: nowrap">{escape(cell)}</{tag}>' for cell in cells[:-1]]
-    written.append(f'<{tag} style="{style}">{escape(cells[-1])}</{tag}>')
+    written = [f'<{tag} style="{style}; white-space: nowrap">{in_html(cell)}</{tag}>' for cell in cells[:-1]]
+    written.append(f'<{tag} style="{style}">{in_html(cells[-1])}</{tag}>')
     return f"<tr>{''.join(written)}</tr>"
 
 
 def _lines(text: str) -> str:
-    return f"<div>{'<br>'.join(escape(line) for line in text.splitlines())}</div>" if text else ""
+    return f"<div>{'<br>'.join(map(in_html, text.split(chr(10))))}</div>" if text else ""
 
 
 def worst_of(off: Array, allowed: Array, among: Mask) -> int:
@@ -151,7 +151,7 @@ class BlockReport:
         )
 
     def __str__(self) -> str:
-        where = f"{self.name}[{', '.join(map(str, self.worst_index))}]"
+        where = f"{visible(self.name, LONGEST_SHOWN)}[{', '.join(map(str, self.worst_index))}]"
         n_entries = self.n_checked or int(np.prod(self.shape))
         verdict = "ok" if self.passed else f"WRONG in {self.n_wrong} of {n_entries}"
         if self.n_unsure:
@@ -216,7 +216,7 @@ class GradientReport(Report):
 
     def __repr__(self) -> str:
         lines = [self._title, *(f"  {line}" for line in (*self.blocks, *self.pairs))]
-        return "\n".join(lines + [f"  note: {warning}" for warning in self.warnings])
+        return visible("\n".join(lines + [f"  note: {warning}" for warning in self.warnings]), keep="\n\t")
 
     @property
     def _title(self) -> str:
@@ -229,7 +229,7 @@ class GradientReport(Report):
         rows = [
             (
                 block.against,
-                f"{block.name} {block.shape}",
+                f"{visible(block.name, LONGEST_SHOWN)} {block.shape}",
                 str(list(block.worst_index)),
                 f"{block.got:+.6e}",
                 f"{block.expected:+.6e}",

@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
+from ..arrays.visible import quoted, visible
+
 __all__ = [
     "ERROR",
     "FAILED",
@@ -59,8 +61,8 @@ def shortened(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace characters that would move the cursor or change the colour of a terminal by their codes."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    """Return a text of several lines with the codes of all characters that cannot be seen."""
+    return visible(text, keep="\n\t")
 
 
 RUNNING: ContextVar[Watch | None] = ContextVar("RUNNING", default=None)
@@ -100,7 +102,7 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-            raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
+            raise ValueError(f"time_limit: expected a positive number of seconds, got {quoted(seconds)}")
         self.seconds = seconds
         self.since: float | None = None  # when the current call began
         self.tracer, self.process = sys.gettrace(), os.getpid()

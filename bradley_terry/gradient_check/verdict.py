@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -126,7 +127,7 @@ def check_gradient(
         raise ValueError(f"against: expected at least one of {', '.join(TOLERANCE)}, got none")
     for name in references:
         if name not in TOLERANCE:
-            raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {name!r}")
+            raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {quoted(name)}")
     if isinstance(phi, PreferencePairs) or (not callable(function) and hasattr(type(function), "backward")):
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..arrays.given import as_numpy
 from ..arrays.sums import exact_sum, quotient
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..scorers import Features
 from ..threads import in_parts
@@ -293,7 +294,7 @@ def mlp_loss_and_gradient(
             f"got shapes {phi.shape}, {chosen.shape} and {rejected.shape}"
         )
     if activation not in {"tanh", "relu"}:
-        raise ValueError(f"activation: expected 'tanh' or 'relu', got {activation!r}")
+        raise ValueError(f"activation: expected 'tanh' or 'relu', got {quoted(activation)}")
     phi = np.ascontiguousarray(phi, dtype=np.float64)
     matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
     w, total, t, m = _options(n, weights, labels, target_margins)

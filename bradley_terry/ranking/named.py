@@ -6,6 +6,7 @@ import inspect
 import re
 
 from .. import losses, ranking
+from ..arrays.visible import quoted
 from ..losses import PairLoss
 
 __all__ = ["NAMES", "loss_named"]
@@ -28,7 +29,7 @@ def loss_named(text: str) -> PairLoss:
     """
     name, _, rest = text.partition(":")
     if name not in _CLASSES:
-        raise ValueError(f"loss: expected one of {', '.join(NAMES)}, got {name!r}")
+        raise ValueError(f"loss: expected one of {', '.join(NAMES)}, got {quoted(name)}")
     kind = getattr(losses, _CLASSES[name])
     known = {
         key: parameter.default is inspect.Parameter.empty
@@ -40,11 +41,11 @@ def loss_named(text: str) -> PairLoss:
         key, _, number = part.partition("=")
         if key not in known:
             has = f"one of {', '.join(known)}" if known else "no parameters"
-            raise ValueError(f"loss: expected {has} for {name}, got {key!r}")
+            raise ValueError(f"loss: expected {has} for {name}, got {quoted(key)}")
         try:
             given[key] = int(number) if re.fullmatch(r"[+-]?\d+", number) else float(number)
         except ValueError:
-            raise ValueError(f"loss: expected a number for {key} of {name}, got {number!r}") from None
+            raise ValueError(f"loss: expected a number for {key} of {name}, got {quoted(number)}") from None
     if missing := [key for key, is_needed in known.items() if is_needed and key not in given]:
         raise ValueError(f"loss: expected {name}:{'=…,'.join(missing)}=…, since {name} needs {', '.join(missing)}")
     made: PairLoss = kind(**given)

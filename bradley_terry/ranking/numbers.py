@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid
 
 __all__ = ["check_number", "known", "logit_of", "mixed", "probabilities", "s_q", "times", "towards"]
@@ -37,7 +38,7 @@ def probabilities(p: ArrayLike) -> Array:
     """Return p as an array, or raise ValueError if a number is not in [0, 1]."""
     array: Array = np.asarray(p, dtype=np.float64)
     if not ((array >= 0) & (array <= 1)).all():
-        raise ValueError(f"p: expected probabilities in [0, 1], got {p!r}")
+        raise ValueError(f"p: expected probabilities in [0, 1], got {quoted(p)}")
     return array
 
 
@@ -65,4 +66,4 @@ def check_number(name: str, value: float, low: float, high: float, *, allows_low
     if not is_number or not (low <= value if allows_low else low < value) or not value < high:
         least = f"of at least {low:g}" if allows_low else f"above {low:g}"
         below = "" if high == np.inf else f" and below {high:g}"
-        raise ValueError(f"{name}: expected a finite number {least}{below}, got {value!r}")
+        raise ValueError(f"{name}: expected a finite number {least}{below}, got {quoted(value)}")

@@ -26,6 +26,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid, softplus
 from .family import MarginLoss, SharedLoss
 from .joint import ByParameters
@@ -246,14 +247,13 @@ class Ordinal(MarginLoss):
 
     def __post_init__(self) -> None:
         if not isinstance(self.n_levels, int) or isinstance(self.n_levels, bool) or self.n_levels < 2:
-            raise ValueError(f"n_levels: expected a whole number of at least 2, got {self.n_levels!r}")
+            raise ValueError(f"n_levels: expected a whole number of at least 2, got {quoted(self.n_levels)}")
         if self.thresholds is None:
             return
         zeta = np.asarray(self.thresholds, dtype=np.float64)
         if zeta.shape != (self.n_levels - 1,) or not np.isfinite(zeta).all() or not (np.diff(zeta) > 0).all():
-            raise ValueError(
-                f"thresholds: expected {self.n_levels - 1} finite numbers in increasing order, got {self.thresholds!r}"
-            )
+            wanted = f"{self.n_levels - 1} finite numbers in increasing order"
+            raise ValueError(f"thresholds: expected {wanted}, got {quoted(self.thresholds)}")
         object.__setattr__(self, "thresholds", tuple(zeta.tolist()))
 
     @property

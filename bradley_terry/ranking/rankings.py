@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
 from ..arrays.frozen import frozen, locked
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import Features
@@ -153,7 +154,9 @@ class PreferenceRankings:
         """Return the rankings at ``index`` (integers or a boolean mask over the rankings), in that order."""
         numbers = np.atleast_1d(np.asarray(index))
         if numbers.size == 0 or numbers.dtype.kind not in "biu":
-            raise ValueError(f"index: expected numbers of rankings or a mask selecting at least one, got {index!r}")
+            raise ValueError(
+                f"index: expected numbers of rankings or a mask selecting at least one, got {quoted(index)}"
+            )
         wanted = np.arange(len(self))[numbers]
         sizes = np.diff(self._starts)[wanted]
         first = np.cumsum(sizes) - sizes
@@ -168,7 +171,7 @@ class PreferenceRankings:
     def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
         """Split into (training, validation) rankings; ``validation`` is the share of the clusters for validation."""
         if not 0 < validation < 1:
-            raise ValueError(f"validation: expected a share between 0 and 1, got {validation!r}")
+            raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
         n = int(self.cluster_index.max()) + 1
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
@@ -291,7 +294,7 @@ class PreferenceRankings:
             pairs, C(K, 2) if all are compared, so that each ranking has the same influence (arXiv:2203.02155).
         """
         if weighting not in ("pair", "prompt"):
-            raise ValueError(f"weighting: expected pair or prompt, got {weighting!r}")
+            raise ValueError(f"weighting: expected pair or prompt, got {quoted(weighting)}")
         chosen, rejected, weights = [], [], []
         for rows, n_choices, rankings in self.groups:
             j, other = np.triu_indices(rows.shape[1], 1)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.frozen import locked
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..backend import sides_of, subtracts_first
 from ..graphs import connected
 from ..graphs.wins import met, wins
@@ -96,7 +97,11 @@ class Separation:
             items = [item for group in groups for item in self.groups[group]]
             outside = "" if len(items) == len(groups) else " outside their own group"
             said.append(f"{listed([self.names[item] for item in items])} never {verb}{outside}")
-        wins = [f"{self.names[winner]} over {self.names[loser]}" for winner, loser in self.connecting_wins]
+        shown = [
+            (visible(self.names[a], LONGEST_SHOWN), visible(self.names[b], LONGEST_SHOWN))
+            for a, b in self.connecting_wins
+        ]
+        wins = [f"{winner} over {loser}" for winner, loser in shown]
         win = "a win of" if len(wins) == 1 else "wins of"
         return f"{'; '.join([*said, f'{win} {listed(wins)}'])} would connect them"
 
@@ -230,6 +235,7 @@ def forward_pairs(pairs: PreferencePairs) -> tuple[NDArray[np.bool_], NDArray[np
 
 def listed(names: Sequence[str]) -> str:
     """Return "a", "a and b", "a, b and c" or "a, b, c and n others"."""
+    names = [visible(name, 2 * LONGEST_SHOWN + len(" over ")) for name in names]
     if len(names) <= SHOWN + 1:
         return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     return f"{', '.join(names[:SHOWN])} and {len(names) - SHOWN} others"

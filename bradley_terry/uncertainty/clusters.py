@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
 
@@ -42,7 +43,7 @@ def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike
     w = weights_of(pairs)
     if isinstance(clusters, str):
         if clusters != VOTES:
-            raise ValueError(f"clusters: expected one label for each pair, or {VOTES!r}, got {clusters!r}")
+            raise ValueError(f"clusters: expected one label for each pair, or {VOTES!r}, got {quoted(clusters)}")
         if (w != np.floor(w)).any():
             raise ValueError(
                 f"clusters: expected weights that are whole numbers for {VOTES!r}, got {w[w % 1 > 0][0]:g}"

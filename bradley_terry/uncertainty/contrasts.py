@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays.given import as_numpy
+from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid
 from ..scorers import Features, LinearScorer, Scorer, TableScorer
 from .methods import Options, quantile_of
@@ -39,7 +40,7 @@ def contrasts_of(model: RewardModel, matrix: ArrayLike, options: Options) -> Con
     try:
         c = np.atleast_2d(np.asarray(as_numpy(matrix, "matrix"), dtype=np.float64))
     except (TypeError, ValueError):
-        raise TypeError(f"matrix: expected numbers, got {matrix!r}") from None
+        raise TypeError(f"matrix: expected numbers, got {quoted(matrix)}") from None
     if c.ndim != 2 or c.shape[1] != model.phi.size or not len(c) or not np.isfinite(c).all():
         raise ValueError(
             f"matrix: expected finite numbers of shape (n, {model.phi.size}), got shape {np.shape(matrix)}"

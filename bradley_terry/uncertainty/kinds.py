@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import quoted
 from ..fitting.conjugate import is_dense
 from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
 from ..inference import covariance
@@ -202,7 +203,7 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
 
 def _check(model: RewardModel, reference: int | None, request: Request) -> None:
     if request.kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {request.kind!r}")
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {quoted(request.kind)}")
     model._check_minimum(request.kind)
     if reference is not None and not isinstance(model.scorer, TableScorer):
         raise ValueError(f"reference: expected None for {model.scorer}; only a table's rewards can shift together")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..logistic import Array
 from ..scorers import TableScorer
 from ..threads import blas_on_one_thread
@@ -133,7 +134,8 @@ def comparison_intervals_of(model: RewardModel, level: float, options: Options) 
     z, q = quantile_of(level), quasi_variances_of(model, options).variances
     if q.min() < 0:
         worst = int(np.argmin(q))
-        name = f"item {worst}" if model.feature_names is None else model.feature_names[worst]
+        names = model.feature_names
+        name = f"item {worst}" if names is None else visible(names[worst], LONGEST_SHOWN)
         raise ValueError(
             f"comparison intervals: expected quasi-variances of at least 0, got {q[worst]:.3g} for {name}; compare two "
             "items at a time with contrasts instead"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays.visible import quoted
 from ...gradient_check.diagnosis import diagnose
 from ...gradient_check.runner import kind_of
 from ...logistic import Array, sigmoid
@@ -69,7 +70,7 @@ def gradient(
         Longest time for one call, where the system can interrupt it.
     """
     if scorer not in {"linear", "mlp"}:
-        raise ValueError(f"scorer: expected 'linear' or 'mlp', got {scorer!r}")
+        raise ValueError(f"scorer: expected 'linear' or 'mlp', got {quoted(scorer)}")
     if pairs is not None:
         return judged("gradient", partial(_on_pairs, function, pairs, scorer, activation, time_limit))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ...arrays.visible import quoted
 from ...gradient_check.runner import kind_of
 from ...logistic import Array, log_sigmoid, sigmoid
 from ...losses import mean_loss, pair_loss_gradients, pair_losses
@@ -111,7 +112,7 @@ def _numbers_of(answer: object, z: Array, note: str, given: Callable[[int], str]
     if np.isnan(z).any():
         mean_of, each = (np.asarray(part) for part in answer)
         if mean_of.dtype.kind != "f" or mean_of.shape or each.dtype.kind != "f" or each.shape != z.shape:
-            raise Stop(FAILED, f"{note}expected a number and {z.size} gradients, got {answer!r:.80}")
+            raise Stop(FAILED, f"{note}expected a number and {z.size} gradients, got {quoted(answer)}")
         return float(mean_of), each
     mean = real_numbers(answer[0], "mean loss", (), note=note)
     return float(mean), real_numbers(answer[1], "gradients", z.shape, note=note, given=lambda entry: given(entry + 1))
