@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays.visible import quoted
+from .arrays.visible import quoted, visible
 from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
 from .pairs import PreferencePairs
@@ -222,7 +222,7 @@ def synthetic(
     is_table = isinstance(scorer, TableScorer)
     size = getattr(scorer, "n_items" if is_table else "n_features", None)
     if not isinstance(size, int | np.integer):
-        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {quoted(scorer)}")
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {visible(str(scorer), 200)}")
     if is_table and size < 2:
         raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
     truth = synthetic_phi(scorer, seed) if phi is None else np.array(phi, dtype=np.float64)

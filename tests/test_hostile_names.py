@@ -139,7 +139,7 @@ DRAWN = ("is a formula", "is a broken formula", "ends the line", "is half an emo
 def test_figure_draws_a_name_letter_by_letter(tmp_path, name):
     """The picture is that of a label in which Matplotlib was told to look for no formula."""
     ax = bt.plots.plot_weights([name, "other"], [1.0, 2.0])
-    svg = save_figure(ax, tmp_path / "figure")[0].read_text(encoding="utf-8")
+    svg = save_figure(ax, tmp_path / "figure", title=name, caption=name)[0].read_text(encoding="utf-8")
     assert not unseen(svg)
     ax.set_yticks([0, 1], [visible(name, LONGEST_DRAWN), "other"], parse_math=False)
     as_text = save_figure(ax, tmp_path / "as_text")[0].read_text(encoding="utf-8")

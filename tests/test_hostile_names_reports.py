@@ -17,8 +17,9 @@ from bradley_terry.arrays.visible import visible
 from bradley_terry.commands import main
 from bradley_terry.files import DataNote
 
-FIRST = ["runs a script", "ends the line"]
-KINDS = first(len(FIRST), [*FIRST, *(kind for kind in HOSTILE if kind not in FIRST)])
+FIRST = ["runs a script", "ends the line", "colours a terminal"]
+ALL = [*FIRST, *(kind for kind in HOSTILE if kind not in FIRST)]
+KINDS = first(len(FIRST), ALL)
 
 
 def shown(name: str) -> str:
@@ -51,10 +52,10 @@ def words_of(found: object) -> list[str]:
 # ------------------------------------------------------------------------------------------------------------- reports
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("of", [features, items])
-def test_report_has_the_structure_of_a_report_with_ordinary_names(kind, of):
+@pytest.mark.parametrize("case", first(3, [(items, FIRST[0]), *((features, kind) for kind in ALL)]))
+def test_report_has_the_structure_of_a_report_with_ordinary_names(case):
     """Whatever the names are, a page has the same elements, and the names are in it as text."""
+    of, kind = case
     names = [HOSTILE[kind], HOSTILE[kind][::-1], "Aordinary nameZ"]
     plain = ["AnameZ", "AotherZ", "Aordinary nameZ"]
     runs = [bt.train(of(those, np.random.default_rng(0)), validation=0) for those in (names, plain)]
@@ -80,8 +81,7 @@ def test_quoted_texts_stay_quotes(kind, tmp_path):
     path.write_text("\n".join(map(json.dumps, rows)))
     run = bt.train(path)
     assert page_of(run.report.partition("## One example")[2]).elements == ["ul", "li", "li", "li", "p", "p"]
-    assert not unseen(run.report)
-    assert not unseen(str(run))
+    assert not unseen(run.report + str(run) + run.example)
     assert sum(line.startswith(("- Prompt: “", "- Chosen: “", "- Rejected: “")) for line in run.report.split("\n")) == 3
 
 
@@ -107,7 +107,16 @@ def separated(names):
         model = bt.fit(bt.TableScorer(3), pairs)
         undetermined = bt.PreferencePairs([[1.0, 1.0, 0.0]] * 3, [[0.0, 0.0, 1.0]] * 3, feature_names=names)
         linear = bt.fit(bt.LinearScorer(3), replace(undetermined, labels=[1, 0, 1]))
-    found = [bt.inference.separation(bt.TableScorer(3), pairs), bt.inference.separation(linear.scorer, undetermined)]
+        rng = np.random.default_rng(6)
+        x, y = (np.repeat(rng.normal(size=(40, 2)), [1, 2], axis=1) for _ in range(2))
+        twins = bt.fit(bt.LinearScorer(3), bt.PreferencePairs(x, y, feature_names=names[::-1]))
+    assert "only in combination" in twins.message
+    assert not unseen(twins.message, lines=False)
+    found = [
+        twins,
+        bt.inference.separation(bt.TableScorer(3), pairs),
+        bt.inference.separation(linear.scorer, undetermined),
+    ]
     return [str(warning.message) for warning in caught], [model, linear, model.summary(), linear.summary(), *found]
 
 
