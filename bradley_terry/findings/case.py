@@ -20,7 +20,8 @@ __all__ = ["LOG_TWO", "Case", "kept_record", "lowest_loss"]
 
 LOG_TWO = float(np.log(2.0))
 ENOUGH = 5  # pairs for each parameter, below which the chi-squared distribution is a poor guide
-MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the checks of features use a part of the pairs, or none
+MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the attainable loss is not computed
+THINNED = 1_000_000  # numbers in the features with which a check begins; only a finding is checked on all pairs
 
 
 class Case:
@@ -109,11 +110,11 @@ class Case:
 
     @cached_property
     def thinned(self) -> Sample:
-        """The training pairs, or every so many of them if their features are very large."""
+        """The training pairs, or every so many of them if their features are large."""
         pairs = self.training.pairs
-        if pairs.is_items or pairs.chosen.size <= MOST_NUMBERS:
+        if pairs.is_items or pairs.chosen.size <= THINNED:
             return self.training
-        stride = -(-pairs.chosen.size // MOST_NUMBERS)
+        stride = -(-pairs.chosen.size // THINNED)
         rows = np.arange(0, len(pairs), stride)
         return Sample(self.model, pairs.subset(rows), "pairs")
 
