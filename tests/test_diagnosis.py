@@ -175,6 +175,7 @@ def test_bias_of_a_scorer_is_an_order_leak() -> None:
     assert found.evidence["accuracy with it"] == 1
 
 
+@pytest.mark.full
 def test_one_feature_is_found_with_its_ablation() -> None:
     """If only one of four features counts, the accuracy without it is about ½."""
     pairs = replace(choices(600, np.array([0, 2.0, 0, 0])), feature_names=("a", "length", "c", "d"))
@@ -199,6 +200,7 @@ def test_leaks_are_counted_by_prompt_and_by_answers() -> None:
     assert "leak between splits" not in bt.diagnose(model, numbered[0], validation=numbered[1]).names
 
 
+@pytest.mark.full
 def test_annotator_with_the_opposite_taste_is_named() -> None:
     """Ann and Bob choose by W, Eve by -W."""
     own, turned = choices(400, seed=1), choices(150, -W, seed=2)
@@ -224,6 +226,7 @@ def test_separable_data_are_counted_and_named_a_warning() -> None:
     assert "penalty" in penalised.not_checked["separable data"]
 
 
+@pytest.mark.full
 def test_over_confidence_measures_the_factor_of_the_margins() -> None:
     """Margins that are 2.5 times too large: held-out choices follow 1/2.5 = 0.4 times them."""
     pairs, held_out = choices(2000), choices(2000, seed=5)
@@ -261,6 +264,7 @@ def test_undetermined_directions_are_named() -> None:
 # --------------------------------------------------------------------------------------------------------- identity
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fault", ["none", "swapped", "copies", "identical", "contradictory"])
 def test_it_does_not_matter_how_pairs_are_stored(fault: str) -> None:
     """The rejected answer first with the label 0, other units of the features, or another order: the same findings."""
