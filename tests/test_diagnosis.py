@@ -355,12 +355,48 @@ def test_other_losses_leave_out_what_needs_the_usual_one() -> None:
     assert "-log sigma" in found.not_checked["stuck at log 2"]
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_units_and_weights_of_any_size_change_nothing(scale: float) -> None:
+    """Features and weights near the ends of the double range: the same findings, and no warning."""
+    pairs = choices(120)
+    pairs = joined(pairs, swapped(pairs[:10]))
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    people = np.arange(130) % 3
+    names = bt.diagnose(model, pairs, validation=choices(50, seed=3), annotators=people).names
+    moved = bt.PreferencePairs(pairs.chosen * scale, pairs.rejected * scale, weights=np.full(130, scale))
+    held_out = choices(50, seed=3)
+    held_out = bt.PreferencePairs(held_out.chosen * scale, held_out.rejected * scale)
+    with np.errstate(over="ignore"):
+        phi = model.phi / scale
+    if np.isfinite(phi).all():
+        found = bt.diagnose(replace(model, phi=phi), moved, validation=held_out, annotators=people)
+        assert found.names == names == ("contradictory labels",)
+
+
+def test_rewards_of_any_size_are_diagnosed() -> None:
+    """Weights of 1e300: the model is far too sure of itself, and no square overflows."""
+    pairs = choices(100)
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    found = bt.diagnose(replace(model, phi=1e300 * model.phi), pairs, validation=choices(100, seed=3))
+    assert "over-confidence" in found.names
+
+
 def test_bad_arguments_are_named() -> None:
     """One sentence that begins with the name of the argument."""
     pairs = choices(30)
     model = bt.fit(bt.LinearScorer(3), pairs)
     for wrong, error, said in (
         (lambda: bt.diagnose("model", pairs), TypeError, "model: expected a fitted RewardModel, got str"),
+        (
+            lambda: bt.diagnose(replace(model, history={}), pairs),
+            ValueError,
+            "model: expected a model with the history",
+        ),
+        (
+            lambda: bt.diagnose(model, bt.datasets.travel_modes(as_choices=True)),
+            TypeError,
+            "pairs: expected Preference",
+        ),
         (lambda: bt.diagnose(model, [1, 2]), TypeError, "pairs: expected PreferencePairs, got list"),
         (lambda: bt.diagnose(model, pairs, validation=0.2), TypeError, "validation: expected PreferencePairs"),
         (lambda: bt.diagnose(model, choices(30, np.ones(2))), ValueError, r"chosen: expected shape \(n, 3\)"),

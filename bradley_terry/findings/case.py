@@ -56,8 +56,9 @@ class Case:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the loss is -log sigma(Δ)."""
-        return self.model.loss is None
+        """Whether the loss is -log sigma(Δ), and the fit was one to pairs."""
+        fitted_to = self.model.fitted_to
+        return self.model.loss is None and (fitted_to is None or isinstance(fitted_to.pairs, PreferencePairs))
 
     @property
     def degrees_of_freedom(self) -> int:

@@ -69,7 +69,7 @@ def undetermined_directions(case: Case) -> Check | str:
         return Check(name, float(len(free)), 0.0, {"directions": len(free), "which": _listed(free)})
     if not isinstance(case.scorer, LinearScorer) or not is_dense(pairs.n_features):
         return "there is no matrix of this scorer that could show it"
-    d = np.subtract(sample.pairs.chosen, sample.pairs.rejected, dtype=np.float64) * np.sqrt(sample.w)[:, None]
+    d = sample.plain_differences * np.sqrt(sample.w)[:, None]
     with blas_on_one_thread(d.size * d.shape[1]):
         gram = d.T @ d
     null = null_directions(gram)
@@ -153,7 +153,8 @@ def order_leak(case: Case) -> Check | str:
     if is_leak and sample is not case.training:
         whole = case.training
         counts = (np.abs(2 * whole.t - 1) == 1) & (whole.w > 0)
-        is_leak = float(np.abs(whole.differences[counts][:, moving] @ (v / size[moving]) - 1).max()) < CONSTANT
+        in_its_units = v / size[moving] * (whole.feature_units / sample.feature_units)[moving]
+        is_leak = float(np.abs(whole.differences[counts][:, moving] @ in_its_units - 1).max()) < CONSTANT
     if not is_leak:
         return Check(name, 0.0, 0.0, {})
     parts = np.zeros(pairs.n_features)

@@ -228,5 +228,6 @@ def _directions(case: Case, fewest: int) -> Array:
     """Return dΔ/dφ of each pair for a linear scorer with few features, else the margin itself as the only direction."""
     pairs = case.training.pairs
     if case.scorer.linear_in_phi and not pairs.is_items and pairs.n_features <= min(MANY, fewest // ENOUGH):
-        return np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
-    return case.training.margins[:, None]
+        return case.training.plain_differences
+    largest = float(np.abs(case.training.margins).max()) or 1.0
+    return case.training.margins[:, None] / largest
