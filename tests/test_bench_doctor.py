@@ -57,6 +57,7 @@ def test_broken_promises_are_marked() -> None:
     assert str(Table((bad,), (), (alarm,))).count("✗") == 2
 
 
+@pytest.mark.full
 def test_the_page_about_the_doctor_runs_and_has_every_row() -> None:
     """The code of docs/doctor.md runs as it stands, and its table has the rows of the command, all as promised."""
     page = (Path(__file__).parent.parent / "docs" / "doctor.md").read_text(encoding="utf-8")

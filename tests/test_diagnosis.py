@@ -175,6 +175,7 @@ def test_bias_of_a_scorer_is_an_order_leak() -> None:
     assert found.evidence["accuracy with it"] == 1
 
 
+@pytest.mark.full
 def test_one_feature_is_found_with_its_ablation() -> None:
     """If only one of four features counts, the accuracy without it is about ½."""
     pairs = replace(choices(600, np.array([0, 2.0, 0, 0])), feature_names=("a", "length", "c", "d"))
@@ -199,6 +200,7 @@ def test_leaks_are_counted_by_prompt_and_by_answers() -> None:
     assert "leak between splits" not in bt.diagnose(model, numbered[0], validation=numbered[1]).names
 
 
+@pytest.mark.full
 def test_annotator_with_the_opposite_taste_is_named() -> None:
     """Ann and Bob choose by W, Eve by -W."""
     own, turned = choices(400, seed=1), choices(150, -W, seed=2)
@@ -224,6 +226,7 @@ def test_separable_data_are_counted_and_named_a_warning() -> None:
     assert "penalty" in penalised.not_checked["separable data"]
 
 
+@pytest.mark.full
 def test_over_confidence_measures_the_factor_of_the_margins() -> None:
     """Margins that are 2.5 times too large: held-out choices follow 1/2.5 = 0.4 times them."""
     pairs, held_out = choices(2000), choices(2000, seed=5)
@@ -261,6 +264,7 @@ def test_undetermined_directions_are_named() -> None:
 # --------------------------------------------------------------------------------------------------------- identity
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("fault", ["none", "swapped", "copies", "identical", "contradictory"])
 def test_it_does_not_matter_how_pairs_are_stored(fault: str) -> None:
     """The rejected answer first with the label 0, other units of the features, or another order: the same findings."""
@@ -351,12 +355,48 @@ def test_other_losses_leave_out_what_needs_the_usual_one() -> None:
     assert "-log sigma" in found.not_checked["stuck at log 2"]
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160, 1e300])
+def test_units_and_weights_of_any_size_change_nothing(scale: float) -> None:
+    """Features and weights near the ends of the double range: the same findings, and no warning."""
+    pairs = choices(120)
+    pairs = joined(pairs, swapped(pairs[:10]))
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    people = np.arange(130) % 3
+    names = bt.diagnose(model, pairs, validation=choices(50, seed=3), annotators=people).names
+    moved = bt.PreferencePairs(pairs.chosen * scale, pairs.rejected * scale, weights=np.full(130, scale))
+    held_out = choices(50, seed=3)
+    held_out = bt.PreferencePairs(held_out.chosen * scale, held_out.rejected * scale)
+    with np.errstate(over="ignore"):
+        phi = model.phi / scale
+    if np.isfinite(phi).all():
+        found = bt.diagnose(replace(model, phi=phi), moved, validation=held_out, annotators=people)
+        assert found.names == names == ("contradictory labels",)
+
+
+def test_rewards_of_any_size_are_diagnosed() -> None:
+    """Weights of 1e300: the model is far too sure of itself, and no square overflows."""
+    pairs = choices(100)
+    model = bt.fit(bt.LinearScorer(3), pairs)
+    found = bt.diagnose(replace(model, phi=1e300 * model.phi), pairs, validation=choices(100, seed=3))
+    assert "over-confidence" in found.names
+
+
 def test_bad_arguments_are_named() -> None:
     """One sentence that begins with the name of the argument."""
     pairs = choices(30)
     model = bt.fit(bt.LinearScorer(3), pairs)
     for wrong, error, said in (
         (lambda: bt.diagnose("model", pairs), TypeError, "model: expected a fitted RewardModel, got str"),
+        (
+            lambda: bt.diagnose(replace(model, history={}), pairs),
+            ValueError,
+            "model: expected a model with the history",
+        ),
+        (
+            lambda: bt.diagnose(model, bt.datasets.travel_modes(as_choices=True)),
+            TypeError,
+            "pairs: expected Preference",
+        ),
         (lambda: bt.diagnose(model, [1, 2]), TypeError, "pairs: expected PreferencePairs, got list"),
         (lambda: bt.diagnose(model, pairs, validation=0.2), TypeError, "validation: expected PreferencePairs"),
         (lambda: bt.diagnose(model, choices(30, np.ones(2))), ValueError, r"chosen: expected shape \(n, 3\)"),

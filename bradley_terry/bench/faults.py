@@ -258,7 +258,7 @@ FAULTS = (
     _add("labels swapped", "200 held-out pairs", lambda r: evaluated_swapped(r, 1.0, only_held_out=True)),
     _add("contradictory labels", "1 % judged both ways", lambda r: fitted(judged_twice(r, 0.01, opposite=True))),
     _add("contradictory labels", "20 %", lambda r: fitted(judged_twice(r, 0.2, opposite=True))),
-    _add("duplicated pairs", "5 % of 400 pairs copied", lambda r: fitted(judged_twice(r, 0.05, opposite=False))),
+    _add("duplicated pairs", "10 % of 400 pairs copied", lambda r: fitted(judged_twice(r, 0.1, opposite=False))),
     _add("duplicated pairs", "25 %", lambda r: fitted(judged_twice(r, 0.25, opposite=False))),
     _add("leak between splits", "2 % of 100 held-out pairs", lambda r: leaking(r, 0.02)),
     _add("leak between splits", "30 %", lambda r: leaking(r, 0.3)),

@@ -20,7 +20,8 @@ __all__ = ["LOG_TWO", "Case", "kept_record", "lowest_loss"]
 
 LOG_TWO = float(np.log(2.0))
 ENOUGH = 5  # pairs for each parameter, below which the chi-squared distribution is a poor guide
-MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the checks of features use a part of the pairs, or none
+MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the attainable loss is not computed
+THINNED = 1_000_000  # numbers in the features with which a check begins; only a finding is checked on all pairs
 
 
 class Case:
@@ -55,8 +56,9 @@ class Case:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the loss is -log sigma(Δ)."""
-        return self.model.loss is None
+        """Whether the loss is -log sigma(Δ), and the fit was one to pairs."""
+        fitted_to = self.model.fitted_to
+        return self.model.loss is None and (fitted_to is None or isinstance(fitted_to.pairs, PreferencePairs))
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -109,11 +111,11 @@ class Case:
 
     @cached_property
     def thinned(self) -> Sample:
-        """The training pairs, or every so many of them if their features are very large."""
+        """The training pairs, or every so many of them if their features are large."""
         pairs = self.training.pairs
-        if pairs.is_items or pairs.chosen.size <= MOST_NUMBERS:
+        if pairs.is_items or pairs.chosen.size <= THINNED:
             return self.training
-        stride = -(-pairs.chosen.size // MOST_NUMBERS)
+        stride = -(-pairs.chosen.size // THINNED)
         rows = np.arange(0, len(pairs), stride)
         return Sample(self.model, pairs.subset(rows), "pairs")
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from ..calibration.annotators import numbered
 from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
-from ..model import RewardModel
+from ..model import HISTORY, RewardModel
 from ..pairs import PreferencePairs
 from . import of_features, of_fit, of_labels
 from .case import Case
@@ -67,6 +67,8 @@ def diagnose(
             refuse_rankings(part)
             if not isinstance(part, PreferencePairs):
                 raise TypeError(f"{name}: expected PreferencePairs, got {type(part).__name__}")
+    if not set(HISTORY) <= set(model.history) or not len(model.history["step"]):
+        raise ValueError("model: expected a model with the history of its fit, got one without records")
     names, index = ([], None) if annotators is None else numbered(annotators, len(pairs))
     phi = None if initial is None else start(model.scorer, initial)
     case = Case(model, pairs, validation, index, names, phi)

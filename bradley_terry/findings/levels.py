@@ -64,9 +64,10 @@ def mean_of(values: Array, w: Array, prompts: NDArray[np.int64]) -> Mean:
     """Return the mean Σ w·v / Σ w with the error √(G/(G-1)·Σ e²)/Σ w, where e sums w·(v - mean) over a prompt."""
     total = float(w.sum())
     mean = float(np.dot(w, values)) / total
-    sums = np.bincount(prompts, weights=w * (values - mean))
+    unit = float(np.abs(values).max()) or 1.0  # so that no square overflows
+    sums = np.bincount(prompts, weights=w * (values / unit - mean / unit))
     n = int(np.count_nonzero(np.bincount(prompts, weights=w)))
-    return Mean(mean, float(np.sqrt(n / (n - 1) * np.dot(sums, sums))) / total if n > 1 else np.inf)
+    return Mean(mean, unit * float(np.sqrt(n / (n - 1) * np.dot(sums, sums))) / total if n > 1 else np.inf)
 
 
 def at_least(found: int, probabilities: Array) -> float:

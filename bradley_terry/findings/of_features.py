@@ -16,6 +16,7 @@ from ..newton import minimise
 from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, TableScorer
+from ..threads import blas_on_one_thread
 from .case import ENOUGH, LOG_TWO, Case
 from .levels import MATTERS, normal_quantile
 from .records import Check, Facts
@@ -61,15 +62,17 @@ def undetermined_directions(case: Case) -> Check | str:
     if isinstance(case.scorer, TableScorer):
         n = connected_groups(pairs) - 1
         return Check(name, float(n), 0.0, {"directions": n, "which": f"between {n + 1} groups of items that never met"})
-    sample = case.thinned
+    sample = case.training
     if isinstance(case.scorer, MLPScorer):
         both = np.concatenate([pairs.chosen, pairs.rejected])
         free = [case.name_of(j) for j in np.flatnonzero((both == both[0]).all(axis=0)).tolist()]
         return Check(name, float(len(free)), 0.0, {"directions": len(free), "which": _listed(free)})
     if not isinstance(case.scorer, LinearScorer) or not is_dense(pairs.n_features):
         return "there is no matrix of this scorer that could show it"
-    d = np.subtract(sample.pairs.chosen, sample.pairs.rejected, dtype=np.float64) * np.sqrt(sample.w)[:, None]
-    null = null_directions(d.T @ d)
+    d = sample.plain_differences * np.sqrt(sample.w)[:, None]
+    with blas_on_one_thread(d.size * d.shape[1]):
+        gram = d.T @ d
+    null = null_directions(gram)
     share = np.einsum("ij,ij->i", null, null)
     names = [case.name_of(j) for j in np.flatnonzero(share > 1e-9).tolist()]
     return Check(name, float(null.shape[1]), 0.0, {"directions": null.shape[1], "which": _listed(names)})
@@ -147,6 +150,11 @@ def order_leak(case: Case) -> Check | str:
     d = d[:, moving] / size[moving]
     v = np.linalg.lstsq(d, np.ones(len(d)), rcond=None)[0]
     is_leak = float(np.abs(d @ v - 1).max()) < CONSTANT
+    if is_leak and sample is not case.training:
+        whole = case.training
+        counts = (np.abs(2 * whole.t - 1) == 1) & (whole.w > 0)
+        in_its_units = v / size[moving] * (whole.feature_units / sample.feature_units)[moving]
+        is_leak = float(np.abs(whole.differences[counts][:, moving] @ in_its_units - 1).max()) < CONSTANT
     if not is_leak:
         return Check(name, 0.0, 0.0, {})
     parts = np.zeros(pairs.n_features)

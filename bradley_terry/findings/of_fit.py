@@ -251,8 +251,10 @@ def not_centred(case: Case) -> Check:
     """Test whether the mean of all rewards is further from 0 than one standard deviation of the rewards."""
     sample, model = case.training, case.model
     chosen, rejected = model.reward(sample.pairs.chosen), model.reward(sample.pairs.rejected)
-    middle = sample.mean((chosen + rejected) / 2)
-    spread = float(np.sqrt(sample.mean(((chosen - middle.mean) ** 2 + (rejected - middle.mean) ** 2) / 2).mean))
+    middle = sample.mean(chosen / 2 + rejected / 2)
+    unit = float(max(np.abs(chosen).max(), np.abs(rejected).max())) or 1.0  # so that no square overflows
+    squares = ((chosen - middle.mean) / unit) ** 2 + ((rejected - middle.mean) / unit) ** 2
+    spread = unit * float(np.sqrt(sample.mean(squares / 2).mean))
     evidence: Facts = {"mean reward": middle.mean, "standard deviation": spread}
     beyond = abs(middle.mean) - spread
     return Check("rewards not centred", in_errors(beyond, middle.standard_error), normal_quantile(), evidence)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ..logistic import Array, sigmoid
 from ..scorers import MLPScorer
+from ..threads import blas_on_one_thread
 from ..uncertainty.chi_squared import upper_tail
 from .case import ENOUGH, LOG_TWO, Case
 from .levels import LEVEL, at_least, chi_squared_quantile, normal_quantile
 from .records import Check, Facts
-from .sample import keys_of_pairs
+from .sample import Sample, keys_of_pairs
 
 __all__ = [
     "annotators_disagree",
@@ -42,24 +43,19 @@ def labels_swapped(case: Case) -> Check:
 
 def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
     """Test whether the choices depend on the features or items: the score test of φ = 0, robust to prompts."""
-    name, sample = "coin-flip labels", case.thinned
     if case.is_table:
         if case.attainable is None:
             return "there are too few comparisons for each item"
         found, k = 2 * case.training.n * (LOG_TWO - case.attainable), case.degrees_of_freedom
     else:
-        scores = np.zeros((int(sample.prompts.max()) + 1, sample.pairs.n_features))
-        np.add.at(scores, sample.prompts, sample.differences * sample.w[:, None])
-        scores = scores[:, np.abs(scores).max(axis=0) > 0]
-        if not scores.size:
-            return "the answers of a pair never differ"
-        scores = scores[np.abs(scores).max(axis=1) > 0]
-        if len(scores) < ENOUGH * scores.shape[1]:
-            return "there are too few prompts for each feature"
-        scores /= np.abs(scores).max(axis=0)
-        basis, sizes, _ = np.linalg.svd(scores, full_matrices=False)
-        basis = basis[:, sizes > sizes[0] * 1e-12 * len(scores)]
-        found, k = float(np.sum(basis.sum(axis=0) ** 2)), basis.shape[1]
+        answer = _score_test(case.thinned)
+        if case.thinned is not case.training and (
+            isinstance(answer, str) or answer[0] <= chi_squared_quantile(answer[1])
+        ):
+            answer = _score_test(case.training)
+        if isinstance(answer, str):
+            return answer
+        found, k = answer
     if isinstance(case.scorer, MLPScorer) and not is_stuck:
         held_out = case.held_out
         if held_out is None or held_out.losses is None:
@@ -67,9 +63,25 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
         if held_out.mean(LOG_TWO - held_out.losses).z() > normal_quantile():
             found = np.inf
     least = chi_squared_quantile(k)
-    return Check(
-        name, least, max(found, 1e-300), {"statistic of the choices": found, "coin flips exceed in 1 %": least, "df": k}
-    )
+    evidence: Facts = {"statistic of the choices": found, "coin flips exceed in 1 %": least, "df": k}
+    return Check("coin-flip labels", least, max(found, 1e-300), evidence)
+
+
+def _score_test(sample: Sample) -> tuple[float, int] | str:
+    """Return (Σ s)ᵀ(Σ s sᵀ)⁻¹(Σ s) over the scores s of the prompts, and its degrees of freedom."""
+    scores = np.zeros((int(sample.prompts.max()) + 1, sample.pairs.n_features))
+    np.add.at(scores, sample.prompts, sample.differences * sample.w[:, None])
+    scores = scores[:, np.abs(scores).max(axis=0) > 0]
+    if not scores.size:
+        return "the answers of a pair never differ"
+    scores = scores[np.abs(scores).max(axis=1) > 0]
+    if len(scores) < ENOUGH * scores.shape[1]:
+        return "there are too few prompts for each feature"
+    scores /= np.abs(scores).max(axis=0)
+    with blas_on_one_thread(scores.size * scores.shape[1]):
+        basis, sizes, _ = np.linalg.svd(scores, full_matrices=False)
+    basis = basis[:, sizes > sizes[0] * 1e-12 * len(scores)]
+    return float(np.sum(basis.sum(axis=0) ** 2)), basis.shape[1]
 
 
 def contradictory_labels(case: Case) -> Check | str:
@@ -216,5 +228,6 @@ def _directions(case: Case, fewest: int) -> Array:
     """Return dΔ/dφ of each pair for a linear scorer with few features, else the margin itself as the only direction."""
     pairs = case.training.pairs
     if case.scorer.linear_in_phi and not pairs.is_items and pairs.n_features <= min(MANY, fewest // ENOUGH):
-        return np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
-    return case.training.margins[:, None]
+        return case.training.plain_differences
+    largest = float(np.abs(case.training.margins).max()) or 1.0
+    return case.training.margins[:, None] / largest

@@ -27,7 +27,7 @@ class Sample:
         self.pairs, self.name = pairs, name
         self.margins = model.margins(pairs)
         refuse_nan(name, self.margins, "pairs with margins", finite=True)
-        self.w: Array = np.ones(len(pairs)) if pairs.weights is None else pairs.weights
+        self.w: Array = np.ones(len(pairs)) if pairs.weights is None else pairs.weights / pairs.weights.max()
         self.t: Array = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
         self.prompts: NDArray[np.int64] = pairs.prompt_index
         z = log_odds(self.margins, pairs, model.loss)
@@ -37,8 +37,10 @@ class Sample:
     @property
     def n(self) -> float:
         """What the likelihood counts: the total weight if the weights are whole numbers, else (Σ w)²/Σ w²."""
-        w = self.w
-        return float(w.sum()) if (w == np.floor(w)).all() else float(w.sum() ** 2 / np.dot(w, w))
+        given, w = self.pairs.weights, self.w
+        if given is None or (given == np.floor(given)).all():
+            return self.pairs.total_weight
+        return float(w.sum() ** 2 / np.dot(w, w))
 
     @cached_property
     def n_prompts(self) -> float:
@@ -65,7 +67,9 @@ class Sample:
         z = self.log_odds
         if z is None:
             return 0.0
-        return float(np.dot(self.w, z * z * sigmoid(z) * sigmoid(-z))) * self.n / float(self.w.sum())
+        far = np.abs(z)
+        each = far * sigmoid(-far) * far * sigmoid(far)  # in this order, since far² may overflow
+        return float(np.dot(self.w, each)) * self.n / float(self.w.sum())
 
     @property
     def accuracy(self) -> float:
@@ -77,12 +81,20 @@ class Sample:
         return 2 * np.sqrt(self.n_prompts) * (self.accuracy - 0.5)
 
     @cached_property
-    def differences(self) -> Array:
-        """The difference x_chosen - x_rejected, turned to the preferred answer, (n_pairs, n_features).
+    def feature_units(self) -> Array:
+        """The largest |x_chosen - x_rejected| of each feature, (n_features,), 1 where it is 0."""
+        largest = np.abs(np.subtract(self.pairs.chosen, self.pairs.rejected, dtype=np.float64)).max(axis=0)
+        return np.where(largest > 0, largest, 1.0)
 
-        A label t counts as 2t - 1 times the pair, so a tie gives zeros.
-        """
-        d = np.subtract(self.pairs.chosen, self.pairs.rejected, dtype=np.float64)
+    @cached_property
+    def plain_differences(self) -> Array:
+        """The differences x_chosen - x_rejected in ``feature_units``, (n_pairs, n_features)."""
+        return np.subtract(self.pairs.chosen, self.pairs.rejected, dtype=np.float64) / self.feature_units
+
+    @cached_property
+    def differences(self) -> Array:
+        """The same, turned to the preferred answer. A label t counts as 2t - 1 times the pair, so a tie gives zeros."""
+        d = self.plain_differences
         return d if self.pairs.labels is None else d * (2 * self.t - 1)[:, None]
 
 
