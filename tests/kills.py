@@ -115,11 +115,11 @@ def kill_fits(n: int, rng: np.random.Generator) -> str:
     return f"{n} kills of fits with a checkpoint, of {len(done)} kinds: all {n_files} ended with the same bits"
 
 
-def train(out: Path | None, seed: int) -> None:
-    """Run ``bradley-terry train``; ``out`` may exist."""
+def train(out: Path | None, l2: int) -> None:
+    """Run ``bradley-terry train``; ``out`` may exist. The penalty decides which run it is."""
     where = [] if out is None else ["--out", str(out), "--force"]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["train", "travel-modes", "--seed", str(seed), *where]) == 0
+        assert main(["train", "baseball", "--l2", str(l2), *where]) == 0
 
 
 def content(folder: Path) -> dict[str, bytes]:

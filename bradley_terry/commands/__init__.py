@@ -2,8 +2,8 @@
 
 Each verb is a module of this folder: train, evaluate, split, check, demo, course, figures, bench and doctor. A Python
 function such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints the
-result. ``report`` describes a result in words, ``sharded`` is ``train`` for shards, and ``parser`` collects the
-arguments of all verbs.
+result. ``report`` describes a result in words, ``folder`` writes the folder of a run, ``sharded`` is ``train`` for
+shards, and ``parser`` collects the arguments of all verbs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 if all went well. 1 if a check failed, or if the output was closed while we were writing to it. 2 if the verb
-        could not do its job; one sentence on stderr then says why. 130 after Ctrl-C.
+        could not do its job; one sentence on stderr then says why. 130 after Ctrl-C, also if ``train`` has saved the
+        best model so far.
     """
     from .parser import make_parser
 

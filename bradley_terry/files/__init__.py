@@ -27,6 +27,7 @@ What a record means does not depend on its format:
     texts, text   texts, and their features
     notes         warnings about what was left out or contradicts itself
 
+The module ``saving`` writes any file or folder as a whole, so that a crash or a full disk leaves the old one.
 The other modules serve all formats: ``lines`` turns a file into lines of text, and ``messages`` says what is wrong with
 a file. A file is either read completely or refused. The error names the file, the line, what was expected and what was
 found.

@@ -13,6 +13,9 @@ substitution solve a triangular system
 conjugate    Newton's step without the matrix H, for thousands of parameters
 samples      a starting point for Newton's method, fitted to a sample of the pairs
 records      the history of a fit, the callback and the progress bar
+checkpoint   the state of a fit in a file, so that it can go on after a crash
+identity     which fit a checkpoint belongs to
+interrupts   what Ctrl-C does
 usefulness   whether a fit learned anything
 determined   which parameters the pairs leave undetermined
 contrasts    standard errors without a matrix
