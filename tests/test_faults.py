@@ -194,6 +194,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(content, pairs, tmp_pa
         ({"checkpoint": 3}, TypeError, "checkpoint: expected a path, got 3"),
         ({"checkpoint": "no/such/folder.npz"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "."}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
+        ({"checkpoint": "/dev/zero"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "a.npz", "every": 0}, ValueError, "every: expected"),
         ({"every": 1.5}, TypeError, "every: expected"),
     ],
