@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import NoReturn
@@ -115,11 +115,11 @@ def kill_fits(n: int, rng: np.random.Generator) -> str:
     return f"{n} kills of fits with a checkpoint, of {len(done)} kinds: all {n_files} ended with the same bits"
 
 
-def train(out: Path | None, seed: int) -> None:
-    """Run ``bradley-terry train``; ``out`` may exist."""
+def train(out: Path | None, l2: int) -> None:
+    """Run ``bradley-terry train``; ``out`` may exist. The penalty decides which run it is."""
     where = [] if out is None else ["--out", str(out), "--force"]
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(["train", "travel-modes", "--seed", str(seed), *where]) == 0
+        assert main(["train", "baseball", "--l2", str(l2), *where]) == 0
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -127,7 +127,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def kill_runs(n: int, rng: np.random.Generator) -> list[str]:
+def kill_runs(n: int, rng: np.random.Generator) -> Iterator[str]:
     """Kill runs of ``train`` into a new folder and over an old one, and let two of them write to one place."""
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
@@ -144,7 +144,7 @@ def kill_runs(n: int, rng: np.random.Generator) -> list[str]:
             assert not out.exists() or content(out) == runs[1], "a new folder is neither complete nor absent"
             if out.exists():
                 shutil.rmtree(out)
-        said = [f"{n} kills of train into a new folder: {complete} complete, {n - complete} absent"]
+        yield f"{n} kills of train into a new folder: {complete} complete, {n - complete} absent"
         train(out, 0)
         (out / "notes.txt").write_text("mine")
         done, complete = 0, 0
@@ -153,22 +153,22 @@ def kill_runs(n: int, rng: np.random.Generator) -> list[str]:
             if killed(partial(train, out, new), rng.uniform(0, seconds)):
                 done += 1
                 complete += without_notes(out) == runs[new]
-        said += [f"{n} kills of train --force over an old run: {complete} the new run, {n - complete} the old one"]
+        yield f"{n} kills of train --force over an old run: {complete} the new run, {n - complete} the old one"
         n_new = 0
         for _ in range(n):
             both(partial(train, out, 0), partial(train, out, 1))
             n_new += runs.index(without_notes(out))
-        said += [f"{n} times two runs at once with --force on one folder: {n_new} the second, {n - n_new} the first"]
-        for _ in range(max(1, n // 5)):
+        yield f"{n} times two runs at once with --force on one folder: {n_new} the second, {n - n_new} the first"
+        for _ in range(n // 5):
             both(partial(train, None, 0), partial(train, None, 1))
             found = [content(folder) for folder in Path("runs").iterdir()]
             assert found in (runs, runs[::-1]), "two runs without --out are not two complete folders"
             shutil.rmtree("runs")
+        yield f"{n // 5} times two runs at once without --out: two complete folders each time"
         train(out, 0)
         left = sorted(path.name for path in Path().iterdir())
         assert left == ["0", "1", "out"], f"left behind: {left}"
         os.chdir("/")
-    return said
 
 
 def without_notes(folder: Path) -> dict[str, bytes]:
@@ -204,4 +204,5 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore", bt.ConvergenceWarning)
     generator = np.random.default_rng(time.time_ns())
     print(kill_fits(size, generator), flush=True)
-    print("\n".join(kill_runs(max(1, size // 10), generator)), flush=True)
+    for line in kill_runs(max(1, size // 10), generator):
+        print(line, flush=True)

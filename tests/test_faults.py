@@ -65,7 +65,7 @@ def test_every_kind_of_fit_is_tried():
 
 
 @pytest.mark.parametrize("every", [1, 3])
-@pytest.mark.parametrize("kind", first(3, KINDS))
+@pytest.mark.parametrize("kind", first(2, KINDS))
 def test_a_fit_that_goes_on_after_a_crash_ends_with_the_same_bits(kind, every, tmp_path):
     """φ, history, message, information and the parameters of the loss are those of a fit that never crashed."""
     fit, path = fits()[kind], tmp_path / "state.npz"
@@ -194,6 +194,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(content, pairs, tmp_pa
         ({"checkpoint": 3}, TypeError, "checkpoint: expected a path, got 3"),
         ({"checkpoint": "no/such/folder.npz"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "."}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
+        ({"checkpoint": "/dev/zero"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "a.npz", "every": 0}, ValueError, "every: expected"),
         ({"every": 1.5}, TypeError, "every: expected"),
     ],

@@ -2,8 +2,8 @@
 
 Each verb is a module of this folder: train, evaluate, split, check, demo, course, figures, bench and doctor. A Python
 function such as ``train.train`` or ``doctor.examine`` does the work; the verb only reads the arguments and prints the
-result. ``report`` describes a result in words, ``sharded`` is ``train`` for shards, and ``parser`` collects the
-arguments of all verbs.
+result. ``report`` describes a result in words, ``folder`` writes the folder of a run, ``sharded`` is ``train`` for
+shards, and ``parser`` collects the arguments of all verbs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 if all went well. 1 if a check failed, or if the output was closed while we were writing to it. 2 if the verb
         could not do its job, or if its output could not be written; one sentence on stderr then says why. 130 after
-        Ctrl-C.
+        Ctrl-C, also if ``train`` has saved the best model so far.
     """
     try:
         with standard_streams():

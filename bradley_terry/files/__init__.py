@@ -35,6 +35,7 @@ The other modules serve all formats:
     lines         turns a file into lines of text
     characters    halves of characters
     messages      says what is wrong with a file
+    saving        writes any file or folder as a whole, so that a crash or a full disk leaves the old one
 
 A file is either read completely or refused. The error names the file, the line, what was expected and what was found.
 

@@ -15,6 +15,9 @@ samples      a starting point for Newton's method, fitted to a sample of the pai
 ranges       refuses features whose squares are no numbers
 memory       refuses a fit that does not fit into memory
 records      the history of a fit, the callback and the progress bar
+checkpoint   the state of a fit in a file, so that it can go on after a crash
+identity     which fit a checkpoint belongs to
+interrupts   what Ctrl-C does
 usefulness   whether a fit learned anything
 determined   which parameters the pairs leave undetermined
 contrasts    standard errors without a matrix

@@ -44,7 +44,7 @@ class Checkpoint:
         self.state: State = {}
         if self.path is None:
             return
-        if not self.path.parent.is_dir() or self.path.is_dir():
+        if not self.path.parent.is_dir() or (self.path.exists() and not self.path.is_file()):
             raise FileNotFoundError(f"checkpoint: expected a file in an existing folder, got {visible(str(path))}")
         if self.path.exists():
             self.state = self._load(self.path)
