@@ -18,7 +18,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import bradley_terry as bt
-from bradley_terry import calibration, inference
+from bradley_terry import inference
 
 
 def data(n: int, dtype: type = np.float64, seed: int = 0) -> bt.PreferencePairs:
@@ -70,7 +70,6 @@ def numbers(n: int, backend: str) -> dict[str, list[float]]:
         "items": [*items.phi, *items.standard_errors()],
         "evaluation": [evaluation.mean_loss, evaluation.brier, evaluation.ece, *evaluation.accuracy_interval],
         "margins": [evaluation.margin_mean, evaluation.margin_sd, evaluation.reward_sd, *evaluation.margin_quantiles],
-        "temperature": [calibration.temperature(model, pairs).temperature],
         "separated": [float(inference.separation(bt.LinearScorer(4), data(200)).is_separated)],
     }
     return {name: [float(x) for x in values] for name, values in found.items()}
