@@ -59,7 +59,10 @@ def numbers(n: int, backend: str) -> dict[str, list[float]]:
     items = bt.fit(bt.TableScorer(12), table(n), backend=backend)
     firth = bt.fit(bt.LinearScorer(4), data(300), bias_reduced=True, backend=backend)
     evaluation = model.evaluate(pairs, n_bootstrap=50)
+    tied = bt.PreferencePairs(pairs.chosen, pairs.rejected, labels=np.random.default_rng(3).choice([0, 0.5, 1], n))
+    with_ties = bt.fit(bt.LinearScorer(4), tied, loss=bt.losses.RaoKupper(), backend=backend)
     found = {
+        "ties": [*with_ties.phi, with_ties.loss.eta],
         "newton": [*model.phi, *model.history["loss"], *model.history["gradient_norm"]],
         "errors": [*model.standard_errors(), *model.standard_errors(kind="sandwich")],
         "bootstrap": [*firth.phi, *items.standard_errors(kind="bootstrap", n_bootstrap=3)],
