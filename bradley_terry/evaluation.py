@@ -24,6 +24,7 @@ from .arrays.frozen import blocks_of, locked
 from .arrays.sums import spread_of
 from .arrays.visible import quoted
 from .backend import shifted, sides_of, subtracts_first
+from .fitting.progress import followed
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
 from .logistic import Array, sigmoid
@@ -274,7 +275,7 @@ def margins_of(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> Array:
         return chosen - rejected
     check_fit(scorer, pairs)
     margins = np.empty(len(pairs))
-    for rows in blocks_of(pairs.chosen):
+    for rows in followed(list(blocks_of(pairs.chosen)), "margins"):
         ((difference, _),) = sides_of(scorer, pairs.chosen[rows], pairs.rejected[rows])
         margins[rows] = scorer.reward(np.asarray(phi, dtype=np.float64), difference)
     return margins

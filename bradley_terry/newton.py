@@ -88,8 +88,12 @@ def minimise(
             curvature.matrix = None
             continue
         new_largest = largest_of(new.gradient)
-        if curvature.is_exact and -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
-            return NewtonResult(point, Outcome.CONVERGED, f"no step lowers the loss beyond rounding, {reason}", matrix)
+        if -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
+            if curvature.is_exact:
+                reason = f"no step lowers the loss beyond rounding, {reason}"
+                return NewtonResult(point, Outcome.CONVERGED, reason, matrix)
+            curvature.matrix = None
+            continue
         curvature.after_step(largest, new_largest)
         point, n_taken, is_recorded = new, n_taken + 1, False
         keep(phi=point.phi, n_taken=n_taken, n_small=n_small, hessian=curvature.kept)

@@ -26,6 +26,7 @@ LARGE = (
 
 def exact_sum(values: Array) -> tuple[float, float]:
     """Return the sum of finite values, (n,), rounded to a double, and the rest. The sum must not overflow."""
+    values = values.reshape(-1)  # one number may come without an axis
     if values.size <= 2 * LANES:
         return _both(values.tolist())
     sums, rests, z, e = np.zeros(LANES), np.zeros(LANES), np.empty(LANES), np.empty(LANES)

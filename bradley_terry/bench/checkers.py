@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..fitting.progress import followed
 from ..gradient_check import check_gradient
 from ..logistic import Array, sigmoid
 from ..losses import pair_losses
@@ -76,7 +77,8 @@ def compare_checkers() -> Comparison:
     all_cases = tuple(cases())
     installed = {name: ask for name, (module, ask) in CHECKERS.items() if find_spec(module) is not None}
     return Comparison(
-        all_cases, {name: tuple(_verdict(ask, case) for case in all_cases) for name, ask in installed.items()}
+        all_cases,
+        {name: tuple(_verdict(ask, case) for case in followed(all_cases, name)) for name, ask in installed.items()},
     )
 
 

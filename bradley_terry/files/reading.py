@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..fitting.progress import followed
 from ..pairs import PreferencePairs
 from .chats import as_text, split_prompt
 from .items import LONGEST_NAME, look_like_texts, matchups_of
@@ -59,7 +60,7 @@ def read(
         Return the texts alone, without features.
     """
     notes = Notes(path)
-    rows = _gathered(path, Reader(path, notes, bool(table)).rows(records))
+    rows = _gathered(path, Reader(path, notes, bool(table)).rows(followed(records, "rows read")))
     if not rows:
         fail(path, "expected at least one pair, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None or as_texts)
@@ -86,7 +87,9 @@ def read_rankings(
     """Return the rankings that records hold; the arguments are those of ``read``."""
     notes = Notes(path)
     rows = without_labels(
-        path, notes, _gathered(path, Reader(path, notes, bool(table), as_rankings=True).rows(records))
+        path,
+        notes,
+        _gathered(path, Reader(path, notes, bool(table), as_rankings=True).rows(followed(records, "rows read"))),
     )
     if not rows:
         fail(path, "expected at least one ranking, found no two answers to a prompt that differ in rank or score")

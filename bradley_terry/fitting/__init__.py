@@ -14,7 +14,8 @@ conjugate    Newton's step without the matrix H, for thousands of parameters
 samples      a starting point for Newton's method, fitted to a sample of the pairs
 ranges       refuses features whose squares are no numbers
 memory       refuses a fit that does not fit into memory
-records      the history of a fit, the callback and the progress bar
+records      the history of a fit, and the callback
+progress     bars that say how far long work is
 checkpoint   the state of a fit in a file, so that it can go on after a crash
 identity     which fit a checkpoint belongs to
 interrupts   what Ctrl-C does

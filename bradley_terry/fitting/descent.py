@@ -19,6 +19,7 @@ from ..objective import Objective
 from .batches import batches, prompts_of, weights_of
 from .conjugate import largest_curvature
 from .interrupts import interrupts
+from .ranges import refuse_extremes
 from .records import Recorder
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def safe_rate(objective: Objective) -> float:
     """Return 1/λ, where λ bounds the Hessian (see ``largest_curvature``); for the MLP 0.1."""
     if not objective.scorer.linear_in_phi:
         return 0.1
+    refuse_extremes(objective.pairs, objective.scorer)
     largest = largest_curvature(objective)
     if not largest < np.inf:
         raise ValueError(f"learning_rate: expected a number with {objective.loss}, whose curvature has no bound")

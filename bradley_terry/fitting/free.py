@@ -9,6 +9,7 @@ from ..losses import PairLoss
 from ..model import Outcome
 from ..pairs import PreferencePairs, check_fit
 from ..scorers import Scorer
+from ..threads import blas_on_one_thread
 
 if TYPE_CHECKING:
     from ..ranking.joint import FreeLoss
@@ -46,6 +47,7 @@ def known_loss(
         raise ValueError(f"centring: expected 0 with parameters that are fitted with phi, got {centring:g} and {loss}")
     from ..ranking.joint import fitted_jointly  # noqa: PLC0415  # rarely needed
 
-    found = fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance)
+    with blas_on_one_thread(len(pairs) * phi.size):
+        found = fitted_jointly(scorer, pairs, cast("FreeLoss", loss), l2, phi, max_steps, tolerance)
     # φ starts where it was, so that the history shows how it is fitted.
     return Known(found.loss, phi, found.information, found.failure)

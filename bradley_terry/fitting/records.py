@@ -14,6 +14,7 @@ from ..model import HISTORY, Outcome, read_only
 from ..objective import Objective, Point
 from ..pairs import PreferencePairs
 from .interrupts import interrupted, interrupts
+from .progress import Bar
 from .ranges import is_extreme, refuse_extremes
 
 if TYPE_CHECKING:
@@ -109,27 +110,3 @@ class Recorder:
         history = {name: read_only(column) for name, column in zip(HISTORY, columns, strict=True)}
         history["step"] = read_only(columns[0], np.int64)
         return history
-
-
-class Bar:
-    """A tqdm progress bar, or nothing if ``shown`` is false."""
-
-    def __init__(self, shown: bool, name: str, total: int) -> None:
-        self.bar = None
-        if shown:
-            from tqdm import tqdm  # noqa: PLC0415  # imported only if a bar is shown
-
-            self.bar = tqdm(total=total, desc=name, unit="step", leave=False)
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def update(self, n: int, loss: float) -> None:
-        """Move the bar to n and show the loss beside it."""
-        if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-            self.bar.update(n - self.bar.n)

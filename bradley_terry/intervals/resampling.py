@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..fitting.progress import followed
 from ..logistic import Array
 from ..scorers import check_size
 
@@ -64,7 +65,7 @@ def bootstrap_interval(
     if weight.sum() ** 2 > MOST_RESAMPLED * np.sum(weight * weight):
         return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
     means = []
-    for _ in range(n_bootstrap):
+    for _ in followed(range(n_bootstrap), "resamples of the prompts"):
         times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
         drawn = np.sum(times * weight)
         if drawn > 0:

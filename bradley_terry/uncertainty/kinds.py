@@ -112,10 +112,10 @@ def _without_matrix(model: RewardModel, rows: Sequence[int] | None, reference: i
     asked = model.scorer, model.phi, data.pairs, model.l2, rows, reference, data.loss, data.centring
     for c, x in contrast_solutions(*asked, is_known=known):
         if scores is None:
-            found.append(float(c @ x) / w)
+            found.append(float(np.einsum("i,i->", c, x)) / w)
         else:
             along = scores.along(x / w)
-            found.append(scores.factor * float(along @ along))
+            found.append(scores.factor * float(np.einsum("i,i->", along, along)))
     return np.array(found)
 
 
