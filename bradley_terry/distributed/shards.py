@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..evaluation import mean_accuracy
 from ..files import load_pairs
+from ..files.opened import open_file
 from ..fitting.convex import largest_of
 from ..fitting.tally import tallied
 from ..fitting.units import Units
@@ -148,7 +149,7 @@ class _Loaded:
 
     def __init__(self, path: str) -> None:
         self.stamp = _stamp(path)
-        self.pairs, self.digest = load_pairs(path), _digest(path)
+        self.pairs, self.digest = load_pairs(path), _digest(path)  # the first refuses what is no file of data
         self._objective: tuple[str, Objective] | None = None
         self._parts: tuple[object, list[NDArray[np.int64]]] | None = None
 
@@ -230,7 +231,7 @@ def _digest(path: str) -> str:
     """Return the SHA-256 of the content, which is the same for a copy of the shard on another machine."""
     whole = hashlib.sha256()
     for place in _files(path):
-        with place.open("rb") as file:
+        with open_file(place, empty=None) as file:
             whole.update(place.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return whole.hexdigest()
 

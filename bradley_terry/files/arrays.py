@@ -137,7 +137,8 @@ def _with_whole_characters(path: Path, name: str, array: NDArray[np.generic]) ->
         codes = np.ascontiguousarray(np.atleast_1d(array)[rows], dtype=native).view(np.uint32)
         if codes.size and codes.max() > sys.maxunicode:
             fail(path, f"{name}: expected texts, found the number {codes.max()}, which stands for no character")
-        n_halves += int(_are_halves(codes).reshape(len(codes), -1).any(axis=1).sum())
+        n_texts = codes.size * 4 // native.itemsize
+        n_halves += int(_are_halves(codes).reshape(n_texts, -1).any(axis=1).sum())
     if not n_halves:
         return array
     whole = np.array(array, dtype=native, order="C")

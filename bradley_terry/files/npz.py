@@ -81,6 +81,9 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     """
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    for name in pairs.feature_names or ():
+        if name.endswith("\0"):
+            raise ValueError(f"feature_names: expected names that do not end in NUL, which NumPy drops, got {name!r}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
     arrays |= {name: index_by_first_appearance(values) for name, values in arrays.items() if values.dtype.kind == "O"}
     if not (path := Path(path).resolve()).parent.is_dir():

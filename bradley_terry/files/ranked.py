@@ -11,11 +11,15 @@ from .rows import Row
 
 __all__ = ["names_of_rankings", "pairs_within", "refuse_repeated", "without_labels"]
 
+_LONG = 50  # answers
+
 
 def pairs_within(row: Row) -> list[Row]:
-    """Return all pairs of answers that a row compares."""
-    n, answers = len(row.answers), row.answers
-    pairs = [(answers[i], answers[j]) for i in range(n - row.n_last) for j in range(i + 1, n)]
+    """Return the pairs of answers that a row compares; of a long ranking, each answer with the two that follow it."""
+    n, answers, last = len(row.answers), row.answers, len(row.answers) - row.n_last - 1
+    reach = n if n <= _LONG else 2  # since the number of all pairs grows with the square
+    ends = [n if i == last else min(n, i + 1 + reach) for i in range(last + 1)]
+    pairs = [(answers[i], answers[j]) for i, end in enumerate(ends) for j in range(i + 1, end)]
     return [row._replace(answers=pair, n_last=1) for pair in pairs]
 
 

@@ -1,4 +1,4 @@
-"""Fuzz the loaders of files with atheris, which follows the branches that an input takes and mutates what takes new ones.
+"""Fuzz the loaders of files with atheris, which mutates the inputs that take new branches of the code.
 
     pip install atheris
     python tests/fuzz/run.py                                 one million inputs for each loader
@@ -73,13 +73,13 @@ def fuzz(arguments: argparse.Namespace) -> None:
 
     with atheris.instrument_imports(include=["bradley_terry", "zipfile", "gzip", "json.decoder", "loaders"]):
         import gzip  # noqa: F401
-        import json.decoder
+        import json.decoder  # noqa: F401
         import zipfile  # noqa: F401
 
         sys.path.insert(0, str(HERE))
         from loaders import check
-    loader = arguments.loaders[0]
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    loader, in_memory = arguments.loaders[0], "/dev/shm"  # noqa: S108  # a folder that only this process knows is made in it
+    with tempfile.TemporaryDirectory(dir=in_memory if Path(in_memory).is_dir() else None) as folder:
         place, kept = Path(folder), arguments.corpus / loader if arguments.corpus else Path(folder) / "kept"
         kept.mkdir(parents=True, exist_ok=True)
         for data in (CORPUS / loader).iterdir():  # with all modules loaded, and outside of the time limit

@@ -43,7 +43,9 @@ def table(rows: list[dict[str, object]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
     writer.writeheader()
-    writer.writerows([{k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in row.items()} for row in rows])
+    writer.writerows(
+        [{k: v if isinstance(v, str | int | float) else json.dumps(v) for k, v in row.items()} for row in rows]
+    )
     return text.getvalue().encode()
 
 
@@ -104,8 +106,34 @@ def main() -> None:
 def words() -> str:
     """Return the words of the formats as a dictionary for libFuzzer."""
     known = {name for names in NAMES.values() for name in names} | {stem for stems in STEMS.values() for stem in stems}
-    known |= {"_chosen", "_rejected", "_a", "_b", "_1", "_2", "left", "right", "role", "content", "from", "value", "replies"}
-    known |= {"user", "assistant", "human", "tool_calls", "null", "true", "NaN", "Infinity", "1e999", "\\\\ud83d", "tie"}
+    known |= {
+        "_chosen",
+        "_rejected",
+        "_a",
+        "_b",
+        "_1",
+        "_2",
+        "left",
+        "right",
+        "role",
+        "content",
+        "from",
+        "value",
+        "replies",
+    }
+    known |= {
+        "user",
+        "assistant",
+        "human",
+        "tool_calls",
+        "null",
+        "true",
+        "NaN",
+        "Infinity",
+        "1e999",
+        "\\\\ud83d",
+        "tie",
+    }
     known |= {"descr", "fortran_order", "shape", "<f8", "<i8", "<U1", "|b1", "PK", "meta.json", ".npy"}
     return "".join(f'"{word}"\n' for word in sorted(filter(None, known)))
 
