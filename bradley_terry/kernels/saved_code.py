@@ -104,20 +104,23 @@ def others_can_write(folder: Path) -> bool:
     """Return whether another user could put a file into this folder, or put another folder in its place.
 
     The files in the folder are executed. The folder and the one above it must belong to this user or to root. Neither
-    they nor the folders further up may be writable for others, except that a folder with the sticky bit, such as /tmp,
-    protects what is in it. The user's own private group, which many systems create, does not count as others.
+    they nor the folders further up may be writable for others, with three exceptions: a folder with the sticky bit,
+    such as /tmp, protects what is in it; nobody can write below a folder that only its owner can enter; and the user's
+    own private group, which many systems create, does not count as others.
     """
     if not hasattr(os, "geteuid"):  # Windows: the folder is in the user's profile
         return False
-    folder = folder.resolve()
+    folder, is_open = folder.resolve(), False
     for height, place in enumerate((folder, *folder.parents)):
         status = place.stat()
         if height < 2 and status.st_uid not in (0, os.geteuid()):
             return True
-        is_open = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid))
-        if is_open and not (height and status.st_mode & stat.S_ISVTX):
-            return True
-    return False
+        if not status.st_mode & (stat.S_IXGRP | stat.S_IXOTH):
+            is_open = False
+        elif not (height and status.st_mode & stat.S_ISVTX):
+            by_group = status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid)
+            is_open = is_open or bool(by_group or status.st_mode & stat.S_IWOTH)
+    return is_open
 
 
 def _is_private(group: int) -> bool:
