@@ -82,14 +82,11 @@ def _fill_closed_numbers() -> None:
 
 
 def _checked(stream: TextIO | None, real: TextIO | None, number: int) -> TextIO:
-    if stream is not real:
+    if stream is not None and stream is not real:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-        return stream  # type: ignore[return-value]
-    if stream is None:  # Python found it closed
-        raw, encoding, by_line = io.FileIO(number, "w", closefd=False), "utf-8", False
-    else:
-        binary = stream.buffer
-        raw, encoding, by_line = getattr(binary, "raw", binary), stream.encoding, stream.line_buffering
-    checked = io.BufferedWriter(_Checked(raw, must_arrive=number == 1))
+        return stream
+    raw: Any = io.FileIO(number, "w", closefd=False) if stream is None else stream.buffer  # None: it was closed
+    checked = io.BufferedWriter(_Checked(getattr(raw, "raw", raw), must_arrive=number == 1))
+    encoding, by_line = ("utf-8", False) if stream is None else (stream.encoding, bool(stream.line_buffering))
     return io.TextIOWrapper(checked, encoding, "replace", line_buffering=by_line or number == 2)

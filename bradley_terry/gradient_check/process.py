@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -117,7 +117,7 @@ def _no_way_out() -> Iterator[None]:
         if not _is_installed(module):
             names = vars(module)
             for name, value in tuple(names.items()):
-                if type(value) is type(os.kill) and value in instead:
+                if type(value) is BuiltinFunctionType and value in instead:
                     changed.append((names, name, value))
                     names[name] = instead[value]
     try:

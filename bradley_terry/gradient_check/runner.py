@@ -161,6 +161,7 @@ def call(
         raise
     except BaseException as error:  # noqa: BLE001  # their code may raise anything
         watch.rest()  # the error is described under a watch of its own
+        _nothing_is_replaced(note)
         shapes = ", ".join(f"{name} {_shape(argument)}" for name, argument in zip(names, arguments, strict=True))
         message = f"{note}{_told(function, error)}\n  it was given {shapes}"
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
@@ -171,16 +172,20 @@ def call(
         out.after, err.after = sys.stdout, sys.stderr
         if (heard := PRINTED.get()) is not None:
             heard.append(printable(out.getvalue() + err.getvalue()))
+    _nothing_is_replaced(note)
     if answer is None:
         raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
-    if changed := names_put_back():
-        raise Stop(FAILED, f"{note}your function replaces {changed}, which other code uses too: choose a new name")
     for name, before, after in zip(names, arguments, copies, strict=True):
         with with_their_objects(f"{note}looking at the input {name} after the call"):
             is_unchanged = _unchanged(before, after)
         if not is_unchanged:
             raise Stop(FAILED, f"{note}your function changes its input {name}: work on a copy")
     return answer
+
+
+def _nothing_is_replaced(note: str) -> None:
+    if changed := names_put_back():
+        raise Stop(FAILED, f"{note}your function replaces {changed}, which other code uses too: choose a new name")
 
 
 def _plain(answer: object) -> object:

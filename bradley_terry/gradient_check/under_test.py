@@ -48,7 +48,7 @@ class FunctionUnderTest:
 
     def __init__(self, function: Function, objective: Objective | None, watch: Watch) -> None:
         self.function, self.objective, self.watch = function, objective, watch
-        self.is_ours = isinstance(function, Objective)
+        self.is_ours = issubclass(type(function), Objective)
         self.beside = None if self.is_ours else objective
         self.eps = EPS
         self.is_noisy = False

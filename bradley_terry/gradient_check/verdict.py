@@ -133,7 +133,7 @@ def check_gradient(
     function = cast("Function", function)
     if objective is not None and not isinstance(objective, Objective):
         raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
-    problem = function if isinstance(function, Objective) else objective
+    problem = cast("Objective", function) if issubclass(type(function), Objective) else objective
     at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)

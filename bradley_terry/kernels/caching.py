@@ -16,7 +16,7 @@ __all__ = ["CACHE_FOLDER", "compiled"]
 
 if hasattr(os, "register_at_fork"):  # a fork waits while another thread compiles: its child could never compile
     os.register_at_fork(
-        before=global_compiler_lock.acquire,  # type: ignore[no-untyped-call]
+        before=global_compiler_lock.acquire,
         after_in_parent=global_compiler_lock.release,
         after_in_child=global_compiler_lock.release,
     )
@@ -85,11 +85,11 @@ def _saved_code(function: Any) -> SavedCode | None:
 _told: list[str] = []
 
 
-def _cannot_save(reason: str) -> None:
-    """Warn once."""
+def _cannot_save(reason: str) -> SavedCode | None:
+    """Warn once, and return None."""
     global CACHE_FOLDER
     if _told:
-        return
+        return None
     where, CACHE_FOLDER = CACHE_FOLDER, None
     _told.append(reason)
     warnings.warn(
@@ -97,3 +97,4 @@ def _cannot_save(reason: str) -> None:
         "are compiled again each time Python starts; set NUMBA_CACHE_DIR to a writable folder of your own",
         stacklevel=2,
     )
+    return None

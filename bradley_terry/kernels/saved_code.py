@@ -21,30 +21,30 @@ __all__ = ["SavedCode", "others_can_write"]
 N_DIGEST = 32  # bytes of a SHA-256 digest
 
 
-class SavedCode(FunctionCache):  # type: ignore[misc]  # Numba has no types
+class SavedCode(FunctionCache):
     """Numba's cache for one function, with files of our own and without its errors.
 
     A file that is missing, damaged, or cannot be read counts as no file, and the function is compiled again. ``tell``
     is called with the reason if the code cannot be saved.
     """
 
-    def __init__(self, function: Callable[..., object], tell: Callable[[str], None]) -> None:
-        super().__init__(function)
+    def __init__(self, function: Callable[..., object], tell: Callable[[str], object]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]  # Numba has no types
         source = repr((numba.__version__, self._impl.locator.get_source_stamp()))
-        self._cache_file = _Files(Path(self.cache_path), self._impl.filename_base, source)
+        self._cache_file = _Files(Path(self.cache_path), self._impl.filename_base, source)  # type: ignore[assignment]
         self.tell = tell
 
     def load_overload(self, sig: object, target_context: Any) -> Any:
         """Return the compiled code for these types, or None."""
         try:
-            return super().load_overload(sig, target_context)
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
         except Exception:  # noqa: BLE001  # unpickling the code of another release of Numba may raise anything
             return None
 
     def save_overload(self, sig: object, data: Any) -> None:
         """Save the compiled code for these types, or tell why it cannot be saved."""
         try:
-            super().save_overload(sig, data)
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
         except OSError as error:
             self.tell(error.strerror or type(error).__name__)
 
@@ -78,7 +78,7 @@ class _Files:
 
     def save(self, key: tuple[Hashable, ...], data: object) -> None:
         """Save the data under another name first, so that no file is ever half written."""
-        rest = self._stamp(key) + dumps(data)
+        rest = self._stamp(key) + dumps(data)  # type: ignore[no-untyped-call]
         number, name = tempfile.mkstemp(dir=self.folder, prefix=f"{self.base}.", suffix=".tmp")
         try:
             with os.fdopen(number, "wb") as file:
@@ -104,20 +104,23 @@ def others_can_write(folder: Path) -> bool:
     """Return whether another user could put a file into this folder, or put another folder in its place.
 
     The files in the folder are executed. The folder and the one above it must belong to this user or to root. Neither
-    they nor the folders further up may be writable for others, except that a folder with the sticky bit, such as /tmp,
-    protects what is in it. The user's own private group, which many systems create, does not count as others.
+    they nor the folders further up may be writable for others, with three exceptions: a folder with the sticky bit,
+    such as /tmp, protects what is in it; nobody can write below a folder that only its owner can enter; and the user's
+    own private group, which many systems create, does not count as others.
     """
     if not hasattr(os, "geteuid"):  # Windows: the folder is in the user's profile
         return False
-    folder = folder.resolve()
+    folder, is_open = folder.resolve(), False
     for height, place in enumerate((folder, *folder.parents)):
         status = place.stat()
         if height < 2 and status.st_uid not in (0, os.geteuid()):
             return True
-        is_open = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid))
-        if is_open and not (height and status.st_mode & stat.S_ISVTX):
-            return True
-    return False
+        if not status.st_mode & (stat.S_IXGRP | stat.S_IXOTH):
+            is_open = False
+        elif not (height and status.st_mode & stat.S_ISVTX):
+            by_group = status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid)
+            is_open = is_open or bool(by_group or status.st_mode & stat.S_IWOTH)
+    return is_open
 
 
 def _is_private(group: int) -> bool:
