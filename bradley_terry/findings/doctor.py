@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from ..calibration.annotators import numbered
 from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
@@ -124,7 +125,8 @@ def _answers(case: Case) -> dict[str, Check | str]:
 
 def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
     words = WORDS[check.name]
-    explanation = words.explanation.format_map(dict(check.evidence))
+    seen = {key: visible(it, LONGEST_SHOWN) if isinstance(it, str) else it for key, it in check.evidence.items()}
+    explanation = words.explanation.format_map(seen)
     severity = words.severity
     if check.name == "identical answers" and check.evidence["share"] == 1:
         severity = "error"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import fill
 
+from ..arrays.visible import LONGEST_SHOWN, in_markdown, visible
+
 __all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Facts", "Finding"]
 
 SEVERITIES = ("error", "warning", "note")
@@ -152,8 +154,8 @@ class Diagnosis:
         lines = [f"There {'is' if len(self) == 1 else 'are'} {self.in_short}.", ""]
         for finding in self.findings:
             because = f" Probably because of: {', '.join(finding.causes)}." if finding.causes else ""
-            said = f"- **{finding.name}** ({finding.severity}). {finding.explanation}{because}"
-            lines.append(f"{said} *What to do:* {finding.remedy}")
+            said = f"- **{finding.name}** ({finding.severity}). {in_markdown(finding.explanation)}{because}"
+            lines.append(f"{said} *What to do:* {in_markdown(finding.remedy)}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
@@ -188,7 +190,7 @@ class Diagnosis:
 def shown(value: float | int | str) -> str:
     """Return a value of the evidence as text."""
     if isinstance(value, str):
-        return value
+        return visible(value, LONGEST_SHOWN)
     if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e6):
         return f"{int(value):,}"
     return f"{value:.3f}" if 1e-3 <= abs(value) < 1e4 else f"{value:.3g}"
