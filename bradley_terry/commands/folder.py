@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+from ..arrays.visible import visible
 from ..files.saving import new_folder, write_file
 from ..model import HISTORY, RewardModel
 
@@ -21,7 +22,7 @@ def check_new(argument: str, folder: Path, force: bool) -> None:
     """Raise ValueError if the folder exists and ``force`` is False."""
     if folder.exists() and not force:
         raise ValueError(
-            f"{argument}: expected a new folder, got {folder}, which already exists; choose another one, or overwrite "
+            f"{argument}: expected a new folder, got {visible(str(folder))}, which already exists; choose another one, or overwrite "
             "its files with --force (force=True in Python)"
         )
 
