@@ -57,7 +57,6 @@ def test_there_is_some_memory_and_no_more_than_the_machine_has() -> None:
         ("bt.LinearScorer(40)", {"backend": "numpy"}),
         ("bt.LinearScorer(40)", {"backend": "numpy", "standardise": True}),
         ("bt.MLPScorer(40, 50)", {"backend": "numpy"}),
-        ("bt.MLPScorer(40, 50)", {"backend": "numba", "standardise": False}),
     ],
 )
 def test_the_estimate_is_a_close_lower_bound_on_the_measured_peak(scorer, options) -> None:

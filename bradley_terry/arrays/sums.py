@@ -19,9 +19,8 @@ from ..logistic import Array
 __all__ = ["exact_sum", "mean_of", "quotient", "spread_of"]
 
 LANES = 4096  # sums that run side by side; with their rests and the buffers, 160 kB
-LARGE = (
-    900  # Above 2^900 a sum, or a step of ``quotient``, could overflow, so such numbers are divided by a power of 2.
-)
+FEW = 256  # Fewer sums than this are added by ``math.fsum``.
+LARGE = 900  # Sums of numbers above 2^900 could overflow, so such numbers are divided by a power of 2.
 
 
 def exact_sum(values: Array) -> tuple[float, float]:
@@ -41,6 +40,11 @@ def exact_sum(values: Array) -> tuple[float, float]:
         np.subtract(sums, e, out=e)
         rests += e
         sums = s
+    while sums.size > FEW:
+        a, b = np.split(sums, 2)
+        sums = a + b
+        z = sums - a
+        rests = rests[: a.size] + rests[a.size :] + ((a - (sums - z)) + (b - z))
     return _both([*sums.tolist(), *rests.tolist(), *values[whole:].tolist()])
 
 

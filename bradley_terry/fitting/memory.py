@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..objective import chosen_backend, work_of
+from ..objective import COMPILED, chosen_backend, work_of
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer
 from .conjugate import is_dense
@@ -32,7 +32,7 @@ def needed(scorer: Scorer, pairs: PreferencePairs, backend: str, standardise: bo
     """
     if type(scorer) not in {LinearScorer, MLPScorer} or not isinstance(pairs, PreferencePairs):
         return 0
-    is_compiled = chosen_backend(backend, work_of(scorer, pairs)) == "numba"
+    is_compiled = chosen_backend(backend, work_of(scorer, pairs)) == COMPILED
     numbers = pairs.chosen.size
     if isinstance(scorer, MLPScorer):
         passes = (1 if is_compiled else 4) * len(pairs) * scorer.n_hidden
@@ -51,7 +51,7 @@ def refuse_too_large(scorer: Scorer, pairs: PreferencePairs, backend: str, stand
     is_linear = type(scorer) is LinearScorer
     ways = ["write an NPZ file or a folder of NPY files, which load_pairs maps"] * (is_linear and not pairs.is_mapped)
     ways += ["use standardise=False"] * standardise
-    ways += ["use backend='numba'"] * (chosen_backend(backend, work_of(scorer, pairs)) != "numba")
+    ways += [f"use backend={COMPILED!r}"] * (chosen_backend(backend, work_of(scorer, pairs)) != COMPILED)
     ways += ["fit shards with bradley_terry.distributed"]
     raise ValueError(
         f"pairs: expected a fit that fits into memory, got {len(pairs):,} pairs of {pairs.n_features} features, which "

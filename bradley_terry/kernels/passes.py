@@ -375,13 +375,17 @@ def _mean(sums: Array, total: tuple[float, float], is_plain: bool) -> float:
     Others are sums of w·l / Σ w with rounded shares w / Σ w. A mean of exactly log 2 shows in the third sum, that of
     w·(l - log 2) / Σ w. What Σ w lost by rounding makes all shares too large or too small by the same factor.
     """
-    if not np.isfinite(sums[:, 0]).all():
-        return float(sums[:, 0].sum())
-    both = exact_sum(sums[:, :2].ravel())
+    if len(sums) == 1:
+        total_loss, rest, excess = sums[0].tolist()
+    else:
+        total_loss, excess = float(sums[:, 0].sum()), sums[:, 2].any()
+        if math.isfinite(total_loss):
+            total_loss, rest = exact_sum(sums[:, :2].ravel())
+    if not math.isfinite(total_loss):
+        return total_loss
     if is_plain:
-        unit = math.ldexp(1.0, -math.frexp(total[0])[1])
-        return quotient(*both, total[0] * unit)
-    return quotient(*both, 1.0, total[1] / total[0]) if sums[:, 2].any() else LOG_2
+        return quotient(total_loss, rest, math.frexp(total[0])[0])
+    return quotient(total_loss, rest, 1.0, total[1] / total[0]) if excess else LOG_2
 
 
 def _mean_32(sums: Array) -> float:
