@@ -22,8 +22,8 @@ def check_new(argument: str, folder: Path, force: bool) -> None:
     """Raise ValueError if the folder exists and ``force`` is False."""
     if folder.exists() and not force:
         raise ValueError(
-            f"{argument}: expected a new folder, got {visible(str(folder))}, which already exists; choose another one, or overwrite "
-            "its files with --force (force=True in Python)"
+            f"{argument}: expected a new folder, got {visible(str(folder))}, which already exists; choose another one, "
+            "or overwrite its files with --force (force=True in Python)"
         )
 
 
