@@ -21,8 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.frozen import blocks_of
+from ..arrays.given import unmasked
+from ..arrays.single import in_words, names, one_of
+from ..evaluation import refuse_rankings
 from ..logistic import Array
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 
 __all__ = ["Agreement", "PairAgreement", "agreement", "krippendorff_alpha", "pair_agreement"]
 
@@ -127,8 +130,7 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     ----------
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
     """
-    if level not in LEVELS:
-        raise ValueError(f"level: expected one of {', '.join(LEVELS)}, got {level!r}")
+    one_of("level", level, LEVELS)
     units = [[one for one in row if not _is_missing(one)] for row in _rows(ratings)]
     numbers: dict[object, int] = {}
     if level != "nominal":
@@ -160,6 +162,8 @@ def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     PairAgreement, or None
         None if no pair was judged more than once, or a label is not 0, ½ or 1 and so is not a single judgement.
     """
+    refuse_rankings(pairs)
+    check_pairs(pairs)
     labels = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
     if not np.isin(labels, CHOICES).all():
         return None
@@ -259,9 +263,11 @@ def _keys(side: NDArray[np.generic]) -> NDArray[np.uint64]:
 def _rows(ratings: Iterable[Sequence[object]] | ArrayLike) -> list[list[object]]:
     """Return the ratings of each unit as a list."""
     rows = []
-    for row in ratings.tolist() if isinstance(ratings, np.ndarray) else ratings:  # type: ignore[union-attr]
+    if isinstance(ratings, np.ndarray):
+        ratings = unmasked(ratings, "ratings").tolist()
+    for row in names("ratings", ratings):
         if isinstance(row, str) or not isinstance(row, Iterable):
-            raise ValueError(f"ratings: expected a row of ratings for each unit, got {row!r}")
+            raise ValueError(f"ratings: expected a row of ratings for each unit, got {in_words(row)}")
         rows.append(row.tolist() if isinstance(row, np.ndarray) else list(row))
     return rows
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays.checked import as_numpy, index_by_first_appearance
+from ..arrays.checked import index_by_first_appearance
+from ..arrays.given import as_numpy, unmasked
 from ..evaluation import pairwise_accuracies
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
@@ -172,7 +173,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
 
 def _numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64]]:
     """Return the names of the annotators and the number of each pair's annotator."""
-    array = as_numpy(annotators, "annotators")
+    array = unmasked(as_numpy(annotators, "annotators"), "annotators")
     if array.shape != (n,):
         raise ValueError(f"annotators: expected shape ({n},), one annotator for each pair, got {array.shape}")
     missing = [i for i, one in enumerate(array.tolist()) if one is None or one != one or one == ""]  # noqa: PLR0124

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import single
 from ..evaluation import Evaluation
 from ..files import feature_names
 from ..losses import PairLoss
@@ -123,7 +124,8 @@ class TrainingRun:
         """
         from ..drawing import figures
 
-        folder = Path(folder)
+        folder = single.path("folder", folder)
+        single.switch("force", force)
         _check_new("folder", folder, force)
         folder.mkdir(parents=True, exist_ok=force)
         paths = [folder / name for name in ("model.npz", "history.csv", "report.md")]
@@ -228,9 +230,11 @@ def train(
     ConvergenceWarning
         As in ``fit``.
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
-    folder = None if out is None else Path(out)
+    single.seed(seed)
+    for name, value in {"standardise": standardise, "example": example, "progress": progress, "force": force}.items():
+        if value is not None:
+            single.switch(name, value)
+    folder = None if out is None else single.path("out", out)
     if folder is not None:
         _check_new("out", folder, force)
         check_writable(folder)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from ..arrays.single import in_words
 from ..losses import BradleyTerryLoss, PairLoss
 from ..ranking import Scaled
 from .axes import CHOSEN, EXPECTED, LINE_WIDTH, QUIET, TEXT_SIZE, finish, new_axes, style
@@ -44,7 +45,9 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
         If there are no losses or more than six.
     """
     if not isinstance(losses, Sequence) or not all(hasattr(loss, "value") for loss in losses):
-        raise TypeError(f"losses: expected a list of losses of a margin, such as [bt.losses.Hinge()], got {losses!r}")
+        raise TypeError(
+            f"losses: expected a list of losses of a margin, such as [bt.losses.Hinge()], got {in_words(losses)}"
+        )
     if not 0 < len(losses) <= MOST_LOSSES:
         raise ValueError(f"losses: expected 1 to {MOST_LOSSES} losses, got {len(losses)}")
     z, usual = np.linspace(-4, 4, 641) if margins is None else numbers(margins, "margins"), BradleyTerryLoss()

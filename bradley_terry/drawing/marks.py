@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ..arrays.given import vector
+from ..arrays.single import in_words, is_whole, text
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
@@ -93,11 +95,9 @@ def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
 def numbers(values: ArrayLike, name: str) -> Array:
     """Return the values as a float64 array of shape (n,), or raise an error that begins with ``name``."""
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = vector(values, name)
+    except TypeError:
         raise TypeError(f"{name}: expected numbers, got {type(values).__name__}") from None
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     return array
@@ -105,7 +105,13 @@ def numbers(values: ArrayLike, name: str) -> Array:
 
 def signed(value: float, form: str = "g") -> str:
     """Write a number with a true minus sign."""
-    return format(value, form).replace("-", "−")
+    if not is_whole(value) and not isinstance(value, float | np.floating):
+        raise TypeError(f"value: expected a number, got {in_words(value)}")
+    try:
+        said = format(value, text("form", form))
+    except ValueError:
+        raise ValueError(f"form: expected a format of numbers, such as '.2f', got {in_words(form)}") from None
+    return said.replace("-", "−")
 
 
 def power_of_ten(value: float, _: object = None) -> str:

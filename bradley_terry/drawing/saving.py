@@ -11,6 +11,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..arrays import single
+from ..arrays.single import path, text
 from .axes import figure_of, in_words, style
 
 __all__ = ["save_figure", "svg"]
@@ -40,11 +42,16 @@ def save_figure(
     list of Path
         The SVG, then the PNG.
     """
-    if isinstance(figure, Sequence):
+    for name, words in {"title": title, "caption": caption}.items():
+        if words is not None:
+            text(name, words).encode("utf-8", "strict")
+    if isinstance(figure, Sequence) and not isinstance(figure, str) and len(figure) > 0:
         figure = figure[0]
+    if not isinstance(figure, Figure | Axes):
+        raise TypeError(f"figure: expected a Figure or Axes, got {single.in_words(figure)}")
     if not isinstance(figure, Figure):
         figure = figure_of(figure)
-    base = Path(path_without_suffix)
+    base = path("path_without_suffix", path_without_suffix)
     svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
     svg_path.write_bytes(svg(figure, title, caption))
     with style():

@@ -41,6 +41,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..arrays import single
 from ..pairs import PreferencePairs
 from . import csv_table, jsonl, memory, npy, npz, parquet
 from .arrays import FIELDS, MOST_NAMES
@@ -163,7 +164,7 @@ def read_file(
     featurise: Featurise | None = None,
 ) -> tuple[PreferencePairs, Texts | None]:
     """Return the pairs that ``load_pairs`` returns, and the texts that they were made from, or None."""
-    path = Path(path)
+    path = single.path("path", path)
     found = FORMATS[_format_of(path, format)]
     if found.read_records is not None:
         pairs, texts = read(path, found.read_records(path), table=found.table, featurise=featurise)
@@ -209,7 +210,7 @@ def load_rankings(
     DataNote
         If something was left out that looks like data for the training, or if a prompt became several rankings.
     """
-    path = Path(path)
+    path = single.path("path", path)
     found = FORMATS[_format_of(path, format)]
     if found.read_records is not None:
         return read_rankings(path, found.read_records(path), table=found.table, featurise=featurise)
@@ -245,7 +246,7 @@ def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa
     ValueError
         "path: line N: what was expected, what was found".
     """
-    path = Path(path)
+    path = single.path("path", path)
     found = FORMATS["jsonl" if format is None and _is_unknown(path) else _format_of(path, format)]
     if found.read_records is None:
         fail(path, "expected a file of texts, found one of arrays")
@@ -322,9 +323,7 @@ _CONVERT = {  # ending -> what such a file is, and how to make one that can be r
 
 def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail never returns
     if given is not None:
-        if given not in FORMATS:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {given!r}")
-        return given
+        return single.one_of("format", given, tuple(FORMATS))
     for name, (endings, *_) in FORMATS.items():
         if path.name.lower().endswith(endings):
             return name

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ranking
+from ..arrays.single import path as checked_path
 from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
@@ -24,6 +25,7 @@ FORMAT = "bradley_terry reward model, version 1"
 
 def save_model(model: RewardModel, path: str | Path) -> None:
     """Write a model as an NPZ file of arrays and one JSON text. The same model always gives the same bytes."""
+    path = checked_path("path", path)
     if not isinstance(model.scorer, LinearScorer | MLPScorer | TableScorer):
         raise TypeError(f"save: expected one of this package's scorers, got {model.scorer}")
     meta = {
@@ -53,7 +55,7 @@ def save_model(model: RewardModel, path: str | Path) -> None:
 
 def load_model(path: str | Path) -> RewardModel:
     """Read a model that ``save_model`` wrote; raise FileNotFoundError, or ValueError for any other file."""
-    path = Path(path)
+    path = checked_path("path", path)
     try:
         with zipfile.ZipFile(path) as archive:
             meta = json.loads(archive.read("meta.json"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import single
 from ..arrays.checked import index_by_first_appearance
 from ..pairs import PreferencePairs
 from .arrays import FIELDS, map_array, pairs_of_arrays, rankings_of_arrays
@@ -72,7 +73,7 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
         raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
     arrays |= {name: index_by_first_appearance(values) for name, values in arrays.items() if values.dtype.kind == "O"}
-    path = Path(path).resolve()
+    path = single.path("path", path).resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     is_new = not path.exists()

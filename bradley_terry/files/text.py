@@ -32,6 +32,8 @@ from math import log1p, sqrt
 
 import numpy as np
 
+from ..arrays.single import names as names_of
+from ..arrays.single import whole
 from ..logistic import Array
 
 __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
@@ -134,7 +136,7 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
     """
     _check_bins(n_bins)
     for name, texts in (("prompts", prompts), ("answers", answers)):
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(text, str) for text in names_of(name, texts)):
             raise TypeError(f"{name}: expected a sequence of texts, each a str")
     if len(prompts) != len(answers):
         raise ValueError(f"answers: expected {len(prompts)}, one for each prompt, got {len(answers)}")
@@ -181,5 +183,4 @@ def _style(words_of_prompt: frozenset[str], answer: str, words: list[str]) -> li
 
 
 def _check_bins(n_bins: int) -> None:
-    if not isinstance(n_bins, int | np.integer) or isinstance(n_bins, bool) or n_bins < 0:
-        raise ValueError(f"n_bins: expected a whole number of at least 0, got {n_bins!r}")
+    whole("n_bins", n_bins, 0, 2**31)

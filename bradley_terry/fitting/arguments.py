@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import given, single
 from ..logistic import Array
 from ..losses import PairLoss
-from ..pairs import PreferencePairs, check_loss
+from ..objective import BACKENDS
+from ..pairs import PreferencePairs, check_loss, check_pairs
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
+from .penalties import checked_strength
 
 if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
 
-__all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "split", "start"]
+__all__ = ["STEPS", "check_options", "checked_arguments", "checked_standardise", "generator", "split", "start"]
 
 STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> default limit of steps
 
@@ -31,34 +34,44 @@ def checked_arguments(
 ) -> tuple[str, int]:
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {scorer!r}")
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):  # that is for rankings
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {single.in_words(scorer)}")
+    check_pairs(pairs)
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
     check_loss(loss)
     suits_newton = getattr(loss, "suits_newton", True)
     if method is None:
         method = "newton" if scorer.linear_in_phi and suits_newton else "adam"
-    if method not in STEPS:
-        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {method!r}")
+    single.one_of("method", method, tuple(STEPS))
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
     if method == "newton" and not suits_newton:
         raise ValueError(f"method: 'newton' needs a loss that is convex and has curvature, got {loss}; use 'adam'")
     if max_steps is not None:
         check_size("max_steps", max_steps)
-    if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
-        raise ValueError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
-    if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
-        raise ValueError(f"learning_rate: expected a positive number, got {learning_rate!r}")
+    if not 0 <= single.number(tolerance) < np.inf:
+        raise ValueError(f"tolerance: expected a number of at least 0, got {single.in_words(tolerance)}")
+    if learning_rate is not None and not 0 < single.number(learning_rate) < np.inf:
+        raise ValueError(f"learning_rate: expected a positive number, got {single.in_words(learning_rate)}")
     return method, max_steps or STEPS[method]
+
+
+def check_options(l2: float, centring: float, backend: str, callback: object, **switches: bool) -> None:
+    """Raise an error if one of these arguments of ``fit`` has the wrong type or value."""
+    checked_strength("l2", l2)
+    checked_strength("centring", centring)
+    single.one_of("backend", backend, BACKENDS)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a function, got {single.in_words(callback)}")
+    for name, value in switches.items():
+        single.switch(name, value)
 
 
 def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
     """Return whether to standardise, by default only for the MLP, or raise TypeError if the scorer cannot do it."""
     if standardise is None:
         return type(scorer) is MLPScorer  # a class derived from it may compute something else
+    single.switch("standardise", standardise)
     if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
         raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
     return standardise
@@ -66,9 +79,7 @@ def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
 
 def generator(seed: int) -> np.random.Generator:
     """Return a random generator with this seed."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {seed!r}")
-    return np.random.default_rng(seed)
+    return np.random.default_rng(single.seed(seed))
 
 
 def split(
@@ -81,18 +92,16 @@ def split(
         features = validation.chosen if isinstance(validation, PreferencePairs) else validation.features
         scorer.check_features(features, "validation")
         return pairs, validation
-    if not isinstance(validation, float | int | np.number):
+    if np.isnan(single.number(validation)):
         kind = type(pairs).__name__
-        raise TypeError(f"validation: expected a share of the prompts or {kind}, got {validation!r}")
-    return pairs.split(float(validation), seed=seed)
+        raise TypeError(f"validation: expected a share of the prompts or {kind}, got {single.in_words(validation)}")
+    return pairs.split(single.number(validation), seed=seed)
 
 
 def start(scorer: Scorer, initial: ArrayLike) -> Array:
     """Return the initial φ as a new array."""
-    try:
-        phi = np.array(initial, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {initial!r}") from None
+    phi = given.float64(initial, "initial").copy()
     if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
-        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {initial!r}")
+        found = single.in_words(initial)
+        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {found}")
     return phi

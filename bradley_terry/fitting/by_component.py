@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..arrays.single import in_words
 from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer
 from ..separation import separation
@@ -42,7 +43,9 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
     from ..training import fit  # noqa: PLC0415  # that module imports ``inference``, which imports this one
 
     if type(scorer) is not TableScorer:
-        raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {scorer}")
+        raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {in_words(scorer)}")
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
     found, groups = [], separation(scorer, pairs).groups

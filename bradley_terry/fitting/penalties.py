@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.single import in_words, number
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import Features, LinearScorer, Scorer, TableScorer, forward
@@ -25,12 +26,8 @@ __all__ = ["Penalties", "checked_strength"]
 
 def checked_strength(name: str, value: float) -> float:
     """Return a penalty's strength, or raise ValueError unless it is a finite number of at least 0."""
-    if (
-        not isinstance(value, int | float | np.floating | np.integer)
-        or isinstance(value, bool)
-        or not 0 <= value < np.inf
-    ):
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
+    if not 0 <= number(value) < np.inf:
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {in_words(value)}")
     return float(value)
 
 
@@ -41,6 +38,7 @@ class Penalties:
         self.scorer, self.pairs = scorer, pairs
         self.l2, self.centring = checked_strength("l2", l2), checked_strength("centring", centring)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def added(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
         """Return loss and gradient with the penalties."""
         if self.l2:
@@ -52,6 +50,7 @@ class Penalties:
             gradient = gradient + self._back([backward for _, backward in ways], pull * sums)
         return loss, gradient
 
+    @np.errstate(over="ignore", invalid="ignore")
     def add_hessian(self, hessian: Array) -> Array:
         """Add the second derivatives to a matrix, for a scorer that is linear in φ, and return it."""
         hessian[np.diag_indices_from(hessian)] += self.l2

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -42,7 +43,7 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     ModuleNotFoundError
         If the library is not installed.
     """
-    at = np.array(phi, dtype=np.float64)
+    at = float64(phi, "phi").copy()
     module = _library(library)
     if library == "autograd":
         return np.asarray(module.grad(loss)(at))
@@ -160,6 +161,8 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     ValueError
         If the loss or the scorer of the objective is your own, since no formula for it is known here.
     """
+    if not hasattr(objective, "scorer"):
+        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
     scorer, pairs = objective.scorer, objective.pairs
     _library(library)
     if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays.given import vector, whole_numbers
+from ..arrays.single import in_words, number, whole
 from ..logistic import Array
 from .blocks import Blocks, slices_of
 from .progress import followed
@@ -147,7 +149,13 @@ def numerical_gradient(
     gradient, spread : arrays, (n_parameters,)
         The spread is the difference between the last two estimates of the extrapolation.
     """
-    phi = np.array(phi, dtype=np.float64)
+    phi = vector(phi, "phi").copy()
+    if not 0 < number(step) < np.inf:
+        raise ValueError(f"step: expected a positive number, got {in_words(step)}")
+    if noise is not None and not 0 <= number(noise) < np.inf:
+        raise ValueError(f"noise: expected a number of at least 0, got {in_words(noise)}")
+    if entries is not None and (entries := whole_numbers(entries, "entries")).max(initial=0) >= phi.size:
+        raise ValueError(f"entries: expected numbers below {phi.size}, got {entries.max()}")
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
     here = loss(phi)
     noise = EPS * abs(here) if noise is None else noise
@@ -297,8 +305,10 @@ def step_sweep(
     -------
     StepSweep
     """
-    at = np.array(phi, dtype=np.float64)
-    h = np.logspace(-13, 0, 105) if steps is None else np.array(steps, dtype=np.float64)
+    at = vector(phi, "phi").copy()
+    if whole("entry", entry, -at.size) >= at.size:
+        raise ValueError(f"entry: expected a number below {at.size}, got {entry}")
+    h = np.logspace(-13, 0, 105) if steps is None else vector(steps, "steps").copy()
     if h.ndim != 1 or not (h > 0).all():
         raise ValueError("steps: expected a vector of positive numbers")
     exact = float(function(at)[1][entry])

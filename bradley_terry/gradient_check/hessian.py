@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64
 from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
@@ -57,7 +58,7 @@ def check_hessian(
     """
     if not isinstance(objective, Objective):
         raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
-    at = np.array(phi, dtype=np.float64)
+    at = float64(phi, "phi").copy()
     if at.shape != (objective.scorer.n_parameters,):
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
         raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")

@@ -28,6 +28,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from ..arrays.single import in_words
 from ..logistic import Array
 from .process import leave
 
@@ -275,7 +276,7 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-            raise ValueError(f"time_limit: expected a positive number of seconds, got {seconds!r}")
+            raise ValueError(f"time_limit: expected a positive number of seconds, got {in_words(seconds)}")
         self.seconds = seconds
         self.since: float | None = None  # when the current call began
         self.tracer, self.process = sys.gettrace(), os.getpid()

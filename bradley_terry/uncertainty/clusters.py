@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
+from ..arrays.single import in_words
 from ..logistic import Array
 from ..pairs import PreferencePairs
 
@@ -42,7 +43,7 @@ def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike
     w = weights_of(pairs)
     if isinstance(clusters, str):
         if clusters != VOTES:
-            raise ValueError(f"clusters: expected one label for each pair, or {VOTES!r}, got {clusters!r}")
+            raise ValueError(f"clusters: expected one label for each pair, or {VOTES!r}, got {in_words(clusters)}")
         if (w != np.floor(w)).any():
             raise ValueError(
                 f"clusters: expected weights that are whole numbers for {VOTES!r}, got {w[w % 1 > 0][0]:g}"
@@ -54,10 +55,7 @@ def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike
     if clusters is None:
         index = pairs.prompt_index if isinstance(pairs, PreferencePairs) else pairs.cluster_index
     else:
-        try:
-            labels = checked.prompts(clusters, len(pairs))
-        except ValueError as error:
-            raise ValueError(str(error).replace("prompts:", "clusters:")) from None
+        labels = checked.prompts(clusters, len(pairs), "clusters")
         index = checked.index_by_first_appearance(np.asarray(labels))
     return _enough(Clusters(index, int(np.count_nonzero(np.bincount(index, w) > 0))))
 

@@ -1,0 +1,107 @@
+"""Single numbers, switches and names as a user gives them, and values in the words of a message."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from os import PathLike, fsencode
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+__all__ = ["generator", "in_words", "is_whole", "names", "number", "one_of", "path", "seed", "switch", "text", "whole"]
+
+LONGEST = 200  # characters of a value in a message
+
+
+def in_words(value: object) -> str:
+    """Return the value as Python shows it, on one short line; the name of its class if it cannot be shown."""
+    try:
+        words = " ".join(repr(value).split())
+    except Exception:  # noqa: BLE001  # whatever the __repr__ of a foreign object raises
+        return f"an object of the class {type(value).__name__}"
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+
+
+def number(value: object) -> float:
+    """Return a single real number as a float, and NaN for anything else, which every comparison then refuses."""
+    if not (is_whole(value) or isinstance(value, float | np.floating)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond the largest float
+        return math.inf if value > 0 else -math.inf
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Return whether this is a single whole number; True is none, and neither is a timedelta64 of NumPy."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool | np.timedelta64)
+
+
+def whole(name: str, value: object, least: int = 1, below: float = 2**63) -> int:
+    """Return a whole number, or raise ValueError unless it is at least ``least`` and fits into 64 bits."""
+    if not is_whole(value) or not least <= value < below:
+        raise ValueError(f"{name}: expected a whole number of at least {least}, got {in_words(value)}")
+    return int(value)
+
+
+def seed(value: object, name: str = "seed") -> int:
+    """Return the seed of a random generator, or raise ValueError unless it is a whole number of at least 0."""
+    return whole(name, value, 0, math.inf)
+
+
+def generator(value: object) -> np.random.Generator:
+    """Return a random generator, from a seed if that is what was given."""
+    if isinstance(value, np.random.Generator):
+        return value
+    if not is_whole(value) or value < 0:
+        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {in_words(value)}")
+    return np.random.default_rng(value)
+
+
+def text(name: str, value: object) -> str:
+    """Return a text, or raise TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a text, got {in_words(value)}")
+    return value
+
+
+def names(name: str, values: object) -> list[Any]:
+    """Return the items of a sequence, or raise TypeError for a single text and for what cannot be read as one."""
+    try:
+        found = None if isinstance(values, str | bytes) else list(values)  # type: ignore[call-overload]
+    except Exception:  # noqa: BLE001  # whatever the methods of a foreign object raise
+        found = None
+    if found is None:
+        what = "one string" if isinstance(values, str) else in_words(values)
+        raise TypeError(f"{name}: expected a sequence of names, got {what}")
+    return found
+
+
+def path(name: str, value: object) -> Path:
+    """Return a path, or raise an error for what can be none."""
+    if not isinstance(value, str | PathLike):
+        raise TypeError(f"{name}: expected a str or a Path, got {in_words(value)}")
+    found = Path(value)
+    try:
+        is_possible = b"\0" not in fsencode(found)
+    except UnicodeEncodeError:
+        is_possible = False
+    if not is_possible:
+        raise ValueError(f"{name}: expected a name that a file can have, got {in_words(value)}")
+    return found
+
+
+def switch(name: str, value: object) -> bool:
+    """Return True or False, also for 1 or 0, or raise TypeError for anything else."""
+    if not (isinstance(value, bool | np.bool_) or is_whole(value)) or value not in (0, 1):
+        raise TypeError(f"{name}: expected True or False, got {in_words(value)}")
+    return bool(value)
+
+
+def one_of(name: str, value: object, names: Sequence[str]) -> str:
+    """Return one of these names, or raise ValueError for anything else."""
+    if not isinstance(value, str) or value not in names:
+        raise ValueError(f"{name}: expected one of {', '.join(names)}, got {in_words(value)}")
+    return value
