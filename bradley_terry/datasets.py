@@ -223,11 +223,14 @@ def synthetic(
     is_table = isinstance(scorer, TableScorer)
     size = getattr(scorer, "n_items" if is_table else "n_features", None)
     if not isinstance(size, int | np.integer):
-        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {scorer}")
+        shown = scorer if isinstance(scorer, str) else single.in_words(scorer)
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {shown}")
     if is_table and size < 2:
         raise ValueError(f"scorer: expected at least two items to choose between, got {scorer}")
     truth = synthetic_phi(scorer, seed) if phi is None else given.float64(phi, "phi")
     scorer.unpack(truth)
+    if not np.isfinite(truth).all():
+        raise ValueError("phi: expected finite numbers, got NaN or infinity")
     rng = np.random.default_rng(seed)
     prompts = np.arange(n_pairs) // pairs_per_prompt
     a: NDArray[np.generic]

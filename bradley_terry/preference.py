@@ -143,7 +143,7 @@ def accuracy_ceiling(true_margins: ArrayLike) -> float:
     return float(np.mean(sigmoid(np.abs(_margins(true_margins, "true_margins")))))
 
 
-@np.errstate(invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
+@np.errstate(over="ignore", invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
 def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.floating]:
     (a, dtype_a), (b, dtype_b) = as_float64(rewards_a, "rewards_a"), as_float64(rewards_b, "rewards_b")
     given.check_broadcast(rewards_a=a, rewards_b=b)

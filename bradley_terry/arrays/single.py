@@ -10,7 +10,20 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-__all__ = ["generator", "in_words", "is_whole", "names", "number", "one_of", "path", "seed", "switch", "text", "whole"]
+__all__ = [
+    "function",
+    "generator",
+    "in_words",
+    "is_whole",
+    "names",
+    "number",
+    "one_of",
+    "path",
+    "seed",
+    "switch",
+    "text",
+    "whole",
+]
 
 LONGEST = 200  # characters of a value in a message
 
@@ -65,6 +78,12 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a text, got {in_words(value)}")
     return value
+
+
+def function(name: str, value: object) -> None:
+    """Raise TypeError unless this can be called."""
+    if not callable(value):
+        raise TypeError(f"{name}: expected a function, got {in_words(value)}")
 
 
 def names(name: str, values: object) -> list[Any]:

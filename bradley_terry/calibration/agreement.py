@@ -14,7 +14,7 @@ many of these are c. Two ratings of a unit differ by d(c, k), which is 0 if they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,8 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     """
     one_of("level", level, LEVELS)
     units = [[one for one in row if not _is_missing(one)] for row in _rows(ratings)]
+    if not all(isinstance(one, Hashable) for unit in units for one in unit):
+        raise TypeError("ratings: expected rows of numbers or names, got a list within a row")
     numbers: dict[object, int] = {}
     if level != "nominal":
         for number, one in ((i, one) for i, unit in enumerate(units) for one in unit):

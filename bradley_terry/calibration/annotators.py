@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.checked import index_by_first_appearance
 from ..arrays.given import as_numpy, unmasked
-from ..evaluation import pairwise_accuracies
+from ..arrays.single import in_words
+from ..evaluation import pairwise_accuracies, refuse_rankings
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
 from ..losses import pair_losses, weighted_mean
 from ..model import RewardModel
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 from .noise import log_odds_of, noise_of
 
 __all__ = ["Annotator", "Annotators", "by_annotator"]
@@ -78,9 +79,9 @@ class Annotators:
     def __getitem__(self, name: str) -> Annotator:
         """Return the annotator with this name."""
         for row in self.rows:
-            if row.name == name:
+            if isinstance(name, str) and row.name == name:
                 return row
-        raise KeyError(f"{name!r}: expected one of {', '.join(row.name for row in self.rows)}")
+        raise KeyError(f"{in_words(name)}: expected one of {', '.join(row.name for row in self.rows)}")
 
     def __str__(self) -> str:
         head = ["annotator", "pairs", "agreement", "95 % interval", "noise ε", "95 % interval", "mean loss"]
@@ -131,6 +132,8 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     --------
     >>> print(by_annotator(model, pairs, names))  # doctest: +SKIP
     """
+    check_pairs(pairs)
+    refuse_rankings(pairs)
     names, index = _numbered(annotators, len(pairs))
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
@@ -179,6 +182,8 @@ def _numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int6
     missing = [i for i, one in enumerate(array.tolist()) if one is None or one != one or one == ""]  # noqa: PLR0124
     if missing:
         raise ValueError(f"annotators: expected an annotator for each pair, got none for pair {missing[0]}")
+    if array.dtype.kind == "O":
+        array = np.array([str(one) for one in array.tolist()], dtype=object)
     index = index_by_first_appearance(array)
     names: dict[int, str] = {}
     for number, one in zip(index.tolist(), array.tolist(), strict=True):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from ..arrays.single import in_words
 from ..pairs import PreferencePairs
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
     if isinstance(data, PreferencePairs):
         return Data(name_of(data), data)
     if not isinstance(data, str | os.PathLike):
-        raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {data!r:.200}")
+        raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {in_words(data)}")
     path = Path(data)
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
@@ -82,7 +83,7 @@ def find_rankings(data: str | Path | PreferenceRankings) -> Data:
         is_shipped = str(data) == SHIPPED[0] and not is_file
         data = datasets.travel_modes(as_choices=True) if is_shipped else load_rankings(data)
     if not isinstance(data, PreferenceRankings):
-        raise TypeError(f"data: expected a file or PreferenceRankings for a loss of rankings, got {data!r:.200}")
+        raise TypeError(f"data: expected a file or PreferenceRankings for a loss of rankings, got {in_words(data)}")
     return Data(name, data.as_pairs(), rankings=data)
 
 

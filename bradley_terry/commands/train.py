@@ -431,13 +431,21 @@ def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray
     """Return the mask, (n_pairs,), of the pairs to hold out."""
     if share is None:
         share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else VALIDATION
-    return np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=seed)
+    share = share if np.isnan(single.number(share)) else single.number(share)
+    return (
+        np.zeros(len(pairs), dtype=bool)
+        if isinstance(share, float) and share == 0
+        else pairs.held_out(share, seed=seed)
+    )
 
 
 def _scorer(
     name: str, pairs: PreferencePairs, scorer: str | Scorer | None, hidden: int | None, activation: str | None
 ) -> Scorer:
     """Return the scorer that was asked for, or refuse it if it does not suit the pairs."""
+    if scorer is not None and not isinstance(scorer, str) and not hasattr(scorer, "backward"):
+        wanted = "'linear', 'mlp', 'table' or a scorer"
+        raise TypeError(f"scorer: expected {wanted}, got {single.in_words(scorer)}")
     kind = scorer or ("table" if pairs.is_items else "linear")
     for option, value in {"hidden": hidden, "activation": activation}.items():
         if kind != "mlp" and value is not None:
@@ -445,7 +453,7 @@ def _scorer(
     if not isinstance(kind, str):
         return kind
     if kind not in {"linear", "mlp", "table"}:
-        raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {scorer!r}")
+        raise ValueError(f"scorer: expected 'linear', 'mlp', 'table' or a scorer, got {single.in_words(scorer)}")
     if (kind == "table") != pairs.is_items:
         wanted, got = ("item numbers", "features") if kind == "table" else ("features", "item numbers")
         raise ValueError(f"scorer: expected data with {wanted} for the scorer {kind}, but {name} holds {got}")

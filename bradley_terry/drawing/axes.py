@@ -95,8 +95,11 @@ def new_axes(
         inches = vector(size, "size")
         if inches.size != 2 or not ((inches > 0) & (inches < 1000)).all():
             raise ValueError(f"size: expected width and height in inches, got {shown(size)}")
+        size = (float(inches[0]), float(inches[1]))
     with style():
-        figure = Figure(figsize=size or ((8.0, 5.0) if n_panels == 1 else (13.0, 5.0)), layout="constrained")
+        figure = Figure(
+            figsize=((8.0, 5.0) if n_panels == 1 else (13.0, 5.0)) if size is None else size, layout="constrained"
+        )
         axes: list[Axes] = []
         for i in range(n_rows * n_panels):
             sharey = axes[0] if share_y and axes else None

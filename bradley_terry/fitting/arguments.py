@@ -61,8 +61,8 @@ def check_options(l2: float, centring: float, backend: str, callback: object, **
     checked_strength("l2", l2)
     checked_strength("centring", centring)
     single.one_of("backend", backend, BACKENDS)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback: expected a function, got {single.in_words(callback)}")
+    if callback is not None:
+        single.function("callback", callback)
     for name, value in switches.items():
         single.switch(name, value)
 

@@ -58,6 +58,7 @@ class Penalties:
             hessian += self._hessian_of_centring
         return hessian
 
+    @np.errstate(over="ignore", invalid="ignore")
     def product(self, v: Array) -> Array:
         """Return the second derivatives times v, for a scorer that is linear in φ."""
         if not self.centring:

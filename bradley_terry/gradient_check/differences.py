@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.given import vector, whole_numbers
+from ..arrays.single import function as function_of
 from ..arrays.single import in_words, number, whole
 from ..logistic import Array
 from .blocks import Blocks, slices_of
@@ -150,7 +151,10 @@ def numerical_gradient(
         The spread is the difference between the last two estimates of the extrapolation.
     """
     phi = vector(phi, "phi").copy()
-    if not 0 < number(step) < np.inf:
+    function_of("loss", loss)
+    if not np.isfinite(phi).all():
+        raise ValueError("phi: expected finite numbers, got NaN or infinity")
+    if not 1e-100 < number(step) < 1e100:
         raise ValueError(f"step: expected a positive number, got {in_words(step)}")
     if noise is not None and not 0 <= number(noise) < np.inf:
         raise ValueError(f"noise: expected a number of at least 0, got {in_words(noise)}")
@@ -306,6 +310,7 @@ def step_sweep(
     StepSweep
     """
     at = vector(phi, "phi").copy()
+    function_of("function", function)
     if whole("entry", entry, -at.size) >= at.size:
         raise ValueError(f"entry: expected a number below {at.size}, got {entry}")
     h = np.logspace(-13, 0, 105) if steps is None else vector(steps, "steps").copy()

@@ -39,7 +39,7 @@ def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
     p, n = broadcast(shares=float64(shares, "shares"), n_trials=float64(n_trials, "n_trials"))
     if ((p < 0) | (p > 1)).any():
         raise ValueError("shares: expected numbers in [0, 1]")
-    if (n <= 0).any():
+    if (n < 1e-100).any():
         raise ValueError("n_trials: expected numbers above 0")
     c = QUANTILE_95**2 / n
     middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)

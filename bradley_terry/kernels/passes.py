@@ -428,7 +428,8 @@ def _options(
 
 def _weights(values: Array | None, n: int) -> tuple[Floats, float]:
     weights = _optional(values, "weights", n)
-    total = float(weights.sum()) if weights.size else float(n)
+    with np.errstate(over="ignore"):  # an infinite sum is refused
+        total = float(weights.sum()) if weights.size else float(n)
     if not (weights >= 0).all() or not 0 < total < np.inf:
         raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
     return weights, total

@@ -5,7 +5,7 @@ the kind of the parameter and a function that makes a valid value. If the same n
 add the line to SPECIAL, under the path of the entry.
 
 Kinds: ``numbers`` an array of real numbers · ``wholes`` an array of whole numbers · ``labels`` an array of names ·
-``number``, ``whole``, ``switch``: one of them · ``path`` a file, for which OSError is allowed · ``object`` all else.
+``number``, ``whole``, ``switch`` one of them · ``function`` · ``path`` a file, for which OSError is allowed · ``object``.
 """
 
 from __future__ import annotations
@@ -75,6 +75,11 @@ def probit_model() -> bt.RewardModel:
 @lru_cache(maxsize=1)
 def smaller_model() -> bt.RewardModel:
     return bt.fit(bt.LinearScorer(1), bt.PreferencePairs(X[:, :1], Y[:, :1], prompts=PROMPTS))
+
+
+@lru_cache(maxsize=1)
+def axes() -> object:
+    return bt.plots.new_axes()[0]
 
 
 @lru_cache(maxsize=1)
@@ -179,18 +184,19 @@ VALUES: dict[str, tuple[str, Makes]] = {
     "reliability": ("object", lambda _: evaluated()),
     "reference": ("object", lambda owner: 0 if isinstance(_scorer_of(owner), bt.TableScorer) else None),
     "items": ("object", lambda _: [0, 1]),
-    **dict.fromkeys(("method", "format", "featurise", "callback", "names", "ax"), ("object", lambda _: None)),
-    **dict.fromkeys(("x_label", "title", "caption", "size", "hessian"), ("object", lambda _: None)),
+    **dict.fromkeys(("featurise", "callback", "hessian"), ("function", lambda _: None)),
+    **dict.fromkeys(("method", "format", "names", "ax"), ("object", lambda _: None)),
+    **dict.fromkeys(("x_label", "title", "caption", "size"), ("object", lambda _: None)),
     "backend": ("object", lambda _: "numpy"),
     "activation": ("object", lambda _: "tanh"),
     "weighting": ("object", lambda _: "pair"),
     "against": ("object", lambda _: "numerical"),
     "library": ("object", lambda _: "autograd"),
-    "function": ("object", lambda _: square),
+    "function": ("function", lambda _: square),
     "feature_names": ("object", lambda _: None),
     "feature": ("object", lambda _: "a"),
     "name": ("object", lambda _: "training"),
-    "figure": ("object", lambda _: bt.plots.new_axes()[0]),
+    "figure": ("object", lambda _: axes()),
     "losses": ("object", lambda _: [losses.Hinge(), losses.Probit()]),
     "kind": ("object", lambda _: "sandwich"),
     "form": ("object", lambda _: "g"),
@@ -208,7 +214,7 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("bt.PreferencePairs.__getitem__", "index"): ("object", lambda _: 0),
     ("bt.PreferencePairs", "chosen"): ("numbers", lambda _: X.copy()),
     ("bt.check_gradient", "phi"): ("object", lambda _: np.array([1.0, 2.0])),
-    ("bt.check_gradient", "reference"): ("object", lambda _: None),
+    ("bt.check_gradient", "reference"): ("function", lambda _: None),
     ("bt.check_gradient", "objective"): ("object", lambda _: None),
     ("calibration.length_baseline", "fitted_to"): ("object", lambda _: None),
     ("bt.evaluate", "phi"): ("numbers", _phi),
@@ -238,8 +244,8 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("files.matchups_of", "rejected"): ("object", lambda _: [1, 0]),
     ("files.matchups_of", "names"): ("object", lambda _: ["x", "y"]),
     ("files.text_features", "prompts"): ("object", lambda _: ["p", "q"]),
-    ("gradient_check.autodiff_gradient", "loss"): ("object", lambda _: lambda phi: (phi**2).sum()),
-    ("gradient_check.numerical_gradient", "loss"): ("object", lambda _: lambda phi: float(phi @ phi)),
+    ("gradient_check.autodiff_gradient", "loss"): ("function", lambda _: lambda phi: (phi**2).sum()),
+    ("gradient_check.numerical_gradient", "loss"): ("function", lambda _: lambda phi: float(phi @ phi)),
     ("model.make_scorer", "kind"): ("object", lambda _: "LinearScorer"),
     ("plots.plot_weights", "names"): ("object", lambda _: list("abcdef")),
     ("plots.plot_losses", "margins"): ("numbers", lambda _: np.linspace(-2, 2, 5)),
@@ -256,7 +262,7 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("inference.component_fits", "pairs"): ("object", lambda _: table_pairs()),
     ("inference.component_fits", "scorer"): ("object", lambda _: bt.TableScorer(3)),
     ("calibration.Annotators.__getitem__", "name"): ("object", lambda _: 0),
-    ("plots.figure_of", "ax"): ("object", lambda _: bt.plots.new_axes()[0]),
+    ("plots.figure_of", "ax"): ("object", lambda _: axes()),
     ("evaluation.bootstrap_interval", "rng"): ("object", lambda _: np.random.default_rng(0)),
 }
 OPTIONS = {"Unpack[Options]": ("kind", "pairs", "clusters", "n_bootstrap", "seed", "progress")}
@@ -267,6 +273,12 @@ CALLED: dict[tuple[str, str], str] = {  # what a message may say in place of the
     ("", "rewards_b"): "rewards_b|rewards",
     ("", "values"): "values|margins",
     ("", "features_a"): "features_a|rewards_a",
+    ("", "features_b"): "features_b|rewards_b",
+    ("bt.PreferenceRankings", "prompts"): "prompts|prompt",
+    ("evaluation.covariance", "information"): "information|standard errors",
+    ("files.matchups_of", "names"): "names|chosen",
+    ("files.text_features", "prompts"): "prompts|answers",
+    ("gradient_check.numerical_gradient", "phi"): "phi|entries",
 }
 RESULTS: dict[str, Callable[[], list[object]]] = {  # classes whose objects the package makes
     "bt.Evaluation": lambda: [evaluated()],

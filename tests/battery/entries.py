@@ -49,6 +49,8 @@ NOT_CALLED = {  # public names that take what the package itself has made and ch
     "kernels.weighted_gram": "a pass of the backends",
     "model.make_scorer": "for model files, which are checked",
     "objective.blas_on_one_thread": "a context for products of the package",
+    "logistic.cross_entropy": "the formula behind losses with labels, which are checked before",
+    "pairs.shifted": "for the backends",
     "scorers.forward": "for the backends",
     "threads.blas_on_one_thread": "a context for products of the package",
     "threads.in_parts": "shares work of the passes",
