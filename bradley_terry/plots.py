@@ -40,6 +40,7 @@ from .drawing import (
     figure_of,
     finish,
     given_or_new,
+    grid,
     guide,
     label_ends,
     new_axes,
@@ -122,7 +123,7 @@ def plot_loss_and_gradient(
     Axes
         ``lines[0]`` is the loss, ``lines[1]`` the slope.
     """
-    delta = np.linspace(-4, 4, 321) if margins is None else numbers(margins, "margins")
+    delta = np.linspace(-4, 4, 321) if margins is None else grid(margins, "margins")
     tangent_at = None if tangent_at is None else float(numbers([tangent_at], "tangent_at")[0])
     ax = given_or_new(ax)
     ax.plot(delta, pair_losses(delta), color=EXPECTED, linewidth=LINE_WIDTH)

@@ -18,6 +18,7 @@ __all__ = [
     "apart",
     "corner",
     "edges_through_zero",
+    "grid",
     "guide",
     "label_ends",
     "note",
@@ -92,6 +93,9 @@ def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
     return np.minimum(means, top - ranks[-1]) + ranks
 
 
+MOST = 1e100  # what Matplotlib can draw without overflow
+
+
 def numbers(values: ArrayLike, name: str) -> Array:
     """Return the values as a float64 array of shape (n,), or raise an error that begins with ``name``."""
     try:
@@ -100,6 +104,16 @@ def numbers(values: ArrayLike, name: str) -> Array:
         raise TypeError(f"{name}: expected numbers, got {type(values).__name__}") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    if np.abs(array).max() > MOST:
+        raise ValueError(f"{name}: expected numbers that can be drawn, up to {MOST:g}, got {np.abs(array).max():g}")
+    return array
+
+
+def grid(values: ArrayLike, name: str) -> Array:
+    """Return where to draw a curve, (n,): at least two numbers in increasing order."""
+    array = numbers(values, name)
+    if array.size < 2 or not (np.diff(array) > 0).all() or np.ptp(array) < 1 / MOST:
+        raise ValueError(f"{name}: expected at least two numbers in increasing order, got {in_words(values)}")
     return array
 
 

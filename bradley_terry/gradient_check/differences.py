@@ -152,12 +152,13 @@ def numerical_gradient(
     """
     phi = vector(phi, "phi").copy()
     function_of("loss", loss)
-    if not np.isfinite(phi).all():
-        raise ValueError("phi: expected finite numbers, got NaN or infinity")
+    if not (np.abs(phi) < 1e100).all():
+        raise ValueError("phi: expected finite numbers below 1e100")
     if not 1e-100 < number(step) < 1e100:
         raise ValueError(f"step: expected a positive number, got {in_words(step)}")
     if noise is not None and not 0 <= number(noise) < np.inf:
         raise ValueError(f"noise: expected a number of at least 0, got {in_words(noise)}")
+    noise = None if noise is None else number(noise)
     if entries is not None and (entries := whole_numbers(entries, "entries")).max(initial=0) >= phi.size:
         raise ValueError(f"entries: expected numbers below {phi.size}, got {entries.max()}")
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
@@ -314,7 +315,7 @@ def step_sweep(
     if whole("entry", entry, -at.size) >= at.size:
         raise ValueError(f"entry: expected a number below {at.size}, got {entry}")
     h = np.logspace(-13, 0, 105) if steps is None else vector(steps, "steps").copy()
-    if h.ndim != 1 or not (h > 0).all():
+    if not ((h > 0) & (h < 1e100)).all():
         raise ValueError("steps: expected a vector of positive numbers")
     exact = float(function(at)[1][entry])
     errors = np.empty_like(h)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays.given import float64
+from ..arrays.single import in_words, number
 from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
@@ -58,6 +59,8 @@ def check_hessian(
     """
     if not isinstance(objective, Objective):
         raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
+    if not number(time_limit) > 0:
+        raise ValueError(f"time_limit: expected a positive number of seconds, got {in_words(time_limit)}")
     at = float64(phi, "phi").copy()
     if at.shape != (objective.scorer.n_parameters,):
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"

@@ -5,7 +5,7 @@ the kind of the parameter and a function that makes a valid value. If the same n
 add the line to SPECIAL, under the path of the entry.
 
 Kinds: ``numbers`` an array of real numbers · ``wholes`` an array of whole numbers · ``labels`` an array of names ·
-``number``, ``whole``, ``switch`` one of them · ``function`` · ``path`` a file, for which OSError is allowed · ``object``.
+``number``, ``whole``, ``switch`` one of them · ``function`` · ``object`` · ``path`` a file: OSError is allowed, too.
 """
 
 from __future__ import annotations
@@ -224,6 +224,7 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("bt.PreferenceRankings", "clusters"): ("labels", lambda _: np.array([0, 0, 0, 1, 1, 1])),
     ("bt.PreferenceRankings", "weights"): ("numbers", lambda _: np.array([2.0, 2.0, 2.0, 0.5, 0.5, 0.5])),
     ("bt.RewardModel.reward", "features"): ("numbers", _rows),
+    ("bt.train", "data"): ("path", lambda _: linear_pairs()),
     ("bt.train", "activation"): ("object", lambda _: None),
     ("bt.train", "hidden"): ("whole", lambda _: None),
     ("bt.train", "out"): ("path", lambda _: None),

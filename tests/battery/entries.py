@@ -44,6 +44,7 @@ NOT_CALLED = {  # public names that take what the package itself has made and ch
     "kernels.mlp_loss_and_gradient": "a pass of the backends",
     "kernels.ranking_loss_and_gradient": "a pass of the backends",
     "kernels.ranking_loss_and_slopes": "a pass of the backends",
+    "objective.chosen_backend": "for Objective and fit, which check the name of the backend",
     "objective.warmup": "compiles every kernel, and takes no argument",
     "kernels.warmup": "compiles every kernel, and takes no argument",
     "kernels.weighted_gram": "a pass of the backends",
