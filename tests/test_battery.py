@@ -13,7 +13,7 @@ from battery import arguments, calls
 from battery import entries as found
 from battery.calls import breaches_of, calls_of
 
-QUICK, FULL = 60, 5  # the quick tier makes every 60th call, the full tier every fifth; python -m battery makes all
+QUICK, FULL = 200, 5  # the quick tier makes every 200th call, the full tier every fifth; python -m battery makes all
 LARGEST = {  # path and argument: near the largest or smallest double, a sum or a product of these overflows
     ("bt.check_hessian", "phi"),
     ("bt.expected_loss", "margins"),
@@ -49,9 +49,14 @@ def broken(entries, part) -> list[str]:
     ]
 
 
+def is_costly(entry: found.Entry) -> bool:
+    """Return whether a call loads the kernels, trains or draws."""
+    return "numba" in str(entry.owner) or entry.path.startswith(("bt.TrainingRun", "bt.train", "kernels.", "plots."))
+
+
 def test_a_sample_of_hostile_calls_over_every_public_name_breaks_no_promise() -> None:
-    """Every 60th call; each entry begins with another one, so that all values occur."""
-    entries = [entry for entry in found.entries() if entry.path not in found.COSTLY and "numba" not in str(entry.owner)]
+    """Every 200th call; each entry begins with another one, so that all values occur."""
+    entries = [entry for entry in found.entries() if not is_costly(entry)]
     assert len(entries) > 400
     assert [line for number, entry in enumerate(entries) for line in broken([entry], (number % QUICK, QUICK))] == []
 

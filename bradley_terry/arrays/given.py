@@ -29,6 +29,8 @@ def real(values: object, name: str, wanted: str = "real numbers, got an array of
     """
     if type(values) is np.ndarray and values.dtype.kind in "fiub":
         return values
+    if type(values) is float:
+        return np.asarray(values)
     array = plain(values, name)
     if array.dtype.kind not in "fiub":
         if array.ndim == 0 and array.dtype.kind in "OSU":

@@ -351,6 +351,7 @@ class Ordinal(MarginLoss):
         return s_q(z - high) + s_q(low - z)
 
 
+@np.errstate(invalid="ignore")  # NaN stays NaN
 def _mean_log_odds(z: Array, zeta: Array) -> Array:
     """Return the log-odds of the mean of sigma(z - ζ_k)."""
     shifted = np.subtract.outer(z, zeta)

@@ -99,6 +99,7 @@ def breaches_of(entry: Entry, name: str, tag: str, value: object) -> list[Breach
     """Call the entry with this value in the place of one argument, and return what is wrong with the answer."""
     given = _shown(value)
     found: list[tuple[str, str]] = []
+    limit = LONGEST * (10 if entry.path in COSTLY else 1)
     before, given_all = _print_of(value), {**entry.valid(), **({name: value} if name else {})}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
