@@ -136,7 +136,7 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
     """
     n_bins = whole("n_bins", n_bins, 0, 2**31)
     for name, texts in (("prompts", prompts), ("answers", answers)):
-        if not all(isinstance(text, str) for text in names_of(name, texts)):
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in names_of(name, texts)):
             raise TypeError(f"{name}: expected a sequence of texts, each a str")
     if len(prompts) != len(answers):
         raise ValueError(f"answers: expected {len(prompts)}, one for each prompt, got {len(answers)}")

@@ -107,7 +107,7 @@ def breaches_of(entry: Entry, name: str, tag: str, value: object) -> list[Breach
             with (
                 redirect_stdout(io.StringIO()),
                 redirect_stderr(io.StringIO()),
-                interrupted_after(LONGEST * (10 if entry.path in COSTLY else 1)),
+                interrupted_after(limit),
             ):
                 answer, error = _answer(entry, given_all), None
         except TooLong:
