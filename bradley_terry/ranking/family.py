@@ -42,6 +42,9 @@ __all__ = [
 ]
 
 
+far_out = np.errstate(over="ignore", invalid="ignore")  # beyond the largest double, a loss is infinite
+
+
 class MarginLoss:
     """A loss l(z) of the shifted margin, and its properties. A subclass defines l, l' and l''.
 
@@ -98,18 +101,22 @@ class MarginLoss:
         """The largest |l''|, from which gradient descent chooses its step. It may be infinite."""
         return 0.25
 
+    @far_out
     def value(self, z: Array, t: Array | None) -> Array:
         """Return t·l(z) + (1 - t)·l(-z), (n_pairs,)."""
         return self._values(*checked_outcomes(z, t))
 
+    @far_out
     def gradient(self, z: Array, t: Array | None) -> Array:
         """Return its derivative in z: t·l'(z) - (1 - t)·l'(-z), (n_pairs,)."""
         return self._slopes(*checked_outcomes(z, t))
 
+    @far_out
     def curvature(self, z: Array, t: Array | None) -> Array:
         """Return its second derivative in z: t·l''(z) + (1 - t)·l''(-z), (n_pairs,)."""
         return self._bends(*checked_outcomes(z, t))
 
+    @far_out
     def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return both; losses that share work between them do it once."""
         return self._values_and_slopes(*checked_outcomes(z, t))
@@ -137,6 +144,7 @@ class MarginLoss:
         """Return the probability that the chosen answer is preferred, if its fitted margin is z: sigma(log_odds(z))."""
         return sigmoid(self.log_odds(z))
 
+    @far_out
     def log_odds(self, z: ArrayLike) -> Array:
         """Return the log-odds of the preference probability that a fitted margin z stands for.
 

@@ -123,9 +123,16 @@ def breaches_of(entry: Entry, name: str, tag: str, value: object) -> list[Breach
         found.append(("mask", _shown(answer)))
     elif name and tag in REFUSED.get(entry.kind(name), ()):
         found.append(("taken", _shown(answer)))
-    elif tag == "same" and not same(answer, _answer(entry, entry.valid())):
+    elif tag == "same" and not same(answer, _of_valid(entry)):
         found.append(("answer", _shown(answer)))
     return [Breach(kind, entry.path, name, tag, given, words) for kind, words in found]
+
+
+def _of_valid(entry: Entry) -> object:
+    """Return the answer to the valid call, without a warning such as that of a fit with few steps."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        return _answer(entry, entry.valid())
 
 
 def _is_expected(warning: warnings.WarningMessage) -> bool:
@@ -148,9 +155,7 @@ def _without_numbers(words: str) -> str:
 def _refusal(entry: Entry) -> str:
     """Return what the valid call says if it is refused for this example, such as the items of pairs of features."""
     try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            _answer(entry, entry.valid())
+        _of_valid(entry)
     except (ValueError, TypeError, LookupError) as error:
         return str(error)
     return ""
