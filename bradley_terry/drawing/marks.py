@@ -123,6 +123,8 @@ def signed(value: float, form: str = "g") -> str:
         raise TypeError(f"value: expected a number, got {in_words(value)}")
     try:
         said = format(value, text("form", form))
+    except OverflowError:
+        raise ValueError(f"value: expected a number that a float64 can hold, got {in_words(value)}") from None
     except ValueError:
         raise ValueError(f"form: expected a format of numbers, such as '.2f', got {in_words(form)}") from None
     return said.replace("-", "−")

@@ -246,6 +246,8 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("files.matchups_of", "names"): ("object", lambda _: ["x", "y"]),
     ("files.text_features", "prompts"): ("object", lambda _: ["p", "q"]),
     ("gradient_check.autodiff_gradient", "loss"): ("function", lambda _: lambda phi: (phi**2).sum()),
+    ("plots.plot_weights", "estimates"): "estimates|estimate",
+    ("ranking.Ordinal", "n_levels"): "n_levels|thresholds",
     ("gradient_check.numerical_gradient", "loss"): ("function", lambda _: lambda phi: float(phi @ phi)),
     ("model.make_scorer", "kind"): ("object", lambda _: "LinearScorer"),
     ("plots.plot_weights", "names"): ("object", lambda _: list("abcdef")),
@@ -279,6 +281,8 @@ CALLED: dict[tuple[str, str], str] = {  # what a message may say in place of the
     ("evaluation.covariance", "information"): "information|standard errors",
     ("files.matchups_of", "names"): "names|chosen",
     ("files.text_features", "prompts"): "prompts|answers",
+    ("plots.plot_weights", "estimates"): "estimates|estimate",
+    ("ranking.Ordinal", "n_levels"): "n_levels|thresholds",
     ("gradient_check.numerical_gradient", "phi"): "phi|entries",
 }
 RESULTS: dict[str, Callable[[], list[object]]] = {  # classes whose objects the package makes
