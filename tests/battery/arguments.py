@@ -246,8 +246,6 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("files.matchups_of", "names"): ("object", lambda _: ["x", "y"]),
     ("files.text_features", "prompts"): ("object", lambda _: ["p", "q"]),
     ("gradient_check.autodiff_gradient", "loss"): ("function", lambda _: lambda phi: (phi**2).sum()),
-    ("plots.plot_weights", "estimates"): "estimates|estimate",
-    ("ranking.Ordinal", "n_levels"): "n_levels|thresholds",
     ("gradient_check.numerical_gradient", "loss"): ("function", lambda _: lambda phi: float(phi @ phi)),
     ("model.make_scorer", "kind"): ("object", lambda _: "LinearScorer"),
     ("plots.plot_weights", "names"): ("object", lambda _: list("abcdef")),
