@@ -77,7 +77,7 @@ class NumpyBackend:
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
         """Return loss, gradient and margins, with one forward and one backward pass for each side."""
-        with blas_on_one_thread(self._n_products):
+        with blas_on_one_thread(self._n_products), np.errstate(over="ignore", invalid="ignore"):
             parts = []
             for features, sign in self.sides:
                 rewards, backward = forward(self.scorer, phi, features)
@@ -100,7 +100,7 @@ class NumpyBackend:
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ."""
-        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
+        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2), np.errstate(over="ignore"):
             return cast("LinearScorer", self.scorer).hessian(self.pairs.chosen, self.pairs.rejected, d2_margins)
 
     def pull(self, d_margins: Array) -> Array:

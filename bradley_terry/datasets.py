@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import given, single
 from .arrays.visible import quoted, visible
 from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
@@ -87,7 +88,7 @@ def travel_modes(*, as_choices: bool = False) -> PreferencePairs | PreferenceRan
         for row in rows
     ]
     names = ("generalised cost", "terminal waiting time", "income x plane", "plane", "train", "bus")
-    if as_choices:
+    if single.switch("as_choices", as_choices):
         from .ranking.rankings import PreferenceRankings  # noqa: PLC0415  # rarely needed
 
         return PreferenceRankings(x, np.where(is_taken, 1, 2), travellers, feature_names=names)
@@ -157,6 +158,7 @@ def baseball(home_advantage: bool = False) -> PreferencePairs:
     >>> baseball().total_weight, baseball(home_advantage=True).feature_names[-1]
     (273.0, 'at home')
     """
+    single.switch("home_advantage", home_advantage)
     table = _table("baseball_1987.csv")
     teams = sorted({row["home"] for row in table})
     rows: list[tuple[int, int, float, float]] = []  # winner, loser, is the winner at home, number of games
@@ -213,20 +215,23 @@ def synthetic(
     >>> synthetic(6, pairs_per_prompt=3)
     PreferencePairs(6 pairs of 3 features, 2 prompts)
     """
-    _check_whole("n_pairs", n_pairs, 1)
-    _check_whole("pairs_per_prompt", pairs_per_prompt, 1)
-    _check_whole("seed", seed, 0)
+    single.whole("n_pairs", n_pairs)
+    single.whole("pairs_per_prompt", pairs_per_prompt)
+    single.seed(seed)
     if scorer is None:
-        phi = np.array([1.0, -2.0, 0.5]) if phi is None else np.array(phi, dtype=np.float64)
+        phi = np.array([1.0, -2.0, 0.5]) if phi is None else given.float64(phi, "phi")
         scorer = LinearScorer(max(1, phi.size))
     is_table = isinstance(scorer, TableScorer)
     size = getattr(scorer, "n_items" if is_table else "n_features", None)
     if not isinstance(size, int | np.integer):
-        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {visible(str(scorer), 200)}")
+        shown = visible(scorer, 200) if isinstance(scorer, str) else quoted(scorer)
+        raise ValueError(f"scorer: expected one with n_features or a TableScorer, got {shown}")
     if is_table and size < 2:
         raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
-    truth = synthetic_phi(scorer, seed) if phi is None else np.array(phi, dtype=np.float64)
+    truth = synthetic_phi(scorer, seed) if phi is None else given.float64(phi, "phi")
     scorer.unpack(truth)
+    if not np.isfinite(truth).all():
+        raise ValueError("phi: expected finite numbers, got NaN or infinity")
     rng = np.random.default_rng(seed)
     prompts = np.arange(n_pairs) // pairs_per_prompt
     a: NDArray[np.generic]
@@ -251,12 +256,9 @@ def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
 
     It is ``scorer.initial`` if that is random (the MLP). If that is zero, it is standard normal.
     """
-    _check_whole("seed", seed, 0)
+    single.seed(seed)
+    if not hasattr(scorer, "initial") or isinstance(scorer, type):
+        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
     rng = np.random.default_rng([seed, 1])  # a different stream from that of the features
     phi = scorer.initial(rng)
     return phi if phi.any() else rng.standard_normal(scorer.n_parameters)
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {quoted(value)}")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import checked, given, single
 from .arrays.frozen import blocks_of, locked
 from .arrays.sums import spread_of
 from .arrays.visible import quoted
@@ -28,7 +29,7 @@ from .fitting.progress import followed
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
 from .logistic import Array, sigmoid
-from .losses import PairLoss, pair_losses, weighted_mean
+from .losses import PairLoss, checked_labels, pair_losses, weighted_mean
 from .pairs import PreferencePairs, check_fit
 from .scorers import Scorer, check_size
 from .threads import blas_on_one_thread
@@ -175,6 +176,7 @@ def evaluate(
     n_bootstrap: int = ...,
     seed: int = ...,
 ) -> Evaluation: ...
+@np.errstate(over="ignore", invalid="ignore")  # rewards that are not finite are refused
 def evaluate(
     scorer: Scorer | RewardModel,
     phi: ArrayLike | PreferencePairs | None = None,
@@ -211,7 +213,7 @@ def evaluate(
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     for values in (r_chosen, r_rejected, margins):
         refuse_nan("phi", values, "rewards", finite=True)
-    weights, labels = pairs.weights, pairs.labels
+    weights, labels, rng = pairs.weights, pairs.labels, np.random.default_rng(single.seed(seed))
     z = log_odds(margins, pairs, loss)
     p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels
@@ -231,7 +233,7 @@ def evaluate(
         coin_flip_loss=math.log(2),
         accuracy=weighted_mean(accuracies, weights),
         accuracy_interval=bootstrap_interval(
-            accuracies, pairs.prompt_index, weights=weights, n_bootstrap=n_bootstrap, rng=np.random.default_rng(seed)
+            accuracies, pairs.prompt_index, weights=weights, n_bootstrap=n_bootstrap, rng=rng
         ),
         brier=weighted_mean(t * q * q + (1 - t) * p * p, weights),
         ece=table.expected_calibration_error,
@@ -277,14 +279,14 @@ def margins_of(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> Array:
     margins = np.empty(len(pairs))
     for rows in followed(list(blocks_of(pairs.chosen)), "margins"):
         ((difference, _),) = sides_of(scorer, pairs.chosen[rows], pairs.rejected[rows])
-        margins[rows] = scorer.reward(np.asarray(phi, dtype=np.float64), difference)
+        margins[rows] = scorer.reward(given.float64(phi, "phi"), difference)
     return margins
 
 
 def _rewards(scorer: Scorer, phi: ArrayLike, pairs: PreferencePairs) -> tuple[Array, Array]:
     """Return the rewards of the chosen and of the rejected answers, (n_pairs,) each."""
     check_fit(scorer, pairs)
-    phi = np.asarray(phi, dtype=np.float64)
+    phi = given.float64(phi, "phi")
     with blas_on_one_thread(len(pairs) * scorer.n_parameters):
         chosen = np.array(scorer.reward(phi, pairs.chosen))  # a copy, in case the scorer uses its array again
         return chosen, scorer.reward(phi, pairs.rejected)
@@ -304,7 +306,7 @@ def _parts(
     if phi is None or isinstance(phi, PreferencePairs):
         wanted = "evaluate(scorer, phi, pairs) or evaluate(model, pairs)"
         raise TypeError(f"phi: expected {wanted}, got only {quoted(scorer)}")
-    return scorer, np.asarray(phi, dtype=np.float64), cast("PreferencePairs", pairs)  # check_fit checks them
+    return scorer, given.float64(phi, "phi"), cast("PreferencePairs", pairs)  # check_fit checks them
 
 
 def _quantiles(margins: Array, weights: Array | None) -> tuple[float, float, float, float, float]:
@@ -326,13 +328,14 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
     >>> print(pairwise_accuracies([1.0, 0.5, 0.0, -0.5]))
     [1.  1.  0.5 0. ]
     """
-    delta = np.asarray(margins, dtype=np.float64)
-    t = np.ones(delta.shape) if labels is None else np.asarray(labels, dtype=np.float64)
+    delta = given.float64(margins, "margins")
+    t = np.ones(delta.shape) if labels is None else checked_labels(labels, delta)
     return np.where(delta > 0, t, np.where(delta < 0, 1 - t, np.where(delta == 0, 0.5, delta)))
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
     """Return the weighted mean of ``pairwise_accuracies``. Without labels, weights and NaN, counting is enough."""
+    margins = given.float64(margins, "margins")
     wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
     ties = int(np.count_nonzero(margins == 0)) if wins + losses < margins.size else 0
     if labels is None and weights is None and margins.ndim == 1 and 0 < margins.size == wins + losses + ties:
@@ -377,14 +380,12 @@ def reliability(
     have the same weight, and less otherwise. ``wilson_intervals`` uses it as the number of trials.
     """
     check_size("n_bins", n_bins)
-    z = np.asarray(z, dtype=np.float64)
-    for name, values in {"z": z, "weights": weights, "labels": labels}.items():
-        if values is not None:
-            refuse_nan(name, np.asarray(values, dtype=np.float64))
+    z = given.vector(z, "z")
+    refuse_nan("z", z)
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
-    w = np.ones(z.shape) if weights is None else np.asarray(weights, dtype=np.float64)
-    prompts = np.arange(z.size) if prompt_index is None else np.asarray(prompt_index, dtype=np.int64)
+    w = np.ones(z.shape) if weights is None else np.asarray(checked.weights(weights, z.size))
+    prompts = np.arange(z.size) if prompt_index is None else given.whole_numbers(prompt_index, "prompt_index", z.size)
     edges = np.linspace(0.5, 1.0, n_bins + 1)
     bins = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, n_bins - 1)  # 1 belongs to the last bin
     weight = np.bincount(bins, weights=w, minlength=n_bins)

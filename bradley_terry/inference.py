@@ -16,8 +16,11 @@ prompts, the people are the clusters: ``clusters=`` takes a column of names. For
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from .arrays import given
 from .fitting.by_component import ComponentFit, component_fits
 from .graphs import components, count_connected
 from .graphs.wins import met, wins
@@ -55,7 +58,9 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
     The information H of a table without l2 has H·1 = 0. Then (H + 11ᵀ/n)⁻¹ - 11ᵀ/n is the pseudo-inverse of H, and the
     covariance of rewards that sum to zero. Rewards relative to item k, A·r with A = I - 1·e_kᵀ, have A·Cov·Aᵀ.
     """
-    n = len(information)
+    n = math.isqrt((information := given.float64(information, "information")).size)
+    if information.shape != (n, n) or not n or not np.isfinite(information).all():
+        raise ValueError(f"information: expected a square matrix of finite numbers, got shape {information.shape}")
     if not isinstance(scorer, TableScorer):
         if reference is not None:
             raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")

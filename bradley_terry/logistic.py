@@ -19,8 +19,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays.given import as_numpy
-from .arrays.visible import quoted
+from .arrays import given
 
 __all__ = ["Array", "cross_entropy", "log_sigmoid", "logit", "sigmoid", "softplus"]
 
@@ -35,13 +34,7 @@ def as_float64(values: ArrayLike, name: str) -> tuple[Array, np.dtype[np.floatin
     float32 values are computed in float64 and rounded once at the end. This is both simpler and more accurate than
     working in float32 throughout.
     """
-    try:
-        array = np.asarray(as_numpy(values, name))
-    except ValueError:  # NumPy's own message does not name the argument
-        raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
-    if array.dtype.kind not in "fiub":
-        found = quoted(values) if values is None or isinstance(values, str) else f"an array of dtype {array.dtype}"
-        raise TypeError(f"{name}: expected real numbers, got {found}")
+    array = given.real(values, name)
     dtype = np.dtype(np.float32) if array.dtype.newbyteorder("=") == np.float32 else np.dtype(np.float64)
     return array.astype(np.float64, copy=False), dtype
 
@@ -202,8 +195,9 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> Array:
     non-negative, and at z = 0 the sum is exactly log 2 for every p. An outcome of probability zero costs nothing, even
     at an infinite z.
     """
-    z = np.asarray(z, dtype=np.float64)
-    p, q, z = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64), z)
+    p, q, z = given.float64(p, "p"), given.float64(q, "q"), given.float64(z, "z")
+    if not p.shape == q.shape == z.shape:
+        p, q, z = given.broadcast(p=p, q=q, z=z)
     unlikely, away = np.where(z < 0, p, q), np.abs(z)
     surprise = np.multiply(unlikely, away, out=np.zeros(z.shape), where=unlikely != 0)
     return softplus(-away) + surprise

@@ -22,6 +22,7 @@ from typing import Protocol, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import given
 from .arrays.sums import mean_of
 from .logistic import Array, Float, Numbers, as_float64, cross_entropy, logit, sigmoid, softplus
 
@@ -79,7 +80,7 @@ def pair_losses(
     if labels is None:
         return softplus(-_shifted(margins, target_margins))
     z = _shifted(margins, target_margins)
-    t = _checked_labels(labels, z)
+    t = checked_labels(labels, z)
     return cross_entropy(t, 1 - t, z)[()]
 
 
@@ -120,7 +121,7 @@ def pair_loss_gradients(
     z = _shifted(margins, target_margins)
     if labels is None:
         return -sigmoid(-z)
-    t = _checked_labels(labels, z)
+    t = checked_labels(labels, z)
     return ((1 - t) * sigmoid(z) - t * sigmoid(-z))[()]
 
 
@@ -191,7 +192,7 @@ def mean_loss(
     0.5187
     """
     values = np.asarray(pair_losses(margins, labels=labels, target_margins=target_margins), dtype=np.float64)
-    return weighted_mean(values, None if weights is None else np.asarray(weights, dtype=np.float64))
+    return weighted_mean(values, None if weights is None else given.float64(weights, "weights"))
 
 
 def weighted_mean(values: Array, weights: Array | None = None) -> float:
@@ -199,12 +200,14 @@ def weighted_mean(values: Array, weights: Array | None = None) -> float:
 
     If all values are equal, the mean is that value: rewards that are all zero have loss log 2, not nearly log 2.
     """
+    values = given.float64(values, "margins")
     if values.ndim > 1:
         hint = "; rewards of shapes (n, 1) and (n,) give margins of shape (n, n)"
         raise ValueError(f"margins: expected one axis, shape (n_pairs,), got shape {values.shape}{hint}")
     if values.size == 0:
         raise ValueError("margins: expected at least one pair, got none")
     if weights is not None:
+        weights = given.float64(weights, "weights")
         if weights.shape != values.shape:
             raise ValueError(f"weights: expected shape {values.shape}, one for each pair, got {weights.shape}")
         if not ((weights >= 0) & (weights < np.inf)).all() or not weights.any():
@@ -282,7 +285,7 @@ def _shifted(margins: ArrayLike, target_margins: ArrayLike | None) -> NDArray[np
     return delta - m
 
 
-def _checked_labels(labels: ArrayLike, z: NDArray[np.floating]) -> Array:
+def checked_labels(labels: ArrayLike, z: NDArray[np.floating]) -> Array:
     t, _ = as_float64(labels, "labels")
     if t.shape not in {(), z.shape}:
         raise ValueError(f"labels: expected shape {z.shape}, one for each pair, got {t.shape}")

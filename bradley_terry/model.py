@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays.given import as_numpy
+from .arrays import given, single
 from .arrays.shown import Text
 from .arrays.visible import quoted, visible
 from .evaluation import Evaluation, evaluate, margins_of
@@ -124,7 +124,7 @@ class RewardModel(Uncertainty):
 
         Rewards of answers to different prompts cannot be compared: the data say nothing about their difference.
         """
-        return self.scorer.reward(self.phi, np.asarray(as_numpy(features, "features")))
+        return self.scorer.reward(self.phi, given.real(features, "features"))
 
     def margins(self, pairs: PreferencePairs) -> Array:
         """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""
@@ -132,7 +132,11 @@ class RewardModel(Uncertainty):
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
         """Return P(a preferred to b) for each row, (n,): sigma(r_a - r_b), or what this margin means for ``loss``."""
-        a, b = self.reward(features_a), self.reward(features_b)
+        x, y = given.real(features_a, "features_a"), given.real(features_b, "features_b")
+        self.scorer.check_features(x, "features_a")
+        self.scorer.check_features(y, "features_b")
+        a, b = self.reward(x), self.reward(y)
+        given.check_broadcast(rewards_a=a, rewards_b=b)
         its_own = getattr(self.loss, "probability", None)
         return preference_probability(a, b) if its_own is None else its_own(a - b)
 
@@ -174,7 +178,7 @@ class RewardModel(Uncertainty):
         return Text(summary(self))
 
     def _items(self, items: Sequence[int | str]) -> list[int]:
-        return [item for wanted in items if (item := self._item(wanted, "items")) is not None]
+        return [item for wanted in single.names("items", items) if (item := self._item(wanted, "items")) is not None]
 
     def _item(self, wanted: int | str | None, argument: str = "reference") -> int | None:
         if isinstance(wanted, str):
@@ -183,7 +187,7 @@ class RewardModel(Uncertainty):
             return self.feature_names.index(wanted)
         if wanted is None:
             return None
-        if not isinstance(wanted, int | np.integer) or isinstance(wanted, bool):
+        if not single.is_whole(wanted):
             raise TypeError(f"{argument}: expected an item's number or name, got {quoted(wanted)}")
         if not -self.phi.size <= wanted < self.phi.size:
             raise ValueError(f"{argument}: expected an item from 0 to {self.phi.size - 1}, got {wanted}")

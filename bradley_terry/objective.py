@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .arrays import given, single
 from .backend import Backend, NumpyBackend, subtracts_first
 from .fitting.penalties import Penalties
 from .logistic import Array
@@ -114,7 +115,7 @@ class Objective:
 
     def shifted(self, margins: Array) -> Array:
         """Return z = Δ - m, (n_pairs,): the margins minus the target margins of the pairs."""
-        return shifted(margins, self.pairs)
+        return shifted(self._of_pairs(margins, "margins"), self.pairs)
 
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
@@ -124,7 +125,8 @@ class Objective:
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
-        return self.gram(self._backend.curvatures(self.margins(phi) if margins is None else margins))
+        delta = self.margins(phi) if margins is None else self._of_pairs(margins, "margins")
+        return self.gram(self._backend.curvatures(delta))
 
     def products(self, margins: Array, curvatures: Array | None = None) -> tuple[Array, Callable[[Array], Array]]:
         """Return d²L/dΔ² for each pair, (n_pairs,), and v → d²L/dφ²·v as a function, without a matrix."""
@@ -133,7 +135,7 @@ class Objective:
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ d2_margins[i]·d_i d_iᵀ plus what the penalties add: the Hessian, or a bound on it."""
-        return self._penalties.add_hessian(self._backend.gram(d2_margins))
+        return self._penalties.add_hessian(self._backend.gram(self._of_pairs(d2_margins, "d2_margins")))
 
     def on(self, pairs: PreferencePairs, l2: float | None = None, centring: float | None = None) -> Objective:
         """Return the same objective for other pairs: same loss, same backend, and by default the same penalties."""
@@ -141,10 +143,10 @@ class Objective:
         return Objective(self.scorer, pairs, l2=l2, centring=centring, loss=self.loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:
-        array = np.asarray(phi, dtype=np.float64)
-        if array.shape != (self.scorer.n_parameters,):
-            self.scorer.unpack(array)  # raises, and says what is wrong
-        return array
+        return given.float64(phi, "phi", (self.scorer.n_parameters,))
+
+    def _of_pairs(self, values: Array, name: str) -> Array:
+        return given.float64(values, name, (len(self.pairs),) if isinstance(self.pairs, PreferencePairs) else None)
 
 
 def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> float:
@@ -155,11 +157,9 @@ def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> f
 
 def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
     """Return the backend to use, "numpy" or "numba", for work as ``work_of`` counts it."""
-    if backend not in BACKENDS:
-        raise ValueError(f"backend: expected one of {', '.join(BACKENDS)}, got {backend!r:.200}")
-    if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):
-        return REFERENCE
-    return COMPILED if find_spec("numba") else REFERENCE
+    single.one_of("backend", backend, BACKENDS)
+    is_small = backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING)
+    return REFERENCE if is_small or not find_spec("numba") else COMPILED
 
 
 def warmup() -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import checked
+from .arrays import checked, single
 from .arrays.frozen import blocks_of, is_map, locked
 from .arrays.shown import Pair, Text
 from .arrays.visible import quoted
@@ -130,7 +130,7 @@ class PreferencePairs:
         """Return one pair to look at, as in ``pairs[0]``, or several, as in ``pairs[:10]`` and ``pairs[mask]``."""
         if isinstance(index, slice):
             return self.subset(np.arange(len(self))[index])
-        if not isinstance(index, int | np.integer) or isinstance(index, bool):
+        if not single.is_whole(index):
             return self.subset(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"index: expected a pair from 0 to {len(self) - 1}, got {index}")
@@ -148,7 +148,7 @@ class PreferencePairs:
 
     def head(self, n: int = 5) -> Text:
         """Return the first ``n`` pairs in words, one on each line."""
-        return Text("\n".join(str(self[row]) for row in range(min(n, len(self)))))
+        return Text("\n".join(str(self[row]) for row in range(min(single.whole("n", n, 0), len(self)))))
 
     @property
     def n_pairs(self) -> int:
@@ -209,10 +209,7 @@ class PreferencePairs:
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
         """Return the pairs at ``index`` (integers or a boolean mask), in that order, with their weights and so on."""
-        rows = np.atleast_1d(np.asarray(index))
-        if rows.size == 0 or rows.dtype.kind not in "biu":
-            raise ValueError(f"index: expected row numbers or a mask selecting at least one pair, got {quoted(index)}")
-
+        rows = checked.rows(index, len(self), "row numbers or a mask selecting at least one pair")
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
         return PreferencePairs(**kept)
@@ -237,20 +234,26 @@ class PreferencePairs:
 
     def held_out(self, validation: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
         """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
-        if not 0 < validation < 1:
+        if not 0 < single.number(validation) < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
         n = self.n_prompts
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(validation * n), 1), n - 1)
         prompt_held_out = np.zeros(n, dtype=bool)
-        prompt_held_out[np.random.default_rng(seed).permutation(n)[:n_held_out]] = True
+        prompt_held_out[np.random.default_rng(single.seed(seed)).permutation(n)[:n_held_out]] = True
         return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
 
 
 def shifted(margins: Array, pairs: PreferencePairs) -> Array:
     """Return z = Δ - m, (n_pairs,), read-only: the margins minus the target margins of the pairs."""
     return locked(margins.view() if pairs.target_margins is None else margins - pairs.target_margins)
+
+
+def check_pairs(pairs: object, name: str = "pairs") -> None:
+    """Raise TypeError unless these are pairs or rankings."""
+    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
+        raise TypeError(f"{name}: expected PreferencePairs, got {type(pairs).__name__}")
 
 
 def check_loss(loss: object) -> None:
@@ -261,8 +264,7 @@ def check_loss(loss: object) -> None:
 
 def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> None:
     """Raise an error if an argument has the wrong type, or does not fit the others."""
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    check_pairs(pairs)
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
     for side in ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",):

@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from .arrays import checked
+from .arrays import checked, given, single
 from .arrays.visible import LONGEST_DRAWN, in_figure
 from .drawing import (
     CHOSEN,
@@ -41,6 +41,7 @@ from .drawing import (
     figure_of,
     finish,
     given_or_new,
+    grid,
     guide,
     label_ends,
     new_axes,
@@ -124,7 +125,8 @@ def plot_loss_and_gradient(
     Axes
         ``lines[0]`` is the loss, ``lines[1]`` the slope.
     """
-    delta = np.linspace(-4, 4, 321) if margins is None else numbers(margins, "margins")
+    delta = np.linspace(-4, 4, 321) if margins is None else grid(margins, "margins")
+    tangent_at = None if tangent_at is None else float(numbers([tangent_at], "tangent_at")[0])
     ax = given_or_new(ax)
     ax.plot(delta, pair_losses(delta), color=EXPECTED, linewidth=LINE_WIDTH)
     ax.plot(delta, pair_loss_gradients(delta), color=CHOSEN, linewidth=LINE_WIDTH)
@@ -172,7 +174,7 @@ def plot_loss_curve(
         ``lines[0]`` is the training loss (green circles), then the held-out loss if any (black squares, dashed: it
         estimates the expected loss). A square marks the lowest held-out loss, if it is not the last one.
     """
-    step, loss, held_out = columns(history, "step", "loss", "validation_loss")
+    step, loss, held_out = columns(history, "step", "loss", "validation_loss", x_label=x_label, name=name)
     ax = given_or_new(ax)
     few = len(step) <= 30  # then each step has room for a marker
     ax.plot(step, loss, color=EMPIRICAL, linewidth=LINE_WIDTH, marker="o" if few else "", markersize=8)
@@ -226,7 +228,7 @@ def plot_gradient_norm(
     Axes
         ``lines[0]`` is the length of the gradient. If there are few steps, each point is labelled with its value.
     """
-    step, norm = columns(history, "step", "gradient_norm")
+    step, norm = columns(history, "step", "gradient_norm", x_label=x_label)
     ax = given_or_new(ax)
     drawn = (norm > 0) & np.isfinite(norm)
     few = len(step) <= 30
@@ -351,11 +353,12 @@ def plot_weights(
         ``lines[0]`` marks 0. The points are at heights 0, 1, … from the top.
     """
     estimate = numbers(estimates, "estimates")
+    names = single.names("names", names)
     if len(names) != len(estimate):
         raise ValueError(f"names: expected {len(estimate)}, one for each estimate, got {len(names)}")
     interval = np.stack([estimate, estimate], axis=1)
     if intervals is not None:
-        interval = np.asarray(intervals, dtype=np.float64)
+        interval = given.float64(intervals, "intervals")
         if interval.shape != (len(estimate), 2):
             raise ValueError(f"intervals: expected shape ({len(estimate)}, 2), low and high, got {interval.shape}")
     ax = given_or_new(ax, size=(8.0, 1.6 + 0.5 * len(names)))

@@ -15,7 +15,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays.visible import quoted
+from .arrays import given, single
 from .logistic import Array, Float, as_float64, cross_entropy, sigmoid
 
 __all__ = [
@@ -80,7 +80,7 @@ def sample_preferences(rewards_a: ArrayLike, rewards_b: ArrayLike, rng: np.rando
     >>> print(sample_preferences([0.0, 50.0, -50.0], 0.0, 3)[1:])
     [ True False]
     """
-    rng = _generator(rng)
+    rng = single.generator(rng)
     p = sigmoid(_difference(rewards_a, rewards_b))
     if np.isnan(p).any():
         raise ValueError("rewards: expected real numbers, got NaN, or the same infinity for both answers")
@@ -108,7 +108,7 @@ def expected_loss(true_margins: ArrayLike, margins: ArrayLike) -> float:
     0.693147
     """
     z, true = _margins(margins, "margins"), _margins(true_margins, "true_margins")
-    _check_broadcast("true_margins", true, "margins", z)
+    given.check_broadcast(true_margins=true, margins=z)
     return float(np.mean(cross_entropy(sigmoid(true), sigmoid(-true), z)))
 
 
@@ -143,18 +143,11 @@ def accuracy_ceiling(true_margins: ArrayLike) -> float:
     return float(np.mean(sigmoid(np.abs(_margins(true_margins, "true_margins")))))
 
 
-@np.errstate(invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
+@np.errstate(over="ignore", invalid="ignore")  # inf - inf is NaN, and the callers look for NaN
 def _difference(rewards_a: ArrayLike, rewards_b: ArrayLike) -> NDArray[np.floating]:
     (a, dtype_a), (b, dtype_b) = as_float64(rewards_a, "rewards_a"), as_float64(rewards_b, "rewards_b")
-    _check_broadcast("rewards_a", a, "rewards_b", b)
+    given.check_broadcast(rewards_a=a, rewards_b=b)
     return (a - b).astype(np.result_type(dtype_a, dtype_b), copy=False)
-
-
-def _check_broadcast(name_a: str, a: NDArray[np.generic], name_b: str, b: NDArray[np.generic]) -> None:
-    try:
-        np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise ValueError(f"{name_a} has shape {a.shape} and {name_b} {b.shape}: expected shapes that match") from None
 
 
 def _margins(values: ArrayLike, name: str) -> Array:
@@ -165,11 +158,3 @@ def _margins(values: ArrayLike, name: str) -> Array:
     if array.size == 0:
         raise ValueError(f"{name}: expected at least one pair, got none")
     return array
-
-
-def _generator(rng: object) -> np.random.Generator:
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if not isinstance(rng, int | np.integer) or isinstance(rng, bool) or rng < 0:
-        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {quoted(rng)}")
-    return np.random.default_rng(rng)

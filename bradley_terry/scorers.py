@@ -17,11 +17,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import given, single
 from .arrays.visible import quoted
 from .logistic import Array
 
@@ -76,6 +77,9 @@ def forward(scorer: Scorer, phi: Array, features: Features) -> tuple[Array, Call
     return scorer.reward(phi, features), partial(scorer.backward, phi, features)
 
 
+far_out = np.errstate(over="ignore", invalid="ignore")  # a reward beyond the largest double is infinite
+
+
 @lru_cache(maxsize=64)
 def _layout(scorer: _Layout) -> tuple[tuple[str, int, int, tuple[int, ...]], ...]:
     """Return name, start, stop and shape of each block of φ, cached for scorers of the same sizes."""
@@ -105,7 +109,7 @@ class _Layout:
         ValueError
             If φ is not a flat vector of ``n_parameters`` numbers.
         """
-        phi = np.asarray(phi, dtype=np.float64)
+        phi = given.float64(phi, "phi")
         if phi.shape != (self.n_parameters,):
             raise ValueError(f"phi: expected shape ({self.n_parameters},) for {self}, got {phi.shape}")
         return {name: phi[start:stop].reshape(shape) for name, start, stop, shape in _layout(self)}
@@ -121,11 +125,21 @@ class _FeatureScorer(_Layout):
     n_features: int
 
     def check_features(self, features: Features, name: str) -> None:
-        """Raise ValueError unless features are (n, n_features)."""
-        shape = np.shape(features)
-        if len(shape) != 2 or shape[1] != self.n_features:
-            hint = "; write features[None, :] for a single answer" if shape == (self.n_features,) else ""
-            raise ValueError(f"{name}: expected shape (n, {self.n_features}) for {self}, got {shape}{hint}")
+        """Raise an error unless features are real numbers, (n, n_features)."""
+        self._rows(features, name)
+
+    def _units(self, shift: Array, scale: Array) -> tuple[Array, Array]:
+        shift, scale = (given.float64(x, name, (self.n_features,)) for name, x in (("shift", shift), ("scale", scale)))
+        if not (scale > 0).all():
+            raise ValueError("scale: expected numbers above 0")
+        return shift, scale
+
+    def _rows(self, features: Features, name: str) -> NDArray[Any]:
+        rows = given.real(features, name)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
+            hint = "; write features[None, :] for a single answer" if rows.shape == (self.n_features,) else ""
+            raise ValueError(f"{name}: expected shape (n, {self.n_features}) for {self}, got {rows.shape}{hint}")
+        return rows
 
 
 @dataclass(frozen=True)
@@ -159,29 +173,35 @@ class LinearScorer(_FeatureScorer):
         """Name and shape of each block of φ."""
         return {"weights": (self.n_features,)}
 
+    @far_out
     def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return x · w for each row, (n,), in log-odds."""
         weights = self.unpack(phi)["weights"]  # (n_features,)
-        self.check_features(features, "features")
-        return np.asarray(np.einsum("ij,j->i", features, weights), dtype=np.float64)  # (n,)
+        x = self._rows(features, "features")
+        return np.asarray(np.einsum("ij,j->i", x, weights), dtype=np.float64)  # (n,)
 
+    @far_out
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · x_i, (n_features,), because dr/dw = x for every w."""
         self.unpack(phi)
-        self.check_features(features, "features")
-        return np.asarray(np.einsum("i,ij->j", d_rewards, features), dtype=np.float64)  # (n_features,)
+        x = self._rows(features, "features")
+        d_rewards = given.float64(d_rewards, "d_rewards", x.shape[:1])
+        return np.asarray(np.einsum("i,ij->j", d_rewards, x), dtype=np.float64)  # (n_features,)
 
+    @far_out
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = x_chosen - x_rejected, (n_features, n_features).
 
         Δ is linear in w with dΔ/dw = d, so d²L/dw² = Σ l''(Δ_i) d_i d_iᵀ, with no further term.
         """
-        d = np.subtract(chosen, rejected, dtype=np.float64)
-        return d.T @ (d * d2_margins[:, None])
+        x, y = self._rows(chosen, "chosen"), self._rows(rejected, "rejected")
+        d = np.subtract(x, given.of_shape(x.shape, y, "rejected"), dtype=np.float64)
+        return d.T @ (d * given.float64(d2_margins, "d2_margins", d.shape[:1])[:, None])
 
+    @far_out
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' = w / scale: r_φ'(x) = r_φ((x - shift) / scale) up to a constant, which cancels in Δ."""
-        return phi / scale
+        return self.unpack(phi)["weights"] / self._units(shift, scale)[1]
 
 
 @dataclass(frozen=True)
@@ -209,7 +229,7 @@ class MLPScorer(_FeatureScorer):
     def __post_init__(self) -> None:
         check_size("n_features", self.n_features)
         check_size("n_hidden", self.n_hidden)
-        if self.activation not in ("tanh", "relu"):  # a tuple: with a set, a list would raise TypeError
+        if not isinstance(self.activation, str) or self.activation not in {"tanh", "relu"}:
             raise ValueError(f"activation: expected 'tanh' or 'relu', got {quoted(self.activation)}")
 
     @property
@@ -227,29 +247,31 @@ class MLPScorer(_FeatureScorer):
         If the features have variance one, the inputs of the hidden units have variance one, or two for ReLU (Glorot &
         Bengio 2010, He et al. 2015). The first rewards are about ±1, so the loss starts near log 2, not exactly at it.
         """
-        phi = np.zeros(self.n_parameters)
+        rng, phi = single.generator(rng), np.zeros(self.n_parameters)
         blocks = self.unpack(phi)
         gain = 2.0 if self.activation == "relu" else 1.0
         blocks["hidden_weights"][:] = rng.normal(0, np.sqrt(gain / self.n_features), (self.n_features, self.n_hidden))
         blocks["output_weights"][:] = rng.normal(0, np.sqrt(1 / self.n_hidden), self.n_hidden)
         return phi
 
+    @far_out
     def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return v · act(x W + b) for each row, (n,), in log-odds."""
         return self.forward(self.unpack(phi), features)[0]
 
     def forward(self, blocks: dict[str, Array], features: Features) -> tuple[Array, Array]:
         """Return the rewards, (n,), and the hidden layer h, (n, n_hidden), which ``backward_from`` needs."""
-        self.check_features(features, "features")
-        h = np.asarray(features @ blocks["hidden_weights"], dtype=np.float64)  # (n, n_hidden)
+        h = np.asarray(self._rows(features, "features") @ blocks["hidden_weights"], dtype=np.float64)  # (n, n_hidden)
         h += blocks["hidden_bias"]
         h = np.tanh(h, out=h) if self.activation == "tanh" else np.maximum(h, 0.0, out=h)
         return np.einsum("ij,j->i", h, blocks["output_weights"]), h
 
+    @far_out
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return Σ_i d_rewards[i] · ∇φ r(x_i), (n_parameters,), by the chain rule; see ``backward_from``."""
-        blocks = self.unpack(phi)
-        return self.backward_from(blocks, features, self.forward(blocks, features)[1], d_rewards)
+        blocks, x = self.unpack(phi), self._rows(features, "features")
+        d_rewards = given.float64(d_rewards, "d_rewards", x.shape[:1])
+        return self.backward_from(blocks, x, self.forward(blocks, x)[1], d_rewards)
 
     def backward_from(self, blocks: dict[str, Array], features: Features, h: Array, d_rewards: Array) -> Array:
         """Return the gradient, (n_parameters,), from the hidden layer of ``forward``, starting at the last layer.
@@ -268,13 +290,14 @@ class MLPScorer(_FeatureScorer):
         np.einsum("i,ij->j", d_rewards, h, out=d["output_weights"])
         return gradient
 
+    @far_out
     def rescaled(self, phi: Array, shift: Array, scale: Array) -> Array:
         """Return φ' with r_φ'(x) = r_φ((x - shift) / scale).
 
         ((x - shift) / scale) W + b = x (W / scale) + (b - (shift / scale) W), so W and b absorb the change.
         """
-        phi = np.array(phi, dtype=np.float64)
-        blocks = self.unpack(phi)
+        phi = given.float64(phi, "phi").copy()
+        blocks, (shift, scale) = self.unpack(phi), self._units(shift, scale)
         blocks["hidden_bias"][:] -= (shift / scale) @ blocks["hidden_weights"]
         blocks["hidden_weights"][:] /= scale[:, None]
         return phi
@@ -315,9 +338,11 @@ class TableScorer(_Layout):
         """Return, for each item, the sum of d_rewards where it appears: dr/dφ is 1 at the item and 0 elsewhere."""
         self.unpack(phi)
         items = self._items(features, "features")
+        d_rewards = given.float64(d_rewards, "d_rewards", items.shape)
         found = np.bincount(items, d_rewards, self.n_items)  # an item may occur more than once
         return found.astype(np.float64, copy=False)
 
+    @far_out
     def hessian(self, chosen: Features, rejected: Features, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = e_chosen - e_rejected, (n_items, n_items).
 
@@ -326,7 +351,8 @@ class TableScorer(_Layout):
         """
         n = self.n_items
         c, r = self._items(chosen, "chosen"), self._items(rejected, "rejected")
-        edges = np.bincount(c * n + r, weights=d2_margins, minlength=n * n).reshape(n, n)
+        weights, r = given.float64(d2_margins, "d2_margins", c.shape), given.of_shape(c.shape, r, "rejected")
+        edges = np.bincount(c * n + r, weights=weights, minlength=n * n).reshape(n, n)
         edges = edges + edges.T
         np.fill_diagonal(edges, 0.0)  # an item against itself has Δ = 0 for every φ
         return np.diag(edges.sum(axis=1)) - edges
@@ -336,7 +362,7 @@ class TableScorer(_Layout):
         self._items(features, name)
 
     def _items(self, features: Features, name: str) -> NDArray[np.int64]:
-        items = np.asarray(features)
+        items = given.plain(features, name)
         if items.ndim == 2 and items.shape[1] == 1:
             items = items[:, 0]
         if items.ndim != 1 or items.dtype.kind not in "iu":
@@ -350,7 +376,4 @@ class TableScorer(_Layout):
         return items.astype(np.int64, copy=False)
 
 
-def check_size(name: str, value: object) -> None:
-    """Raise ValueError unless value is a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, got {quoted(value)}")
+check_size = single.whole  # (name, value): raises ValueError unless value is a whole number of at least 1

@@ -162,6 +162,7 @@ def fit(
     """
     options = dict(locals())  # all that decides the result
     method, steps = arguments.checked_arguments(scorer, pairs, method, max_steps, tolerance, learning_rate, loss)
+    arguments.check_options(l2, centring, backend, callback, progress=progress, bias_reduced=bias_reduced)
     standardise = arguments.checked_standardise(scorer, standardise)
     if bias_reduced:
         check_bias_reduced(scorer, pairs, method, l2, loss, centring)
@@ -188,7 +189,8 @@ def fit(
     rest = rest_of(pairs, separated) or pairs  # a loss with parameters of its own is fitted to these
     loss, phi, free_information, failure = known_loss(scorer, rest, loss, l2, centring, phi, steps, tolerance)
     objective = Objective(scorer, pairs, l2=l2, centring=centring, loss=loss, backend=backend)
-    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3):
+    quiet = np.errstate(over="ignore", invalid="ignore")  # a step to an infinite loss is refused, or ends the fit
+    with Bar(progress, method, steps) as bar, blas_on_one_thread(phi.size**3), quiet:
         recorder = Recorder(objective, held_out, callback, bar, saved)
         if method == "newton":
             search = reduced_bias if bias_reduced else _newton

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..logistic import Array
+from . import single
 from .frozen import blocks_of, frozen
-from .given import as_numpy
+from .given import as_numpy, real, unmasked
+from .visible import quoted
 
-__all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "weights"]
+__all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "rows"]
+__all__ += ["weights"]
 
 
 def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -45,27 +47,15 @@ def _is_missing(value: object) -> bool:
     )
 
 
-def _numbers_of(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
-    """Return the numbers of an array of objects, such as a column of pandas, or fail at the first missing one."""
-    for where, value in np.ndenumerate(array):
-        if _is_missing(value):
-            place = f"row {where[0]}" + (f", column {where[1]}" if len(where) == 2 else "") if where else "it"
-            raise ValueError(f"{name}: expected finite numbers, got {value} in {place}")
-        if not isinstance(value, Real | np.bool_):
-            return array
-    is_whole = all(isinstance(value, int | np.integer) for value in array.ravel())
-    return array.astype(np.int64 if is_whole else np.float64)
-
-
 def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
+    """Return real numbers as a plain array, or fail at the first missing one."""
     array = as_numpy(values, name)
-    if array.dtype.kind == "O" and array.size:
-        array = _numbers_of(array, name)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected an array of real numbers, got dtype {array.dtype}")
-    if hasattr(array, "mask"):
-        raise TypeError(f"{name}: expected a plain array, got a masked array; remove the masked pairs first")
-    return array
+    if array.dtype.kind == "O":
+        for where, value in np.ndenumerate(array):
+            if _is_missing(value):
+                place = f"row {where[0]}" + (f", column {where[1]}" if len(where) == 2 else "") if where else "it"
+                raise ValueError(f"{name}: expected finite numbers, got {value} in {place}")
+    return real(array, name, "an array of real numbers, got")
 
 
 def _check_finite(array: NDArray[np.generic], name: str) -> None:
@@ -120,7 +110,7 @@ def prompts(values: ArrayLike | None, n: int, name: str = "prompts") -> NDArray[
     if isinstance(values, list | tuple) and all(isinstance(value, str) for value in values):
         array = _names(list(values))
     else:
-        array = as_numpy(values, name)
+        array = unmasked(as_numpy(values, name), name)
         if array.dtype.kind == "O":
             if any(_is_missing(value) for value in array.ravel()):
                 raise ValueError(f"{name}: expected a name for each pair, got None or NaN")
@@ -129,6 +119,8 @@ def prompts(values: ArrayLike | None, n: int, name: str = "prompts") -> NDArray[
         raise ValueError(f"{name}: expected shape ({n},), one name for each pair, got {array.shape}")
     if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):
         raise ValueError(f"{name}: expected a name for each pair, got NaN")
+    if array.dtype.kind in "mM" and np.isnat(array).any():
+        raise ValueError(f"{name}: expected a name for each pair, got NaT")
     return frozen(array)
 
 
@@ -153,9 +145,7 @@ def names(
     """Return one name for each feature or item; None stays None."""
     if given is None:
         return None
-    if isinstance(given, str):
-        raise TypeError("feature_names: expected a sequence of names, got one string")
-    found = tuple(str(name) for name in given)
+    found = tuple(str(name) for name in single.names("feature_names", given))
     if len(set(found)) != len(found):
         raise ValueError("feature_names: expected different names, got the same name twice")
     if chosen.ndim == 2 and len(found) != chosen.shape[1]:
@@ -163,6 +153,25 @@ def names(
     if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):
         raise ValueError(f"feature_names: expected a name for each item up to number {largest}, got {len(found)}")
     return found
+
+
+def rows(index: object, n: int, wanted: str) -> NDArray[np.int64]:
+    """Return the numbers of the rows, at least one, that numbers from -n to n - 1 or a mask, (n,), select."""
+    try:
+        array = np.atleast_1d(real(index, "index"))
+    except TypeError:
+        raise ValueError(f"index: expected {wanted}, got {quoted(index)}") from None
+    if array.dtype.kind == "b" and array.shape == (n,):
+        array = np.flatnonzero(array)
+    elif array.dtype.kind not in "iu" and array.size:
+        found = f"a mask of shape {array.shape} for {n} of them" if array.dtype.kind == "b" else quoted(index)
+        raise ValueError(f"index: expected {wanted}, got {found}")
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"index: expected {wanted}, got {quoted(index)}")
+    if array.min() < -n or array.max() >= n:
+        bad = array.min() if array.min() < -n else array.max()
+        raise ValueError(f"index: expected {wanted}, numbers from 0 to {n - 1}, got {bad}")
+    return array.astype(np.int64, copy=False)
 
 
 def index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:

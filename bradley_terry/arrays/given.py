@@ -1,15 +1,111 @@
-"""Arrays of other libraries: tensors of torch and JAX become arrays of NumPy."""
+"""Numbers as a user gives them: lists, data frames, tensors of torch and JAX become plain arrays of NumPy."""
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["as_numpy"]
+from .visible import quoted
 
+__all__ = ["as_numpy", "broadcast", "check_broadcast", "float64", "of_shape", "plain", "real", "unmasked", "vector"]
+__all__ += ["whole_numbers"]
+
+AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
+
+_FLOAT64 = np.dtype(np.float64)
 _SMALL_FLOATS = ("bfloat16", "float8_", "float6_", "float4_")
+
+
+def real(values: object, name: str, wanted: str = "real numbers, got an array of") -> NDArray[Any]:
+    """Return real numbers as a plain array of any shape and real dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what only looks like numbers: texts, dates, complex numbers, other objects, and arrays with masked entries.
+    """
+    if type(values) is np.ndarray and values.dtype.kind in "fiub":
+        return values
+    if type(values) is float:
+        return np.asarray(values)
+    array = plain(values, name)
+    if array.dtype.kind not in "fiub":
+        if array.ndim == 0 and array.dtype.kind in "OSU":
+            raise TypeError(f"{name}: expected real numbers, got {quoted(values)}")
+        raise TypeError(f"{name}: expected {wanted} dtype {array.dtype}")
+    return array
+
+
+def unmasked(array: NDArray[np.generic], name: str) -> NDArray[Any]:
+    """Return an array without a class of its own, or raise TypeError if entries are masked."""
+    if np.ma.is_masked(array):
+        raise TypeError(f"{name}: expected a plain array, got a masked array; remove the masked entries first")
+    return np.asarray(array)
+
+
+def of_shape(shape: tuple[int, ...], array: AnyArray, name: str) -> AnyArray:
+    """Return the array, or raise ValueError if it has another shape."""
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+    return array
+
+
+def broadcast(**arrays: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Return named arrays with one shape, as read-only views, or raise ValueError if their shapes do not fit."""
+    check_broadcast(**arrays)
+    return np.broadcast_arrays(*arrays.values())
+
+
+def check_broadcast(**arrays: NDArray[np.float64]) -> None:
+    """Raise ValueError if the shapes of named arrays do not fit together."""
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        *first, last = (f"{name} {array.shape}" for name, array in arrays.items())
+        said = f"{', '.join(first)} and {last}".replace(" ", " has shape ", 1)
+        raise ValueError(f"{said}: expected shapes that match") from None
+
+
+def plain(values: object, name: str) -> NDArray[Any]:
+    """Return an array of any dtype without masked entries; objects become numbers if all of them are."""
+    try:
+        array = unmasked(as_numpy(values, name), name)
+    except ValueError:
+        raise ValueError(f"{name}: expected real numbers, got lists of different lengths") from None
+    return _numbers_of(array, name) if array.dtype.kind == "O" else array
+
+
+def float64(values: object, name: str, shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    """Return real numbers as float64, without a copy if they are; NaN and infinities are allowed."""
+    array: NDArray[np.float64]
+    if type(values) is np.ndarray and values.dtype is _FLOAT64:
+        array = values  # the common case
+    else:
+        array = real(values, name).astype(np.float64, copy=False)
+    return array if shape is None or array.shape == shape else of_shape(shape, array, name)
+
+
+def vector(values: object, name: str) -> NDArray[np.float64]:
+    """Return at least one number as float64, (n,)."""
+    array = float64(values, name)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")
+    return array
+
+
+def whole_numbers(values: object, name: str, n: int | None = None) -> NDArray[np.int64]:
+    """Return whole numbers from 0 to 2³¹ - 1 as int64, (n,)."""
+    array = real(values, name)
+    if array.ndim != 1 or (n is not None and array.size != n):
+        raise ValueError(f"{name}: expected shape ({'n' if n is None else n},), got {array.shape}")
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(f"{name}: expected whole numbers, got dtype {array.dtype}")
+    if array.size and not (array.min() >= 0 and array.max() < 2**31):
+        raise ValueError(f"{name}: expected whole numbers from 0 to 2³¹ - 1, got {array.min()} to {array.max()}")
+    return array.astype(np.int64, copy=False)
 
 
 def as_numpy(values: object, name: str) -> NDArray[np.generic]:
@@ -17,6 +113,19 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
 
     bfloat16, which NumPy does not have, becomes float32 without loss, as do the floats of fewer bits.
     """
+    try:
+        return _as_numpy(values, name)
+    except (TypeError, ValueError) as error:
+        if str(error).startswith(f"{name}: "):
+            raise
+        raise TypeError(f"{name}: expected real numbers, got {quoted(values)}") from error
+    except Exception as error:  # whatever the methods of a foreign object raise
+        raise TypeError(
+            f"{name}: expected real numbers, got {type(values).__name__}, which NumPy cannot read"
+        ) from error
+
+
+def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
     if hasattr(values, "detach"):
         values = _detached(values)
     elif isinstance(values, list | tuple) and _holds_tensors(values):
@@ -32,6 +141,17 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
         raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
     is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
     return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
+
+
+def _numbers_of(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
+    """Return the numbers in an array of objects, such as a column of pandas; the array itself if not all are."""
+    if not all(isinstance(value, Real | np.bool_) for value in array.ravel()):
+        return array
+    is_whole = array.size > 0 and all(isinstance(value, int | np.integer) for value in array.ravel())
+    try:
+        return array.astype(np.int64 if is_whole else np.float64)
+    except OverflowError:
+        raise ValueError(f"{name}: expected numbers that a float64 can hold, got larger ones") from None
 
 
 def _holds_tensors(values: list[object] | tuple[object, ...]) -> bool:
@@ -54,7 +174,9 @@ def _detached(tensor: Any) -> object:
 
 
 def _lengths(values: object) -> str:
-    lengths = [len(row) if hasattr(row, "__len__") else None for row in values]  # type: ignore[attr-defined]
+    if not isinstance(values, list | tuple):
+        return quoted(values)
+    lengths = [len(row) if hasattr(row, "__len__") else None for row in values]
     row = next((i for i, length in enumerate(lengths) if length != lengths[0]), None)
     if row is None:
         return "rows that differ within"

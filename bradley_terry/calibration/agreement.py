@@ -14,16 +14,19 @@ many of these are c. Two ratings of a unit differ by d(c, k), which is 0 if they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.frozen import blocks_of
+from ..arrays.given import unmasked
+from ..arrays.single import names, one_of
 from ..arrays.visible import quoted
+from ..evaluation import refuse_rankings
 from ..logistic import Array
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 
 __all__ = ["Agreement", "PairAgreement", "agreement", "keys_of", "krippendorff_alpha", "pair_agreement"]
 
@@ -128,9 +131,10 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     ----------
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
     """
-    if level not in LEVELS:
-        raise ValueError(f"level: expected one of {', '.join(LEVELS)}, got {quoted(level)}")
+    one_of("level", level, LEVELS)
     units = [[one for one in row if not _is_missing(one)] for row in _rows(ratings)]
+    if not all(isinstance(one, Hashable) for unit in units for one in unit):
+        raise TypeError("ratings: expected rows of numbers or names, got a list within a row")
     numbers: dict[object, int] = {}
     if level != "nominal":
         for number, one in ((i, one) for i, unit in enumerate(units) for one in unit):
@@ -161,6 +165,8 @@ def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     PairAgreement, or None
         None if no pair was judged more than once, or a label is not 0, ½ or 1 and so is not a single judgement.
     """
+    refuse_rankings(pairs)
+    check_pairs(pairs)
     labels = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
     if not np.isin(labels, CHOICES).all():
         return None
@@ -260,7 +266,9 @@ def keys_of(side: NDArray[np.generic]) -> NDArray[np.uint64]:
 def _rows(ratings: Iterable[Sequence[object]] | ArrayLike) -> list[list[object]]:
     """Return the ratings of each unit as a list."""
     rows = []
-    for row in ratings.tolist() if isinstance(ratings, np.ndarray) else ratings:  # type: ignore[union-attr]
+    if isinstance(ratings, np.ndarray):
+        ratings = unmasked(ratings, "ratings").tolist()
+    for row in names("ratings", ratings):
         if isinstance(row, str) or not isinstance(row, Iterable):
             raise ValueError(f"ratings: expected a row of ratings for each unit, got {quoted(row)}")
         rows.append(row.tolist() if isinstance(row, np.ndarray) else list(row))

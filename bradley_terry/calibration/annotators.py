@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays.checked import as_numpy, index_by_first_appearance
+from ..arrays.checked import index_by_first_appearance
+from ..arrays.given import as_numpy, unmasked
 from ..arrays.visible import LONGEST_SHOWN, quoted, visible
-from ..evaluation import pairwise_accuracies
+from ..evaluation import pairwise_accuracies, refuse_rankings
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
 from ..losses import pair_losses, weighted_mean
 from ..model import RewardModel
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 from .noise import log_odds_of, noise_of
 
 __all__ = ["Annotator", "Annotators", "by_annotator", "numbered"]
@@ -78,7 +79,7 @@ class Annotators:
     def __getitem__(self, name: str) -> Annotator:
         """Return the annotator with this name."""
         for row in self.rows:
-            if row.name == name:
+            if isinstance(name, str) and row.name == name:
                 return row
         raise KeyError(f"{quoted(name)}: expected one of {visible(', '.join(row.name for row in self.rows), 1000)}")
 
@@ -131,6 +132,8 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     --------
     >>> print(by_annotator(model, pairs, names))  # doctest: +SKIP
     """
+    check_pairs(pairs)
+    refuse_rankings(pairs)
     names, index = numbered(annotators, len(pairs))
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
@@ -176,12 +179,14 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
 
 def numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64]]:
     """Return the names of the annotators and the number of each pair's annotator."""
-    array = as_numpy(annotators, "annotators")
+    array = unmasked(as_numpy(annotators, "annotators"), "annotators")
     if array.shape != (n,):
         raise ValueError(f"annotators: expected shape ({n},), one annotator for each pair, got {array.shape}")
     missing = [i for i, one in enumerate(array.tolist()) if one is None or one != one or one == ""]  # noqa: PLR0124
     if missing:
         raise ValueError(f"annotators: expected an annotator for each pair, got none for pair {missing[0]}")
+    if array.dtype.kind == "O":
+        array = np.array([str(one) for one in array.tolist()], dtype=object)
     index = index_by_first_appearance(array)
     names: dict[int, str] = {}
     for number, one in zip(index.tolist(), array.tolist(), strict=True):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays.single import seed as seed_of
+from ..arrays.single import text
 from ..arrays.visible import quoted
 from ..evaluation import pairwise_accuracies
 from ..files.text import STYLE_FEATURES, text_features
@@ -93,6 +95,7 @@ def length_baseline(
     ValueError
         If there is no such feature.
     """
+    text("feature", feature)
     pairs, x = _lengths("data", data, feature)
     training, its = (pairs, x) if fitted_to is None else _lengths("fitted_to", fitted_to, feature)
     used = its if training.weights is None else its[training.weights > 0]
@@ -104,7 +107,11 @@ def length_baseline(
     return LengthBaseline(
         accuracy=weighted_mean(right, pairs.weights),
         accuracy_interval=bootstrap_interval(
-            right, pairs.prompt_index, weights=pairs.weights, n_bootstrap=n_bootstrap, rng=np.random.default_rng(seed)
+            right,
+            pairs.prompt_index,
+            weights=pairs.weights,
+            n_bootstrap=n_bootstrap,
+            rng=np.random.default_rng(seed_of(seed)),
         ),
         mean_loss=loss_at(slope, x, pairs),
         slope=slope,

@@ -23,7 +23,7 @@ from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array, sigmoid
 from ..losses import pair_losses, weighted_mean
 from ..model import RewardModel
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 from ..ranking.numbers import mixed
 
 __all__ = ["Noise", "annotator_noise", "log_odds_of", "noise_of"]
@@ -104,6 +104,7 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
     ----------
     The mixture: Christiano et al. 2017, arXiv:1706.03741, with ε = 0.1.
     """
+    check_pairs(held_out, "held_out")
     z = log_odds_of(model, held_out)
     if (noise := noise_of(z, held_out)) is None:
         raise ValueError("held_out: expected margins other than 0, but this model gives both answers the same reward")

@@ -10,7 +10,7 @@ from ..evaluation import evaluate, mean_accuracy
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array
 from ..model import RewardModel, read_only
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 from .slope import fit_slope
 
 __all__ = ["TemperatureFit", "fit_temperature"]
@@ -91,6 +91,7 @@ def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> Temperatur
     """
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+    check_pairs(held_out, "held_out")
     before = evaluate(model, held_out, n_bootstrap=1)
     margins, shifts = before.margins, getattr(model.loss, "shifts", True)
     used = np.ones(len(held_out), dtype=bool) if held_out.weights is None else held_out.weights > 0

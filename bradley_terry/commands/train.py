@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import single
 from ..arrays.visible import for_json, from_markdown, in_notebook, quoted, visible
 from ..evaluation import Evaluation
 from ..files import feature_names
@@ -137,6 +138,8 @@ class TrainingRun:
         """
         from ..drawing import figures
 
+        folder = single.path("folder", folder)
+        single.switch("force", force)
         captions = figures.captions(self.model, labelled=self.evaluation.labels is not None)
         shown = {name: (title, captions[name]) for name, title in figures.TITLES.items()}
         draw = partial(figures.model_figures, self.model, self.evaluation, None)
@@ -235,9 +238,11 @@ def train(
     ConvergenceWarning
         As in ``fit``.
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {quoted(seed)}")
-    folder = None if out is None else Path(out)
+    single.seed(seed)
+    for name, value in {"standardise": standardise, "example": example, "progress": progress, "force": force}.items():
+        if value is not None:
+            single.switch(name, value)
+    folder = None if out is None else single.path("out", out)
     if folder is not None:
         check_new("out", folder, force)
         check_writable(folder)
@@ -422,13 +427,21 @@ def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray
     """Return the mask, (n_pairs,), of the pairs to hold out."""
     if share is None:
         share = 0.0 if pairs.is_items or pairs.n_prompts < 2 else VALIDATION
-    return np.zeros(len(pairs), dtype=bool) if share == 0 else pairs.held_out(share, seed=seed)
+    share = share if np.isnan(single.number(share)) else single.number(share)
+    return (
+        np.zeros(len(pairs), dtype=bool)
+        if isinstance(share, float) and share == 0
+        else pairs.held_out(share, seed=seed)
+    )
 
 
 def _scorer(
     name: str, pairs: PreferencePairs, scorer: str | Scorer | None, hidden: int | None, activation: str | None
 ) -> Scorer:
     """Return the scorer that was asked for, or refuse it if it does not suit the pairs."""
+    if scorer is not None and not isinstance(scorer, str) and not hasattr(scorer, "backward"):
+        wanted = "'linear', 'mlp', 'table' or a scorer"
+        raise TypeError(f"scorer: expected {wanted}, got {quoted(scorer)}")
     kind = scorer or ("table" if pairs.is_items else "linear")
     for option, value in {"hidden": hidden, "activation": activation}.items():
         if kind != "mlp" and value is not None:

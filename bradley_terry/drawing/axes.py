@@ -9,7 +9,9 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..arrays.visible import in_figure
+from ..arrays.given import vector
+from ..arrays.single import switch, whole
+from ..arrays.visible import in_figure, quoted
 
 __all__ = [
     "CHOSEN",
@@ -86,8 +88,18 @@ def new_axes(
     n_rows : int, at least 1
         The panels of the first row come first.
     """
+    whole("n_panels", n_panels, 1, 1000)
+    whole("n_rows", n_rows, 1, 1000)
+    switch("share_y", share_y)
+    if size is not None:
+        inches = vector(size, "size")
+        if inches.size != 2 or not ((inches > 0) & (inches < 1000)).all():
+            raise ValueError(f"size: expected width and height in inches, got {quoted(size)}")
+        size = (float(inches[0]), float(inches[1]))
     with style():
-        figure = Figure(figsize=size or ((8.0, 5.0) if n_panels == 1 else (13.0, 5.0)), layout="constrained")
+        figure = Figure(
+            figsize=((8.0, 5.0) if n_panels == 1 else (13.0, 5.0)) if size is None else size, layout="constrained"
+        )
         axes: list[Axes] = []
         for i in range(n_rows * n_panels):
             sharey = axes[0] if share_y and axes else None
@@ -97,11 +109,15 @@ def new_axes(
 
 def given_or_new(ax: Axes | None, *, size: tuple[float, float] | None = None) -> Axes:
     """Return the axes that were given, or axes on a new figure of this size."""
+    if ax is not None and not isinstance(ax, Axes):
+        raise TypeError(f"ax: expected Axes, got {quoted(ax)}")
     return new_axes(size=size)[0] if ax is None else ax
 
 
 def figure_of(ax: Axes) -> Figure:
     """Return the figure that the axes belong to; for axes in a subfigure, the whole figure."""
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax: expected Axes, got {quoted(ax)}")
     figure = ax.get_figure()
     while figure is not None and not isinstance(figure, Figure):
         figure = figure.figure

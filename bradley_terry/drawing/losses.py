@@ -13,7 +13,7 @@ from ..arrays.visible import LONGEST_DRAWN, in_figure, quoted
 from ..losses import BradleyTerryLoss, PairLoss
 from ..ranking import Scaled
 from .axes import CHOSEN, EXPECTED, LINE_WIDTH, QUIET, TEXT_SIZE, finish, new_axes, style
-from .marks import numbers
+from .marks import grid
 
 __all__ = ["plot_losses"]
 
@@ -50,7 +50,7 @@ def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None)
         )
     if not 0 < len(losses) <= MOST_LOSSES:
         raise ValueError(f"losses: expected 1 to {MOST_LOSSES} losses, got {len(losses)}")
-    z, usual = np.linspace(-4, 4, 641) if margins is None else numbers(margins, "margins"), BradleyTerryLoss()
+    z, usual = np.linspace(-4, 4, 641) if margins is None else grid(margins, "margins"), BradleyTerryLoss()
     panels = new_axes(len(losses), n_rows=2, size=(max(8.0, 3.6 * len(losses)), 7.0))
     for loss, above, below in zip(losses, panels[: len(losses)], panels[len(losses) :], strict=True):
         needs_m = type(loss) is Scaled and loss.m is None  # then it is drawn for m = 1, with Δ on the axis

@@ -8,7 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import LONGEST_DRAWN, in_figure
+from ..arrays.given import vector
+from ..arrays.single import is_whole, text
+from ..arrays.visible import LONGEST_DRAWN, in_figure, quoted
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
@@ -17,6 +19,7 @@ __all__ = [
     "apart",
     "corner",
     "edges_through_zero",
+    "grid",
     "guide",
     "label_ends",
     "note",
@@ -107,22 +110,41 @@ def apart(heights: Array, gap: float, top: float = np.inf) -> Array:
     return np.minimum(means, top - ranks[-1]) + ranks
 
 
+MOST = 1e100  # what Matplotlib can draw without overflow
+
+
 def numbers(values: ArrayLike, name: str) -> Array:
     """Return the values as a float64 array of shape (n,), or raise an error that begins with ``name``."""
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = vector(values, name)
+    except TypeError:
         raise TypeError(f"{name}: expected numbers, got {type(values).__name__}") from None
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"{name}: expected shape (n,) with at least one number, got {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    if np.abs(array).max() > MOST:
+        raise ValueError(f"{name}: expected numbers that can be drawn, up to {MOST:g}, got {np.abs(array).max():g}")
+    return array
+
+
+def grid(values: ArrayLike, name: str) -> Array:
+    """Return where to draw a curve, (n,): at least two numbers in increasing order."""
+    array = numbers(values, name)
+    if array.size < 2 or not (np.diff(array) > 0).all() or np.ptp(array) < 1 / MOST:
+        raise ValueError(f"{name}: expected at least two numbers in increasing order, got {quoted(values)}")
     return array
 
 
 def signed(value: float, form: str = "g") -> str:
     """Write a number with a true minus sign."""
-    return format(value, form).replace("-", "−")
+    if not is_whole(value) and not isinstance(value, float | np.floating):
+        raise TypeError(f"value: expected a number, got {quoted(value)}")
+    try:
+        said = format(value, text("form", form))
+    except OverflowError:
+        raise ValueError(f"value: expected a number that a float64 can hold, got {quoted(value)}") from None
+    except ValueError:
+        raise ValueError(f"form: expected a format of numbers, such as '.2f', got {quoted(form)}") from None
+    return said.replace("-", "−")
 
 
 def power_of_ten(value: float, _: object = None) -> str:

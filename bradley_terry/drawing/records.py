@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64
+from ..arrays.single import text
 from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..model import RewardModel
@@ -15,8 +17,14 @@ from .marks import numbers
 __all__ = ["columns", "plain_losses", "step_label", "turning_point"]
 
 
-def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list[Array]:
-    """Return these entries of a history, all of one shape, with NaN for a missing validation loss."""
+def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str, **texts: str | None) -> list[Array]:
+    """Return these entries of a history, all of one shape, with NaN for a missing validation loss.
+
+    ``texts`` are other arguments of the picture, each a text or None.
+    """
+    for argument, words in texts.items():
+        if words is not None:
+            text(argument, words)
     if isinstance(history, RewardModel):
         history = {**history.history, "loss": plain_losses(history)}
     if not isinstance(history, Mapping):
@@ -26,7 +34,7 @@ def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str) -> list
             found = visible(", ".join(map(str, history)), 300) or "none"
             raise ValueError(f"history: expected an entry {quoted(name)}, got {found}")
     step = numbers(history["step"], "step")
-    columns = [np.asarray(history.get(name, np.full(len(step), np.nan)), dtype=np.float64) for name in names]
+    columns = [float64(history.get(name, np.full(len(step), np.nan)), name) for name in names]
     if any(column.shape != step.shape for column in columns):
         shapes = ", ".join(str(column.shape) for column in columns)
         raise ValueError(f"history: expected entries of one shape, got {shapes}")

@@ -11,7 +11,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..arrays.visible import visible
+from ..arrays.single import path, text
+from ..arrays.visible import quoted, visible
 from ..files.saving import write_file
 from .axes import figure_of, in_words, style
 
@@ -42,11 +43,18 @@ def save_figure(
     list of Path
         The SVG, then the PNG.
     """
-    if isinstance(figure, Sequence):
+    for name, words in {"title": title, "caption": caption}.items():
+        if words is not None:
+            text(name, words)
+            if not words.isascii() and any("\ud800" <= letter <= "\udfff" for letter in words):
+                raise ValueError(f"{name}: expected a text that can be written as UTF-8, got a half of a character")
+    if isinstance(figure, Sequence) and not isinstance(figure, str) and len(figure) > 0:
         figure = figure[0]
+    if not isinstance(figure, Figure | Axes):
+        raise TypeError(f"figure: expected a Figure or Axes, got {quoted(figure)}")
     if not isinstance(figure, Figure):
         figure = figure_of(figure)
-    base = Path(path_without_suffix)
+    base = path("path_without_suffix", path_without_suffix)
     svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
     write_file(svg_path, svg(figure, title, caption))
     with style():

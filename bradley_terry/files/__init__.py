@@ -49,7 +49,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..arrays.visible import quoted
+from ..arrays import single
 from ..pairs import PreferencePairs
 from . import csv_table, jsonl, memory, npy, npz, parquet
 from .arrays import FIELDS, MOST_NAMES
@@ -59,7 +59,7 @@ from .limits import within_memory
 from .messages import NUMBERS, fail
 from .notes import DataNote
 from .npz import save_pairs
-from .opened import open_file, path_of
+from .opened import open_file
 from .reading import read, read_rankings
 from .text import feature_names, text_features
 from .texts import Featurise, Texts
@@ -175,7 +175,7 @@ def read_file(
     featurise: Featurise | None = None,
 ) -> tuple[PreferencePairs, Texts | None]:
     """Return the pairs that ``load_pairs`` returns, and the texts that they were made from, or None."""
-    path = path_of(path)
+    path = single.path("path", path)
     found = FORMATS[_format_of(path, format)]
     with within_memory(path):
         if found.read_records is not None:
@@ -222,7 +222,7 @@ def load_rankings(
     DataNote
         If something was left out that looks like data for the training, or if a prompt became several rankings.
     """
-    path = path_of(path)
+    path = single.path("path", path)
     found = FORMATS[_format_of(path, format)]
     with within_memory(path):
         if found.read_records is not None:
@@ -259,7 +259,7 @@ def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa
     ValueError
         "path: line N: what was expected, what was found".
     """
-    path = path_of(path)
+    path = single.path("path", path)
     found = FORMATS["jsonl" if format is None and _is_unknown(path) else _format_of(path, format)]
     if found.read_records is None:
         fail(path, "expected a file of texts, found one of arrays")
@@ -339,9 +339,7 @@ _CONVERT = {  # ending -> what such a file is, and how to make one that can be r
 
 def _format_of(path: Path, given: str | None) -> str:  # noqa: RET503  # fail never returns
     if given is not None:
-        if not isinstance(given, str) or given not in FORMATS:
-            raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {quoted(given)}")
-        return given
+        return single.one_of("format", given, tuple(FORMATS))
     for name, (endings, *_) in FORMATS.items():
         if path.name.lower().endswith(endings):
             return name

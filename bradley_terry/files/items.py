@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..arrays import single
+
 __all__ = ["LONGEST_NAME", "look_like_texts", "matchups_of"]
 
 LONGEST_NAME = 200  # characters; a longer cell is taken for a text instead of the name of an item
@@ -11,6 +13,14 @@ LONGEST_NAME = 200  # characters; a longer cell is taken for a text instead of t
 
 def matchups_of(chosen: Sequence[int], rejected: Sequence[int], names: Sequence[str]) -> list[str]:
     """Name the matchup of each pair of items, "Anna vs Bob", independent of which of the two won."""
+    chosen, rejected, names = (
+        single.names(name, values) for name, values in {"chosen": chosen, "rejected": rejected, "names": names}.items()
+    )
+    for name, items in {"chosen": chosen, "rejected": rejected}.items():
+        if not all(single.is_whole(item) and 0 <= item < len(names) for item in items):
+            raise ValueError(f"{name}: expected item numbers from 0 to {len(names) - 1}")
+    if len(chosen) != len(rejected):
+        raise ValueError(f"rejected: expected as many items as chosen, {len(chosen)}, got {len(rejected)}")
     return [f"{names[min(a, b)]} vs {names[max(a, b)]}" for a, b in zip(chosen, rejected, strict=True)]
 
 

@@ -37,6 +37,8 @@ def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
     if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
         hint = "; pandas.DataFrame(records) makes a frame of columns" if isinstance(rows, Mapping) else ""
         raise TypeError(f"{wanted}, got {type(records).__name__}{hint}")
+    if isinstance(rows, np.ndarray) and rows.ndim == 0:
+        raise TypeError(f"{wanted}, got an array without an axis")
     row = -1
     for row, record in enumerate(rows):  # row tells below whether there was any
         if not isinstance(record, Mapping):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import ranking
+from ..arrays import single
 from ..arrays.visible import quoted, visible
 from ..logistic import Array
 from ..losses import PairLoss
@@ -22,7 +23,7 @@ from .archives import check_sizes, names_in
 from .arrays import unpacked_array
 from .limits import within_memory
 from .messages import fail
-from .opened import open_file, path_of, size_of
+from .opened import open_file, size_of
 from .saving import replacing
 
 __all__ = ["load_model", "save_model"]
@@ -37,6 +38,7 @@ def save_model(model: RewardModel, path: str | Path) -> None:
 
     An existing file is replaced as a whole, or stays as it is if the new one cannot be written.
     """
+    path = single.path("path", path)
     if not isinstance(model.scorer, LinearScorer | MLPScorer | TableScorer):
         raise TypeError(f"save: expected one of this package's scorers, got {model.scorer}")
     meta = {
@@ -74,7 +76,7 @@ def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never r
     ValueError
         If it is something else, or damaged, or from a newer version of this package.
     """
-    path = path_of(path)
+    path = single.path("path", path)
     with within_memory(path):
         try:
             with open_file(path, empty=None) as file, zipfile.ZipFile(file) as archive:

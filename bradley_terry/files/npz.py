@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import single
 from ..arrays.checked import index_by_first_appearance
 from ..arrays.visible import quoted
 from ..pairs import PreferencePairs
@@ -86,7 +87,8 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
             raise ValueError(f"feature_names: expected names that do not end in NUL, which NumPy drops, got {name!r}")
     arrays = {name: np.asarray(values) for name in FIELDS if (values := getattr(pairs, name)) is not None}
     arrays |= {name: index_by_first_appearance(values) for name, values in arrays.items() if values.dtype.kind == "O"}
-    if not (path := Path(path).resolve()).parent.is_dir():
+    path = single.path("path", path).resolve()
+    if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     with replacing(path) as file:  # if given a name, NumPy would add an ending
         np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub takes every name for allow_pickle

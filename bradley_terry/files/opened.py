@@ -15,7 +15,7 @@ from typing import BinaryIO
 from ..arrays.visible import visible
 from .messages import fail
 
-__all__ = ["EMPTY", "open_file", "path_of", "size_of"]
+__all__ = ["EMPTY", "open_file", "size_of"]
 
 EMPTY = "expected at least one pair, found an empty file"
 
@@ -26,15 +26,6 @@ _NOT_REGULAR = (
     (stat.S_ISCHR, "found a device"),
     (stat.S_ISBLK, "found a device"),
 )
-
-
-def path_of(path: object) -> Path:
-    """Return the path that an argument names; raise TypeError or ValueError if it names none."""
-    if not isinstance(path, str | os.PathLike) or isinstance(place := os.fspath(path), bytes):
-        raise TypeError(f"path: expected a str or a Path, got {type(path).__name__}")
-    if not place or "\0" in place:
-        raise ValueError(f"path: expected the name of a file, got {'one with a NUL in it' if place else 'no name'}")
-    return Path(place)
 
 
 def open_file(path: Path, *, empty: str | None = EMPTY) -> BinaryIO:

@@ -32,7 +32,8 @@ from math import log1p, sqrt
 
 import numpy as np
 
-from ..arrays.visible import quoted
+from ..arrays.single import names as names_of
+from ..arrays.single import whole
 from ..logistic import Array
 
 __all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
@@ -78,7 +79,7 @@ def feature_names(n_bins: int = DEFAULT_BINS) -> tuple[str, ...]:
     >>> feature_names(1)[0], feature_names(1)[-1]
     ('length (log words)', 'word bin 0')
     """
-    _check_bins(n_bins)
+    n_bins = whole("n_bins", n_bins, 0, 2**31)
     return STYLE_FEATURES + tuple(f"word bin {number}" for number in range(n_bins))
 
 
@@ -133,9 +134,9 @@ def text_features(prompts: Sequence[str], answers: Sequence[str], n_bins: int = 
     >>> print(x[0, :2].round(4), x[0, 10])  # log 7, log(1 + 6/2); "who", "are" and "you" are three of the six words
     [1.9459 1.3863] 0.5
     """
-    _check_bins(n_bins)
+    n_bins = whole("n_bins", n_bins, 0, 2**31)
     for name, texts in (("prompts", prompts), ("answers", answers)):
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in names_of(name, texts)):
             raise TypeError(f"{name}: expected a sequence of texts, each a str")
     if len(prompts) != len(answers):
         raise ValueError(f"answers: expected {len(prompts)}, one for each prompt, got {len(answers)}")
@@ -179,8 +180,3 @@ def _style(words_of_prompt: frozenset[str], answer: str, words: list[str]) -> li
         float(_APOLOGY.search(lowered) is not None),
         float(_THANKS.search(lowered) is not None),
     ]
-
-
-def _check_bins(n_bins: int) -> None:
-    if not isinstance(n_bins, int | np.integer) or isinstance(n_bins, bool) or n_bins < 0:
-        raise ValueError(f"n_bins: expected a whole number of at least 0, got {quoted(n_bins)}")

@@ -9,17 +9,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import given, single
 from ..arrays.visible import quoted
 from ..logistic import Array
 from ..losses import PairLoss
-from ..pairs import PreferencePairs, check_loss
+from ..objective import BACKENDS
+from ..pairs import PreferencePairs, check_loss, check_pairs
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
+from .penalties import checked_strength
 
 if TYPE_CHECKING:
     from ..ranking.rankings import PreferenceRankings
     from .checkpoint import Checkpoint
 
-__all__ = ["STEPS", "checked_arguments", "checked_standardise", "generator", "saved_state", "split", "start"]
+__all__ = [
+    "STEPS",
+    "check_options",
+    "checked_arguments",
+    "checked_standardise",
+    "generator",
+    "saved_state",
+    "split",
+    "start",
+]
 
 STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> default limit of steps
 
@@ -36,33 +48,43 @@ def checked_arguments(
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
     if not hasattr(scorer, "backward") or isinstance(scorer, type):
         raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
-    if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):  # that is for rankings
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+    check_pairs(pairs)
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
     check_loss(loss)
     suits_newton = getattr(loss, "suits_newton", True)
     if method is None:
         method = "newton" if scorer.linear_in_phi and suits_newton else "adam"
-    if method not in STEPS:
-        raise ValueError(f"method: expected one of {', '.join(STEPS)}, got {quoted(method)}")
+    single.one_of("method", method, tuple(STEPS))
     if method == "newton" and not scorer.linear_in_phi:
         raise ValueError(f"method: 'newton' needs a scorer that is linear in phi, got {scorer}; use 'adam'")
     if method == "newton" and not suits_newton:
         raise ValueError(f"method: 'newton' needs a loss that is convex and has curvature, got {loss}; use 'adam'")
     if max_steps is not None:
         check_size("max_steps", max_steps)
-    if not isinstance(tolerance, float | int) or not 0 <= tolerance < np.inf:
+    if not 0 <= single.number(tolerance) < np.inf:
         raise ValueError(f"tolerance: expected a number of at least 0, got {quoted(tolerance)}")
-    if learning_rate is not None and (not isinstance(learning_rate, float | int) or not 0 < learning_rate < np.inf):
+    if learning_rate is not None and not 0 < single.number(learning_rate) < np.inf:
         raise ValueError(f"learning_rate: expected a positive number, got {quoted(learning_rate)}")
     return method, max_steps or STEPS[method]
+
+
+def check_options(l2: float, centring: float, backend: str, callback: object, **switches: bool) -> None:
+    """Raise an error if one of these arguments of ``fit`` has the wrong type or value."""
+    checked_strength("l2", l2)
+    checked_strength("centring", centring)
+    single.one_of("backend", backend, BACKENDS)
+    if callback is not None:
+        single.function("callback", callback)
+    for name, value in switches.items():
+        single.switch(name, value)
 
 
 def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
     """Return whether to standardise, by default only for the MLP, or raise TypeError if the scorer cannot do it."""
     if standardise is None:
         return type(scorer) is MLPScorer  # a class derived from it may compute something else
+    single.switch("standardise", standardise)
     if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
         raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
     return standardise
@@ -70,9 +92,7 @@ def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
 
 def generator(seed: int) -> np.random.Generator:
     """Return a random generator with this seed."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"seed: expected a whole number of at least 0, got {quoted(seed)}")
-    return np.random.default_rng(seed)
+    return np.random.default_rng(single.seed(seed))
 
 
 def split(
@@ -85,10 +105,10 @@ def split(
         features = validation.chosen if isinstance(validation, PreferencePairs) else validation.features
         scorer.check_features(features, "validation")
         return pairs, validation
-    if not isinstance(validation, float | int | np.number):
+    if np.isnan(single.number(validation)):
         kind = type(pairs).__name__
         raise TypeError(f"validation: expected a share of the prompts or {kind}, got {quoted(validation)}")
-    return pairs.split(float(validation), seed=seed)
+    return pairs.split(single.number(validation), seed=seed)
 
 
 def saved_state(checkpoint: str | Path | None, every: int, options: Mapping[str, object]) -> Checkpoint | None:
@@ -103,10 +123,7 @@ def saved_state(checkpoint: str | Path | None, every: int, options: Mapping[str,
 
 def start(scorer: Scorer, initial: ArrayLike) -> Array:
     """Return the initial φ as a new array."""
-    try:
-        phi = np.array(initial, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"initial: expected {scorer.n_parameters} numbers, got {quoted(initial)}") from None
+    phi = given.float64(initial, "initial").copy()
     if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
         raise ValueError(f"initial: expected shape ({scorer.n_parameters},) of finite numbers, got {quoted(initial)}")
     return phi

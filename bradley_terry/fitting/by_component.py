@@ -44,6 +44,8 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
 
     if type(scorer) is not TableScorer:
         raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {quoted(scorer)}")
+    if not isinstance(pairs, PreferencePairs):
+        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
     found, groups = [], separation(scorer, pairs).groups

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.single import number
 from ..arrays.visible import quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
@@ -26,11 +27,7 @@ __all__ = ["Penalties", "checked_strength"]
 
 def checked_strength(name: str, value: float) -> float:
     """Return a penalty's strength, or raise ValueError unless it is a finite number of at least 0."""
-    if (
-        not isinstance(value, int | float | np.floating | np.integer)
-        or isinstance(value, bool)
-        or not 0 <= value < np.inf
-    ):
+    if not 0 <= number(value) < np.inf:
         raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
     return float(value)
 
@@ -42,6 +39,7 @@ class Penalties:
         self.scorer, self.pairs = scorer, pairs
         self.l2, self.centring = checked_strength("l2", l2), checked_strength("centring", centring)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def added(self, phi: Array, loss: float, gradient: Array) -> tuple[float, Array]:
         """Return loss and gradient with the penalties."""
         if self.l2:
@@ -53,6 +51,7 @@ class Penalties:
             gradient = gradient + self._back([backward for _, backward in ways], pull * sums)
         return loss, gradient
 
+    @np.errstate(over="ignore", invalid="ignore")
     def add_hessian(self, hessian: Array) -> Array:
         """Add the second derivatives to a matrix, for a scorer that is linear in φ, and return it."""
         hessian[np.diag_indices_from(hessian)] += self.l2
@@ -60,6 +59,7 @@ class Penalties:
             hessian += self._hessian_of_centring
         return hessian
 
+    @np.errstate(over="ignore", invalid="ignore")
     def product(self, v: Array) -> Array:
         """Return the second derivatives times v, for a scorer that is linear in φ."""
         if not self.centring:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64
+from ..arrays.single import function, one_of
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -21,6 +23,8 @@ from ..scorers import LinearScorer, MLPScorer, TableScorer
 from .differences import EPS
 from .plain_losses import Library, plain_mean
 from .runner import ERROR, Stop, Watch, place_of, words_of
+
+LIBRARIES = ("autograd", "jax", "torch")
 
 __all__ = ["autodiff_gradient", "careful_gradient", "loss_to_differentiate", "reference_loss"]
 
@@ -42,7 +46,9 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     ModuleNotFoundError
         If the library is not installed.
     """
-    at = np.array(phi, dtype=np.float64)
+    at = float64(phi, "phi").copy()
+    one_of("library", library, LIBRARIES)
+    function("loss", loss)
     module = _library(library)
     if library == "autograd":
         return np.asarray(module.grad(loss)(at))
@@ -160,7 +166,10 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     ValueError
         If the loss or the scorer of the objective is your own, since no formula for it is known here.
     """
+    if not hasattr(objective, "scorer"):
+        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
     scorer, pairs = objective.scorer, objective.pairs
+    one_of("library", library, LIBRARIES)
     _library(library)
     if type(scorer) not in (LinearScorer, MLPScorer, TableScorer):
         raise ValueError(f"reference: expected your loss written for {library}, since the scorer is your own, {scorer}")

@@ -15,6 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays.given import vector, whole_numbers
+from ..arrays.single import function as function_of
+from ..arrays.single import number, whole
+from ..arrays.visible import quoted
 from ..logistic import Array
 from .blocks import Blocks, slices_of
 from .progress import followed
@@ -147,7 +151,17 @@ def numerical_gradient(
     gradient, spread : arrays, (n_parameters,)
         The spread is the difference between the last two estimates of the extrapolation.
     """
-    phi = np.array(phi, dtype=np.float64)
+    phi = vector(phi, "phi").copy()
+    function_of("loss", loss)
+    if not (np.abs(phi) < 1e100).all():
+        raise ValueError("phi: expected finite numbers below 1e100")
+    if not 1e-100 < number(step) < 1e100:
+        raise ValueError(f"step: expected a positive number, got {quoted(step)}")
+    if noise is not None and not 0 <= number(noise) < np.inf:
+        raise ValueError(f"noise: expected a number of at least 0, got {quoted(noise)}")
+    noise = None if noise is None else number(noise)
+    if entries is not None and (entries := whole_numbers(entries, "entries")).max(initial=0) >= phi.size:
+        raise ValueError(f"entries: expected numbers below {phi.size}, got {entries.max()}")
     gradient, spread = np.full_like(phi, np.nan), np.full_like(phi, np.nan)
     here = loss(phi)
     noise = EPS * abs(here) if noise is None else noise
@@ -297,9 +311,12 @@ def step_sweep(
     -------
     StepSweep
     """
-    at = np.array(phi, dtype=np.float64)
-    h = np.logspace(-13, 0, 105) if steps is None else np.array(steps, dtype=np.float64)
-    if h.ndim != 1 or not (h > 0).all():
+    at = vector(phi, "phi").copy()
+    function_of("function", function)
+    if whole("entry", entry, -at.size) >= at.size:
+        raise ValueError(f"entry: expected a number below {at.size}, got {entry}")
+    h = np.logspace(-13, 0, 105) if steps is None else vector(steps, "steps").copy()
+    if not ((h > 0) & (h < 1e100)).all():
         raise ValueError("steps: expected a vector of positive numbers")
     exact = float(function(at)[1][entry])
     errors = np.empty_like(h)

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64
+from ..arrays.single import number
+from ..arrays.visible import quoted
 from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
@@ -57,7 +60,9 @@ def check_hessian(
     """
     if not isinstance(objective, Objective):
         raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
-    at = np.array(phi, dtype=np.float64)
+    if not number(time_limit) > 0:
+        raise ValueError(f"time_limit: expected a positive number of seconds, got {quoted(time_limit)}")
+    at = float64(phi, "phi").copy()
     if at.shape != (objective.scorer.n_parameters,):
         wanted = f"({objective.scorer.n_parameters},) for {objective.scorer}"
         raise ValueError(f"phi: expected shape {wanted}, got {at.shape}")

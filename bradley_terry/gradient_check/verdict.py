@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import given, single
 from ..arrays.visible import quoted
 from ..logistic import Array
 from ..objective import Objective
@@ -122,19 +123,22 @@ def check_gradient(
     >>> check_gradient(lambda w: (float(w @ w), 2 * w), [1.5, -0.5]).passed
     True
     """
-    references = (against,) if isinstance(against, str) else tuple(against)
+    references = (against,) if isinstance(against, str) else tuple(single.names("against", against))
     if not references:
         raise ValueError(f"against: expected at least one of {', '.join(TOLERANCE)}, got none")
     for name in references:
-        if name not in TOLERANCE:
-            raise ValueError(f"against: expected one of {', '.join(TOLERANCE)}, got {quoted(name)}")
+        single.one_of("against", name, tuple(TOLERANCE))
+    if tolerance is not None and not 0 <= single.number(tolerance) < np.inf:
+        raise ValueError(f"tolerance: expected a number of at least 0, got {quoted(tolerance)}")
+    if names is not None and not isinstance(names, Mapping):
+        raise TypeError(f"names: expected a mapping of block name to shape, got {quoted(names)}")
     if isinstance(phi, PreferencePairs) or (not callable(function) and hasattr(type(function), "backward")):
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)
     if objective is not None and not isinstance(objective, Objective):
         raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
     problem = cast("Objective", function) if issubclass(type(function), Objective) else objective
-    at = _random_phi(problem) if phi is None else np.array(phi, dtype=np.float64)
+    at = _random_phi(problem) if phi is None else given.float64(phi, "phi").copy()
     blocks = _blocks_of(at, names, problem)
     losses = dict(reference) if isinstance(reference, Mapping) else dict.fromkeys(references, reference)
     with as_it_was() as left, warnings_as_notes() as said:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 
 __all__ = ["as_pairs", "met", "wins"]
 
@@ -38,6 +38,7 @@ def met(pairs: PreferencePairs) -> tuple[Items, Items]:
 
 def as_pairs(pairs: PreferencePairs) -> PreferencePairs:
     """Return pairs as they are, and the pairs of rankings, which have finite best rewards exactly if their pairs do."""
+    check_pairs(pairs)
     return pairs if isinstance(pairs, PreferencePairs) else pairs.as_pairs()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays.given import broadcast, float64
 from ..logistic import Array
 
 __all__ = ["effective_numbers", "wilson_intervals"]
@@ -35,7 +36,12 @@ def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
     [[0.4902 0.9433]
      [0.7225 1.    ]]
     """
-    p, c = np.asarray(shares, dtype=np.float64), QUANTILE_95**2 / np.asarray(n_trials, dtype=np.float64)
+    p, n = broadcast(shares=float64(shares, "shares"), n_trials=float64(n_trials, "n_trials"))
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError("shares: expected numbers in [0, 1]")
+    if (n < 1e-100).any():
+        raise ValueError("n_trials: expected numbers above 0")
+    c = QUANTILE_95**2 / n
     middle, half = p + c / 2, np.sqrt(c * p * (1 - p) + c * c / 4)
     # The product of the roots is p̂²/(1 + c), so the larger root gives the smaller, exactly 0 at p̂ = 0. In the same way,
     # the symmetry p → 1 - p gives the larger root, exactly 1 at p̂ = 1.

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import checked
+from ..arrays.given import vector, whole_numbers
+from ..arrays.single import number
+from ..arrays.visible import quoted
 from ..fitting.progress import followed
 from ..logistic import Array
 from ..scorers import check_size
@@ -52,10 +56,14 @@ def bootstrap_interval(
         If a value is NaN or infinite.
     """
     check_size("n_bootstrap", n_bootstrap)
-    v = np.asarray(values, dtype=np.float64)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, got {quoted(rng)}")
+    if not 0 < number(level) < 1:
+        raise ValueError(f"level: expected a share between 0 and 1, got {quoted(level)}")
+    v = vector(values, "values")
     refuse_nan("values", v, finite=True)
-    prompts = np.asarray(prompt_index)
-    w = np.ones(v.shape) if weights is None else np.asarray(weights, dtype=np.float64)
+    prompts = whole_numbers(prompt_index, "prompt_index", v.size)
+    w = np.ones(v.shape) if weights is None else np.asarray(checked.weights(weights, v.size))
     n = int(prompts.max()) + 1
     if n < 2:
         return None

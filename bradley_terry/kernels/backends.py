@@ -89,7 +89,7 @@ class RowsBackend(NumpyBackend):
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""
-        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2):
+        with blas_on_one_thread(len(self.pairs) * self.scorer.n_parameters**2), np.errstate(over="ignore"):
             return weighted_gram(self.rows, d2_margins, minus=self.minus)
 
     def pull(self, d_margins: Array) -> Array:

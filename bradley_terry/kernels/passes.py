@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.given import as_numpy
+from ..arrays.given import real
 from ..arrays.sums import exact_sum, quotient
 from ..arrays.visible import quoted
 from ..logistic import Array
@@ -398,7 +398,7 @@ def _mean_32(sums: Array) -> float:
 
 def _vector(values: object, name: str, n: int | None) -> Floats:
     """Return ``values`` as a contiguous vector in native byte order; float32 stays, all else becomes float64."""
-    array = values if type(values) is np.ndarray else np.asarray(as_numpy(values, name))
+    array = real(values, name)
     if (
         array.dtype is FLOAT64
         and array.ndim == 1
@@ -408,8 +408,6 @@ def _vector(values: object, name: str, n: int | None) -> Floats:
         and array.flags.aligned
     ):
         return _read_only(array)  # the common case
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: expected real numbers, got an array of dtype {array.dtype}")
     if array.ndim != 1 or array.size == 0 or (n is not None and array.size != n):
         wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
         raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
@@ -463,6 +461,8 @@ def _weights(values: Array | None, n: int) -> tuple[Floats, tuple[float, float]]
 def _output(out: Floats | None, like: Floats) -> NDArray[Any]:
     if out is None:
         return np.empty_like(like)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an array of shape {like.shape} and dtype {like.dtype}, got {quoted(out)}")
     if out.shape != like.shape or out.dtype != like.dtype or not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError(
             f"out: expected a writeable contiguous array of shape {like.shape} and dtype {like.dtype}, "

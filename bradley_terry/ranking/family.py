@@ -24,10 +24,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64, of_shape
 from ..logistic import Array, sigmoid, softplus
-from ..pairs import PreferencePairs
+from ..pairs import PreferencePairs, check_pairs
 from .normal import excess, log_density, mills
-from .numbers import check_number, logit_of, mixed, probabilities, s_q, times
+from .numbers import check_number, checked_outcomes, logit_of, mixed, probabilities, s_q, times
 
 __all__ = [
     "LabelSmoothing",
@@ -39,6 +40,9 @@ __all__ = [
     "SharedLoss",
     "Temperature",
 ]
+
+
+far_out = np.errstate(over="ignore", invalid="ignore")  # beyond the largest double, a loss is infinite
 
 
 class MarginLoss:
@@ -97,21 +101,37 @@ class MarginLoss:
         """The largest |l''|, from which gradient descent chooses its step. It may be infinite."""
         return 0.25
 
+    @far_out
     def value(self, z: Array, t: Array | None) -> Array:
         """Return t·l(z) + (1 - t)·l(-z), (n_pairs,)."""
-        return self._value(z) if t is None else mixed(t, self._value(z), self._value(-z))
+        return self._values(*checked_outcomes(z, t))
 
+    @far_out
     def gradient(self, z: Array, t: Array | None) -> Array:
         """Return its derivative in z: t·l'(z) - (1 - t)·l'(-z), (n_pairs,)."""
-        return self._slope(z) if t is None else mixed(t, self._slope(z), -self._slope(-z))
+        return self._slopes(*checked_outcomes(z, t))
 
+    @far_out
     def curvature(self, z: Array, t: Array | None) -> Array:
         """Return its second derivative in z: t·l''(z) + (1 - t)·l''(-z), (n_pairs,)."""
-        return self._bend(z) if t is None else mixed(t, self._bend(z), self._bend(-z))
+        return self._bends(*checked_outcomes(z, t))
 
+    @far_out
     def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return both; losses that share work between them do it once."""
-        return self.value(z, t), self.gradient(z, t)
+        return self._values_and_slopes(*checked_outcomes(z, t))
+
+    def _values(self, z: Array, t: Array | None) -> Array:
+        return self._value(z) if t is None else mixed(t, self._value(z), self._value(-z))
+
+    def _slopes(self, z: Array, t: Array | None) -> Array:
+        return self._slope(z) if t is None else mixed(t, self._slope(z), -self._slope(-z))
+
+    def _bends(self, z: Array, t: Array | None) -> Array:
+        return self._bend(z) if t is None else mixed(t, self._bend(z), self._bend(-z))
+
+    def _values_and_slopes(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        return self._values(z, t), self._slopes(z, t)
 
     def minimiser(self, p: ArrayLike) -> Array:
         """Return the Δ with the smallest expected loss p·l(Δ) + (1 - p)·l(-Δ), for each preference probability p.
@@ -124,6 +144,7 @@ class MarginLoss:
         """Return the probability that the chosen answer is preferred, if its fitted margin is z: sigma(log_odds(z))."""
         return sigmoid(self.log_odds(z))
 
+    @far_out
     def log_odds(self, z: ArrayLike) -> Array:
         """Return the log-odds of the preference probability that a fitted margin z stands for.
 
@@ -144,7 +165,7 @@ class MarginLoss:
                 f"loss: expected one whose margins stand for probabilities, got {self}, which only orders answers; "
                 "bt.calibration.fit_temperature(model, held_out) returns a model with probabilities"
             )
-        return self._log_odds(np.asarray(z, dtype=np.float64))[()]
+        return self._log_odds(float64(z, "z"))[()]
 
     @np.errstate(divide="ignore", invalid="ignore")
     def _log_odds(self, z: Array) -> Array:
@@ -180,8 +201,7 @@ class SharedLoss(MarginLoss):
     def _slope(self, z: Array) -> Array:
         return self._value_and_slope(z)[1]
 
-    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
-        """Return the loss of each pair and its derivative in z."""
+    def _values_and_slopes(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         value, slope = self._value_and_slope(z)
         if t is None:
             return value, slope
@@ -199,27 +219,32 @@ class Scaled(MarginLoss):
 
     m: Array | None = None
 
+    def __post_init__(self) -> None:
+        if self.m is not None:
+            object.__setattr__(self, "m", float64(self.m, "m"))
+
     shifts: ClassVar[bool] = False
 
     def of_pairs(self, pairs: PreferencePairs) -> Scaled:
         """Return the loss of these pairs, each with its own target margin."""
+        check_pairs(pairs)
         if pairs.target_margins is None or (pairs.target_margins < 0).any():
             raise ValueError(
                 "target_margins: expected a number of at least 0 for each pair, since Scaled multiplies by it"
             )
         return Scaled(pairs.target_margins)
 
-    def value(self, z: Array, t: Array | None) -> Array:
-        """Return m times the loss at Δ = z + m, (n_pairs,)."""
-        return self._m * super().value(z + self._m, t)
+    def _values(self, z: Array, t: Array | None) -> Array:  # m times the loss at Δ = z + m
+        return self._m * super()._values(self._margins(z), t)
 
-    def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return its derivative in z."""
-        return self._m * super().gradient(z + self._m, t)
+    def _slopes(self, z: Array, t: Array | None) -> Array:
+        return self._m * super()._slopes(self._margins(z), t)
 
-    def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return its second derivative in z."""
-        return self._m * super().curvature(z + self._m, t)
+    def _bends(self, z: Array, t: Array | None) -> Array:
+        return self._m * super()._bends(self._margins(z), t)
+
+    def _margins(self, z: Array) -> Array:
+        return z + (self._m if z.ndim == 0 else of_shape(z.shape, self._m, "m"))
 
     @property
     def _m(self) -> Array:

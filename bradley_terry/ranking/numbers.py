@@ -7,10 +7,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.given import float64, of_shape
+from ..arrays.single import number
 from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid
 
-__all__ = ["check_number", "known", "logit_of", "mixed", "probabilities", "s_q", "times", "towards"]
+__all__ = ["check_number", "checked_outcomes", "known", "logit_of", "mixed", "probabilities", "s_q", "times", "towards"]
 
 T = TypeVar("T")
 
@@ -36,10 +38,23 @@ def mixed(t: Array, one: Array, other: Array) -> Array:
 
 def probabilities(p: ArrayLike) -> Array:
     """Return p as an array, or raise ValueError if a number is not in [0, 1]."""
-    array: Array = np.asarray(p, dtype=np.float64)
+    array = float64(p, "p")
     if not ((array >= 0) & (array <= 1)).all():
         raise ValueError(f"p: expected probabilities in [0, 1], got {quoted(p)}")
     return array
+
+
+def checked_outcomes(z: Array, t: Array | None) -> tuple[Array, Array | None]:
+    """Return margins and labels as float64; the labels have the shape of the margins or none."""
+    z = float64(z, "z")
+    if t is None:
+        return z, None
+    t = float64(t, "t")
+    if t.ndim:
+        of_shape(z.shape, t, "t")
+    if t.size and not (t.min() >= 0 and t.max() <= 1):
+        raise ValueError("t: expected labels in [0, 1], P(chosen preferred)")
+    return z, t
 
 
 @np.errstate(divide="ignore")
@@ -62,8 +77,8 @@ def known(name: str, value: T | None) -> T:
 
 def check_number(name: str, value: float, low: float, high: float, *, allows_low: bool = True) -> None:
     """Raise ValueError unless a parameter is a number with low <= value < high, or low < value < high."""
-    is_number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-    if not is_number or not (low <= value if allows_low else low < value) or not value < high:
+    found = number(value)
+    if not (low <= found if allows_low else low < found) or not found < high:
         least = f"of at least {low:g}" if allows_low else f"above {low:g}"
         below = "" if high == np.inf else f" and below {high:g}"
         raise ValueError(f"{name}: expected a finite number {least}{below}, got {quoted(value)}")

@@ -26,6 +26,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.given import float64
+from ..arrays.single import whole
 from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid, softplus
 from .family import MarginLoss, SharedLoss
@@ -97,24 +99,21 @@ class RaoKupper(MarginLoss):
         bend = win * a + lose * b + np.where(is_tie, 4 * (1 - rest) / rest**2, 0.0)
         return ByParameters(slope[:, None], (lose * b - win * a)[:, None], bend[:, None, None])
 
-    def value(self, z: Array, t: Array | None) -> Array:
-        """Return the loss of a win, a tie or a loss, (n_pairs,)."""
+    def _values(self, z: Array, t: Array | None) -> Array:
         if t is None:
             return self._value(z)
         _refuse_ties("eta", self._eta, t)
         tie = 0.0 if self._eta == 0 else softplus(z - self._eta) + softplus(-z - self._eta) - _log_rest(self._eta)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
-    def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return its derivative in z."""
+    def _slopes(self, z: Array, t: Array | None) -> Array:
         if t is None:
             return self._slope(z)
         size = np.abs(z)  # sigma(z + η) - sigma(η - z), written as a product so that no digits cancel
         tie = np.copysign(-np.expm1(-2 * size) * sigmoid(size + self._eta) * sigmoid(size - self._eta), z)
         return _outcome(t, self._slope(z), tie, -self._slope(-z))
 
-    def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return its second derivative in z."""
+    def _bends(self, z: Array, t: Array | None) -> Array:
         if t is None:
             return self._bend(z)
         return _outcome(t, self._bend(z), self._bend(z) + self._bend(-z), self._bend(-z))
@@ -195,12 +194,10 @@ class Davidson(SharedLoss):
         total = 1 + e + v
         return 0.25 * ((4 * e + (1 + e) * v) / total) / total
 
-    def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
-        """Return the loss of each pair and its derivative in z."""
-        return self._value_and_slope(z) if t is None else (self.value(z, t), self.gradient(z, t))
+    def _values_and_slopes(self, z: Array, t: Array | None) -> tuple[Array, Array]:
+        return self._value_and_slope(z) if t is None else (self._values(z, t), self._slopes(z, t))
 
-    def value(self, z: Array, t: Array | None) -> Array:
-        """Return the loss of a win, a tie or a loss, (n_pairs,)."""
+    def _values(self, z: Array, t: Array | None) -> Array:
         if t is None:
             return self._value(z)
         e, v = self._parts(z)
@@ -208,16 +205,14 @@ class Davidson(SharedLoss):
         tie = 0.0 if self._nu == 0 else np.abs(z) / 2 + np.log1p(e + v) - np.log(self._nu)
         return _outcome(t, self._value(z), tie, self._value(-z))
 
-    def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return its derivative in z."""
+    def _slopes(self, z: Array, t: Array | None) -> Array:
         if t is None:
             return self._slope(z)
         e, v = self._parts(z)
         tie = np.copysign(-0.5 * np.expm1(-np.abs(z)) / (1 + e + v), z)
         return _outcome(t, self._slope(z), tie, -self._slope(-z))
 
-    def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return its second derivative in z, the same for every outcome."""
+    def _bends(self, z: Array, t: Array | None) -> Array:
         return self._bend(z)
 
 
@@ -246,11 +241,10 @@ class Ordinal(MarginLoss):
     is_likelihood: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.n_levels, int) or isinstance(self.n_levels, bool) or self.n_levels < 2:
-            raise ValueError(f"n_levels: expected a whole number of at least 2, got {quoted(self.n_levels)}")
+        whole("n_levels", self.n_levels, 2)
         if self.thresholds is None:
             return
-        zeta = np.asarray(self.thresholds, dtype=np.float64)
+        zeta = float64(self.thresholds, "thresholds")
         if zeta.shape != (self.n_levels - 1,) or not np.isfinite(zeta).all() or not (np.diff(zeta) > 0).all():
             wanted = f"{self.n_levels - 1} finite numbers in increasing order"
             raise ValueError(f"thresholds: expected {wanted}, got {quoted(self.thresholds)}")
@@ -308,13 +302,13 @@ class Ordinal(MarginLoss):
         return ByParameters(slope[:, inner], cross[:, inner], bend[:, inner, inner])
 
     def _value(self, z: Array) -> Array:
-        return self.value(z, np.ones_like(z))
+        return self._values(z, np.ones_like(z))
 
     def _slope(self, z: Array) -> Array:
-        return self.gradient(z, np.ones_like(z))
+        return self._slopes(z, np.ones_like(z))
 
     def _bend(self, z: Array) -> Array:
-        return self.curvature(z, np.ones_like(z))
+        return self._bends(z, np.ones_like(z))
 
     @property
     def tails(self) -> tuple[float, float]:
@@ -324,7 +318,7 @@ class Ordinal(MarginLoss):
     def _expected_slope(self, share: Array, z: Array) -> Array:
         """Return the slope of the mean loss at z if the highest level has this share, and the lowest the rest."""
         top, bottom = np.ones_like(z), np.zeros_like(z)
-        return share * self.gradient(z, top) + (1 - share) * self.gradient(z, bottom)
+        return share * self._slopes(z, top) + (1 - share) * self._slopes(z, bottom)
 
     def _edges(self, z: Array, t: Array | None) -> tuple[Array, Array]:
         """Return the thresholds below and above the level of each pair; without labels, it is the highest level."""
@@ -333,32 +327,30 @@ class Ordinal(MarginLoss):
 
     def _levels(self, t: Array) -> NDArray[np.int64]:
         """Return the level of each pair, or raise ValueError if a label is no level divided by K - 1."""
-        level = np.rint(t * (self.n_levels - 1)).astype(np.int64)
-        if not (np.abs(level - t * (self.n_levels - 1)) < 1e-9).all():
-            raise ValueError(f"labels: expected levels 0, …, {self.n_levels - 1} divided by {self.n_levels - 1}")
-        return level
+        last = self.n_levels - 1
+        if not ((t >= 0) & (t <= 1)).all() or not (np.abs(np.rint(t * last) - t * last) < 1e-9).all():
+            raise ValueError(f"labels: expected levels 0, …, {last} divided by {last}")
+        return np.rint(t * last).astype(np.int64)
 
-    def value(self, z: Array, t: Array | None) -> Array:
-        """Return -log of the probability of each pair's level, (n_pairs,)."""
+    def _values(self, z: Array, t: Array | None) -> Array:
         low, high = self._edges(z, t)
         if t is None:
             return softplus(low - z)
         return softplus(z - high) + softplus(low - z) - np.log(-np.expm1(low - high))
 
-    def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return its derivative in z: sigma(z - ζ_(k+1)) - sigma(ζ_k - z)."""
+    def _slopes(self, z: Array, t: Array | None) -> Array:
         low, high = self._edges(z, t)
         if t is None:
             return -sigmoid(low - z)
         a, b = z - high, low - z
         return np.sign(a - b) * -np.expm1(-np.abs(a - b)) * sigmoid(np.maximum(a, b)) * sigmoid(-np.minimum(a, b))
 
-    def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return its second derivative in z."""
+    def _bends(self, z: Array, t: Array | None) -> Array:
         low, high = self._edges(z, t)
         return s_q(z - high) + s_q(low - z)
 
 
+@np.errstate(invalid="ignore")  # NaN stays NaN
 def _mean_log_odds(z: Array, zeta: Array) -> Array:
     """Return the log-odds of the mean of sigma(z - ζ_k)."""
     shifted = np.subtract.outer(z, zeta)

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import checked
+from ..arrays import checked, given, single
 from ..arrays.frozen import frozen, locked
 from ..arrays.visible import quoted
 from ..logistic import Array
@@ -137,12 +137,15 @@ class PreferenceRankings:
 
     def centred(self, rewards: Array) -> Array:
         """Return each reward minus the mean of its ranking, (n_answers,), since only differences matter."""
+        rewards = given.float64(rewards, "rewards", self.features.shape[:1])
+        if not np.isfinite(rewards).all():
+            raise ValueError("rewards: expected finite numbers, got NaN or infinity")
         means = np.bincount(self.prompt_index, rewards) / np.diff(self._starts)
         return rewards - means[self.prompt_index]
 
     def accuracy(self, rewards: Array) -> float:
         """Return the share of compared answers that these rewards, (n_answers,), order correctly; ties count half."""
-        right = total = 0.0
+        rewards, right, total = given.float64(rewards, "rewards", self.features.shape[:1]), 0.0, 0.0
         for rows, n_choices, rankings in self.groups:
             j, other = np.triu_indices(rows.shape[1], 1)
             w = self.ranking_weights[rankings][:, None] * (j < n_choices[:, None])
@@ -152,11 +155,7 @@ class PreferenceRankings:
 
     def subset(self, index: ArrayLike) -> PreferenceRankings:
         """Return the rankings at ``index`` (integers or a boolean mask over the rankings), in that order."""
-        numbers = np.atleast_1d(np.asarray(index))
-        if numbers.size == 0 or numbers.dtype.kind not in "biu":
-            raise ValueError(
-                f"index: expected numbers of rankings or a mask selecting at least one, got {quoted(index)}"
-            )
+        numbers = checked.rows(index, len(self), "numbers of rankings or a mask selecting at least one")
         wanted = np.arange(len(self))[numbers]
         sizes = np.diff(self._starts)[wanted]
         first = np.cumsum(sizes) - sizes
@@ -170,13 +169,13 @@ class PreferenceRankings:
 
     def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
         """Split into (training, validation) rankings; ``validation`` is the share of the clusters for validation."""
-        if not 0 < validation < 1:
+        if not 0 < single.number(validation) < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
         n = int(self.cluster_index.max()) + 1
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(validation * n), 1), n - 1)
-        clusters = np.random.default_rng(seed).permutation(n)[:n_held_out]
+        clusters = np.random.default_rng(single.seed(seed)).permutation(n)[:n_held_out]
         held_out = np.isin(self.cluster_index, clusters)
         return self.subset(~held_out), self.subset(held_out)
 
@@ -293,7 +292,7 @@ class PreferenceRankings:
             "pair" gives each pair the weight of its ranking. "prompt" divides this by the number of the ranking's
             pairs, C(K, 2) if all are compared, so that each ranking has the same influence (arXiv:2203.02155).
         """
-        if weighting not in ("pair", "prompt"):
+        if not isinstance(weighting, str) or weighting not in {"pair", "prompt"}:
             raise ValueError(f"weighting: expected pair or prompt, got {quoted(weighting)}")
         chosen, rejected, weights = [], [], []
         for rows, n_choices, rankings in self.groups:

@@ -77,7 +77,9 @@ class Separation:
 
     @cached_property
     def reason(self) -> str:
-        """The end of the sentence "There is no finite minimum, because …"."""
+        """The end of the sentence "There is no finite minimum, because …", or "" if there is one."""
+        if not self.is_separated and not self.never_met:
+            return ""
         if self.groups:
             n, also = len(self.groups), f"; also, {self.islands}" if self.never_met else ""
             return f"the items fall into {n} groups of which some never lost to the others: {self._items()}{also}"

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
-from ..arrays.visible import quoted
+from ..arrays.single import whole
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,9 +27,7 @@ PARTS = 16  # the largest number of ranges of blocks, for any number of threads
 
 def set_threads(n_threads: int) -> None:
     """Use this many threads from now on. The default is NUMBA_NUM_THREADS, or else the number of available cores."""
-    if not isinstance(n_threads, int) or n_threads < 1:
-        raise ValueError(f"n_threads: expected a whole number of at least 1, got {quoted(n_threads)}")
-    _settings["threads"] = n_threads
+    _settings["threads"] = whole("n_threads", n_threads)
 
 
 def get_threads() -> int:

@@ -55,10 +55,7 @@ def clusters_of(pairs: PreferencePairs | PreferenceRankings, clusters: ArrayLike
     if clusters is None:
         index = pairs.prompt_index if isinstance(pairs, PreferencePairs) else pairs.cluster_index
     else:
-        try:
-            labels = checked.prompts(clusters, len(pairs))
-        except ValueError as error:
-            raise ValueError(str(error).replace("prompts:", "clusters:")) from None
+        labels = checked.prompts(clusters, len(pairs), "clusters")
         index = checked.index_by_first_appearance(np.asarray(labels))
     return _enough(Clusters(index, int(np.count_nonzero(np.bincount(index, w) > 0))))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays.given import as_numpy
+from ..arrays.given import float64, real
 from ..arrays.visible import quoted
 from ..logistic import Array, sigmoid
 from ..scorers import Features, LinearScorer, Scorer, TableScorer
@@ -35,16 +35,15 @@ class Contrasts(NamedTuple):
         return np.array([math.erfc(one / math.sqrt(2)) for one in z.tolist()])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def contrasts_of(model: RewardModel, matrix: ArrayLike, options: Options) -> Contrasts:
     """Return what ``RewardModel.contrasts`` returns."""
     try:
-        c = np.atleast_2d(np.asarray(as_numpy(matrix, "matrix"), dtype=np.float64))
-    except (TypeError, ValueError):
+        c = np.atleast_2d(float64(matrix, "matrix"))
+    except TypeError:
         raise TypeError(f"matrix: expected numbers, got {quoted(matrix)}") from None
     if c.ndim != 2 or c.shape[1] != model.phi.size or not len(c) or not np.isfinite(c).all():
-        raise ValueError(
-            f"matrix: expected finite numbers of shape (n, {model.phi.size}), got shape {np.shape(matrix)}"
-        )
+        raise ValueError(f"matrix: expected finite numbers of shape (n, {model.phi.size}), got shape {c.shape}")
     sums, sizes = c.sum(axis=1), np.abs(c).sum(axis=1)
     if isinstance(model.scorer, TableScorer) and (bad := np.abs(sums) > 1e-10 * sizes).any():
         row = int(np.argmax(bad))
@@ -71,11 +70,14 @@ def probability_intervals_of(
             "loss: expected one whose parameters were given to fit, since these intervals do not include the errors of "
             f"fitted ones, got {model.loss}"
         )
-    a, b = (np.asarray(as_numpy(x, name)) for x, name in ((features_a, "features_a"), (features_b, "features_b")))
+    a, b = real(features_a, "features_a"), real(features_b, "features_b")
     model.scorer.check_features(a, "features_a")
     model.scorer.check_features(b, "features_b")
     if a.shape != b.shape:
         raise ValueError(f"features_b: expected the shape of features_a, {a.shape}, got {b.shape}")
+    for name, features in {"features_a": a, "features_b": b}.items():
+        if not np.isfinite(features).all():
+            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     covariance = model.covariance(**options)
     if isinstance(model.scorer, TableScorer):
         i, j = a.ravel(), b.ravel()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import quoted
+from ..arrays.single import one_of, seed, switch, whole
 from ..fitting.conjugate import is_dense
 from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
 from ..inference import covariance
@@ -51,6 +51,7 @@ def covariance_of(model: RewardModel, reference: int | None, request: Request) -
 
     If some parameters are infinite and others finite, the former have the variance inf and the latter their limit.
     """
+    _check_options(request)
     limit = _limit(model, reference) if request.kind == INFORMATION else None
     if limit is not None:
         return limit
@@ -78,6 +79,14 @@ def covariance_of(model: RewardModel, reference: int | None, request: Request) -
     return np.asarray(shifted - shifted[:, [reference]])
 
 
+def _check_options(request: Request) -> None:
+    """Raise an error if an option has the wrong type or value, also where this kind does not use it."""
+    one_of("kind", request.kind, KINDS)
+    whole("n_bootstrap", request.n_bootstrap)
+    seed(request.seed)
+    switch("progress", request.progress)
+
+
 def _limit(model: RewardModel, reference: int | None) -> Array | None:
     """Return the covariance of a fit without a minimum, or None for other fits and where nothing is finite."""
     is_likelihood = getattr(model.loss, "is_likelihood", True)
@@ -88,6 +97,7 @@ def _limit(model: RewardModel, reference: int | None) -> Array | None:
 
 def variances_of(model: RewardModel, rows: Sequence[int] | None, reference: int | None, request: Request) -> Array:
     """Return the variance of each of these parameters, or of all, without a matrix where there is none."""
+    _check_options(request)
     if request.kind == BOOTSTRAP:
         _check(model, reference, request)
         centred = _resampled(model, reference, request)
@@ -202,8 +212,6 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
 
 
 def _check(model: RewardModel, reference: int | None, request: Request) -> None:
-    if request.kind not in KINDS:
-        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, got {quoted(request.kind)}")
     model._check_minimum(request.kind)
     if reference is not None and not isinstance(model.scorer, TableScorer):
         raise ValueError(f"reference: expected None for {model.scorer}; only a table's rewards can shift together")

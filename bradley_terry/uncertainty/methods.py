@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays.single import number
 from ..arrays.visible import quoted
 from ..logistic import Array
 
@@ -230,7 +231,7 @@ class Uncertainty:
 
 def quantile_of(level: float) -> float:
     """Return z such that a share ``level`` of a normal distribution lies within ± z standard deviations."""
-    if not isinstance(level, float | int | np.number) or isinstance(level, bool) or not 0 < level < 1:
+    if not 0 < number(level) < 1:
         raise ValueError(f"level: expected a share between 0 and 1, got {quoted(level)}")
     from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
 

@@ -182,11 +182,7 @@ def _times(n: Array, log: Array) -> Array:
 
 
 def _groups(groups: ArrayLike, n: int) -> NDArray[np.int64]:
-    try:
-        labels = checked.prompts(groups, n)
-    except ValueError as error:
-        raise ValueError(str(error).replace("prompts:", "groups:")) from None
-    return checked.index_by_first_appearance(np.asarray(labels))
+    return checked.index_by_first_appearance(np.asarray(checked.prompts(groups, n, "groups")))
 
 
 def _comparisons(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
@@ -217,6 +213,8 @@ def _check_likelihood(model: RewardModel) -> None:
 
 
 def _check_maximum(model: RewardModel, argument: str) -> None:
+    if not hasattr(model, "converged"):
+        raise TypeError(f"{argument}: expected a fitted RewardModel, got {type(model).__name__}")
     if not model.converged or model.outcome.value != "converged":
         said = model.message.removeprefix("not converged: ")
         raise ValueError(f"{argument}: expected a fit that converged, got one that did not: {said}")
