@@ -223,10 +223,12 @@ def test_data_beyond_the_memory_are_one_sentence(tmp_path) -> None:
     """Under a limit of memory, a sparse file of a terabyte and a file of many short rows are refused."""
     with (tmp_path / "a.csv").open("wb") as file:
         file.truncate(2**40)
-    (tmp_path / "b.csv").write_bytes(b"winner,loser\n" + b"a,b\n" * 5_000_000)
+    (tmp_path / "b.csv").write_bytes(b"winner,loser\n" + b"a,b\n" * 600_000)
     script = f"""
 import resource, bradley_terry as bt
-resource.setrlimit(resource.RLIMIT_AS, (1_200_000_000,) * 2)
+bt.load_pairs  # loads its modules
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 200_000_000,) * 2)
 for name in ("a.csv", "b.csv"):
     try:
         bt.load_pairs({str(tmp_path)!r} + "/" + name)
@@ -354,15 +356,6 @@ def test_a_record_of_too_many_pairs_is_refused(record, tmp_path) -> None:
     """The number of pairs grows with the square of a list."""
     (tmp_path / "a.json").write_text(json.dumps([{**record, "prompt": "q"} if "prompt" in record else record]))
     refused(load_pairs, tmp_path / "a.json", "line 1: expected lists that become at most 1,000,000 pairs in a record")
-
-
-@pytest.mark.full
-def test_many_records_of_many_pairs_are_refused(tmp_path) -> None:
-    """Eleven rankings of 1,400 answers would be 10,772,300 pairs; the file is refused before they are made."""
-    ranking = json.dumps({"ranking": [f"a{i}" for i in range(1400)]})
-    (tmp_path / "a.jsonl").write_text(f"{ranking}\n" * 11)
-    with pytest.raises(ValueError, match="at most 10,000,000 pairs in a file, up to here, found 10,772,300"):
-        load_pairs(tmp_path / "a.jsonl")
 
 
 def test_a_long_ranking_is_one_ranking(tmp_path) -> None:

@@ -232,7 +232,7 @@ def _digest(path: str) -> str:
     whole = hashlib.sha256()
     for place in _files(path):
         with open_file(place, empty=None) as file:
-            whole.update(place.name.encode() + hashlib.file_digest(file, "sha256").digest())
+            whole.update(place.name.encode() + hashlib.file_digest(file, "sha256").digest())  # type: ignore[arg-type]
     return whole.hexdigest()
 
 
