@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import fill
 
-from ..arrays.visible import LONGEST_SHOWN, in_markdown, visible
+from ..arrays.visible import LONGEST_SHOWN, in_markdown, quoted, visible
 
 __all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Facts", "Finding"]
 
@@ -129,9 +129,9 @@ class Diagnosis:
     def __getitem__(self, name: str) -> Finding:
         """Return the finding with this name."""
         for finding in self.findings:
-            if finding.name == name:
+            if isinstance(name, str) and finding.name == name:
                 return finding
-        raise KeyError(f"{name!r}: expected one of {', '.join(self.names) or 'no findings'}")
+        raise KeyError(f"{quoted(name)}: expected one of {', '.join(self.names) or 'no findings'}")
 
     def __str__(self) -> str:
         parts = [f"{self.subject}: {self.in_short}"]

@@ -88,6 +88,12 @@ def checked() -> bt.GradientReport:
 
 
 @lru_cache(maxsize=1)
+def diagnosed() -> bt.Diagnosis:
+    ordered = bt.PreferencePairs(np.eye(2)[[0, 0, 0]], np.eye(2)[[1, 1, 1]])
+    return bt.diagnose(bt.fit(bt.LinearScorer(2), ordered, l2=0.1), ordered)
+
+
+@lru_cache(maxsize=1)
 def trained() -> bt.TrainingRun:
     return bt.train(linear_pairs(), validation=0.34)
 
@@ -168,6 +174,7 @@ VALUES: dict[str, tuple[str, Makes]] = {
     **dict.fromkeys(("n_panels", "n_rows"), ("whole", lambda _: 1)),
     "entry": ("whole", lambda _: 0),
     "seed": ("whole", lambda _: 3),
+    "every": ("whole", lambda _: 2),
     # switches
     **dict.fromkeys(("progress", "bias_reduced", "as_choices", "home_advantage", "force"), ("switch", lambda _: False)),
     **dict.fromkeys(("standardise", "share_y", "example"), ("switch", lambda _: False)),
@@ -201,10 +208,12 @@ VALUES: dict[str, tuple[str, Makes]] = {
     "kind": ("object", lambda _: "sandwich"),
     "form": ("object", lambda _: "g"),
     "records": ("object", lambda _: [{"chosen": [1.0], "rejected": [0.0]}, {"chosen": [0.0], "rejected": [1.0]}]),
+    "diagnosis": ("object", lambda _: diagnosed()),
     "ratings": ("object", lambda _: [["a", "b"], ["a", "a"], ["b", "b"]]),
     "answers": ("object", lambda _: ["a b", "c"]),
     "path": ("path", lambda _: FOLDER / "file.npz"),
     "path_without_suffix": ("path", lambda _: FOLDER / "figure"),
+    "checkpoint": ("path", lambda _: None),
     "folder": ("path", lambda _: Path(tempfile.mkdtemp(dir=FOLDER)) / "run"),
 }
 SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
@@ -213,6 +222,8 @@ SPECIAL: dict[tuple[str, str], tuple[str, Makes]] = {
     ("losses.BradleyTerryLoss.curvature", "t"): ("object", lambda _: None),
     ("bt.PreferencePairs.__getitem__", "index"): ("object", lambda _: 0),
     ("bt.PreferencePairs", "chosen"): ("numbers", lambda _: X.copy()),
+    ("bt.Diagnosis.__getitem__", "name"): ("object", lambda _: "order leak"),
+    ("bt.diagnose", "validation"): ("object", lambda _: None),
     ("bt.check_gradient", "phi"): ("object", lambda _: np.array([1.0, 2.0])),
     ("bt.check_gradient", "reference"): ("function", lambda _: None),
     ("bt.check_gradient", "objective"): ("object", lambda _: None),
@@ -284,6 +295,7 @@ CALLED: dict[tuple[str, str], str] = {  # what a message may say in place of the
     ("gradient_check.numerical_gradient", "phi"): "phi|entries",
 }
 RESULTS: dict[str, Callable[[], list[object]]] = {  # classes whose objects the package makes
+    "bt.Diagnosis": lambda: [diagnosed()],
     "bt.Evaluation": lambda: [evaluated()],
     "bt.GradientReport": lambda: [checked()],
     "bt.RewardModel": lambda: [model(), table_model(), probit_model()],
@@ -296,6 +308,8 @@ RESULTS: dict[str, Callable[[], list[object]]] = {  # classes whose objects the 
     "calibration.PairAgreement": lambda: [calibration.pair_agreement(bt.datasets.citations())],
     "calibration.TemperatureFit": lambda: [calibration.fit_temperature(table_model(), table_pairs())],
     "evaluation.Reliability": lambda: [evaluated().reliability],
+    "findings.Check": lambda: list(diagnosed().checks[:1]),
+    "findings.Finding": lambda: list(diagnosed().findings[:1]),
     "gradient_check.BlockReport": lambda: list(checked().blocks[:1]),
     "gradient_check.PairReport": lambda: [],
     "gradient_check.StepSweep": lambda: [gradient_check.step_sweep(square, [1.0, 2.0])],
