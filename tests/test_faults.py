@@ -191,7 +191,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(content, pairs, tmp_pa
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"checkpoint": 3}, TypeError, "checkpoint: expected a path, got 3"),
+        ({"checkpoint": 3}, TypeError, "checkpoint: expected a str or a Path, got 3"),
         ({"checkpoint": "no/such/folder.npz"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "."}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),
         ({"checkpoint": "/dev/zero"}, FileNotFoundError, "checkpoint: expected a file in an existing folder"),

@@ -32,6 +32,7 @@ NO_HELD_OUT = "there are no held-out pairs"
 NO_RATE = "Newton's method has no learning rate"
 NOTHING = 1e-9  # nats: a loss this close to log 2 is log 2
 FEW = 8  # records of a history, with fewer of which its second half says little
+LARGEST = 1e300  # a reward at the start, so that no sum over the pairs overflows
 
 
 def stuck(case: Case) -> Check | str:
@@ -209,6 +210,8 @@ def chosen_falling(case: Case) -> Check | str:
         return "the initial parameters are unknown; give initial="
     before = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.chosen)
     before_rejected = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.rejected)
+    if not (np.abs([before, before_rejected]) < LARGEST).all():
+        raise ValueError(f"initial: expected parameters that give rewards below {LARGEST:g}, got larger rewards")
     preferred, other = model.reward(pairs.chosen), model.reward(pairs.rejected)
     turned = sample.t < 0.5
     rise = np.where(turned, other - before_rejected, preferred - before)

@@ -84,7 +84,7 @@ def checked_standardise(scorer: Scorer, standardise: bool | None) -> bool:
     """Return whether to standardise, by default only for the MLP, or raise TypeError if the scorer cannot do it."""
     if standardise is None:
         return type(scorer) is MLPScorer  # a class derived from it may compute something else
-    single.switch("standardise", standardise)
+    standardise = single.switch("standardise", standardise)
     if standardise and not isinstance(scorer, TableScorer) and not hasattr(scorer, "rescaled"):
         raise TypeError(f"standardise: expected a scorer with the method rescaled, got {scorer}")
     return standardise

@@ -9,7 +9,6 @@ Adam. What can be computed again with the same result, such as the features in o
 from __future__ import annotations
 
 import json
-import os
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import single
 from ..arrays.visible import quoted, visible
 from ..files.saving import replacing
 from ..losses import PairLoss
@@ -131,8 +131,6 @@ class Checkpoint:
 
 def checkpoint_of(path: str | Path, every: int, options: Mapping[str, object]) -> Checkpoint:
     """Return the checkpoint of a call of ``fit`` with these arguments."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"checkpoint: expected a path, got {quoted(path)}")
     identity = {name: described(value) for name, value in options.items() if name not in NOT_OPTIONS}
     identity["backend"] = [options["backend"], chosen_backend()]  # "auto" depends on whether Numba is installed
-    return Checkpoint(path, identity, every)
+    return Checkpoint(single.path("checkpoint", path), identity, every)
