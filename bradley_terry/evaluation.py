@@ -381,7 +381,9 @@ def reliability(
     """
     check_size("n_bins", n_bins)
     z = given.vector(z, "z")
-    refuse_nan("z", z)
+    for name, values in {"z": z, "weights": weights, "labels": labels}.items():
+        if values is not None:
+            refuse_nan(name, given.float64(values, name).ravel())
     predicted = sigmoid(np.abs(z))
     observed = pairwise_accuracies(z, labels)
     w = np.ones(z.shape) if weights is None else np.asarray(checked.weights(weights, z.size))
