@@ -18,15 +18,10 @@ LARGEST = {  # path and argument: near the largest or smallest double, a sum or 
     ("bt.check_hessian", "phi"),
     ("bt.expected_loss", "margins"),
     ("bt.fit", "l2"),
-    ("bt.mean_loss", "margins"),
-    ("bt.mean_loss", "target_margins"),
-    ("bt.mean_loss", "weights"),
     ("bt.train", "l2"),
     ("datasets.synthetic", "phi"),
     ("evaluation.bootstrap_interval", "values"),
     ("evaluation.covariance", "information"),
-    ("evaluation.mean_accuracy", "weights"),
-    ("losses.weighted_mean", "weights"),
 }
 
 

@@ -19,10 +19,8 @@ import bradley_terry as bt
 from bradley_terry.commands import main
 from bradley_terry.commands.parser import make_parser
 
-FILES = {
-    "model.npz", "history.csv", "report.md", "loss_curve.svg", "loss_curve.png", "margins.svg", "margins.png",
-    "reliability.svg", "reliability.png",
-}  # fmt: skip
+PICTURES = {f"{name}.{kind}" for name in ("loss_curve", "margins", "reliability") for kind in ("svg", "png")}
+FILES = {"model.npz", "history.csv", "report.md"} | PICTURES
 VERBS = ["train", "evaluate", "split", "check", "demo", "course", "figures", "bench", "doctor"]
 
 

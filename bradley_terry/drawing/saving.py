@@ -46,8 +46,6 @@ def save_figure(
     for name, words in {"title": title, "caption": caption}.items():
         if words is not None:
             text(name, words)
-            if not words.isascii() and any("\ud800" <= letter <= "\udfff" for letter in words):
-                raise ValueError(f"{name}: expected a text that can be written as UTF-8, got a half of a character")
     if isinstance(figure, Sequence) and not isinstance(figure, str) and len(figure) > 0:
         figure = figure[0]
     if not isinstance(figure, Figure | Axes):
