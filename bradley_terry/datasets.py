@@ -230,8 +230,6 @@ def synthetic(
         raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
     truth = synthetic_phi(scorer, seed) if phi is None else given.float64(phi, "phi")
     scorer.unpack(truth)
-    if not np.isfinite(truth).all():
-        raise ValueError("phi: expected finite numbers, got NaN or infinity")
     rng = np.random.default_rng(seed)
     prompts = np.arange(n_pairs) // pairs_per_prompt
     a: NDArray[np.generic]
@@ -245,7 +243,10 @@ def synthetic(
         a = rng.standard_normal((n_pairs, size)) + offset
         b = rng.standard_normal((n_pairs, size)) + offset
         names = [f"x{i + 1}" for i in range(size)]
-    a_wins = sample_preferences(scorer.reward(truth, a), scorer.reward(truth, b), rng)
+    rewards_a, rewards_b = scorer.reward(truth, a), scorer.reward(truth, b)
+    if not all(np.isfinite(numbers).all() for numbers in (truth, rewards_a, rewards_b)):
+        raise ValueError("phi: expected finite numbers that give finite rewards, got NaN or infinity")
+    a_wins = sample_preferences(rewards_a, rewards_b, rng)
     if a.ndim == 2:
         a_wins = a_wins[:, None]
     return PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a), prompts=prompts, feature_names=names)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import given, single
+from .arrays.sums import mean_of
 from .logistic import Array, Float, as_float64, cross_entropy, sigmoid
 
 __all__ = [
@@ -109,7 +110,7 @@ def expected_loss(true_margins: ArrayLike, margins: ArrayLike) -> float:
     """
     z, true = _margins(margins, "margins"), _margins(true_margins, "true_margins")
     given.check_broadcast(true_margins=true, margins=z)
-    return float(np.mean(cross_entropy(sigmoid(true), sigmoid(-true), z)))
+    return mean_of(np.asarray(cross_entropy(sigmoid(true), sigmoid(-true), z)))
 
 
 def loss_floor(true_margins: ArrayLike) -> float:

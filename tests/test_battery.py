@@ -16,11 +16,8 @@ from battery.calls import breaches_of, calls_of
 QUICK, FULL = 200, 5  # the quick tier makes every 200th call, the full tier every fifth; python -m battery makes all
 LARGEST = {  # path and argument: near the largest or smallest double, a sum or a product of these overflows
     ("bt.check_hessian", "phi"),
-    ("bt.expected_loss", "margins"),
     ("bt.fit", "l2"),
     ("bt.train", "l2"),
-    ("datasets.synthetic", "phi"),
-    ("evaluation.bootstrap_interval", "values"),
     ("evaluation.covariance", "information"),
 }
 

@@ -68,29 +68,33 @@ def bootstrap_interval(
     if n < 2:
         return None
     w = np.ldexp(w, -int(np.frexp(w.max())[1]))  # the same digits, and squares that do not overflow
+    unit = 2.0 ** int(np.frexp(np.abs(v).max())[1] - 1)
+    v = v / unit  # the same digits, too
     weight: Array = np.bincount(prompts, weights=w, minlength=n).astype(np.float64, copy=False)  # (n_prompts,)
     total: Array = np.bincount(prompts, weights=w * v, minlength=n).astype(np.float64, copy=False)
     if weight.sum() ** 2 > MOST_RESAMPLED * np.sum(weight * weight):
-        return _normal_interval(weight, total, level, (float(v.min()), float(v.max())))
-    means = []
-    for _ in followed(range(n_bootstrap), "resamples of the prompts"):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
-        drawn = np.sum(times * weight)
-        if drawn > 0:
-            means.append(np.sum(times * total) / drawn)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+        ends = _normal_interval(weight, total, level)
+    else:
+        means = []
+        for _ in followed(range(n_bootstrap), "resamples of the prompts"):
+            times = np.bincount(rng.integers(n, size=n), minlength=n)  # how often each prompt was drawn
+            drawn = np.sum(times * weight)
+            if drawn > 0:
+                means.append(np.sum(times * total) / drawn)
+        tail = (1 - level) / 2
+        ends = np.quantile(means, [tail, 1 - tail])
+    low, high = np.clip(ends, v.min(), v.max()) * unit
     return float(low), float(high)
 
 
-def _normal_interval(weight: Array, total: Array, level: float, within: tuple[float, float]) -> tuple[float, float]:
+def _normal_interval(weight: Array, total: Array, level: float) -> Array:
     """Return the interval of Σ total / Σ weight over independent prompts, to first order in the deviations from it."""
     from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
 
     mean = float(total.sum() / weight.sum())
     error = float(np.sqrt(np.sum((total - mean * weight) ** 2)) / weight.sum())
     half = NormalDist().inv_cdf(0.5 + level / 2) * error
-    return max(mean - half, within[0]), min(mean + half, within[1])
+    return np.array([mean - half, mean + half])
 
 
 def refuse_nan(argument: str, values: Array, what: str = "values", *, finite: bool = False) -> None:
