@@ -105,6 +105,10 @@ def test_pairs_keep_finite_numbers_and_refuse_the_others(chosen, weights) -> Non
         with pytest.raises(ValueError, match=r"^weights: expected numbers of at least 0 with a positive sum"):
             bt.PreferencePairs(chosen, np.zeros((3, 2)), weights=weights)
         return
+    if weights.max() < 1e-290:  # then products with them lose digits
+        with pytest.raises(ValueError, match=r"^weights: expected a largest weight of at least 1e-290, got "):
+            bt.PreferencePairs(chosen, np.zeros((3, 2)), weights=weights)
+        return
     pairs = bt.PreferencePairs(chosen.tolist(), np.zeros((3, 2)), weights=tuple(weights.tolist()))
     np.testing.assert_array_equal(pairs.chosen, chosen)
     np.testing.assert_array_equal(pairs.weights, weights)

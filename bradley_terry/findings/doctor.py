@@ -57,7 +57,7 @@ def diagnose(
     --------
     >>> import numpy as np
     >>> from bradley_terry import LinearScorer, fit
-    >>> pairs = PreferencePairs(np.eye(2)[[0, 0, 0]], np.eye(2)[[1, 1, 1]])
+    >>> pairs = PreferencePairs(np.eye(2)[[0] * 5], np.eye(2)[[1] * 5])
     >>> diagnose(fit(LinearScorer(2), pairs, l2=0.1), pairs).names
     ('order leak',)
     """

@@ -89,7 +89,7 @@ def checked() -> bt.GradientReport:
 
 @lru_cache(maxsize=1)
 def diagnosed() -> bt.Diagnosis:
-    ordered = bt.PreferencePairs(np.eye(2)[[0, 0, 0]], np.eye(2)[[1, 1, 1]])
+    ordered = bt.PreferencePairs(np.eye(2)[[0] * 5], np.eye(2)[[1] * 5])
     return bt.diagnose(bt.fit(bt.LinearScorer(2), ordered, l2=0.1), ordered)
 
 
