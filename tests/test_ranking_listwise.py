@@ -241,9 +241,9 @@ def test_the_kernel_as_plain_python(rng) -> None:
     rows, phi, n_choices = rng.normal(size=(30, 2)), rng.normal(size=2), np.array([1, 2] * 5)
     shares, rewards = np.full(10, 0.1), np.empty((10, 3))
     loss, gradient = ranking_loss_and_gradient(rows, phi, n_choices, shares, rewards)
-    gradients, sums, flat = np.zeros((1, 2)), np.zeros(1), np.empty(30)
+    gradients, sums, flat = np.zeros((1, 2)), np.zeros((1, 2)), np.empty(30)  # a sum, and what its rounding lost
     ranking_blocks.py_func(rows, phi, flat, n_choices, shares, np.empty(0), gradients, sums, 0, 1)
-    assert sums[0] == pytest.approx(loss, rel=1e-14)
+    assert sums[0].sum() == pytest.approx(loss, rel=1e-14)
     np.testing.assert_allclose(gradients[0], gradient, rtol=1e-12)
     np.testing.assert_array_equal(flat.reshape(10, 3), rewards)
 
