@@ -334,7 +334,7 @@ BAD_FILES = {  # name, contents, sentence after the path
         "x_chosen,y_rejected\n1,2",
         "line 1: expected a column x_rejected beside x_chosen, found n",
     ),
-    "line break": ("a.csv", 'winner,"a\nb"\na,b', "line 1: expected columns .*; found a b"),
+    "line break": ("a.csv", 'winner,"a\nb"\na,b', "line 1: expected columns .*; found a\\\\nb"),
     "twice": ("a.csv", "x_chosen,x_chosen\n1,2", "line 1: expected different column names, found x_chosen twice"),
     "nameless": ("a.csv", "x_chosen,,x_rejected\n1,2,3", "line 1: expected a name for each column"),
     "ragged": ("a.csv", "x_chosen,x_rejected\n1,2\n3", "line 3: expected 2 cells, .*, found 1"),
