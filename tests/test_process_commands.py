@@ -75,7 +75,8 @@ def test_a_run_is_saved_even_if_its_report_cannot_be_printed(output: str, shell,
     assert "Exception ignored" not in done.stderr
     assert bt.RewardModel.load(tmp_path / "run" / "model.npz").converged
     assert (tmp_path / "run" / "report.md").exists()
-    assert done.returncode == {"2>&-": 0, "| head -1": 1}.get(output, 2)
+    # A short report may be in the pipe before its reader leaves.
+    assert done.returncode in {"2>&-": [0], "| head -1": [0, 1]}.get(output, [2])
     assert done.stderr == "" or is_one_sentence(done.stderr)
 
 

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from operator import is_not
 from pathlib import Path
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, NoReturn
@@ -184,6 +185,8 @@ def names_put_back() -> str:
     changed = ""
     for module, names in _known:
         now = vars(module)
+        if not any(map(is_not, map(now.get, names), names.values())):  # in C, since this is done after every call
+            continue
         for name in [name for name, value in names.items() if now.get(name, _known) is not value]:
             now[name] = names[name]
             changed = f"{module.__name__}.{name}"

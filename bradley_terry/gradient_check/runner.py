@@ -72,15 +72,16 @@ PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
 
 
 @contextlib.contextmanager
-def with_their_objects(doing: str) -> Iterator[None]:
+def with_their_objects(doing: str, watch: Watch | None = None) -> Iterator[None]:
     """Touch an object of theirs: whatever that does, even if it never ends, becomes a Stop with one sentence.
 
     ``doing`` begins the sentence, such as "turning the loss into a number". An object may run their code when it is
-    converted, printed, compared, asked for its length, its type or an attribute.
+    converted, printed, compared, asked for its length, its type or an attribute. ``watch`` is one that rests at the
+    moment; otherwise there is a new one.
     """
     out = _Printed()
     try:
-        with watched(), redirect_stdout(out), redirect_stderr(out):
+        with watched(watch), redirect_stdout(out), redirect_stderr(out):
             yield
     except (Stop, KeyboardInterrupt):
         raise
@@ -176,7 +177,11 @@ def call(
     if answer is None:
         raise Stop(NOT_ATTEMPTED, f"{note}it ran and returned nothing: if you have written it, is a return missing?")
     for name, before, after in zip(names, arguments, copies, strict=True):
-        with with_their_objects(f"{note}looking at the input {name} after the call"):
+        with (
+            with_their_objects(f"{note}looking at the input {name} after the call", watch)
+            if isinstance(after, Mapping)
+            else _UNCHANGED
+        ):  # a mapping may hold objects of theirs now
             is_unchanged = _unchanged(before, after)
         if not is_unchanged:
             raise Stop(FAILED, f"{note}your function changes its input {name}: work on a copy")
@@ -211,6 +216,8 @@ def real_numbers(
     ``n_pairs`` is the number of pairs behind a gradient. With it, a gradient that was not summed over the pairs is
     recognised. ``given`` returns the input that belongs to an entry, which is shown if that entry is not finite.
     """
+    if type(answer) in (float, np.float64) or (type(answer) is np.ndarray and answer.dtype == np.float64):
+        return _real_numbers(answer, name, shape, n_pairs, note, given)  # none of their code runs
     with with_their_objects(f"{note}{name}: turning it into numbers"):
         return _real_numbers(answer, name, shape, n_pairs, note, given)
 

@@ -67,7 +67,7 @@ class FunctionUnderTest:
         if self.is_ours:
             return self.function(phi.copy())
         answer = call(self.function, (phi,), ("phi",), self.watch, note=self.where, quiet=False)
-        with with_their_objects(f"{self.where}looking at what your function returned"):
+        with with_their_objects(f"{self.where}looking at what your function returned", self.watch):
             return self._numbers_of(answer, phi)
 
     def _numbers_of(self, answer: object, phi: Array) -> tuple[float, Array]:

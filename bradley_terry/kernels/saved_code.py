@@ -63,7 +63,7 @@ class _Files:
         return self.folder / f"{self.base}.{_digest(repr(key[:2]).encode()).hex()[:16]}.code"  # types and processor
 
     def _stamp(self, key: tuple[Hashable, ...]) -> bytes:
-        return _digest(repr((self.source, key)).encode())
+        return _digest(repr((self.base, self.source, key)).encode())
 
     def load(self, key: tuple[Hashable, ...]) -> object:
         """Return what was saved for this key, or None."""
