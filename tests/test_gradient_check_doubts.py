@@ -176,10 +176,15 @@ def test_many_kinks_near_phi_raise_no_alarm_and_hide_nothing(seed, size):
     scorer = bt.MLPScorer(6, 8, "relu")
     chosen, rejected = size * rng.normal(size=(2, 100, 6))
     chosen[0] = 0
-    objective = bt.Objective(scorer, bt.PreferencePairs(chosen, rejected))
+    objective = bt.Objective(scorer, bt.PreferencePairs(chosen, rejected), backend="numba")  # 12,000 calls
     phi = scorer.initial(rng)
+
+    def wrong(at):
+        loss, gradient = objective(at)
+        return loss, 1.01 * gradient
+
     bt.check_gradient(objective, phi).require()
-    assert not bt.check_gradient(lambda at: (objective(at)[0], 1.01 * objective(at)[1]), phi).passed
+    assert not bt.check_gradient(wrong, phi).passed
 
 
 @pytest.mark.parametrize("n", [12, pytest.param(300, marks=pytest.mark.full)])

@@ -441,12 +441,13 @@ def curvature_blocks(margins, weights, targets, total_weight, out, first, last):
 
 
 @_jit_part
-def rankings_run(rewards, n_choices, shares, start, size, r, q, left, losses, slopes):  # type: ignore[no-untyped-def]
+def rankings_run(rewards, n_choices, shares, start, size, r, q, z, e, left, losses, slopes):  # type: ignore[no-untyped-def]
     """Fill slopes with w·dl/dr / Σ w and losses with w·l / Σ w for a run of rankings; rewards and slopes are flat.
 
     r[k, i] is the reward on place k of ranking i, so that each loop over i is vector code. From the last place to the
     first, ``left`` is A_k = r_k + softplus(A_(k+1) - r_k), the log of the weight of all answers from place k on. From
     the first to the last, it is M_k, the probabilities that earlier choices give to them; see ``plackett_luce``.
+    z and e hold what is needed in between. As rows of a matrix they would keep the loops from becoming vector code.
     """
     n_places = r.shape[0]
     for i in range(size):
@@ -455,11 +456,14 @@ def rankings_run(rewards, n_choices, shares, start, size, r, q, left, losses, sl
         left[i], losses[i], q[n_places - 1, i] = r[n_places - 1, i], 0.0, 0.0
     for k in range(n_places - 2, -1, -1):
         for i in range(size):
-            q[k, i] = decay(r[k, i] - left[i])
+            z[i] = r[k, i] - left[i]
         for i in range(size):
-            loss, slope = loss_and_gradient(r[k, i] - left[i], q[k, i])
-            left[i], q[k, i] = r[k, i] + loss, -slope
-            losses[i] += loss if k < n_choices[start + i] else 0.0
+            e[i] = decay(z[i])
+        for i in range(size):
+            z[i], e[i] = loss_and_gradient(z[i], e[i])
+        for i in range(size):
+            left[i], q[k, i] = r[k, i] + z[i], -e[i]
+            losses[i] += z[i] if k < n_choices[start + i] else 0.0
     for i in range(size):
         left[i], losses[i] = 0.0, losses[i] * shares[start + i] if shares[start + i] > 0.0 else 0.0
     for k in range(n_places):
@@ -481,7 +485,8 @@ def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sum
     """
     n, k = n_choices.size, rewards.size // n_choices.size
     most = max(8, min(RANKED, IN_CACHE // (k * max(phi.size, 1))))
-    r, q, left, losses = np.empty((k, most)), np.empty((k, most)), np.empty(most), np.empty(most)
+    r, q = np.empty((k, most)), np.empty((k, most))
+    z, e, left, losses = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     scratch, lanes, rests = np.empty(k * most), np.zeros(RANKED), np.zeros(RANKED)
     for block in range(first, last):
         gradient, stop = np.zeros(phi.size), min(n, (block + 1) * RANKED)
@@ -492,7 +497,7 @@ def ranking_blocks(rows, phi, rewards, n_choices, shares, slopes, gradients, sum
             its_slopes = scratch[:n_rows] if phi.size else slopes[row : row + n_rows]
             if phi.size:
                 dots(rows, phi, row, n_rows, its_rewards)
-            rankings_run(its_rewards, n_choices, shares, start, size, r, q, left, losses, its_slopes)
+            rankings_run(its_rewards, n_choices, shares, start, size, r, q, z, e, left, losses, its_slopes)
             if phi.size:
                 add_rows(rows, its_slopes, row, n_rows, gradient)
             add_run(losses, size, lanes, rests)
