@@ -385,9 +385,6 @@ def test_the_usual_loss_by_name_is_computed_by_the_kernels_too(rng) -> None:
         assert (named(phi)[1] == default(phi)[1]).all()
 
 
-# ------------------------------------------------------------------------------------------------ pictures
-
-
 @pytest.mark.parametrize("loss", first(8, [*EXACT, losses.Scaled(), losses.Ordinal(4, (-1.0, 0.2, 3.0))]), ids=repr)
 def test_kernels_of_a_linear_scorer_serve_every_loss(loss, rng) -> None:
     """Both backends give the same loss, gradient, margins, Hessian and products, with all options."""
@@ -415,6 +412,9 @@ def test_a_loss_without_kernels_is_computed_in_numpy_even_if_kernels_are_asked_f
     pairs = bt.PreferencePairs(*rng.normal(size=(2, 50, 3)))
     objective = bt.Objective(bt.MLPScorer(3, 4), pairs, loss=losses.Hinge(), backend="numba")
     assert objective.backend == "numpy"
+
+
+# ------------------------------------------------------------------------------------------------ pictures
 
 
 def test_plot_losses_shows_each_loss_and_its_pull_unclipped() -> None:

@@ -1,4 +1,4 @@
-"""Compiled backends: they compute what ``backend.NumpyBackend`` computes, in passes that read the data once.
+"""Compiled backends: they compute what ``backend.NumpyBackend`` computes, in as few passes over the data as they can.
 
 LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
 RowsBackend     a linear scorer with another loss: one pass forward and one back; the loss in between is in NumPy
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import Backend, NumpyBackend
+from ..backend import Backend, NumpyBackend, subtracts_first
 from ..logistic import Array
 from ..losses import BradleyTerryLoss, PairLoss
 from ..pairs import PreferencePairs
@@ -39,13 +39,15 @@ LARGE = 2**23  # numbers, 64 MB; the differences of a larger mapped file are not
 
 
 def compiled_backend(scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> Backend:
-    """Return the compiled backend for a scorer and a loss. A derived class of either may compute something else."""
+    """Return the compiled backend for a scorer and a loss; any loss but the usual one needs a linear scorer.
+
+    Derived classes may compute something else, so they do not count as the class that they are derived from.
+    """
     if isinstance(pairs, PreferenceRankings):
         return RankingBackend(scorer, pairs)
-    is_linear = type(scorer) is LinearScorer
     if type(loss) is not BradleyTerryLoss:
-        return RowsBackend(scorer, pairs, loss) if is_linear else NumpyBackend(scorer, pairs, loss)
-    if is_linear:
+        return RowsBackend(scorer, pairs, loss)
+    if subtracts_first(scorer):
         return LinearBackend(scorer, pairs, loss)
     return (MlpBackend if type(scorer) is MLPScorer else LossBackend)(scorer, pairs, loss)
 
