@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..arrays.given import as_numpy
 from ..logistic import Array
+from ..losses import weighted_mean
 from ..scorers import Features
 from ..threads import in_parts
 from .compiled import (
@@ -39,6 +40,7 @@ __all__ = [
     "linear_loss_and_gradient",
     "linear_margins",
     "linear_pull",
+    "linear_with_loss",
     "mean_loss_and_gradients",
     "mlp_loss_and_gradient",
     "warmup",
@@ -53,6 +55,7 @@ NOTHING = np.empty(0)  # stands for weights, labels and target margins that were
 NOTHING.flags.writeable = False
 
 CHUNK = 4  # blocks of features whose differences or weighted copies are in memory at a time
+WITH_LOSS = 16  # blocks of features whose loss NumPy computes at a time; with fewer, the calls themselves take long
 MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit into the second-level cache
 # Waking a thread can take 50 µs, so each thread gets work for about half a millisecond.
 BLOCKS_FOR_A_THREAD = 16  # of margins
@@ -157,6 +160,49 @@ def linear_loss_and_gradient(
     return _mean(sums), gradients.sum(axis=0)
 
 
+def linear_with_loss(
+    differences: Features,
+    phi: Array,
+    loss_of_rows: Callable[[slice, Array], tuple[float, float, Array]],
+    *,
+    minus: Features | None = None,
+) -> tuple[float, Array, Array]:
+    """Compute mean loss, gradient and margins of a linear scorer for a loss that NumPy computes, on several threads.
+
+    A thread takes some thousand rows through the whole computation, so that what one step wrote is still in the cache
+    when the next step reads it. The BLAS computes the gradient, and the caller must keep the BLAS on one thread.
+
+    Parameters
+    ----------
+    differences, phi, minus
+        As in ``linear_loss_and_gradient``.
+    loss_of_rows : callable
+        Takes a slice of the rows and their margins φ·d. Returns the mean loss of these rows, the share that their
+        weights have in Σ w, and w·l' / Σ w for each of them.
+
+    Returns
+    -------
+    mean : float
+    gradient : array, (n_features,)
+    margins : array, (n_pairs,)
+    """
+    rows = _Rows(differences, minus, phi)
+    margins = np.empty(rows.n)
+
+    def one_part(first: int, last: int) -> tuple[list[tuple[float, float]], Array]:
+        means, gradient = [], np.zeros(rows.phi.size)
+        for d, at, _, n_blocks in rows.chunks(first, last, WITH_LOSS):
+            margin_blocks(d, rows.phi, margins[at], 0, n_blocks)
+            mean, share, d_margins = loss_of_rows(at, margins[at])
+            means.append((mean, share))
+            gradient += d_margins @ d
+        return means, gradient
+
+    parts = rows.share(one_part, least=CHUNK)
+    means, shares = np.array([pair for means, _ in parts for pair in means]).T
+    return weighted_mean(means, shares), np.asarray(sum(gradient for _, gradient in parts)), margins
+
+
 def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
     """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
     rows = _Rows(differences, minus, phi)
@@ -232,7 +278,7 @@ class _Rows:
     def chunks(self, first: int, last: int, at_a_time: int | None = None) -> Iterator[tuple[Array, slice, int, int]]:
         """Yield blocks first to last - 1 in chunks: the array, its rows, its first block, its number of blocks."""
         buffer = None if self.minus is None else np.empty((CHUNK * ROWS, self.phi.size))
-        step = at_a_time or (last - first if self.minus is None else CHUNK)
+        step = (at_a_time or last - first) if self.minus is None else CHUNK
         for block in range(first, last, step):
             end = min(block + step, last)
             at = slice(block * ROWS, min(end * ROWS, self.n))
