@@ -51,8 +51,8 @@ class Objective:
     l2 : float, at least 0
         Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. Kernels for any other loss exist
-        only where the scorer is linear.
+        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. The
+        kernels compute other losses only for a ``LinearScorer`` and pairs.
     backend : "auto", "numpy" or "numba"
         "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
     centring : float, at least 0

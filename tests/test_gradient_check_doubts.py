@@ -176,7 +176,7 @@ def test_many_kinks_near_phi_raise_no_alarm_and_hide_nothing(seed, size):
     scorer = bt.MLPScorer(6, 8, "relu")
     chosen, rejected = size * rng.normal(size=(2, 100, 6))
     chosen[0] = 0
-    objective = bt.Objective(scorer, bt.PreferencePairs(chosen, rejected), backend="numba")  # 12,000 calls
+    objective = bt.Objective(scorer, bt.PreferencePairs(chosen, rejected), backend="numba")  # called 12,000 times
     phi = scorer.initial(rng)
 
     def wrong(at):

@@ -135,7 +135,7 @@ def test_the_caller_goes_on_alone_where_no_thread_can_be_started(monkeypatch) ->
     """If Python is shutting down, or the system allows no more threads, the caller does all parts itself."""
 
     class NoThreads:
-        def submit(self, _: object) -> None:
+        def submit(self, *_: object) -> None:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
     monkeypatch.setattr("bradley_terry.threads.pool._pool", lambda _: NoThreads())

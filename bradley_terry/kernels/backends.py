@@ -1,7 +1,7 @@
-"""Compiled backends: they compute what ``backend.NumpyBackend`` computes, in passes that read the data once.
+"""Compiled backends: they compute what ``backend.NumpyBackend`` computes, in as few passes over the data as they can.
 
 LinearBackend   margins, losses and gradient of a linear scorer in one pass over the differences of the features
-RowsBackend     a linear scorer with another loss: one pass forward and one back; the loss in between is in NumPy
+RowsBackend     a linear scorer with another loss, in NumPy: some thousand rows at a time go forward and back
 MlpBackend      an MLP: both answers of a block of pairs go forward and back while they are in the cache
 LossBackend     any other scorer: its own code runs forward and back, and the loss in between is compiled
 RankingBackend  rankings: as LinearBackend for a linear scorer, and as LossBackend for any other
@@ -9,13 +9,16 @@ RankingBackend  rankings: as LinearBackend for a linear scorer, and as LossBacke
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import Backend, NumpyBackend
+from ..backend import Backend, NumpyBackend, subtracts_first
 from ..logistic import Array
-from ..losses import BradleyTerryLoss, PairLoss
+from ..losses import BradleyTerryLoss, PairLoss, weighted_mean
 from ..pairs import PreferencePairs
+from ..ranking.family import MarginLoss
 from ..ranking.listwise import PlackettLuce
 from ..ranking.ranked_backend import RankedBackend
 from ..ranking.rankings import PreferenceRankings
@@ -27,6 +30,7 @@ from .passes import (
     linear_loss_and_gradient,
     linear_margins,
     linear_pull,
+    linear_with_loss,
     mean_loss_and_gradients,
     mlp_loss_and_gradient,
     weighted_gram,
@@ -39,13 +43,15 @@ LARGE = 2**23  # numbers, 64 MB; the differences of a larger mapped file are not
 
 
 def compiled_backend(scorer: Scorer, pairs: PreferencePairs, loss: PairLoss) -> Backend:
-    """Return the compiled backend for a scorer and a loss. A derived class of either may compute something else."""
+    """Return the compiled backend for a scorer and a loss; any loss but the usual one needs a linear scorer.
+
+    Derived classes may compute something else, so they do not count as the class that they are derived from.
+    """
     if isinstance(pairs, PreferenceRankings):
         return RankingBackend(scorer, pairs)
-    is_linear = type(scorer) is LinearScorer
     if type(loss) is not BradleyTerryLoss:
-        return RowsBackend(scorer, pairs, loss) if is_linear else NumpyBackend(scorer, pairs, loss)
-    if is_linear:
+        return RowsBackend(scorer, pairs, loss)
+    if subtracts_first(scorer):
         return LinearBackend(scorer, pairs, loss)
     return (MlpBackend if type(scorer) is MLPScorer else LossBackend)(scorer, pairs, loss)
 
@@ -76,16 +82,32 @@ class RowsBackend(NumpyBackend):
             self.rows, self.minus = pairs.chosen, pairs.rejected
         else:
             self.rows = differences_of(pairs.chosen, pairs.rejected)
+        self.total_weight = pairs.total_weight
+        self._numbers = pairs.weights, pairs.labels, pairs.target_margins
 
     def margins(self, phi: Array) -> Array:
         """Return Δ = φ · (chosen - rejected), (n_pairs,)."""
         return linear_margins(self.rows, phi, minus=self.minus)
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
-        """Return loss, gradient and margins."""
-        margins = self.margins(phi)
-        loss, d_margins = self.loss_and_d_margins(margins)
-        return loss, self.pull(d_margins), margins
+        """Return loss, gradient and margins; a loss that is not of the family is computed for all rows at once."""
+        with blas_on_one_thread(self._n_products):
+            if isinstance(self.loss, MarginLoss):
+                return linear_with_loss(self.rows, phi, self._loss_of, minus=self.minus)
+            margins = self.margins(phi)
+            loss, d_margins = self.loss_and_d_margins(margins)
+            return loss, self.pull(d_margins), margins
+
+    def _loss_of(self, rows: slice, margins: Array) -> tuple[float, float, Array]:
+        """Return the mean loss of these rows, the sum of their weights, and w·l' / Σ w (over all rows) for each."""
+        w, t, m = (None if numbers is None else numbers[rows] for numbers in self._numbers)
+        loss = cast("MarginLoss", self.loss).of_rows(rows)
+        losses, slopes = loss.value_and_gradient(margins if m is None else margins - m, t)
+        if w is None:
+            return weighted_mean(losses), losses.size, slopes / self.total_weight
+        weight = float(w.sum())
+        mean = weighted_mean(losses, w) if weight > 0 else 0.0
+        return mean, weight, slopes * w / self.total_weight
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""

@@ -127,19 +127,6 @@ def loss_and_gradient_32(z, e):  # type: ignore[no-untyped-def]
 
 
 @_jit_part
-def total(values, n):  # type: ignore[no-untyped-def]
-    """Return the sum of the first n values, kept as eight partial sums that a core can add at the same time."""
-    a = b = c = d = e = f = g = h = 0.0
-    whole = n - n % 8
-    for i in range(0, whole, 8):
-        a, b, c, d = a + values[i], b + values[i + 1], c + values[i + 2], d + values[i + 3]
-        e, f, g, h = e + values[i + 4], f + values[i + 5], g + values[i + 6], h + values[i + 7]
-    for i in range(whole, n):
-        a += values[i]
-    return ((a + b) + (c + d)) + ((e + f) + (g + h))
-
-
-@_jit_part
 def add_run(values, size, sums, rests):  # type: ignore[no-untyped-def]
     """Add the first ``size`` values to as many sums, and what rounding lost to their rests (see ``arrays.sums``)."""
     for i in range(size):
@@ -209,14 +196,13 @@ def plain_blocks(margins, total_weight, out, sums, first, last):  # type: ignore
 
 @_jit
 def plain_blocks_32(margins, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
-    """Do what ``plain_blocks`` does in float32, and fill sums with Σ l/n and Σ (l - log 2)/n, in float64."""
-    n, share = margins.size, 1.0 / total_weight
-    losses, excesses = np.empty(RUN, np.float32), np.empty(RUN, np.float32)
-    share_32 = np.float32(share)
+    """Do what ``plain_blocks`` does in float32, with the sums in float64, and count the losses other than log 2."""
+    n, share_32, unit = margins.size, np.float32(1.0 / total_weight), unit_of(total_weight)
+    losses, lanes, rests = np.empty(RUN, np.float32), np.zeros(RUN), np.zeros(RUN)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
         for start in range(block * BLOCK, stop, RUN):
-            size = min(stop - start, RUN)
+            size, others = min(stop - start, RUN), 0
             z, gradients = margins[start : start + size], out[start : start + size]
             for i in range(size):
                 losses[i] = decay_32(z[i])
@@ -224,9 +210,11 @@ def plain_blocks_32(margins, total_weight, out, sums, first, last):  # type: ign
                 loss, gradient = loss_and_gradient_32(z[i], losses[i])
                 gradients[i] = gradient * share_32
                 losses[i] = loss
-                excesses[i] = loss - LOG_2_32
-            sums[block, 0] += total(losses, size) * share
-            sums[block, 1] += total(excesses, size) * share
+                others += 1 if loss != LOG_2_32 else 0
+            add_run(losses, size, lanes, rests)
+            sums[block, 2] += others
+        add_up(lanes, rests, sums[block])
+        sums[block, :2] *= unit
 
 
 @_jit
@@ -244,35 +232,36 @@ def fill_run(weights, labels, targets, total_weight, start, size, z, t, share): 
 
 
 @_jit_part
-def general_run(z, t, share, size, gradients, losses, excesses):  # type: ignore[no-untyped-def]
-    """Compute w·l', w·l and w·(l - log 2), each divided by Σ w, for a run of pairs with labels and weights.
+def general_run(z, t, share, size, gradients, losses, small):  # type: ignore[no-untyped-def]
+    """Compute w·l' / Σ w and w·l / Σ w for a run of pairs, and return how many have another loss than log 2.
 
     With P(chosen preferred) = t the loss is log(1 + e) plus |z| times the probability of the outcome that sigma(z)
     considers less likely, and its derivative is (1 - t)·sigma(z) - t·sigma(-z). An outcome of probability zero, or a
     pair without weight, costs nothing even at an infinite z: 0·inf counts as 0. Each step is a loop of its own because
     the compiler turns loops over few arrays into vector code.
     """
-    log_s, small = losses, excesses  # these two arrays hold log(1 + e) and sigma(-|z|) until the last loop
+    others = 0
     for i in range(size):
-        log_s[i] = decay(z[i])
+        losses[i] = decay(z[i])
     for i in range(size):
-        log_s[i], small[i] = pair_terms(log_s[i])
+        losses[i], small[i] = pair_terms(losses[i])  # log(1 + e), sigma(-|z|)
     for i in range(size):  # sigma(z) is small or 1 - small, and so is sigma(-z)
         up = small[i] if z[i] < 0.0 else 1.0 - small[i]
         down = 1.0 - small[i] if z[i] < 0.0 else small[i]
         gradients[i] = ((1.0 - t[i]) * up - t[i] * down) * share[i]
     for i in range(size):
         wrong = t[i] if z[i] < 0.0 else 1.0 - t[i]
-        loss = log_s[i] + (wrong * abs(z[i]) if wrong > 0.0 else 0.0)
+        loss = losses[i] + (wrong * abs(z[i]) if wrong > 0.0 else 0.0)
         losses[i] = loss * share[i] if share[i] > 0.0 else 0.0
-        excesses[i] = (loss - LOG_2) * share[i] if share[i] > 0.0 else 0.0
+        others += 1 if loss != LOG_2 and share[i] > 0.0 else 0
+    return others
 
 
 @_jit
 def general_blocks(margins, weights, labels, targets, total_weight, out, sums, first, last):  # type: ignore[no-untyped-def]
     """Do what ``plain_blocks`` does, with weights, labels and target margins; for w / Σ w instead of 1/n and unit."""
     n = margins.size
-    z, losses, excesses, lanes, rests = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.zeros(RUN), np.zeros(RUN)
+    z, losses, small, lanes, rests = np.empty(RUN), np.empty(RUN), np.empty(RUN), np.zeros(RUN), np.zeros(RUN)
     t, share = np.ones(RUN), np.full(RUN, 1.0 / total_weight)
     for block in range(first, last):
         stop = min(n, (block + 1) * BLOCK)
@@ -281,9 +270,8 @@ def general_blocks(margins, weights, labels, targets, total_weight, out, sums, f
             for i in range(size):
                 z[i] = margins[start + i]
             fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
-            general_run(z, t, share, size, out[start : start + size], losses, excesses)
+            sums[block, 2] += general_run(z, t, share, size, out[start : start + size], losses, small)
             add_run(losses, size, lanes, rests)
-            sums[block, 2] += total(excesses, size)
         add_up(lanes, rests, sums[block])
 
 
@@ -325,7 +313,7 @@ def linear_blocks(  # type: ignore[no-untyped-def]
     """
     n = differences.shape[0]
     one, unit = 1.0 / total_weight, unit_of(total_weight)
-    d_margins, losses, excesses = np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    d_margins, losses, small = np.empty(TILE), np.empty(TILE), np.empty(TILE)
     z, t, share = np.empty(TILE), np.ones(TILE), np.full(TILE, one)
     lanes, rests = np.zeros(TILE), np.zeros(TILE)
     for block in range(first, last):
@@ -339,8 +327,7 @@ def linear_blocks(  # type: ignore[no-untyped-def]
                 plain_run(z, one, unit, size, d_margins, losses)
             else:
                 fill_run(weights, labels, targets, total_weight, start, size, z, t, share)
-                general_run(z, t, share, size, d_margins, losses, excesses)
-                sums[block, 2] += total(excesses, size)
+                sums[block, 2] += general_run(z, t, share, size, d_margins, losses, small)
             add_rows(differences, d_margins, start, size, gradient)
             add_run(losses, size, lanes, rests)
         gradients[block] = gradient
@@ -411,7 +398,7 @@ def mlp_middle(  # type: ignore[no-untyped-def]
     activate(hidden, is_tanh)
     dots(hidden, v, 0, 2 * n, rewards)
     one, unit = 1.0 / total_weight, unit_of(total_weight)
-    z, d_margins, losses, excesses = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    z, d_margins, losses, small = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     for i in range(n):
         z[i] = rewards[i] - rewards[n + i]
     if is_plain:
@@ -419,8 +406,7 @@ def mlp_middle(  # type: ignore[no-untyped-def]
     else:
         t, share = np.ones(n), np.full(n, one)
         fill_run(weights, labels, targets, total_weight, first, n, z, t, share)
-        general_run(z, t, share, n, d_margins, losses, excesses)
-        sums[2] += total(excesses, n)
+        sums[2] += general_run(z, t, share, n, d_margins, losses, small)
     for i in range(n):
         d_rewards[i], d_rewards[n + i] = d_margins[i], -d_margins[i]
     deactivate(hidden, v, d_rewards, is_tanh, d_output)

@@ -20,6 +20,7 @@ from ..arrays.given import real
 from ..arrays.sums import exact_sum, quotient
 from ..arrays.visible import quoted
 from ..logistic import Array
+from ..losses import weighted_mean
 from ..scorers import Features
 from ..threads import in_parts
 from .compiled import (
@@ -43,6 +44,7 @@ __all__ = [
     "linear_loss_and_gradient",
     "linear_margins",
     "linear_pull",
+    "linear_with_loss",
     "mean_loss_and_gradients",
     "mlp_loss_and_gradient",
     "warmup",
@@ -57,6 +59,7 @@ NOTHING = np.empty(0)  # stands for weights, labels and target margins that were
 NOTHING.flags.writeable = False
 
 CHUNK = 4  # blocks of features whose differences or weighted copies are in memory at a time
+WITH_LOSS = 16  # blocks of features whose loss NumPy computes at a time; with fewer, the calls themselves take long
 MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit into the second-level cache
 # Waking a thread can take 50 µs, so each thread gets work for about half a millisecond.
 BLOCKS_FOR_A_THREAD = 16  # of margins
@@ -107,10 +110,10 @@ def mean_loss_and_gradients(
     sums = np.zeros((n_blocks, 3))
     if weights is None and labels is None and target_margins is None:
         n = float(z.size)
-        if z.dtype == np.float32:
-            _run(plain_blocks_32, n_blocks, z, n, gradients, sums)
-            return _mean_32(sums), gradients
-        _run(plain_blocks, n_blocks, z, n, gradients, sums)
+        is_32 = z.dtype == np.float32
+        _run(plain_blocks_32 if is_32 else plain_blocks, n_blocks, z, n, gradients, sums)
+        if is_32 and not sums[:, 2].any():
+            return LOG_2, gradients  # which float32 rounds
         return _mean(sums, (n, 0.0), is_plain=True), gradients
     w, total, t, m = _options(z.size, weights, labels, target_margins)
     _run(general_blocks, n_blocks, z, w, t, m, total[0], gradients, sums)
@@ -160,6 +163,49 @@ def linear_loss_and_gradient(
 
     rows.share(one_part)
     return _mean(sums, total, is_plain), gradients.sum(axis=0)
+
+
+def linear_with_loss(
+    differences: Features,
+    phi: Array,
+    loss_of_rows: Callable[[slice, Array], tuple[float, float, Array]],
+    *,
+    minus: Features | None = None,
+) -> tuple[float, Array, Array]:
+    """Compute mean loss, gradient and margins of a linear scorer for a loss that NumPy computes, on several threads.
+
+    A thread takes some thousand rows through the whole computation, so that what one step wrote is still in the cache
+    when the next step reads it. The BLAS computes the gradient, and the caller must keep the BLAS on one thread.
+
+    Parameters
+    ----------
+    differences, phi, minus
+        As in ``linear_loss_and_gradient``.
+    loss_of_rows : callable
+        Takes a slice of the rows and their margins φ·d. Returns the mean loss of these rows, the sum of their weights,
+        and w·l' / Σ w for each of them, with the sum over all rows.
+
+    Returns
+    -------
+    mean : float
+    gradient : array, (n_features,)
+    margins : array, (n_pairs,)
+    """
+    rows = _Rows(differences, minus, phi)
+    margins = np.empty(rows.n)
+
+    def one_part(first: int, last: int) -> tuple[list[tuple[float, float]], Array]:
+        means, gradient = [], np.zeros(rows.phi.size)
+        for d, at, _, n_blocks in rows.chunks(first, last, WITH_LOSS):
+            margin_blocks(d, rows.phi, margins[at], 0, n_blocks)
+            mean, weight, d_margins = loss_of_rows(at, margins[at])
+            means.append((mean, weight))
+            gradient += d_margins @ d
+        return means, gradient
+
+    parts = rows.share(one_part, least=CHUNK)
+    means, weights = np.array([pair for means, _ in parts for pair in means]).T
+    return weighted_mean(means, weights), np.asarray(sum(gradient for _, gradient in parts)), margins
 
 
 def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
@@ -238,7 +284,7 @@ class _Rows:
     def chunks(self, first: int, last: int, at_a_time: int | None = None) -> Iterator[tuple[Array, slice, int, int]]:
         """Yield blocks first to last - 1 in chunks: the array, its rows, its first block, its number of blocks."""
         buffer = None if self.minus is None else np.empty((CHUNK * ROWS, self.phi.size))
-        step = at_a_time or (last - first if self.minus is None else CHUNK)
+        step = (at_a_time or last - first) if self.minus is None else CHUNK
         for block in range(first, last, step):
             end = min(block + step, last)
             at = slice(block * ROWS, min(end * ROWS, self.n))
@@ -372,28 +418,20 @@ def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
 def _mean(sums: Array, total: tuple[float, float], is_plain: bool) -> float:
     """Turn the sums of the blocks into the mean loss. The sums of a plain loss have the unit of ``unit_of``.
 
-    Others are sums of w·l / Σ w with rounded shares w / Σ w. A mean of exactly log 2 shows in the third sum, that of
-    w·(l - log 2) / Σ w. What Σ w lost by rounding makes all shares too large or too small by the same factor.
+    Others are sums of w·l / Σ w with rounded shares w / Σ w. What Σ w lost by rounding makes all shares too large or
+    too small by the same factor. The third number counts losses other than log 2: without any, the mean is log 2.
     """
     if len(sums) == 1:
-        total_loss, rest, excess = sums[0].tolist()
+        total_loss, rest, others = sums[0].tolist()
     else:
-        total_loss, excess = float(sums[:, 0].sum()), sums[:, 2].any()
+        total_loss, others = float(sums[:, 0].sum()), sums[:, 2].any()
         if math.isfinite(total_loss):
             total_loss, rest = exact_sum(sums[:, :2].ravel())
     if not math.isfinite(total_loss):
         return total_loss
     if is_plain:
         return quotient(total_loss, rest, math.frexp(total[0])[0])
-    return quotient(total_loss, rest, 1.0, total[1] / total[0]) if excess else LOG_2
-
-
-def _mean_32(sums: Array) -> float:
-    """Return the mean loss of float32 margins as log 2 + Σ (l - log 2)/n, or as Σ l/n where the losses are small."""
-    if not np.isfinite(sums).all():
-        return float(sums[:, 0].sum())
-    (mean, _), (excess, _) = exact_sum(sums[:, 0]), exact_sum(sums[:, 1])
-    return LOG_2 + excess if excess > -0.5 * LOG_2 else mean
+    return quotient(total_loss, rest, 1.0, total[1] / total[0]) if others else LOG_2
 
 
 def _vector(values: object, name: str, n: int | None) -> Floats:

@@ -90,6 +90,10 @@ class MarginLoss:
         """Return l''(z)."""
         raise NotImplementedError
 
+    def of_rows(self, rows: slice) -> MarginLoss:
+        """Return the loss of these pairs alone; a loss that holds something for each pair takes their part of it."""
+        return self
+
     @property
     def tails(self) -> tuple[float, float]:
         """The slopes l'(-∞) and l'(∞)."""
@@ -233,6 +237,10 @@ class Scaled(MarginLoss):
                 "target_margins: expected a number of at least 0 for each pair, since Scaled multiplies by it"
             )
         return Scaled(pairs.target_margins)
+
+    def of_rows(self, rows: slice) -> Scaled:
+        """Return the loss with the target margins of these pairs."""
+        return Scaled(self._m[rows])
 
     def _values(self, z: Array, t: Array | None) -> Array:  # m times the loss at Δ = z + m
         return self._m * super()._values(self._margins(z), t)

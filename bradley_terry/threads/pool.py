@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
@@ -71,7 +72,8 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
 
     Notes
     -----
-    The calling thread works on ranges too, and does not wait for a helper that has not started.
+    The calling thread works on ranges too, and does not wait for a helper that has not started. The others get its
+    context variables, so that ``numpy.errstate`` counts for them, too.
     """
     if n_blocks == 1:
         return [one_part(0, 1)]
@@ -95,7 +97,7 @@ def in_parts(one_part: Callable[[int, int], T], n_blocks: int, blocks_for_a_thre
 
     helpers: list[Future[None]] = []
     with suppress(RuntimeError):  # no further thread can be started, or Python is shutting down: go on alone
-        helpers += [_pool(get_threads()).submit(take_parts) for _ in range(n_threads - 1)]
+        helpers += [_pool(get_threads()).submit(copy_context().run, take_parts) for _ in range(n_threads - 1)]
     try:
         take_parts()
     finally:
