@@ -95,7 +95,7 @@ def test_a_function_that_wraps_itself_is_called() -> None:
     assert "at fault" in report(circular)
 
 
-@pytest.mark.parametrize("broken", [own_error, endless])
+@pytest.mark.parametrize("broken", [own_error, pytest.param(endless, marks=pytest.mark.full)])  # waits ten seconds
 def test_the_representation_of_a_default_is_written_under_the_watch(broken) -> None:
     """The report says which arguments the function takes, and these may have any default."""
     default = one_with("__repr__", broken)()

@@ -1,9 +1,11 @@
 """The loss and its gradients in compiled form, as fast as the machine allows.
 
     compiled        every function that Numba compiles: the mathematics of one pair, loops over blocks of pairs
+    coefficients    the polynomials in it
     saved_code      compiled code in files
     caching         how functions are compiled, and where the compiled code is kept
-    passes          whole arrays: checks, blocks for the threads, sums in the order of the data
+    blocks          checks of arrays, blocks for the threads, sums in the order of the data
+    passes          loss and gradient of whole arrays, block by block
     ranking_passes  the same for rankings
     backends        the methods of ``backend.NumpyBackend``, computed by these passes
     announcement    one line when kernels are compiled for the first time

@@ -101,7 +101,7 @@ class RowsBackend(NumpyBackend):
     def _loss_of(self, rows: slice, margins: Array) -> tuple[float, float, Array]:
         """Return the mean loss of these rows, the sum of their weights, and w·l' / Σ w (over all rows) for each."""
         w, t, m = (None if numbers is None else numbers[rows] for numbers in self._numbers)
-        loss = cast("MarginLoss", self.loss).of_rows(rows)
+        loss = cast("MarginLoss", self.loss)._of_rows(rows)
         losses, slopes = loss.value_and_gradient(margins if m is None else margins - m, t)
         if w is None:
             return weighted_mean(losses), losses.size, slopes / self.total_weight

@@ -8,21 +8,18 @@ mapped file may be larger than the memory. Their differences are then formed a f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.given import real
-from ..arrays.sums import exact_sum, quotient
 from ..arrays.visible import quoted
 from ..logistic import Array
 from ..losses import weighted_mean
 from ..scorers import Features
 from ..threads import in_parts
+from .blocks import checked_options, checked_weights, in_blocks, mean_of_blocks, optional, output_for, read_only, vector
 from .compiled import (
     BLOCK,
     LOG_2,
@@ -34,7 +31,6 @@ from .compiled import (
     mlp_middle,
     plain_blocks,
     plain_blocks_32,
-    sum_blocks,
 )
 from .ranking_passes import ranking_loss_and_slopes
 
@@ -53,16 +49,11 @@ __all__ = [
 
 T = TypeVar("T")
 Margins = TypeVar("Margins", Array, NDArray[np.float32])
-Floats = Array | NDArray[np.float32]
-FLOAT64 = np.dtype(np.float64)
-NOTHING = np.empty(0)  # stands for weights, labels and target margins that were not given
-NOTHING.flags.writeable = False
 
 CHUNK = 4  # blocks of features whose differences or weighted copies are in memory at a time
 WITH_LOSS = 16  # blocks of features whose loss NumPy computes at a time; with fewer, the calls themselves take long
 MLP_CACHE = 800_000  # bytes: both answers of a block and their hidden layer fit into the second-level cache
-# Waking a thread can take 50 µs, so each thread gets work for about half a millisecond.
-BLOCKS_FOR_A_THREAD = 16  # of margins
+# As in ``blocks``, each thread gets work for about half a millisecond.
 ENTRIES_FOR_A_THREAD = 500_000  # of the features of a linear scorer
 PRODUCTS_FOR_A_THREAD = 8_000_000  # of the matrices of an MLP, or of a Hessian
 
@@ -104,20 +95,20 @@ def mean_loss_and_gradients(
     >>> print(f"{mean:.6f}", d_margins.round(6))
     0.447280 [-0.25     -0.091213]
     """
-    z = _vector(margins, "margins", None)
-    gradients = _output(out, z)
+    z = vector(margins, "margins", None)
+    gradients = output_for(out, z)
     n_blocks = -(-z.size // BLOCK)
     sums = np.zeros((n_blocks, 3))
     if weights is None and labels is None and target_margins is None:
         n = float(z.size)
         is_32 = z.dtype == np.float32
-        _run(plain_blocks_32 if is_32 else plain_blocks, n_blocks, z, n, gradients, sums)
+        in_blocks(plain_blocks_32 if is_32 else plain_blocks, n_blocks, z, n, gradients, sums)
         if is_32 and not sums[:, 2].any():
             return LOG_2, gradients  # which float32 rounds
-        return _mean(sums, (n, 0.0), is_plain=True), gradients
-    w, total, t, m = _options(z.size, weights, labels, target_margins)
-    _run(general_blocks, n_blocks, z, w, t, m, total[0], gradients, sums)
-    return _mean(sums, total, is_plain=False), gradients
+        return mean_of_blocks(sums, (n, 0.0), is_plain=True), gradients
+    w, total, t, m = checked_options(z.size, weights, labels, target_margins)
+    in_blocks(general_blocks, n_blocks, z, w, t, m, total[0], gradients, sums)
+    return mean_of_blocks(sums, total, is_plain=False), gradients
 
 
 def linear_loss_and_gradient(
@@ -151,7 +142,7 @@ def linear_loss_and_gradient(
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
     """
     rows = _Rows(differences, minus, phi)
-    w, total, t, m = _options(rows.n, weights, labels, target_margins)
+    w, total, t, m = checked_options(rows.n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
     delta = np.empty(rows.n) if margins is None else margins
     gradients, sums = np.zeros((rows.n_blocks, rows.phi.size)), np.zeros((rows.n_blocks, 3))
@@ -162,7 +153,7 @@ def linear_loss_and_gradient(
             linear_blocks(d, rows.phi, *options, gradients[block:], sums[block:], 0, n_blocks)
 
     rows.share(one_part)
-    return _mean(sums, total, is_plain), gradients.sum(axis=0)
+    return mean_of_blocks(sums, total, is_plain), gradients.sum(axis=0)
 
 
 def linear_with_loss(
@@ -277,9 +268,9 @@ class _Rows:
         if len(shape) != 2 or 0 in shape or phi.shape != shape[1:] or (minus is not None and minus.shape != shape):
             raise ValueError(f"differences: expected (n_pairs, n_features) to match phi {phi.shape}, got {shape}")
         self.n, self.n_blocks = shape[0], -(-shape[0] // ROWS)
-        self.phi = _read_only(np.ascontiguousarray(phi, dtype=np.float64))
+        self.phi = read_only(np.ascontiguousarray(phi, dtype=np.float64))
         self.minus = minus
-        self.rows = differences if minus is not None else _read_only(np.require(differences, np.float64, ["C", "A"]))
+        self.rows = differences if minus is not None else read_only(np.require(differences, np.float64, ["C", "A"]))
 
     def chunks(self, first: int, last: int, at_a_time: int | None = None) -> Iterator[tuple[Array, slice, int, int]]:
         """Yield blocks first to last - 1 in chunks: the array, its rows, its first block, its number of blocks."""
@@ -291,7 +282,7 @@ class _Rows:
             d: Array = self.rows[at]  # type: ignore[assignment]  # float64, unless there is ``minus``
             if self.minus is not None and buffer is not None:
                 d = np.subtract(d, self.minus[at], out=buffer[: at.stop - at.start], dtype=np.float64)
-            yield _read_only(d), at, block, end - block  # type: ignore[misc]
+            yield read_only(d), at, block, end - block  # type: ignore[misc]
 
     def share(
         self, one_part: Callable[[int, int], T], for_a_thread: int = ENTRIES_FOR_A_THREAD, least: int = 1
@@ -342,8 +333,8 @@ def mlp_loss_and_gradient(
     if activation not in {"tanh", "relu"}:
         raise ValueError(f"activation: expected 'tanh' or 'relu', got {quoted(activation)}")
     phi = np.ascontiguousarray(phi, dtype=np.float64)
-    matrix, v = phi[:size].reshape(n_inputs, n_hidden), _read_only(phi[size:])
-    w, total, t, m = _options(n, weights, labels, target_margins)
+    matrix, v = phi[:size].reshape(n_inputs, n_hidden), read_only(phi[size:])
+    w, total, t, m = checked_options(n, weights, labels, target_margins)
     is_plain = weights is None and labels is None and target_margins is None
     rows = min(n, max(MLP_CACHE // (16 * (n_inputs + n_hidden)), 32))
     n_blocks = -(-n // rows)
@@ -371,7 +362,7 @@ def mlp_loss_and_gradient(
     gradient = parts[0]
     for part in parts[1:]:
         gradient += part
-    return _mean(sums, total, is_plain), gradient
+    return mean_of_blocks(sums, total, is_plain), gradient
 
 
 def curvatures(
@@ -385,11 +376,11 @@ def curvatures(
 
     Parameters and errors are those of ``mean_loss_and_gradients``. The curvature does not depend on labels.
     """
-    z = _vector(margins, "margins", None)
-    result = _output(out, z)
-    w, total = _weights(weights, z.size)
-    m = _optional(target_margins, "target_margins", z.size)
-    _run(curvature_blocks, -(-z.size // BLOCK), z, w, m, total[0], result)
+    z = vector(margins, "margins", None)
+    result = output_for(out, z)
+    w, total = checked_weights(weights, z.size)
+    m = optional(target_margins, "target_margins", z.size)
+    in_blocks(curvature_blocks, -(-z.size // BLOCK), z, w, m, total[0], result)
     return result
 
 
@@ -405,105 +396,3 @@ def warmup() -> None:
     linear_loss_and_gradient(rows, one)
     linear_margins(rows, one)
     mlp_loss_and_gradient(rows, rows, np.ones(3), 1)
-
-
-def _run(kernel: Callable[..., None], n_blocks: int, *arrays: object) -> None:
-    """Call kernel(*arrays, first, last) on ranges that together cover all blocks, on several threads."""
-    if n_blocks < 2 * BLOCKS_FOR_A_THREAD:
-        kernel(*arrays, 0, n_blocks)
-    else:
-        in_parts(lambda first, last: kernel(*arrays, first, last), n_blocks, BLOCKS_FOR_A_THREAD)
-
-
-def _mean(sums: Array, total: tuple[float, float], is_plain: bool) -> float:
-    """Turn the sums of the blocks into the mean loss. The sums of a plain loss have the unit of ``unit_of``.
-
-    Others are sums of w·l / Σ w with rounded shares w / Σ w. What Σ w lost by rounding makes all shares too large or
-    too small by the same factor. The third number counts losses other than log 2: without any, the mean is log 2.
-    """
-    if len(sums) == 1:
-        total_loss, rest, others = sums[0].tolist()
-    else:
-        total_loss, others = float(sums[:, 0].sum()), sums[:, 2].any()
-        if math.isfinite(total_loss):
-            total_loss, rest = exact_sum(sums[:, :2].ravel())
-    if not math.isfinite(total_loss):
-        return total_loss
-    if is_plain:
-        return quotient(total_loss, rest, math.frexp(total[0])[0])
-    return quotient(total_loss, rest, 1.0, total[1] / total[0]) if others else LOG_2
-
-
-def _vector(values: object, name: str, n: int | None) -> Floats:
-    """Return ``values`` as a contiguous vector in native byte order; float32 stays, all else becomes float64."""
-    array = real(values, name)
-    if (
-        array.dtype is FLOAT64
-        and array.ndim == 1
-        and array.size
-        and n is None
-        and array.flags.c_contiguous
-        and array.flags.aligned
-    ):
-        return _read_only(array)  # the common case
-    if array.ndim != 1 or array.size == 0 or (n is not None and array.size != n):
-        wanted = "(n_pairs,) with at least one pair" if n is None else f"({n},), one for each pair"
-        raise ValueError(f"{name}: expected shape {wanted}, got {array.shape}")
-    keep = n is None and array.dtype.newbyteorder("=") == np.float32
-    # "A" (aligned): an array in an NPZ file may begin at any byte
-    return _read_only(np.require(array, np.float32 if keep else np.float64, ["C", "A"]))
-
-
-def _read_only(array: Floats) -> Floats:
-    """Return a read-only view. Numba compiles separately for read-only arrays, so using no others saves time."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _optional(values: Array | None, name: str, n: int) -> Floats:
-    return NOTHING if values is None else _vector(values, name, n)
-
-
-def _options(
-    n: int,
-    weights: Array | None,
-    labels: Array | None,
-    target_margins: Array | None,
-) -> tuple[Floats, tuple[float, float], Floats, Floats]:
-    """Return weights, their exact sum, labels and target margins, checked; an empty array if one is not given."""
-    if weights is None and labels is None and target_margins is None:
-        return NOTHING, (float(n), 0.0), NOTHING, NOTHING
-    w, total = _weights(weights, n)
-    t = _optional(labels, "labels", n)
-    if not ((t >= 0) & (t <= 1)).all():
-        raise ValueError("labels: expected probabilities in [0, 1], P(chosen preferred)")
-    return w, total, t, _optional(target_margins, "target_margins", n)
-
-
-def _weights(values: Array | None, n: int) -> tuple[Floats, tuple[float, float]]:
-    """Return weights and their exact sum as two numbers. Extreme ones are multiplied by a power of 2."""
-    weights = _optional(values, "weights", n)
-    if not weights.size:
-        return weights, (float(n), n * float(n * Fraction(1 / n) - 1))  # the shares are 1/n, rounded
-    largest = float(weights.max())
-    if not (weights.min() >= 0 and 0 < largest < math.inf):
-        raise ValueError("weights: expected finite numbers of at least 0 with a positive sum")
-    if not 2.0**-600 < largest < 2.0**900:
-        weights = _read_only(np.ldexp(weights, -math.frexp(largest)[1]))
-    sums = np.zeros((-(-n // BLOCK), 2))
-    _run(sum_blocks, len(sums), weights, sums)
-    return weights, exact_sum(sums.ravel())
-
-
-def _output(out: Floats | None, like: Floats) -> NDArray[Any]:
-    if out is None:
-        return np.empty_like(like)
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out: expected an array of shape {like.shape} and dtype {like.dtype}, got {quoted(out)}")
-    if out.shape != like.shape or out.dtype != like.dtype or not (out.flags.c_contiguous and out.flags.writeable):
-        raise ValueError(
-            f"out: expected a writeable contiguous array of shape {like.shape} and dtype {like.dtype}, "
-            f"got shape {out.shape} and dtype {out.dtype}"
-        )
-    return out

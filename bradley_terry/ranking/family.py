@@ -90,7 +90,7 @@ class MarginLoss:
         """Return l''(z)."""
         raise NotImplementedError
 
-    def of_rows(self, rows: slice) -> MarginLoss:
+    def _of_rows(self, rows: slice) -> MarginLoss:
         """Return the loss of these pairs alone; a loss that holds something for each pair takes their part of it."""
         return self
 
@@ -238,7 +238,7 @@ class Scaled(MarginLoss):
             )
         return Scaled(pairs.target_margins)
 
-    def of_rows(self, rows: slice) -> Scaled:
+    def _of_rows(self, rows: slice) -> Scaled:
         """Return the loss with the target margins of these pairs."""
         return Scaled(self._m[rows])
 
