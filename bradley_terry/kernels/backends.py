@@ -93,21 +93,18 @@ class RowsBackend(NumpyBackend):
         """Return loss, gradient and margins; a loss that is not of the family is computed for all rows at once."""
         with blas_on_one_thread(self._n_products):
             if isinstance(self.loss, MarginLoss):
-                return linear_with_loss(self.rows, phi, self._loss_of, minus=self.minus)
+                losses, gradient, margins = linear_with_loss(self.rows, phi, self._loss_of, minus=self.minus)
+                return weighted_mean(losses, self.pairs.weights), gradient, margins
             margins = self.margins(phi)
             loss, d_margins = self.loss_and_d_margins(margins)
             return loss, self.pull(d_margins), margins
 
-    def _loss_of(self, rows: slice, margins: Array) -> tuple[float, float, Array]:
-        """Return the mean loss of these rows, the sum of their weights, and w·l' / Σ w (over all rows) for each."""
+    def _loss_of(self, rows: slice, margins: Array) -> tuple[Array, Array]:
+        """Return l and w·l' / Σ w for each of these rows."""
         w, t, m = (None if numbers is None else numbers[rows] for numbers in self._numbers)
         loss = cast("MarginLoss", self.loss)._of_rows(rows)
         losses, slopes = loss.value_and_gradient(margins if m is None else margins - m, t)
-        if w is None:
-            return weighted_mean(losses), losses.size, slopes / self.total_weight
-        weight = float(w.sum())
-        mean = weighted_mean(losses, w) if weight > 0 else 0.0
-        return mean, weight, slopes * w / self.total_weight
+        return losses, (slopes if w is None else slopes * w) / self.total_weight
 
     def gram(self, d2_margins: Array) -> Array:
         """Return Σ_i d2_margins[i] · d_i d_iᵀ with d = chosen - rejected."""

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ..arrays.visible import quoted
 from ..logistic import Array
-from ..losses import weighted_mean
 from ..scorers import Features
 from ..threads import in_parts
 from .blocks import checked_options, checked_weights, in_blocks, mean_of_blocks, optional, output_for, read_only, vector
@@ -159,11 +158,11 @@ def linear_loss_and_gradient(
 def linear_with_loss(
     differences: Features,
     phi: Array,
-    loss_of_rows: Callable[[slice, Array], tuple[float, float, Array]],
+    loss_of_rows: Callable[[slice, Array], tuple[Array, Array]],
     *,
     minus: Features | None = None,
-) -> tuple[float, Array, Array]:
-    """Compute mean loss, gradient and margins of a linear scorer for a loss that NumPy computes, on several threads.
+) -> tuple[Array, Array, Array]:
+    """Compute losses, gradient and margins of a linear scorer for a loss that NumPy computes, on several threads.
 
     A thread takes some thousand rows through the whole computation, so that what one step wrote is still in the cache
     when the next step reads it. The BLAS computes the gradient, and the caller must keep the BLAS on one thread.
@@ -173,30 +172,26 @@ def linear_with_loss(
     differences, phi, minus
         As in ``linear_loss_and_gradient``.
     loss_of_rows : callable
-        Takes a slice of the rows and their margins φ·d. Returns the mean loss of these rows, the sum of their weights,
-        and w·l' / Σ w for each of them, with the sum over all rows.
+        Takes a slice of the rows and their margins φ·d; returns l and w·l' / Σ w for each of these rows.
 
     Returns
     -------
-    mean : float
+    losses : array, (n_pairs,)
     gradient : array, (n_features,)
     margins : array, (n_pairs,)
     """
     rows = _Rows(differences, minus, phi)
-    margins = np.empty(rows.n)
+    losses, margins = np.empty(rows.n), np.empty(rows.n)
 
-    def one_part(first: int, last: int) -> tuple[list[tuple[float, float]], Array]:
-        means, gradient = [], np.zeros(rows.phi.size)
+    def one_part(first: int, last: int) -> Array:
+        gradient = np.zeros(rows.phi.size)
         for d, at, _, n_blocks in rows.chunks(first, last, WITH_LOSS):
             margin_blocks(d, rows.phi, margins[at], 0, n_blocks)
-            mean, weight, d_margins = loss_of_rows(at, margins[at])
-            means.append((mean, weight))
+            losses[at], d_margins = loss_of_rows(at, margins[at])
             gradient += d_margins @ d
-        return means, gradient
+        return gradient
 
-    parts = rows.share(one_part, least=CHUNK)
-    means, weights = np.array([pair for means, _ in parts for pair in means]).T
-    return weighted_mean(means, weights), np.asarray(sum(gradient for _, gradient in parts)), margins
+    return losses, np.asarray(sum(rows.share(one_part, least=CHUNK))), margins
 
 
 def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
