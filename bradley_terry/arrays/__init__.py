@@ -5,5 +5,5 @@ single     single numbers, switches and names as users give them
 checked    checks the shape and the kind of numbers; an error says in one sentence what is wrong
 frozen     makes arrays read-only, and copies them only if the original could change; reads mapped files in blocks
 shown      one pair in words
-sums       sums and means that are correct to the last digit
+sums       sums and means that are correct to 2 units in the last place
 """

@@ -1,4 +1,4 @@
-"""Sums and means that are correct to the last digit, for numbers of any size and in any order.
+"""Sums and means that are correct to 2 units in the last place, for numbers of any size and in any order.
 
 A sum is kept as two numbers, the rounded sum and the rest that rounding lost. Adding b to a gives s = fl(a + b), and
 what is lost is e = (a - (s - z)) + (b - z) with z = s - a, without rounding (Knuth 1969, The Art of Computer

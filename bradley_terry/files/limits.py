@@ -58,7 +58,7 @@ def check_memory(path: Path | str, n_bytes: int) -> None:
     """Fail if this many bytes do not fit into the memory that is free, where the system tells how much that is."""
     free = available_memory()
     if free is not None and n_bytes > free:
-        said = f"expected data that fit into the memory, of which {shown(free)} are free, found that they need more"
+        said = f"expected data that fit into the memory, of which {shown(free)} are free, found data that need more"
         fail(path, f"{said} than {shown(n_bytes)}; {_SPLIT}")
 
 

@@ -46,7 +46,7 @@ def open_file(path: Path, *, empty: str | None = EMPTY) -> BinaryIO:
         raise FileNotFoundError(f"{visible(str(path), 1000)}: there is no such file") from None
     except PermissionError:
         raise PermissionError(
-            f"{visible(str(path), 1000)}: expected a file that may be read, found that this is not permitted"
+            f"{visible(str(path), 1000)}: expected a file that may be read, found one that this user may not read"
         ) from None
     except OSError as error:
         loop = error.errno == errno.ELOOP

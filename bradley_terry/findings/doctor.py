@@ -97,7 +97,7 @@ def _answers(case: Case) -> dict[str, Check | str]:
     too_low = of_fit.learning_rate_too_low(case, isinstance(too_high, Check) and too_high.is_found)
     swapped: Check | str = of_labels.labels_swapped(case)
     if isinstance(too_low, Check) and too_low.is_found:
-        swapped = "the fit has not come far enough"
+        swapped = "the fit stopped too far from its minimum"
     return {
         "stuck at log 2": stuck,
         "zero features": of_features.zero_features(case),

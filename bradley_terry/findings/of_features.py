@@ -68,7 +68,7 @@ def undetermined_directions(case: Case) -> Check | str:
         free = [case.name_of(j) for j in np.flatnonzero((both == both[0]).all(axis=0)).tolist()]
         return Check(name, float(len(free)), 0.0, {"directions": len(free), "which": _listed(free)})
     if not isinstance(case.scorer, LinearScorer) or not is_dense(pairs.n_features):
-        return "there is no matrix of this scorer that could show it"
+        return "this check needs a table, a network, or a linear scorer with at most a few thousand features"
     d = sample.plain_differences * np.sqrt(sample.w)[:, None]
     with blas_on_one_thread(d.size * d.shape[1]):
         gram = d.T @ d

@@ -124,7 +124,7 @@ def separable_data(case: Case) -> Check | str:
         is_right = np.where(t > 0.5, case.training.margins, -case.training.margins) > 0
         n_separated = int(decided.sum()) if bool(decided[counts].all() and is_right[counts].all()) else 0
     else:
-        return "nothing is known about this scorer"
+        return "this check needs a scorer that is linear in phi, or a network"
     evidence: Facts = {
         "separated pairs": n_separated,
         "pairs": len(pairs),
@@ -172,8 +172,8 @@ def over_fitting(case: Case) -> Check | str:
 def over_confidence(case: Case) -> Check | str:
     """Test whether held-out choices follow b times the log-odds of the model, with b below 1.
 
-    A model whose scale is as wrong as its own standard error allows is not blamed: that of b is √(s² + 1/Σ w p q z²),
-    with s from the held-out prompts, and the information about the scale from the training pairs.
+    The standard error of b is √(s² + 1/Σ w p q z²). The first term comes from the held-out prompts. The second is the
+    uncertainty of the scale that the training pairs determined, so that this uncertainty is not a finding.
     """
     held_out = case.held_out
     if held_out is None:

@@ -59,7 +59,7 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
     if isinstance(case.scorer, MLPScorer) and not is_stuck:
         held_out = case.held_out
         if held_out is None or held_out.losses is None:
-            return "a network can learn more than these features show one by one, and no pairs were held out"
+            return "a network can learn more than a linear test of the features shows, and there are no held-out pairs"
         if held_out.mean(LOG_TWO - held_out.losses).z() > normal_quantile():
             found = np.inf
     least = chi_squared_quantile(k)

@@ -12,8 +12,8 @@ from ..arrays.visible import LONGEST_SHOWN, in_markdown, quoted, visible
 __all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Facts", "Finding"]
 
 SEVERITIES = ("error", "warning", "note")
-"""error: the numbers of this run mean something else than they seem to. warning: they could be better. note: worth
-knowing."""
+"""error: the numbers of the run do not mean what they seem to. warning: the model could be better, or its numbers are
+uncertain. note: normal, but worth knowing."""
 
 Evidence = Mapping[str, float | int | str]
 Facts = dict[str, float | int | str]

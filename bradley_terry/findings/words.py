@@ -23,25 +23,25 @@ WORDS = {
     "stuck at log 2": Words(
         "error",
         "The training loss is {training loss:.4f}, and it has fallen below log 2 = 0.6931 by no more than a fit to "
-        "coin flips would make it fall. A loss of log 2 is what a model has that gives both answers of every pair "
-        "the same reward, so this model has learned nothing that can be told from chance. Either the fit did not "
-        "move, or there is nothing in the data that it could have learned.",
-        "look at the cause below; if none is named, there are probably too few pairs, or the penalty l2 is too strong.",
+        "coin flips would make it fall. A model that gives both answers of every pair the same reward has a loss of "
+        "log 2, so this model has learned nothing that can be distinguished from chance. Either the fit did not move, "
+        "or the data contain nothing that it could have learned.",
+        "look at the probable cause; if none is named, there are probably too few pairs, or the penalty l2 is too "
+        "strong.",
     ),
     "learning rate too low": Words(
         "error",
         "The fit stopped after {steps} steps with a training loss of {last loss:.4f}, but a loss of {attainable "
-        "loss:.4f} can be reached with these features. The parameters were still on their way when the steps ran "
-        "out. Each step moves them by the learning rate times the gradient, so a small rate needs many steps.",
+        "loss:.4f} can be reached with these features. The parameters were still far from the minimum when the fit "
+        "stopped. Each step moves them by the learning rate times the gradient, so a small rate needs many steps.",
         "multiply the learning rate by 10, or allow more steps; a linear scorer or a table can use method='newton', "
         "which needs no learning rate.",
     ),
     "learning rate too high": Words(
         "error",
-        "In the second half of the fit the training loss was not falling: it kept climbing above its own best "
-        "value, or it became infinite. Each step jumps over the minimum and lands on the other side, higher than "
-        "before. With a small enough learning rate the loss of gradient descent never rises, and that of Adam "
-        "hardly does.",
+        "In the second half of the fit the training loss rose above its lowest value again and again, or it became "
+        "infinite. Each step jumps over the minimum and lands on the other side, higher than before. With a small "
+        "enough learning rate the loss of gradient descent never rises, and that of Adam hardly does.",
         "divide the learning rate by 10, or leave it out to get the default.",
     ),
     "zero-initialised network": Words(
@@ -60,25 +60,25 @@ WORDS = {
     ),
     "identical answers": Words(
         "warning",
-        "In {identical pairs} of {pairs} pairs both answers have exactly the same features. Such a pair always "
-        "costs log 2 and has a gradient of 0, so the model can learn nothing from it. Often two long texts differ "
-        "only after the place where they were cut off, or the features leave out what the person looked at.",
+        "In {identical pairs} of {pairs} pairs both answers have exactly the same features. Such a pair always has a "
+        "loss of log 2 and a gradient of 0, so the model can learn nothing from it. Often two long texts differ only "
+        "after the place where they were cut off, or the features leave out what the annotator looked at.",
         "raise the limit at which texts are cut, add features that differ, or leave these pairs out.",
     ),
     "coin-flip labels": Words(
         "error",
-        "The choices depend on the features no more than coin flips would: their test statistic is {statistic of "
-        "the choices:.1f}, and coin flips exceed {coin flips exceed in 1 %:.1f} in one case of a hundred. Whatever "
-        "a model learns from such pairs is chance, and its accuracy on new pairs is ½. The labels may have been "
-        "shuffled against the answers, the people may have guessed, or the features do not describe what they "
-        "judged.",
+        "The choices depend on the features no more than coin flips would: the test statistic is {statistic of the "
+        "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. A model "
+        "can learn only chance from such pairs, so expect an accuracy of about ½ on new pairs. The labels may belong "
+        "to other answers, the annotators may have guessed, or the features may not describe what they judged.",
         "read a few pairs and check that labels and answers belong together; if they do, add features or pairs.",
     ),
     "labels swapped": Words(
         "error",
-        "The accuracy is {accuracy:.3f}, far below the ½ of coin flips. A model that is wrong so often has learned "
-        "the right thing with the wrong sign, because mere ignorance would give ½. Usually chosen and rejected were "
-        "exchanged in one of the files, or a 0 means that the first answer was preferred.",
+        "The accuracy is {accuracy:.3f}, below the ½ of coin flips by more than chance allows. A model that is wrong "
+        "so often has learned the right thing with the wrong sign, because a model without knowledge would reach ½. "
+        "Usually chosen and rejected were exchanged in one of the files, or a 0 means that the first answer was "
+        "preferred.",
         "look at one pair by eye, and exchange chosen and rejected where they are wrong.",
     ),
     "contradictory labels": Words(
@@ -92,100 +92,101 @@ WORDS = {
     ),
     "separable data": Words(
         "warning",
-        "{separated pairs} of {pairs} pairs can be put in the right order with a margin as large as one likes. The "
-        "loss then falls for ever while the parameters grow, roughly with the logarithm of the number of steps, and "
-        "there is no best fit. This happens if there are few pairs for so many parameters, or if a feature gives "
-        "the answer away.",
+        "{separated pairs} of {pairs} pairs can be put in the right order with arbitrarily large margins, without "
+        "harm to the others. The parameters then grow without end, roughly with the logarithm of the number of steps, "
+        "the loss keeps falling, and no best fit exists. This happens if there are few pairs for so many parameters, "
+        "or if a feature gives the answer away.",
         "use l2 > 0, collect more pairs, or stop at the lowest held-out loss.",
     ),
     "over-fitting": Words(
         "warning",
-        "The mean loss is {training loss:.4f} on the training pairs and {held-out loss:.4f} on the held-out pairs, "
-        "or the held-out loss rose again during the fit. The model has learned peculiarities of its training pairs "
-        "that new pairs do not share. This happens if there are many parameters for so few pairs, or if the fit "
-        "goes on for too long.",
+        "The mean loss is {training loss:.4f} on the training pairs and {held-out loss:.4f} on the held-out pairs: "
+        "this difference is larger than chance would explain, or the held-out loss rose again during the fit. The "
+        "model has learned peculiarities of its training pairs that new pairs do not share. This happens if there are "
+        "many parameters for so few pairs, or if the fit goes on for too long.",
         "use a larger l2, fewer features or hidden units, or more pairs, and keep the step with the lowest held-out "
         "loss.",
     ),
     "over-confidence": Words(
         "warning",
-        "The held-out choices follow {b:.2f} times the margins of the model (95 % interval from {from:.2f} to "
-        "{to:.2f}), where 1 would be right. On average the model gives its favourite a probability of {mean "
-        "predicted probability:.3f}, but the favourite was chosen with a frequency of {share chosen:.3f}. A model "
-        "that was fitted too closely to few pairs has margins that are too large.",
+        "The margins of the model must be multiplied by {b:.2f} to fit the held-out choices best (95 % interval from "
+        "{from:.2f} to {to:.2f}); a calibrated model would need a factor of 1. On average the model gives the answer "
+        "that it prefers a probability of {mean predicted probability:.3f}, but that answer was chosen with a "
+        "frequency of {share chosen:.3f}. A model that was fitted too closely to few pairs has margins that are too "
+        "large.",
         "divide the rewards by a temperature: calibration.fit_temperature(model, held_out) finds it; a larger l2 "
         "helps as well.",
     ),
     "chosen reward falling": Words(
         "note",
-        "The mean reward of the chosen answers changed by {change of the chosen reward:+.3f} during the fit, and "
-        "that of the rejected answers by {change of the rejected reward:+.3f}. The loss only looks at the "
-        "difference, so it falls as long as the rejected rewards fall faster. This happens if both answers of a "
-        "pair have much in common: what pushes one of them down also pushes the other.",
-        "judge by margins, not by rewards; if rewards must stay near 0, use fit(…, centring=0.01).",
+        "The mean reward of the chosen answers changed by {change of the chosen reward:+.3f} during the fit, and that "
+        "of the rejected answers by {change of the rejected reward:+.3f}. The loss only looks at the difference, so "
+        "it falls as long as the rejected rewards fall faster. This happens if both answers of a pair have much in "
+        "common: a step that lowers the reward of one also lowers that of the other.",
+        "compare margins, not rewards; if rewards must stay near 0, use fit(…, centring=0.01).",
     ),
     "reward scale drifting": Words(
         "warning",
-        "Since the lowest held-out loss the length of phi has grown from {|phi| at the lowest held-out loss:.3g} to "
-        "{|phi| at the end:.3g}. The rewards become larger without predicting the choices better. Nothing but the "
-        "pairs holds the scale, and where these are fitted almost perfectly, the loss still falls a little as "
-        "everything grows.",
+        "Since the lowest held-out loss the norm of phi has grown from {|phi| at the lowest held-out loss:.3g} to "
+        "{|phi| at the end:.3g}. The rewards become larger without predicting the choices better. Only the pairs "
+        "limit the scale of the rewards: if the model fits them almost perfectly, the loss still falls a little as "
+        "all rewards grow.",
         "keep the step with the lowest held-out loss, or use l2 > 0.",
     ),
     "rewards not centred": Words(
         "note",
-        "The mean reward is {mean reward:+.3f}, while the rewards differ from each other by only {standard "
-        "deviation:.3f} (standard deviation). The loss does not see the mean, since it cancels in every margin, so "
-        "the sign of a reward means nothing here. Features whose mean is not 0 shift all rewards by the same "
-        "amount.",
+        "The mean reward is {mean reward:+.3f}, while the standard deviation of the rewards is only {standard "
+        "deviation:.3f}. The mean cancels in every margin, so the loss does not depend on it and the sign of a single "
+        "reward means nothing. Features whose mean is not 0 shift all rewards by the same amount.",
         "subtract the mean reward before using single rewards, or use fit(…, centring=0.01).",
     ),
     "one feature carries the model": Words(
         "warning",
         "The feature “{feature}” alone has an accuracy of {of this feature alone:.3f}, and the whole model has "
         "{accuracy of the model:.3f}. At least nine tenths of what the model has learned is in this one feature. If "
-        "it is the length of an answer or another matter of form, the model rewards the form and not the quality.",
-        "look at the loss without the feature, and compare the accuracy on pairs in which it is equal; collect "
-        "pairs in which it does not give the answer away.",
+        "it is the length of an answer or another matter of style, the model rewards style instead of quality.",
+        "look at the loss without the feature, and at the accuracy on pairs in which both answers have the same value "
+        "of it; collect pairs in which it does not give the answer away.",
     ),
     "order leak": Words(
         "error",
-        "{which} gives every pair the same margin in favour of the preferred answer. This works like a bias that is "
-        "added to the chosen reward only: it makes the accuracy {accuracy with it:.3f} even if the choices are coin "
-        "flips. The chosen answer is always stored first, and something in the features or in the scorer knows the "
+        "In every pair, the preferred answer gets the same margin from {which}. This works like a bias that is added "
+        "to the chosen reward only, so even choices by coin flips could give this accuracy of {accuracy with it:.3f}. "
+        "The chosen answer is always stored first, and something in the features or in the scorer depends on this "
         "position.",
         "remove what depends on the position (the number of the answer, the time of writing, an output bias).",
     ),
     "leak between splits": Words(
         "error",
         "{leaked} of {held-out pairs} held-out pairs share their prompt, or both answers, with training pairs. The "
-        "numbers for these pairs do not show how good the model is on new prompts, because it has seen them. This "
-        "happens if pairs are divided at random instead of prompt by prompt, or if a file contains the same pair "
-        "twice.",
+        "numbers for these pairs do not show how good the model is on new prompts, because their prompts or answers "
+        "are not new. This happens if pairs are divided at random instead of prompt by prompt, or if a file contains "
+        "the same pair twice.",
         "split by prompt, as pairs.split() does, and remove copies first.",
     ),
     "duplicated pairs": Words(
         "warning",
-        "{repeated pairs} pairs were judged more than once, and {always judged alike} of them always in the same "
-        "way, where independent judgements would give about {expected of independent judgements:.1f}. Copies add "
-        "weight but no information, so standard errors are too small, and copies on both sides of a split leak. "
-        "They come from files that were joined twice, or from people who saw each other's answers.",
+        "{repeated pairs} pairs were judged more than once; {always judged alike} of them were always judged in the "
+        "same way, but independent judgements would agree on only about {expected of independent judgements:.1f}. "
+        "Copies add weight but no information, so standard errors are too small, and a copy on each side of a split "
+        "is a leak. They come from files that were joined twice, or from annotators who saw each other's answers.",
         "remove the copies, or give all copies of a pair the same prompt and use kind='sandwich' for standard errors.",
     ),
     "annotators disagree": Words(
         "warning",
-        "Annotator {who differs most} chooses by other criteria than the rest: the agreement with the model is "
-        "{agreement with the model:.3f}, and that of the others is {agreement of the others:.3f}. One model for all "
-        "gives a mixture of tastes that may be nobody's. The annotator may be careless, may have misunderstood the "
-        "task, or may want something else.",
-        "look at calibration.by_annotator(model, pairs, annotators), talk to the annotator, or use its weights.",
+        "Annotator {who differs most} chooses by other criteria than the others: this annotator agrees with the model "
+        "in a share of {agreement with the model:.3f} of the pairs, and the others in {agreement of the others:.3f}. "
+        "One model for all annotators mixes different tastes, and may describe none of them. The annotator may be "
+        "careless, may have misunderstood the task, or may prefer something else.",
+        "look at calibration.by_annotator(model, pairs, annotators), talk to the annotator, or fit again with the "
+        "weights that it returns.",
     ),
     "undetermined directions": Words(
         "warning",
-        "The pairs say nothing about {directions} direction(s) of the parameters: {which}. The loss is the same for "
-        "every value there, so the value that the model has is arbitrary, and predictions for new pairs depend on "
-        "it. A feature may be equal in both answers of every pair, two features may always move together, or groups "
-        "of items may never have met.",
+        "The pairs say nothing about {directions} direction(s) of the parameters: {which}. The loss does not change "
+        "along such a direction, so the value that the model has there is arbitrary, and predictions for new pairs "
+        "may depend on it. A feature may be equal in both answers of every pair, two features may always move "
+        "together, or groups of items may never have met.",
         "leave the feature out, add pairs in which it differs, or use l2 > 0.",
     ),
 }

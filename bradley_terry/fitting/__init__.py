@@ -12,7 +12,7 @@ hessians     Hessians that are reused while their steps work well
 substitution solve a triangular system
 conjugate    Newton's step without the matrix H, for thousands of parameters
 samples      a starting point for Newton's method, fitted to a sample of the pairs
-ranges       refuses features whose squares are no numbers
+ranges       refuses features whose squares would be infinite or zero
 memory       refuses a fit that does not fit into memory
 records      the history of a fit, and the callback
 progress     bars that say how far long work is

@@ -55,7 +55,7 @@ def interrupts() -> Interrupts:
 
 
 def interruptible(fit: Callable[P, RewardModel]) -> Callable[P, RewardModel]:
-    """Make a fit that can be asked for ``interrupts``. If Ctrl-C comes after its last step, a warning says so."""
+    """Wrap a fit, so that Ctrl-C can end it with its best φ. If it had ended already, a warning says so."""
 
     @wraps(fit)
     def fitted(*args: P.args, **options: P.kwargs) -> RewardModel:
