@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from ..arrays.visible import LONGEST_SHOWN, visible
 from .messages import as_number, fail, is_number, listed
 from .names import NAMES, PARTS_OF_PROMPT, SCORES, STEMS, is_origin, near_miss, plain
 from .notes import Notes
@@ -165,7 +166,10 @@ def _features(
         partner = f"{feature}_{'rejected' if side == 'chosen' else 'chosen'}"
         if partner not in record:
             kind = "column" if table else "field"
-            fail(path, f"expected a {kind} {partner} beside {name}, found none", "line 1" if _is_line(place) else place)
+            missing, found = visible(partner, LONGEST_SHOWN), visible(name, LONGEST_SHOWN)
+            fail(
+                path, f"expected a {kind} {missing} beside {found}, found none", "line 1" if _is_line(place) else place
+            )
         names[feature] = None
     columns = tuple(tuple((name, f"{name}_{side}") for name in names) for side in ("chosen", "rejected"))
     return Shape("features", (), None, {}, _find(fields, "tie"), columns=columns) if names else None
