@@ -423,6 +423,27 @@ def test_losses_of_many_pairs_have_the_same_bits_on_every_number_of_threads(loss
     assert len(bits) == 1
 
 
+def test_a_loss_of_ones_own_may_hold_numbers_for_each_pair(rng) -> None:
+    """A class derived from one of the family need not know how to be divided into parts."""
+    n = 9000
+    factors = rng.uniform(0.5, 2, n)
+
+    class Own(losses.Hinge):
+        def value(self, z, t):
+            return factors * super().value(z, t)
+
+        def gradient(self, z, t):
+            return factors * super().gradient(z, t)
+
+        def value_and_gradient(self, z, t):
+            return self.value(z, t), self.gradient(z, t)
+
+    pairs, phi = bt.PreferencePairs(*rng.normal(size=(2, n, 3))), rng.normal(size=3)
+    (a, d_a), (b, d_b) = (bt.Objective(bt.LinearScorer(3), pairs, loss=Own(), backend=name)(phi) for name in BACKENDS)
+    assert a == pytest.approx(b, rel=1e-13)
+    np.testing.assert_allclose(d_a, d_b, rtol=1e-11)
+
+
 def test_a_model_that_knows_nothing_has_exactly_the_loss_at_zero(rng) -> None:
     """Means of parts of the pairs are put together without rounding if all pairs have one loss."""
     pairs = bt.PreferencePairs(*rng.normal(size=(2, 9001, 3)), weights=rng.uniform(0, 1, 9001))

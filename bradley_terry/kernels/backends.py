@@ -14,11 +14,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import ranking
 from ..backend import Backend, NumpyBackend, subtracts_first
 from ..logistic import Array
 from ..losses import BradleyTerryLoss, PairLoss, weighted_mean
 from ..pairs import PreferencePairs
-from ..ranking.family import MarginLoss
 from ..ranking.listwise import PlackettLuce
 from ..ranking.ranked_backend import RankedBackend
 from ..ranking.rankings import PreferenceRankings
@@ -82,6 +82,7 @@ class RowsBackend(NumpyBackend):
             self.rows, self.minus = pairs.chosen, pairs.rejected
         else:
             self.rows = differences_of(pairs.chosen, pairs.rejected)
+        self.is_of_the_family = getattr(ranking, type(loss).__name__, None) is type(loss)
         self.total_weight = pairs.total_weight
         self._numbers = pairs.weights, pairs.labels, pairs.target_margins
 
@@ -90,9 +91,13 @@ class RowsBackend(NumpyBackend):
         return linear_margins(self.rows, phi, minus=self.minus)
 
     def all_at(self, phi: Array) -> tuple[float, Array, Array]:
-        """Return loss, gradient and margins; a loss that is not of the family is computed for all rows at once."""
+        """Return loss, gradient and margins.
+
+        A loss of the family is computed for some rows at a time. A loss of another class is computed for all rows at
+        once, since it may hold numbers for each pair.
+        """
         with blas_on_one_thread(self._n_products):
-            if isinstance(self.loss, MarginLoss):
+            if self.is_of_the_family:
                 losses, gradient, margins = linear_with_loss(self.rows, phi, self._loss_of, minus=self.minus)
                 return weighted_mean(losses, self.pairs.weights), gradient, margins
             margins = self.margins(phi)
@@ -102,7 +107,7 @@ class RowsBackend(NumpyBackend):
     def _loss_of(self, rows: slice, margins: Array) -> tuple[Array, Array]:
         """Return l and w·l' / Σ w for each of these rows."""
         w, t, m = (None if numbers is None else numbers[rows] for numbers in self._numbers)
-        loss = cast("MarginLoss", self.loss)._of_rows(rows)
+        loss = cast("ranking.MarginLoss", self.loss)._of_rows(rows)
         losses, slopes = loss.value_and_gradient(margins if m is None else margins - m, t)
         return losses, (slopes if w is None else slopes * w) / self.total_weight
 
