@@ -130,3 +130,25 @@ def test_report_of_train_shows_the_sandwich_for_ties(tmp_path, capsys, rng) -> N
     (tmp_path / "ties.csv").write_text("\n".join(lines) + "\n")
     assert main(["train", str(tmp_path / "ties.csv")]) == 0
     assert SENTENCE in capsys.readouterr().out
+
+
+def test_contests_without_prompts_are_independent_of_each_other(tmp_path, rng) -> None:
+    """A loader takes the matchup for the prompt; six clusters would give errors that are far too small.
+
+    For equal items and a share τ of ties, they are √(1 - τ) times those of the information.
+    """
+    path, names = tmp_path / "contests.csv", ["Ann", "Bob", "Cem", "Dee"]
+    lines = ["model_a,model_b,winner"]
+    for _ in range(2000):
+        a, b = rng.choice(4, 2, replace=False)
+        lines.append(f"{names[a]},{names[b]},{rng.choice(['model_a', 'model_b', 'tie'], p=[0.3, 0.3, 0.4])}")
+    path.write_text("\n".join(lines))
+    pairs = bt.load_pairs(path)
+    assert pairs.n_prompts == 6
+    model = bt.fit(bt.TableScorer(4), pairs)
+    found = model.standard_errors(kind="sandwich")
+    one_by_one = model.standard_errors(kind="sandwich", clusters=np.arange(2000))
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-12)
+    np.testing.assert_allclose(found, np.sqrt(0.6) * model.standard_errors(), rtol=0.06)
+    asked = replace(pairs, prompts=[f"question {i}" for i in pairs.prompt_index])
+    assert not np.allclose(bt.fit(bt.TableScorer(4), asked).standard_errors(kind="sandwich"), found, rtol=0.01)

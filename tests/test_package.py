@@ -154,15 +154,20 @@ def test_the_kernels_share_no_formula_with_the_reference() -> None:
     """The compiled functions are written separately, so that their agreement with the reference is evidence."""
     constants = {("kernels.coefficients", name) for name in ("P", "Q", "P_32", "Q_32")}
     assert imports_of(ROOT / "kernels" / "compiled.py") == {("kernels.caching", "compiled"), *constants}
-    machinery = {"threads", "kernels.compiled", "arrays.sums"}
-    for file, more in (("passes.py", {"kernels.ranking_passes"}), ("ranking_passes.py", {"arrays.frozen"})):
+    blocks = {"threads", "kernels.compiled", "arrays.sums"}
+    files = {
+        "blocks.py": blocks,
+        "passes.py": {"threads", "kernels.compiled", "kernels.blocks", "kernels.ranking_passes"},
+        "ranking_passes.py": blocks | {"arrays.frozen"},
+    }
+    for file, expected in files.items():
         used = {
             module
             for module, name in imports_of(ROOT / "kernels" / file)
             if callable(getattr(import_module(f"bradley_terry.{module}"), name))
-            and name not in {"Array", "Features", "quoted", "real"}  # types, and checks of arguments
+            and name not in {"Array", "Features", "Floats", "quoted", "real"}  # types, and checks of arguments
         }
-        assert used == machinery | more
+        assert used == expected
 
 
 @pytest.mark.full

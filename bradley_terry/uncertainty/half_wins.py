@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..logistic import Array
 from ..pairs import PreferencePairs
+from .clusters import VOTES, are_independent
 
 if TYPE_CHECKING:
     from ..model import RewardModel
@@ -67,7 +68,7 @@ def reported_errors(model: RewardModel) -> ReportedErrors:
     if data is None or model.loss is not None or model.information is None or not has_half_wins(data.pairs):
         return ReportedErrors(model.standard_errors(), "")
     is_counts = data.pairs.weights is not None and bool((data.pairs.weights % 1 == 0).all())
-    clusters = "votes" if is_counts and getattr(data.pairs, "prompts", None) is None else None
+    clusters = VOTES if is_counts and are_independent(data.pairs) else None
     by_information = model.standard_errors()
     try:
         return ReportedErrors(model.standard_errors(kind="sandwich", clusters=clusters), SENTENCE)
