@@ -238,3 +238,13 @@ def test_scores_that_contradict_the_choice_are_counted(names, tmp_path) -> None:
         f"line 2: {names[0]} and {names[1]} are equal in 2 rows, read as pairs all the same",
         f"line 3: {names[0]} is below {names[1]}, although that answer is the chosen one, in 3 rows",
     ]
+
+
+def test_texts_called_winner_and_loser_without_prompt_are_pairs_of_their_own(tmp_path) -> None:
+    """Each record is a prompt of its own, so the pairs can be split."""
+    path = tmp_path / "texts.csv"
+    rows = [f'"The answer {i} is long.\nIt has two lines.","Another answer, number {i}, is short."' for i in range(40)]
+    path.write_text("\n".join(["winner,loser", *rows]))
+    pairs = bt.load_pairs(path)
+    assert pairs.n_prompts == 40
+    assert len(pairs.split(0.25)[1]) == 10

@@ -195,7 +195,7 @@ def _words(row: Row) -> tuple[str, list[str]]:
     """Return the prompt and the answers in words; a word in a table may begin with the prompt."""
     if row.kind == "words":
         return split_prompt("" if row.prompt is None else row.prompt, [str(answer) for answer in row.answers])
-    return str(row.prompt), [str(answer) for answer in row.answers]
+    return as_text(row.prompt or ""), [str(answer) for answer in row.answers]
 
 
 def _prompts(rows: list[Row]) -> list[str | None]:
