@@ -25,7 +25,7 @@ from ..losses import PairLoss
 from ..model import HISTORY, FittedTo, Outcome, RewardModel, read_only
 from ..objective import chosen_backend
 from ..scorers import Scorer
-from .identity import described
+from .identity import identity_of
 
 __all__ = ["Checkpoint", "State", "checkpoint_of"]
 
@@ -131,6 +131,6 @@ class Checkpoint:
 
 def checkpoint_of(path: str | Path, every: int, options: Mapping[str, object]) -> Checkpoint:
     """Return the checkpoint of a call of ``fit`` with these arguments."""
-    identity = {name: described(value) for name, value in options.items() if name not in NOT_OPTIONS}
+    identity = identity_of({name: value for name, value in options.items() if name not in NOT_OPTIONS})
     identity["backend"] = [options["backend"], chosen_backend()]  # "auto" depends on whether Numba is installed
     return Checkpoint(single.path("checkpoint", path), identity, every)

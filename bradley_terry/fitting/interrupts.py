@@ -1,7 +1,7 @@
 """Ctrl-C during a fit: the first one asks the fit to stop after its step, the second one stops everything at once.
 
-The second one may arrive in a later fit, so a loop of short fits can be stopped, too. Where the package itself fits many
-models, each belongs to one result, so there the first Ctrl-C already ends the work with a KeyboardInterrupt.
+The second one may arrive in a later fit, so a loop of short fits can be stopped, too. Where the package itself fits
+many models for one result, the first Ctrl-C already ends the work with a KeyboardInterrupt.
 """
 
 from __future__ import annotations
