@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
+from bradley_terry import distributed
 from tests.kills import answers
 
 ROOT = Path(bt.__file__).parents[1]
@@ -144,6 +145,64 @@ def test_what_cannot_be_compared_is_refused(given, tmp_path):
         bt.fit(bt.LinearScorer(4), answers(60), loss=loss, checkpoint=tmp_path / "state.npz")
     assert list(tmp_path.iterdir()) == []
     assert bt.fit(bt.LinearScorer(4), answers(60), loss=loss).converged
+
+
+def stop_at(n):
+    return lambda record: record["step"] >= n
+
+
+def fit_to_shards(checkpoint, callback=None):
+    bt.files.save_pairs(answers(60), checkpoint.with_name("shard.npz"))
+    return distributed.fit(
+        bt.LinearScorer(4),
+        [checkpoint.with_name("shard.npz")],
+        method="adam",
+        max_steps=4,
+        checkpoint=checkpoint,
+        resume=True,
+        callback=callback,
+    )
+
+
+STOPPED = {  # fits of which only the first steps are made, or all
+    "newton": partial(bt.fit, bt.LinearScorer(4), answers(60), callback=stop_at(2)),
+    "adam": partial(bt.fit, bt.MLPScorer(4, 3), answers(60), max_steps=4, callback=stop_at(3), validation=0.2),
+    "gradient descent": partial(
+        bt.fit, bt.LinearScorer(4), answers(60), method="gradient_descent", callback=stop_at(3)
+    ),
+    "shards": partial(fit_to_shards, callback=stop_at(3)),
+    "finished": partial(bt.fit, bt.LinearScorer(4), answers(60), l2=0.1),
+}
+
+
+@pytest.mark.parametrize("change", ["missing", "(2, 2)", "one number", "one more", "empty"])
+@pytest.mark.parametrize("kind", STOPPED)
+def test_a_checkpoint_with_other_entries_is_refused(kind, change, tmp_path):
+    """Whichever of its arrays is missing, has another shape or another value: one sentence names file and entry."""
+    path, fit = tmp_path / "state.npz", partial(STOPPED[kind], checkpoint=tmp_path / "state.npz")
+    fit()
+    with np.load(path) as file:
+        written = dict(file)
+    for name in [name for name in written if name != "identity"]:
+        entries, changed = dict(written), name
+        if change == "missing":
+            del entries[name]
+        elif change == "(2, 2)":
+            entries[name] = np.zeros((2, 2))
+        elif change == "empty":
+            entries[name] = written[name].reshape(-1)[:0]
+        elif change == "one more":
+            entries[changed := "more"] = written[name]
+        elif written[name].dtype.kind in "US":
+            entries[name] = np.array(str(written[name]).replace("e", "o", 1))
+        else:
+            entries[name] = np.where(np.arange(written[name].size).reshape(written[name].shape) == 0, 7, written[name])
+        np.savez(path, **entries)
+        with pytest.raises(ValueError, match=f"^{path}: expected a checkpoint, found .*its entry {changed} ") as caught:
+            fit()
+        assert "\n" not in str(caught.value)
+    np.savez(path, **written)
+    fit()
 
 
 @pytest.mark.full
