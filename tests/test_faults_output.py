@@ -314,6 +314,33 @@ def test_a_run_replaces_a_run_as_a_whole(pairs, tmp_path, undrawn):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+@pytest.mark.parametrize("out", first(2, ["run", ".", "new/run", "../here"]))
+@pytest.mark.parametrize("n_bytes", first(1, [3000, 300]))
+def test_a_failed_write_names_the_path_that_was_given(out, n_bytes, pairs, tmp_path, undrawn, monkeypatch, capsys):
+    """The hidden folder in which the run is written first is not named, in Python or on the command line."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    save_pairs(pairs, tmp_path / "mine.npz")
+    (Path(out) / "notes.txt").parent.mkdir(parents=True, exist_ok=True)
+    (Path(out) / "notes.txt").write_text("mine")
+    names = [str(Path(out) / name) for name in ("model.npz", "history.csv", "report.md")]
+    with disk_with(n_bytes), pytest.raises(OSError, match="File too large") as caught:
+        train(pairs, example=False, out=out, force=True)
+    assert caught.value.filename in names
+    with disk_with(n_bytes):
+        assert main(["train", str(tmp_path / "mine.npz"), "--out", out, "--force"]) == 2
+    assert capsys.readouterr().err in [f"bradley-terry: {name}: File too large\n" for name in names]
+    assert content(Path(out)) == {"notes.txt": b"mine"}
+
+
+def test_a_failed_write_of_shards_names_the_folder_that_was_given(pairs, tmp_path):
+    """Also inside a shard that is a folder of its own."""
+    with disk_with(1000), pytest.raises(OSError, match="File too large") as caught:
+        split(pairs, 2, tmp_path / "shards", file_format="npy")
+    assert caught.value.filename == str(tmp_path / "shards" / "shard-0" / "chosen.npy")
+    assert content(tmp_path) == {}
+
+
 def test_two_runs_at_once_take_different_names(pairs, tmp_path, undrawn, monkeypatch, capsys):
     """The name counts as taken when the other run is complete, even if it was free at the beginning."""
     monkeypatch.chdir(tmp_path)
