@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,11 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry import distributed
+from bradley_terry.bench.coverage import measure_coverage
+from bradley_terry.bench.doctor import measure_doctor
 from bradley_terry.commands import main
+from bradley_terry.fitting.interrupts import Interrupts
+from bradley_terry.inference import component_fits
 from bradley_terry.model import Outcome
 from tests.kills import answers, bits, fits
 from tests.tiers import first
@@ -49,6 +54,12 @@ def crash_at(n: int, how=None):
 def interrupt() -> None:
     """Do what Ctrl-C does."""
     signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_ctrl_c(monkeypatch):
+    """Let the Ctrl-C of one test not count as the first one of the next test."""
+    monkeypatch.setattr(Interrupts, "last", -60.0)
 
 
 @pytest.fixture
@@ -251,6 +262,70 @@ def test_a_second_ctrl_c_stops_at_once(pairs):
     with pytest.raises(KeyboardInterrupt):
         bt.fit(bt.LinearScorer(4), pairs, callback=crash_at(1, twice))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_stops_a_loop_of_fits(pairs, monkeypatch):
+    """If it arrives within two seconds, it counts as the second one in a later fit, too; after that it does not."""
+    models = [bt.fit(bt.LinearScorer(4), pairs, callback=crash_at(2, interrupt))]
+    with pytest.raises(KeyboardInterrupt):
+        bt.fit(bt.LinearScorer(4), pairs, callback=crash_at(2, interrupt))
+    now = time.monotonic()
+    for later in (2.5, 5.0):
+        monkeypatch.setattr(time, "monotonic", lambda later=later: now + later)
+        models.append(bt.fit(bt.LinearScorer(4), pairs, callback=crash_at(2, interrupt)))
+    assert [model.outcome for model in models] == [Outcome.INTERRUPTED] * 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+MANY_FITS = {
+    "component_fits": lambda: component_fits(
+        bt.TableScorer(6), bt.PreferencePairs([0, 1, 0, 2, 3, 4, 3, 5, 0], [1, 0, 2, 0, 4, 3, 5, 3, 3])
+    ),
+    "bench --coverage": lambda: measure_coverage(40, 2),
+    "bench --doctor": lambda: measure_doctor(3),
+}
+
+
+@pytest.mark.parametrize("name", MANY_FITS)
+@pytest.mark.filterwarnings("error")
+def test_work_that_fits_many_models_ends_at_the_first_ctrl_c(name, monkeypatch):
+    """No half-finished fit becomes part of a table, even if it is the last one of its kind."""
+    from bradley_terry.fitting import records
+
+    add, n_records = records.Recorder.add, []
+
+    def pressed(self, *args):
+        add(self, *args)
+        n_records.append(1)
+        if len(n_records) == 2:
+            interrupt()
+
+    monkeypatch.setattr(records.Recorder, "add", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        MANY_FITS[name]()
+    assert len(n_records) == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert bt.fit(bt.LinearScorer(4), answers(60)).converged
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("table", ["--doctor", "--coverage"])
+def test_bench_ends_with_130_after_one_ctrl_c(table, tmp_path):
+    """The status is that of a program that Ctrl-C ended, and nothing but one line is printed."""
+    command = [sys.executable, "-m", "bradley_terry", "bench", table]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  # no threads yet
+    ) as process:
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.splitlines()[-1:]) == (130, "", ["bradley-terry: interrupted"])
 
 
 def test_a_handler_of_the_reader_keeps_its_place(pairs):

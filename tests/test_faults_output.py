@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -187,14 +189,113 @@ def test_a_folder_is_exchanged_and_what_else_lay_in_it_stays(stays, tmp_path, mo
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_a_folder_that_was_put_aside_when_its_process_was_killed_comes_back(tmp_path):
-    """Between two renames the folder is absent; the next process that writes there puts it back first."""
+EVENTS = ("os.", "open", "shutil.", "fcntl.", "ctypes.")  # of Python's audit hooks, before each change to the disk
+
+
+def killed_at(number: int, work) -> bool:
+    """Do the work in a child that kills itself just before its n-th use of the disk; return False if it had ended."""
+    child = os.fork()
+    if not child:
+        left = [number]
+
+        def hook(event, _):
+            if event.startswith(EVENTS):
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(hook)
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+
+@pytest.fixture(params=["exchange", "one by one"])
+def can_exchange(request, monkeypatch):
+    """Return whether the system can exchange two folders in one step; the second time, pretend that it cannot."""
+    if request.param == "one by one":
+        monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    return request.param == "exchange"
+
+
+RUN = ("figure", "history", "model")
+
+
+def write_as(place: Path, words: str) -> None:
+    """Write a run of three files that all say the same."""
+    with new_folder(place, RUN) as made:
+        for name in RUN:
+            (made / name).write_text(words)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere two folders may not be exchanged in one step")
+def test_a_folder_is_the_old_or_the_new_one_wherever_its_process_is_killed(can_exchange, tmp_path):
+    """Also between any two steps of the exchange; the notes in it stay. Without an exchange, old and new never mix."""
+    place, number, seen, is_killed = tmp_path / "a", 0, [], True
+    while is_killed:
+        number += 1
+        write_as(place, "old")
+        (place / "notes").write_text("mine")
+        (place / "sub").mkdir(exist_ok=True)
+        (place / "sub" / "more").write_text("mine")
+        is_killed = killed_at(number, lambda: write_as(place, "new"))
+        found = content(place)
+        assert (found.pop("notes"), found.pop("sub/more")) == (b"mine", b"mine")
+        assert len(set(found.values())) < 2
+        assert found.keys() == set(RUN) or not can_exchange
+        seen.append(set(found.values()))
+        write_as(place, "old")
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+        assert content(place).keys() == {*RUN, "notes", "sub/more"}
+    assert number > 20
+    assert {b"old"} in seen
+    assert seen[-1] == {b"new"}
+    assert seen[-2] == {b"new"} or not can_exchange  # a kill while the old folder is removed
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("within", [(), (0, 1), (0,)], ids=["beside it", "within it", "one within it"])
+def test_processes_that_write_to_one_folder_at_once_never_mix(within, can_exchange, tmp_path):
+    """All files are those of one of them, whether or not they work in the folder; no file of anybody else goes."""
     place = tmp_path / "a"
-    (tmp_path / ".a.0123abcd.old").mkdir()
-    (tmp_path / ".a.0123abcd.old" / "notes").write_text("mine")
-    with new_folder(place, {"model"}) as made:
-        (made / "model").write_text("new")
-    assert content(tmp_path) == {"a/model": b"new", "a/notes": b"mine"}
+    for _ in range(40):
+        place.mkdir(exist_ok=True)
+        (place / "notes").write_text("mine")
+        children = []
+        for number in range(2):
+            children.append(os.fork())
+            if not children[-1]:
+                status = 1
+                try:
+                    if number in within:
+                        os.chdir(place)
+                    write_as(place, str(number))
+                    status = 0
+                except FileNotFoundError:
+                    status = 0 if len(within) == 1 else 1  # the folder in which it worked was exchanged
+                finally:
+                    os._exit(status)
+        assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+        found = content(place)
+        assert found.pop("notes") == b"mine"
+        assert found.keys() == set(RUN)
+        assert len(set(found.values())) == 1
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_with_the_name_of_a_file_of_the_run_is_not_removed(tmp_path):
+    """It cannot be a file of an earlier run, so nothing at all is changed."""
+    write_as(tmp_path / "a", "old")
+    (tmp_path / "a" / "model").unlink()
+    (tmp_path / "a" / "model").mkdir()
+    (tmp_path / "a" / "model" / "notes").write_text("mine")
+    before = content(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        write_as(tmp_path / "a", "new")
+    assert content(tmp_path) == before
 
 
 def test_a_run_replaces_a_run_as_a_whole(pairs, tmp_path, undrawn):
@@ -211,6 +312,33 @@ def test_a_run_replaces_a_run_as_a_whole(pairs, tmp_path, undrawn):
     with disk_with(2000), pytest.raises(OSError, match="File too large"):
         run.save(tmp_path / "second")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("out", first(2, ["run", ".", "new/run", "../here"]))
+@pytest.mark.parametrize("n_bytes", first(1, [3000, 300]))
+def test_a_failed_write_names_the_path_that_was_given(out, n_bytes, pairs, tmp_path, undrawn, monkeypatch, capsys):
+    """The hidden folder in which the run is written first is not named, in Python or on the command line."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    save_pairs(pairs, tmp_path / "mine.npz")
+    (Path(out) / "notes.txt").parent.mkdir(parents=True, exist_ok=True)
+    (Path(out) / "notes.txt").write_text("mine")
+    names = [str(Path(out) / name) for name in ("model.npz", "history.csv", "report.md")]
+    with disk_with(n_bytes), pytest.raises(OSError, match="File too large") as caught:
+        train(pairs, example=False, out=out, force=True)
+    assert caught.value.filename in names
+    with disk_with(n_bytes):
+        assert main(["train", str(tmp_path / "mine.npz"), "--out", out, "--force"]) == 2
+    assert capsys.readouterr().err in [f"bradley-terry: {name}: File too large\n" for name in names]
+    assert content(Path(out)) == {"notes.txt": b"mine"}
+
+
+def test_a_failed_write_of_shards_names_the_folder_that_was_given(pairs, tmp_path):
+    """Also inside a shard that is a folder of its own."""
+    with disk_with(1000), pytest.raises(OSError, match="File too large") as caught:
+        split(pairs, 2, tmp_path / "shards", file_format="npy")
+    assert caught.value.filename == str(tmp_path / "shards" / "shard-0" / "chosen.npy")
+    assert content(tmp_path) == {}
 
 
 def test_two_runs_at_once_take_different_names(pairs, tmp_path, undrawn, monkeypatch, capsys):

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitting.interrupts import only_whole_fits
 from ..logistic import Array, sigmoid
 from ..model import RewardModel
 from ..pairs import PreferencePairs
@@ -173,6 +174,7 @@ SCENARIOS = (
 """What the command simulates."""
 
 
+@only_whole_fits()
 def measure_coverage(
     n_fits: int = N_FITS, n_bootstrapped: int = N_BOOTSTRAPPED, *, tell: Callable[[str], object] = lambda _: None
 ) -> Coverage:

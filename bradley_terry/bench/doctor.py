@@ -15,6 +15,7 @@ import numpy as np
 
 from ..findings import Diagnosis, diagnose
 from ..findings.words import WORDS
+from ..fitting.interrupts import only_whole_fits
 from ..training import ConvergenceWarning
 from .faults import FAULTS, HEALTHY, TOGETHER, Scenario
 
@@ -101,6 +102,7 @@ def _slack(share: float, n: int) -> float:
     return 0.0 if n >= N_RUNS else 4 * float(np.sqrt(share * (1 - share) / n))
 
 
+@only_whole_fits()
 def measure_doctor(
     n_runs: int = N_RUNS,
     *,

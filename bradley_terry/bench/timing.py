@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays.visible import quoted
+from ..fitting.interrupts import only_whole_fits
 from ..logistic import Array
 from ..threads import get_threads
 from .peers import PEERS, Call
@@ -61,6 +62,7 @@ MOST_ROUNDS = 25
 MOST_BUSY = 0.25  # cores that other programs may keep busy during a round that counts
 
 
+@only_whole_fits()
 def run(
     only: Sequence[str] | None = None, *, small: bool = False, tell: Callable[[str], object] = lambda _: None
 ) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -99,5 +100,6 @@ def split(
             for field in FIELDS:
                 if (values := getattr(shard, field)) is not None:
                     with replacing(path / f"{field}.npy") as file:
-                        np.save(file, np.asarray(values), allow_pickle=False)
+                        # For a true file, NumPy ignores an error when it is closed, such as that of a full disk.
+                        np.save(SimpleNamespace(write=file.write), np.asarray(values), allow_pickle=False)
     return [folder / name for name in names]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..drawing import TEXT_SIZE, figure_of, new_axes, save_figure
 from ..files.saving import write_file
+from ..fitting.interrupts import only_whole_fits
 from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
@@ -251,6 +252,7 @@ def naive_forms_figure() -> Figure:
     return figure_of(left)
 
 
+@only_whole_fits()
 def training_curve_data() -> dict[str, RewardModel]:
     """Fit a linear scorer to the travel choices by Newton's method and by gradient descent, to the same tolerance.
 

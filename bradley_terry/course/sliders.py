@@ -18,6 +18,7 @@ from matplotlib.transforms import Bbox
 
 from ..drawing import TEXT_SIZE, figure_of, new_axes, style
 from ..evaluation import Evaluation, reliability
+from ..fitting.interrupts import only_whole_fits
 from ..gradient_check import StepSweep, step_sweep
 from ..logistic import Array, sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
@@ -321,6 +322,7 @@ def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
 
 
 @lru_cache(maxsize=len(WIDTHS))
+@only_whole_fits()
 def _fitted(n_hidden: int) -> RewardModel:
     return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend=REFERENCE)
 
@@ -330,6 +332,7 @@ def _evaluated(n_hidden: int) -> Evaluation:
     return _fitted(n_hidden).evaluate(curved_world()[1])
 
 
+@only_whole_fits()
 def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
     """Return a linear model and one with two hidden units, fitted to the curved world, and their training pairs."""
     pairs = curved_world()[0]

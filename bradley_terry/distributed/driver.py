@@ -18,6 +18,7 @@ from ..fitting.arguments import STEPS, checked_standardise, generator
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
 from ..fitting.determined import undetermined
+from ..fitting.identity import identity_of
 from ..fitting.interrupts import interrupted, interruptible
 from ..fitting.records import Bar, Callback
 from ..fitting.units import Units
@@ -235,7 +236,7 @@ def fit(
     identity = {
         "shards": [facts.digest for facts in everything.facts],
         "division into training and validation": len(held_out),
-        "scorer": str(scorer),
+        **identity_of({"scorer": scorer}),
         "method": method,
         "l2": float(l2),
         "seed": int(seed),

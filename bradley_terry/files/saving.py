@@ -1,8 +1,10 @@
 """Write files and folders as a whole: after a crash or on a full disk, the old one or the new one is there, complete.
 
 Everything is first written under a hidden name in the same folder and then renamed, which the system does in one step.
+A new folder is exchanged with the old one, also in one step. Where that is impossible, its files are moved one by one.
 A process that is killed leaves its unfinished work behind under the hidden name. The next one that writes to the same
-place removes it: a lock, which the system releases when a process ends, says whether somebody is still at work.
+place removes it: a lock, which the system releases when a process ends, says whether somebody is still at work. Another
+lock lets only one process at a time change a folder that exists.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +27,9 @@ except ImportError:  # on Windows, where an open file cannot be removed
 
 __all__ = ["new_folder", "replacing", "write_file"]
 
-UNFINISHED, OLD = ".partial", ".old"  # endings of hidden names
+UNFINISHED = ".partial"  # ending of hidden names
+EXCHANGE = 2  # RENAME_EXCHANGE of Linux and RENAME_SWAP of macOS
+HERE = -100  # AT_FDCWD of Linux: a path is as usual
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
@@ -64,9 +69,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             made.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
         made.replace(path)
     except OSError as error:
-        if error.errno is not None and (error.filename is None or str(error.filename).endswith(UNFINISHED)):
-            raise OSError(error.errno, error.strerror, str(given)) from None  # say the name that the user knows
-        raise
+        raise _as_given(error, given) from None
     finally:
         if made is not None:
             with suppress(OSError):
@@ -92,7 +95,7 @@ def new_folder(folder: str | Path, replaced: Collection[str] | None = None) -> I
     OSError
         If it cannot be written.
     """
-    place = Path(folder).resolve()
+    given, place = Path(folder), Path(folder).resolve()
     for parent in reversed(place.parents):
         if not parent.is_dir():
             parent.mkdir(exist_ok=True)
@@ -100,18 +103,21 @@ def new_folder(folder: str | Path, replaced: Collection[str] | None = None) -> I
         raise FileExistsError(f"{folder}: expected a folder, found a file")
     stays = _must_stay(place)
     around = place / "new" if stays else place
-    _clean(around)
-    made, lock = _locked_folder(around)
+    made: Path | None = None
+    lock: int | None = None
     try:
+        _clean(around)
+        made, lock = _locked_folder(around)
         yield made
-        if stays:
-            _move_into(place, made, replaced)
-        elif replaced is None:
+        if replaced is None and not stays:
             _rename(made, place)
         else:
-            _exchange(made, place, replaced)
+            _replace(place, made, replaced, stays=stays)
+    except OSError as error:
+        raise _as_given(error, given) from None
     finally:
-        shutil.rmtree(made, ignore_errors=True)  # it has another name by now if all went well
+        if made is not None:  # if all went well, this name is free by now, or it is that of the old folder
+            shutil.rmtree(made, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
@@ -128,60 +134,77 @@ def _rename(made: Path, place: Path) -> None:
         raise
 
 
-def _exchange(made: Path, place: Path, replaced: Collection[str]) -> None:
-    """Put the folder in the place of another one, whose files it gets except those with these names.
-
-    Another process may do the same at the same time. Then the folder of one is exchanged for that of the other.
-    """
-    ours = {*replaced, *_names(made)}
-
-    def not_kept(where: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(where) == place and name in ours]
-
+def _replace(place: Path, made: Path, replaced: Collection[str] | None, *, stays: bool) -> None:
+    """Put the folder in the place of another one, whose files stay except those with these names."""
     is_done = False
     while not is_done:
-        before = _identity(place)
-        if before is not None:
-            try:
-                shutil.copytree(place, made, symlinks=True, ignore=not_kept, copy_function=_link, dirs_exist_ok=True)
-            except OSError:
-                if _identity(place) == before:
-                    raise
-                continue  # another process exchanged it in the meantime
-        old = _unused(place, OLD)
-        with suppress(FileNotFoundError):
-            place.rename(old)
-        try:
-            made.rename(place)
+        with _alone_in(place) as exists:
+            new = _names(made)  # an error if somebody else removed it, before anything is changed
+            gone = {*(replaced or ()), *new}
+            if not exists:
+                try:
+                    made.rename(place)
+                    is_done = True
+                except OSError:  # another process was faster
+                    if not place.exists():
+                        raise
+                continue
+            if replaced is None and any(not _is_unfinished(name) for name in _names(place)):
+                raise FileExistsError(f"{place}: exists already")
+            for name in gone:
+                if (place / name).is_dir():  # it holds files of somebody else
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place / name))
+            if not stays:
+                _add_others(place, made, gone)
+            if not stays and _exchanged(made, place):
+                _add_others(made, place, gone)  # what somebody added to the old folder in the meantime
+            else:
+                _move_into(place, made, new, gone)
             is_done = True
-        except OSError:
-            if not place.exists():
-                with suppress(FileNotFoundError):
-                    old.rename(place)
-                raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
+
+
+def _add_others(source: Path, target: Path, gone: Collection[str]) -> None:
+    """Give the files of a folder, except those with these names, a second name in another folder."""
+
+    def not_added(where: str, names: list[str]) -> list[str]:
+        there = target / Path(where).relative_to(source)
+        is_top = Path(where) == source
+        return [
+            name for name in names if _is_unfinished(name) or (is_top and name in gone) or _is_no_folder(there / name)
+        ]
+
+    shutil.copytree(source, target, symlinks=True, ignore=not_added, copy_function=_link, dirs_exist_ok=True)
 
 
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
 
 
-def _identity(folder: Path) -> int | None:
-    try:
-        return folder.stat().st_ino
-    except FileNotFoundError:
-        return None
+def _is_no_folder(path: Path) -> bool:
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_dir())
 
 
 def _link(source: str, target: str) -> None:
     """Give the file a second name, or copy it where that is impossible."""
     try:
         os.link(source, target)
-    except FileExistsError:
-        pass  # from an earlier attempt
     except OSError:
         shutil.copy2(source, target)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one step. Return False if the system or the disk cannot do that."""
+    try:
+        from ctypes import CDLL  # noqa: PLC0415  # rarely needed
+
+        library, names = CDLL(None), (os.fsencode(one), os.fsencode(other))
+        if sys.platform == "darwin":
+            status = library.renamex_np(*names, EXCHANGE)
+        else:
+            status = library.renameat2(HERE, names[0], HERE, names[1], EXCHANGE)
+    except (ImportError, TypeError, OSError, AttributeError):  # no ctypes, Windows, or an older system
+        return False
+    return bool(status == 0)
 
 
 def _must_stay(place: Path) -> bool:
@@ -194,28 +217,41 @@ def _must_stay(place: Path) -> bool:
     return os.path.ismount(place) or not os.access(place.parent, os.W_OK)
 
 
-def _move_into(place: Path, made: Path, replaced: Collection[str] | None) -> None:
-    """Move the files into a folder that must stay. The old ones go first, so that old and new are never mixed."""
-    others = {name for name in _names(place) if name != made.name}
-    if replaced is None and others:
-        raise FileExistsError(f"{place}: exists already")
-    for name in sorted(others & set(replaced or ())):
-        (place / name).unlink()
-    for file in sorted(made.iterdir()):
-        file.replace(place / file.name)
+def _move_into(place: Path, made: Path, new: Collection[str], gone: Collection[str]) -> None:
+    """Move the new files into a folder. The old ones go first, so that old and new are never mixed."""
+    for name in sorted(gone):
+        (place / name).unlink(missing_ok=True)
+    for name in sorted(new):
+        (made / name).replace(place / name)
+
+
+def _as_given(error: OSError, given: Path) -> OSError:
+    """Return the error with the name that the user gave in place of a hidden one."""
+    parts = Path(str(error.filename)).parts
+    hidden = [number for number, part in enumerate(parts) if _is_unfinished(part)]
+    if error.errno is None or not (hidden or error.filename is None):
+        return error
+    inside = parts[hidden[-1] + 1 :] if hidden else ()
+    return OSError(error.errno, error.strerror, str(given.joinpath(*inside)))
 
 
 # ------------------------------------------------------------------------------------------------- unfinished work
 
 
-def _unused(path: Path, ending: str) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")
+def _unused(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+
+
+def _is_unfinished(name: str, of: str | None = None) -> bool:
+    """Return whether this is a hidden name, of the file or folder with that name."""
+    whose = ".+" if of is None else re.escape(of)
+    return re.fullmatch(rf"\.{whose}\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}", name, re.DOTALL) is not None
 
 
 def _locked_file(path: Path) -> tuple[Path, BinaryIO]:
     """Return a new file beside ``path`` that nobody else removes while it is open."""
     while True:
-        made = _unused(path, UNFINISHED)
+        made = _unused(path)
         file = made.open("xb")
         _lock(file.fileno(), wait=True)
         if made.exists():  # another process may have cleaned it away before it was locked
@@ -226,7 +262,7 @@ def _locked_file(path: Path) -> tuple[Path, BinaryIO]:
 def _locked_folder(path: Path) -> tuple[Path, int | None]:
     """Return a new folder beside ``path``, and a lock that says that it is in use until it is closed."""
     while True:
-        made = _unused(path, UNFINISHED)
+        made = _unused(path)
         made.mkdir()
         if fcntl is None:
             return made, None
@@ -236,6 +272,28 @@ def _locked_folder(path: Path) -> tuple[Path, int | None]:
             if made.exists():
                 return made, lock
             os.close(lock)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until no other process changes this folder. Yield False if it does not exist."""
+    number = None
+    while fcntl is not None:
+        try:
+            number = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:
+            break
+        _lock(number, wait=True)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(number), folder.stat()):
+                break
+        os.close(number)  # another process exchanged the folder in the meantime
+        number = None
+    try:
+        yield folder.exists()
+    finally:
+        if number is not None:
+            os.close(number)
 
 
 def _lock(number: int, *, wait: bool) -> bool:
@@ -250,18 +308,11 @@ def _lock(number: int, *, wait: bool) -> bool:
 
 
 def _clean(path: Path) -> None:
-    """Remove what killed processes left beside ``path``. A folder that was put aside is put back if it is missing."""
+    """Remove what killed processes left beside ``path``."""
     with suppress(OSError):
         for name in _names(path.parent):
-            if not re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({UNFINISHED}|{OLD})", name):
-                continue
             left = path.with_name(name)
-            if name.endswith(OLD) and left.is_dir():
-                with suppress(OSError):
-                    if not path.exists():
-                        left.rename(path)
-                shutil.rmtree(left, ignore_errors=True)
-            elif name.endswith(UNFINISHED) and _is_abandoned(left):
+            if _is_unfinished(name, of=path.name) and _is_abandoned(left):
                 shutil.rmtree(left, ignore_errors=True)
                 with suppress(OSError):
                     left.unlink()

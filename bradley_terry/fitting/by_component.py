@@ -39,8 +39,12 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
     ------
     ValueError, TypeError
         If the scorer is not a ``TableScorer``, the items do not fit it, or ``fit`` refuses an option.
+    KeyboardInterrupt
+        After Ctrl-C, since not all groups would be fitted.
     """
-    from ..training import fit  # noqa: PLC0415  # that module imports ``inference``, which imports this one
+    # These modules import ``inference``, which imports this one.
+    from ..training import fit  # noqa: PLC0415
+    from .interrupts import only_whole_fits  # noqa: PLC0415
 
     if type(scorer) is not TableScorer:
         raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {quoted(scorer)}")
@@ -67,6 +71,7 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
             }
             names = None if pairs.feature_names is None else [pairs.feature_names[item] for item in items]
             own = PreferencePairs(place[pairs.chosen[rows]], place[pairs.rejected[rows]], feature_names=names, **part)
-            model = fit(TableScorer(len(items)), own, **options)  # type: ignore[arg-type]  # fit checks them
+            with only_whole_fits():
+                model = fit(TableScorer(len(items)), own, **options)  # type: ignore[arg-type]  # fit checks them
         found.append(ComponentFit(items, model))
     return found

@@ -3,7 +3,8 @@
 The file is an NPZ of plain arrays, without pickle. It is replaced as a whole, so a crash leaves either the old state or
 the new one, never half a file. A state is taken only between two steps, and holds all that decides the next steps: φ,
 the history, and for example the Hessian that Newton's method still uses, or the moments and the random generator of
-Adam. What can be computed again with the same result, such as the features in other units, is not in it.
+Adam. What can be computed again with the same result, such as the features in other units, is not in it. The file also
+has the SHA-256 of each array, so a file that lacks an array, or has another one in its place, is refused.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from ..losses import PairLoss
 from ..model import HISTORY, FittedTo, Outcome, RewardModel, read_only
 from ..objective import chosen_backend
 from ..scorers import Scorer
-from .identity import described
+from .identity import described, identity_of
 
 __all__ = ["Checkpoint", "State", "checkpoint_of"]
 
-FORMAT = "bradley_terry checkpoint, version 1"
+FORMAT = "bradley_terry checkpoint, version 2"
 NOT_OPTIONS = {"progress", "callback", "checkpoint", "every"}  # of ``fit``: they do not change its result
 
 State = dict[str, NDArray[np.generic]]
@@ -53,7 +54,7 @@ class Checkpoint:
         """Replace the file by one with this state."""
         if self.path is None:
             return
-        identity = np.array(json.dumps(self.identity, sort_keys=True))
+        identity = np.array(json.dumps({**self.identity, "entries": _entries(state)}, sort_keys=True))
         with replacing(self.path) as file:
             np.savez(file, allow_pickle=False, identity=identity, **state)
 
@@ -66,14 +67,15 @@ class Checkpoint:
                 state = {info.filename.removesuffix(".npy"): read(archive.open(info)) for info in stored}
             found = json.loads(str(state.pop("identity")))
             is_ours = found["format"] == FORMAT
+            if is_ours:
+                _check_entries(found.pop("entries"), state)
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
             why = visible(str(error), 300)
             raise ValueError(f"{shown}: expected a checkpoint, found a file that cannot be read ({why})") from None
         if not is_ours:
             raise ValueError(f"{shown}: expected a {FORMAT}, found {quoted(found['format'])}")
-        for name in (*self.identity, *found):
-            if found.get(name) != self.identity.get(name):
-                raise ValueError(f"{shown}: expected the checkpoint of this fit, found one with another {name}")
+        if name := _differing(self.identity, found):
+            raise ValueError(f"{shown}: expected the checkpoint of this fit, found one with another {name}")
         return state
 
     @property
@@ -129,8 +131,21 @@ class Checkpoint:
         )
 
 
+def _entries(state: State) -> dict[str, object]:
+    return {name: described(np.asarray(value)) for name, value in state.items()}
+
+
+def _check_entries(written: Mapping[str, object], state: State) -> None:
+    if name := _differing(written, _entries(state)):
+        raise ValueError(f"its entry {name} is missing or is not the one that was written")
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> str | None:
+    return next((name for name in (*one, *other) if one.get(name) != other.get(name)), None)
+
+
 def checkpoint_of(path: str | Path, every: int, options: Mapping[str, object]) -> Checkpoint:
     """Return the checkpoint of a call of ``fit`` with these arguments."""
-    identity = {name: described(value) for name, value in options.items() if name not in NOT_OPTIONS}
+    identity = identity_of({name: value for name, value in options.items() if name not in NOT_OPTIONS})
     identity["backend"] = [options["backend"], chosen_backend()]  # "auto" depends on whether Numba is installed
     return Checkpoint(single.path("checkpoint", path), identity, every)

@@ -1,12 +1,17 @@
-"""Ctrl-C during a fit: the first one asks the fit to stop after its step, the second one stops everything at once."""
+"""Ctrl-C during a fit: the first one asks the fit to stop after its step, the second one stops everything at once.
+
+The second one may arrive in a later fit, so a loop of short fits can be stopped, too. Where the package itself fits
+many models for one result, the first Ctrl-C already ends the work with a KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
@@ -15,9 +20,23 @@ from typing import ParamSpec
 
 from ..model import Outcome, RewardModel
 
-__all__ = ["Interrupts", "interrupted", "interruptible", "interrupts"]
+__all__ = ["Interrupts", "interrupted", "interruptible", "interrupts", "only_whole_fits"]
 
 P = ParamSpec("P")
+
+AGAIN = 2.0  # seconds: a Ctrl-C that follows another one this soon means "stop everything"
+
+_only_whole: ContextVar[bool] = ContextVar("only_whole", default=False)
+
+
+@contextmanager
+def only_whole_fits() -> Iterator[None]:
+    """Let a fit that Ctrl-C ends raise KeyboardInterrupt, so that no half-finished fit becomes part of a result."""
+    token = _only_whole.set(True)
+    try:
+        yield
+    finally:
+        _only_whole.reset(token)
 
 
 class Interrupts:
@@ -26,6 +45,8 @@ class Interrupts:
     A step is never cut short, so no lock and no setting is left behind half changed. Signals arrive only in the main
     thread, so in other threads this does nothing. A handler of the reader's own keeps its place.
     """
+
+    last = -AGAIN  # when the latest Ctrl-C arrived in any fit, by the clock of ``time.monotonic``
 
     def __init__(self) -> None:
         self.asked = False
@@ -39,11 +60,16 @@ class Interrupts:
 
     def _note(self, _: int, __: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        before, Interrupts.last = Interrupts.last, time.monotonic()
+        if Interrupts.last - before < AGAIN:
+            raise KeyboardInterrupt
         self.asked = True
 
     def __exit__(self, *_: object) -> None:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == self._note:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if self.asked and _only_whole.get():
+            raise KeyboardInterrupt
 
 
 _current: ContextVar[Interrupts] = ContextVar("interrupts")
