@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def test_standard_input_is_read_if_it_is_a_file(tmp_path) -> None:
     assert done.stdout.strip() == "1", done.stderr
 
 
-# Compressed data.
+# Compressed data. ``test_strangers_compressed.py`` has more of it.
 
 
 def zeros(path: Path, n_bytes: int, *fields: str) -> Path:
@@ -167,17 +168,20 @@ def zeros(path: Path, n_bytes: int, *fields: str) -> Path:
 
 @pytest.mark.full
 def test_a_gzip_bomb_is_refused(tmp_path) -> None:
-    """50 MB of one letter are 50 kB of gzip. The limit of so small a file is 32 MiB."""
-    for name, begin in (("a.csv.gz", b"winner,loser\n"), ("a.jsonl.gz", b'{"chosen": "'), ("b.csv", b"winner,loser\n")):
-        (tmp_path / name).write_bytes(gzip.compress(begin + b"a" * 50_000_000, 1))
-        refused(
-            load_pairs, tmp_path / name, r"expected at most 33\.6 MB in a compressed file of .* kB, found .*; unpack"
-        )
+    """5 GB of one letter are 5 MB of gzip, and nothing of it is kept. The limit of so small a file is 1 GiB."""
+    block = gzip.compress(b"a" * 2**26)
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"winner,loser\n") + 80 * block)
+    said = r"expected at most 1\.07 GB in a compressed file of .* MB, found .*; unpack"
+    tracemalloc.start()
+    refused(load_pairs, path, said)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.full
 def test_a_compressed_file_may_unpack_to_the_limit(tmp_path) -> None:
-    """Below 32 MiB nothing is refused, however small the file is."""
+    """Below the limit nothing is refused, however small the file is."""
     text = "a" * 30_000_000
     (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(json.dumps({"chosen": text, "rejected": "b"}).encode(), 1))
     assert read_texts(tmp_path / "a.jsonl.gz").chosen == [text]
@@ -185,12 +189,12 @@ def test_a_compressed_file_may_unpack_to_the_limit(tmp_path) -> None:
 
 @pytest.mark.full
 def test_a_bomb_in_an_npz_file_is_refused_before_it_is_unpacked(tmp_path) -> None:
-    """The sizes of all members count together, and so do members that no loader would read."""
-    refused(load_pairs, zeros(tmp_path / "a.npz", 2**25, "chosen", "rejected"), "expected at most 33.6 MB .*, found 67")
-    refused(bt.load_rankings, zeros(tmp_path / "b.npz", 2**25, "features", "ranks", "prompts"), "found 101 MB or more")
-    refused(
-        bt.RewardModel.load, zeros(tmp_path / "c.npz", 2**26, "phi"), "not a reward model .*expected at most 33.6 MB"
-    )
+    """The sizes of all members count together."""
+    path = zeros(tmp_path / "a.npz", 2**29, "rejected", "weights")
+    refused(load_pairs, path, r"expected at most 1\.07 GB .*, found 1\.07 GB or more; numpy\.savez")
+    refused(bt.RewardModel.load, path, r"not a reward model .*expected at most 1\.07 GB")
+    (tmp_path / "b.npz").write_bytes(path.read_bytes().replace(b"rejected.npy", b"features.npy"))
+    refused(bt.load_rankings, tmp_path / "b.npz", r"expected at most 1\.07 GB")
 
 
 def test_an_announced_size_is_checked_before_memory_is_taken(tmp_path) -> None:
@@ -430,8 +434,8 @@ def test_the_documentation_states_the_limits() -> None:
     """The table in docs/formats.md has the numbers of the module."""
     page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
     section = page.partition("## What the loaders accept and where they stop")[2].partition("\n## ")[0]
-    assert f"100 times the size of the file, or {shown(2**25)} (32 MiB)" in section
-    assert (most_unpacked(10), most_unpacked(10**6)) == (2**25, 10**8)
+    assert f"{shown(2**30)} (1 GiB) when unpacked, or 20 times the size of the file if that is more" in section
+    assert (most_unpacked(10), most_unpacked(10**6), most_unpacked(10**9)) == (2**30, 2**30, 20 * 10**9)
     assert f"| a line | {shown(LONGEST_LINE)} ({LONGEST_LINE >> 20} MiB) |" in section
     assert f"{MOST_PAIRS_OF_RECORD:,} from one record or prompt, {MOST_PAIRS:,} from a file" in section
     assert set(FORMATS) == {"jsonl", "json", "csv", "parquet", "npz", "npy"}  # a new format needs the same tests

@@ -1,7 +1,7 @@
 """ZIP archives of arrays, which NPZ files and saved models are: what may be in them, before anything is read.
 
-The table of contents says how large each member is when unpacked, and the reader of a member stops there. So checking
-the table is enough, also for members that share the same bytes.
+The table of contents says how large each member is when unpacked. A member is read block by block up to this size, so
+checking the table is enough, also for members that share the same bytes or hold more than the table says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .limits import check_unpacked
+from .limits import available_memory, check_unpacked
 from .messages import fail, show
 
 if TYPE_CHECKING:
@@ -38,7 +38,10 @@ def names_in(archive: ZipFile) -> dict[str, ZipInfo]:
 
 
 def check_sizes(path: Path, n_bytes: int, members: Iterable[ZipInfo], hint: str) -> None:
-    """Fail if members cannot be in a file of ``n_bytes``, or unpack to more than its limit, or in an unusual way."""
+    """Fail if members cannot be in a file of ``n_bytes``, or unpack to more than its limit, or in an unusual way.
+
+    Raises MemoryError if what they unpack to does not fit into the memory that is free.
+    """
     stored = packed = 0
     for info in members:
         if info.compress_type not in {STORED, _DEFLATED}:
@@ -50,6 +53,8 @@ def check_sizes(path: Path, n_bytes: int, members: Iterable[ZipInfo], hint: str)
     if stored > n_bytes:
         fail(path, f"expected at most {n_bytes} bytes of arrays, which is the size of the file, found {stored}")
     check_unpacked(path, n_bytes, packed, hint)
+    if (free := available_memory()) is not None and packed > free:
+        raise MemoryError
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,14 @@ from .names import ARRAY_NAMES, plain
 from .notes import Notes
 
 if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
+
     from ..ranking.rankings import PreferenceRankings
 
 FIELDS = ("chosen", "rejected", "prompts", "weights", "labels", "target_margins", "feature_names")
 RANKING_FIELDS = ("features", "ranks", "prompts", "weights", "feature_names")
+_BLOCK = 2**20  # bytes that are unpacked at once
+_LONGEST_HEADER = 10_000  # bytes, as in NumPy, which reads the whole header before it looks at its length
 MOST_NAMES = (
     1_000_000  # more items, features or prompts get no names, since one huge number of an item would fill the memory
 )
@@ -42,23 +46,30 @@ def map_array(file: BinaryIO, end: int) -> NDArray[np.generic]:
     return np.memmap(file, dtype, "r", file.tell(), shape, order)
 
 
-def unpacked_array(data: bytes) -> NDArray[np.generic]:
-    """Return the array that was unpacked from a compressed file, and check that nothing is missing or left over.
+def unpacked_array(archive: ZipFile, info: ZipInfo) -> NDArray[np.generic]:
+    """Return the array that a member of an archive holds, and check that nothing is missing or left over.
 
-    The check comes before the array is made, whose header may announce more than the memory can hold.
+    The member is unpacked block by block into the array, and not beyond the size that the table of contents gives.
     """
-    file = io.BytesIO(data)
-    shape, order, dtype = _header(file, len(data))
-    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape, order=order).copy(order)
+    with archive.open(info) as member:
+        shape, order, dtype = _header(member, info.file_size)
+        array = np.empty(prod(shape) * dtype.itemsize, dtype=np.uint8)
+        for start in range(0, array.size, _BLOCK):
+            block = array[start : start + _BLOCK]
+            block[:] = np.frombuffer(member.read(block.size), dtype=np.uint8)  # fails if fewer bytes are left
+    return array.view(dtype).reshape(shape, order=order)
 
 
-def _header(file: BinaryIO, end: int) -> tuple[tuple[int, ...], Literal["F", "C"], np.dtype[np.generic]]:
+def _header(file: IO[bytes], end: int) -> tuple[tuple[int, ...], Literal["F", "C"], np.dtype[np.generic]]:
     """Read what an array is, and check that its numbers are plain and end exactly at byte ``end``."""
     version = np.lib.format.read_magic(file)
     if version not in {(1, 0), (2, 0)}:
         raise ValueError(f"format version {version}")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, is_fortran, dtype = read_header(file)
+    size = file.read(2 if version == (1, 0) else 4)
+    if (n_bytes := int.from_bytes(size, "little")) > _LONGEST_HEADER:
+        raise ValueError(f"a header of {n_bytes} bytes")
+    shape, is_fortran, dtype = read_header(io.BytesIO(size + file.read(n_bytes)))
     n_bytes, found = prod(shape) * dtype.itemsize, end - file.tell()
     if dtype.hasobject:
         raise ValueError("Python objects, which are never unpickled")

@@ -13,8 +13,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
+from .limits import LONGEST_LINE, check_json
 from .lines import numbered_lines
 from .messages import fail, is_number, listed, show
 from .names import NAMES, plain
@@ -78,6 +80,7 @@ def _values(path: Path, column: str, lines: list[int], cells: list[str]) -> list
         return None
     values: list[object] = []
     for line, cell in zip(lines, cells, strict=True):
+        check_json(path, cell)
         try:
             values.append(json.loads(cell) if cell else cell)
         except (ValueError, RecursionError):
@@ -92,15 +95,19 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells) of each row that is not empty; the first is the header."""
     import csv  # noqa: PLC0415
 
-    text = "".join(f"{text}\n" for _, text in numbered_lines(path))
-    header = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
+    lines = (line for _, text in numbered_lines(path) for line in io.StringIO(f"{text}\n", newline=""))
+    begin, header = [], ""
+    for header in lines:
+        begin.append(header)
+        if header.strip():
+            break
     separator = "," if "," in header else next((mark for mark in "\t;" if mark in header), ",")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    reader = csv.reader(chain(begin, lines), strict=True, delimiter=separator)
     usual = csv.field_size_limit()
     found = False
     while True:
         line = reader.line_num + 1
-        csv.field_size_limit(max(usual, len(text)))  # a text may be longer than the 131,072 letters that csv allows
+        csv.field_size_limit(max(usual, LONGEST_LINE))  # csv itself allows 131,072 letters
         try:
             cells = next(reader, None)
         except csv.Error as error:

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
+from .limits import check_json
 from .lines import numbered_lines
 from .messages import fail, show
 
 _SPACE = re.compile(r"[\s,]*")
+_SHORT = 2**20  # letters of an array that is decoded only to be shown
 _TOO_DEEP = "expected a JSON object, found JSON that is too large or too deeply nested to read"
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield (line N, object) for each object; the line is the one on which it begins."""
-    lines = [(line, text) for line, text in numbered_lines(path) if text.strip()]
-    if not lines:
+    every_line = numbered_lines(path)
+    lines = ((line, text) for line, text in every_line if text.strip())
+    begin = list(islice(lines, 2))
+    if not begin:
         fail(path, "expected at least one pair, found an empty file")
-    if not _is_one_on_each_line(lines):
-        yield from _document(path, lines)
+    if not _is_one_on_each_line(path, begin):
+        yield from _document(path, begin, every_line)
         return
-    for line, text in lines:
+    for line, text in chain(begin, lines):
         yield f"line {line}", _json_object(path, line, text)
 
 
-def _is_one_on_each_line(lines: list[tuple[int, str]]) -> bool:
+def _is_one_on_each_line(path: Path, begin: list[tuple[int, str]]) -> bool:
     """Return whether the first line is an object of its own which is not the wrapping of others."""
     import json  # noqa: PLC0415
 
+    check_json(path, begin[0][1])
     try:
-        first = json.loads(lines[0][1])
+        first = json.loads(begin[0][1])
     except (ValueError, RecursionError):
         return False
-    return isinstance(first, dict) and not (len(lines) == 1 and _wrapped(first))
+    return isinstance(first, dict) and not (len(begin) == 1 and _wrapped(first))
 
 
 def _json_object(path: Path, line: int, text: str) -> dict[str, object]:
     import json  # noqa: PLC0415
 
+    check_json(path, text)
     try:
         record: object = json.loads(text)
     except json.JSONDecodeError as error:
@@ -50,12 +58,16 @@ def _json_object(path: Path, line: int, text: str) -> dict[str, object]:
     return record
 
 
-def _document(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[str, dict[str, object]]]:
+def _document(
+    path: Path, begin: list[tuple[int, str]], others: Iterator[tuple[int, str]]
+) -> Iterator[tuple[str, dict[str, object]]]:
     """Read an array of objects, or objects one after the other, which may have line breaks in them."""
-    first, all_lines = lines[0][0], [""] * lines[-1][0]
-    for number, content in lines:
-        all_lines[number - 1] = content
-    text = "\n".join(all_lines)
+    first, written, gathered = begin[0][0], 1, io.StringIO()  # which needs less memory than a list of short lines
+    for number, content in chain(begin, others):
+        gathered.write("\n" * (number - written) + content)
+        written = number
+    text = gathered.getvalue().rstrip()
+    check_json(path, text)
     start = _next(text, 0)
     is_array = text[start] == "["
     at, end = (_next(text, start + 1), "]") if is_array else (start, "")
@@ -64,7 +76,8 @@ def _document(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[str, d
         line, counted = line + text.count("\n", counted, at), at
         record, after = _decoded(path, text, at)
         if not isinstance(record, dict):
-            whole = _decoded(path, text, start)[0] if is_array and not found else record
+            is_short = is_array and not found and len(text) < _SHORT
+            whole = _decoded(path, text, start)[0] if is_short else record
             fail(path, f"expected a JSON object, found {show(whole)}", line)
         if not is_array and not found and (inner := _wrapped(record)):
             if _next(text, after) < len(text):

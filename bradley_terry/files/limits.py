@@ -1,6 +1,6 @@
 """How much is read from a file: limits that honest files do not reach, so that no file can fill the memory.
 
-    unpacked     a compressed file may unpack to 100 times its size, or to 32 MiB if that is more
+    unpacked     a compressed file may unpack to 1 GiB, or to 20 times its size if that is more
     a line       256 MiB
     pairs        lists and rankings may become a million pairs in one record, and ten million in a file
     memory       what is read must fit into the memory that is free
@@ -22,6 +22,7 @@ __all__ = [
     "MOST_PAIRS",
     "MOST_PAIRS_OF_RECORD",
     "available_memory",
+    "check_json",
     "check_memory",
     "check_unpacked",
     "most_unpacked",
@@ -33,13 +34,10 @@ LONGEST_LINE = 2**28  # bytes
 MOST_PAIRS_OF_RECORD = 1_000_000
 MOST_PAIRS = 10_000_000
 
-_TIMES = (
-    100  # text shrinks to a third or a tenth, and a table of a few words seldom to a fiftieth; zeros to a thousandth
-)
-_FREELY = 2**25  # bytes that any file may unpack to
-_SPLIT = (
-    "split it into several files, which train reads as shards, or save its arrays as NPZ, which is not held in memory"
-)
+_FREELY = 2**30  # bytes that any file may unpack to; rows that repeat a long prompt shrink to a hundredth
+_TIMES = 20  # text shrinks to a third or a tenth, zeros to a thousandth
+_LONG, _VALUE = 2**20, 64  # letters of a long text; bytes that Python needs for a value, of which a dict needs thrice
+_SPLIT = "split it into several files, which train reads as shards, or map its arrays from an NPZ file"
 
 
 def most_unpacked(n_bytes: int) -> int:
@@ -60,6 +58,12 @@ def check_memory(path: Path | str, n_bytes: int) -> None:
     if free is not None and n_bytes > free:
         said = f"expected data that fit into the memory, of which {shown(free)} are free, found data that need more"
         fail(path, f"{said} than {shown(n_bytes)}; {_SPLIT}")
+
+
+def check_json(path: Path | str, text: str) -> None:
+    """Fail if a text in JSON is long, and its values may take more memory than is free."""
+    if len(text) > _LONG:
+        check_memory(path, len(text) + _VALUE * (sum(map(text.count, "[,:")) + 3 * text.count("{")))
 
 
 @contextmanager

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..arrays.visible import quoted
-from .limits import LONGEST_LINE, check_memory, check_unpacked, most_unpacked, shown
+from .limits import LONGEST_LINE, check_memory, check_unpacked, shown
 from .messages import fail
 from .opened import open_file, size_of
 
 __all__ = ["numbered_lines"]
 
-_BETWEEN_CHECKS = 2**24  # bytes of text between two looks at the free memory
+_BETWEEN_CHECKS = 2**20  # bytes of text between two looks at the free memory
 _NEEDED = 2**26  # bytes that must be free then
+_BLOCK = 2**20  # bytes that are unpacked at once
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -28,8 +29,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         for line in count(1):
             try:
                 raw = source.readline(min(LONGEST_LINE, size - read) + 1)
-            except OSError as error:
-                fail(path, f"expected a file, found one that cannot be read ({error.strerror})")
+            except (OSError, EOFError, zlib.error) as error:
+                fail(
+                    path, f"expected a file, found one that cannot be read ({getattr(error, 'strerror', '') or error})"
+                )
             if not raw:
                 return
             read += len(raw)
@@ -52,7 +55,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _unpacked(path: Path, file: BinaryIO) -> tuple[BinaryIO, int]:
-    """Return a file, unpacked if it begins as a gzip file does, and its size. The name of the file does not matter."""
+    """Return a file, unpacked if it begins as a gzip file does, and its size. The name of the file does not matter.
+
+    A gzip file is unpacked twice: first to find its size and check its checksums, without keeping anything, and then
+    line by line.
+    """
     size, head = size_of(file), file.peek(8)[:8]  # type: ignore[attr-defined]
     check_memory(path, size)
     if not head.startswith(b"\x1f\x8b"):
@@ -61,11 +68,16 @@ def _unpacked(path: Path, file: BinaryIO) -> tuple[BinaryIO, int]:
         return file, size
     import gzip  # noqa: PLC0415
 
+    unpacked = 0
     try:
-        data = gzip.GzipFile(fileobj=file).read(most_unpacked(size) + 1)
+        with gzip.GzipFile(fileobj=file) as source:
+            while block := source.read(_BLOCK):
+                unpacked += len(block)
+                check_unpacked(path, size, unpacked, "unpack it first")
     except EOFError:
         fail(path, "expected a whole gzip file, found one that ends too early")
     except (gzip.BadGzipFile, zlib.error) as error:
         fail(path, f"expected a gzip file, found a damaged one ({error})")
-    check_unpacked(path, size, len(data), "unpack it first")
-    return io.BytesIO(data), len(data)
+    check_memory(path, unpacked)
+    file.seek(0)
+    return io.BufferedReader(gzip.GzipFile(fileobj=file), _BLOCK), unpacked

@@ -21,7 +21,7 @@ from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .archives import check_sizes, names_in
 from .arrays import unpacked_array
-from .limits import within_memory
+from .limits import LONGEST_LINE, check_json, shown, within_memory
 from .messages import fail
 from .opened import open_file, size_of
 from .saving import replacing
@@ -82,10 +82,10 @@ def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never r
             with open_file(path, empty=None) as file, zipfile.ZipFile(file) as archive:
                 members = names_in(archive)
                 check_sizes(path, size_of(file), members.values(), "save writes it uncompressed")
-                meta = _meta(archive.read(members.pop("meta.json")))
+                meta = _meta(path, archive, members.pop("meta.json"))
                 newer = _newer_version(meta)
                 if newer is None:
-                    arrays = {_array_name(name): unpacked_array(archive.read(members[name])) for name in members}
+                    arrays = {_array_name(name): unpacked_array(archive, members[name]) for name in members}
                     return _model(meta, arrays)
         except FileNotFoundError:
             raise FileNotFoundError(f"{visible(str(path))}: there is no such model file") from None
@@ -99,7 +99,12 @@ def load_model(path: str | Path) -> RewardModel:  # noqa: RET503  # fail never r
     fail(path, f"expected a reward model of version 1, found version {newer}, which a newer bradley_terry has saved")
 
 
-def _meta(text: bytes) -> dict[str, Any]:
+def _meta(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
+    if info.file_size > LONGEST_LINE:
+        raise ValueError(f"expected at most {shown(LONGEST_LINE)} in meta.json, found {shown(info.file_size)}")
+    with archive.open(info) as file:
+        text = file.read(info.file_size).decode()  # and no more, whatever the member unpacks to
+    check_json(path, text)
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise TypeError("expected an object in meta.json")

@@ -97,7 +97,7 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
 def _member(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[np.generic]:
     """Return one array of the archive, after checking its checksum."""
     if info.compress_type != STORED:
-        return unpacked_array(archive.read(info))
+        return unpacked_array(archive, info)
     with archive.open(info) as member:
         while member.read(1 << 20):
             pass  # zipfile checks the checksum at the end of a member; np.load stops before the end and never does
