@@ -10,11 +10,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from .visible import quoted
+from .visible import class_name, quoted
 
 __all__ = [
     "function",
     "generator",
+    "is_missing",
     "is_whole",
     "names",
     "number",
@@ -24,6 +25,7 @@ __all__ = [
     "switch",
     "text",
     "whole",
+    "written",
 ]
 
 
@@ -70,6 +72,21 @@ def text(name: str, value: object) -> str:
     return value
 
 
+def written(name: str, value: object) -> str:
+    """Return what ``str`` says of a name, or raise TypeError if it fails."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # their __str__ may raise anything
+        raise TypeError(f"{name}: expected names that can be written as a text, got {quoted(value)}") from None
+
+
+def is_missing(value: object) -> bool:
+    """Return whether this is None, NaN, NaT, or the missing value of pandas."""
+    if value is None or class_name(value) in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, float | complex | np.number | np.datetime64) and bool(value != value)  # noqa: PLR0124
+
+
 def function(name: str, value: object) -> None:
     """Raise TypeError unless this can be called."""
     if not callable(value):
@@ -90,7 +107,11 @@ def names(name: str, values: object) -> list[Any]:
 
 def path(name: str, value: object) -> Path:
     """Return a path, or raise an error if no file or folder can have this name."""
-    if not isinstance(value, str | PathLike) or isinstance(place := fspath(value), bytes):
+    try:
+        place = fspath(value) if isinstance(value, str | PathLike) else b""
+    except Exception:  # noqa: BLE001  # their __fspath__ may raise anything
+        place = b""
+    if not isinstance(place, str):
         raise TypeError(f"{name}: expected a str or a Path, got {quoted(value)}")
     try:
         is_possible = place != "" and b"\0" not in fsencode(place)
