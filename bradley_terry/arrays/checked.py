@@ -14,7 +14,7 @@ from .given import as_numpy, real, unmasked
 from .visible import quoted
 
 __all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "rows"]
-__all__ += ["weights"]
+__all__ += ["sliced", "weights"]
 
 
 def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -163,6 +163,14 @@ def rows(index: object, n: int, wanted: str) -> NDArray[np.int64]:
         bad = array.min() if array.min() < -n else array.max()
         raise ValueError(f"index: expected {wanted}, numbers from 0 to {n - 1}, got {bad}")
     return array.astype(np.int64, copy=False)
+
+
+def sliced(index: slice, n: int) -> NDArray[np.int64]:
+    """Return the numbers of the rows, from 0 to n - 1, that a slice selects."""
+    try:
+        return np.arange(n)[index]
+    except Exception:  # noqa: BLE001  # an __index__ may raise anything
+        raise ValueError(f"index: expected a slice of whole numbers, got {quoted(index)}") from None
 
 
 def index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:

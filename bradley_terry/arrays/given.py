@@ -145,10 +145,14 @@ def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
     except ValueError:
         raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
     if array.dtype.kind == "O" and array.ndim == 1 and array.size and not isinstance(values, list):
-        if all(hasattr(value, "__len__") and not isinstance(value, str) for value in array):
-            return _as_numpy(list(array), name)  # a column of lists or arrays
+        rows = list(array)  # if this is a column of lists or arrays
+        return _as_numpy(rows, name) if all(map(_is_row, rows)) else array
     is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
     return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
+
+
+def _is_row(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str)
 
 
 def _numbers_of(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:

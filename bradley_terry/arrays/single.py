@@ -13,6 +13,7 @@ import numpy as np
 from .visible import class_name, quoted
 
 __all__ = [
+    "Seed",
     "function",
     "generator",
     "is_missing",
@@ -27,6 +28,8 @@ __all__ = [
     "whole",
     "written",
 ]
+
+Seed = int | np.random.Generator
 
 
 def number(value: object) -> float:
@@ -47,8 +50,13 @@ def is_whole(value: object) -> TypeGuard[int]:
 def whole(name: str, value: object, least: int = 1, below: float = 2**63) -> int:
     """Return a whole number, or raise ValueError unless it is at least ``least`` and fits into 64 bits."""
     if not is_whole(value) or not least <= value < below:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {quoted(value)}")
+        limits = f"below {_said(below)}" if is_whole(value) and value >= below else f"of at least {least}"
+        raise ValueError(f"{name}: expected a whole number {limits}, got {quoted(value)}")
     return int(value)
+
+
+def _said(limit: float) -> str:
+    return "2**63" if limit == 2**63 else str(limit)
 
 
 def seed(value: object, name: str = "seed") -> int:
@@ -56,12 +64,16 @@ def seed(value: object, name: str = "seed") -> int:
     return whole(name, value, 0, math.inf)
 
 
-def generator(value: object) -> np.random.Generator:
-    """Return a random generator, from a seed if that is what was given."""
-    if isinstance(value, np.random.Generator):
-        return value
+def generator(value: object, name: str = "rng") -> np.random.Generator:
+    """Return a random generator, from a seed if that is what was given.
+
+    None is refused, since nobody could repeat the result.
+    """
+    if isinstance(value, np.random.Generator | np.random.BitGenerator | np.random.SeedSequence):
+        return np.random.default_rng(value)
     if not is_whole(value) or value < 0:
-        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {quoted(value)}")
+        wanted = "a whole number of at least 0 or a numpy.random.Generator"
+        raise ValueError(f"{name}: expected {wanted}, got {quoted(value)}")
     return np.random.default_rng(value)
 
 
