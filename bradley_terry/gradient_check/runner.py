@@ -404,7 +404,7 @@ def _told(function: Student, error: BaseException) -> str:
         with with_their_objects("describing the error"):
             return _what_happened(function, error)
     except Stop:
-        return f"{class_name(error)} in your function"
+        return f"{class_name(error)} in your function: (its message cannot be read)"
 
 
 def _what_happened(function: Student, error: BaseException) -> str:
