@@ -164,7 +164,7 @@ def _plain(values: object) -> object:
 
 @overload
 def evaluate(
-    model: RewardModel, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: int = ...
+    model: RewardModel, pairs: PreferencePairs, /, *, n_bins: int = ..., n_bootstrap: int = ..., seed: single.Seed = ...
 ) -> Evaluation: ...
 @overload
 def evaluate(
@@ -174,7 +174,7 @@ def evaluate(
     *,
     n_bins: int = ...,
     n_bootstrap: int = ...,
-    seed: int = ...,
+    seed: single.Seed = ...,
 ) -> Evaluation: ...
 @np.errstate(over="ignore", invalid="ignore")  # rewards that are not finite are refused
 def evaluate(
@@ -184,7 +184,7 @@ def evaluate(
     *,
     n_bins: int = 10,
     n_bootstrap: int = 2000,
-    seed: int = 0,
+    seed: single.Seed = 0,
 ) -> Evaluation:
     """Measure how good a reward model is on pairs: ``evaluate(scorer, phi, pairs)`` or ``evaluate(model, pairs)``.
 
@@ -198,7 +198,7 @@ def evaluate(
     pairs : PreferencePairs
     n_bins : int
         Number of equal reliability bins on [1/2, 1].
-    n_bootstrap, seed : int
+    n_bootstrap, seed : int; the seed may be a numpy.random.Generator
         Number of resamples of the prompts for the accuracy interval, and their seed; see ``bootstrap_interval``.
 
     Raises
@@ -213,7 +213,7 @@ def evaluate(
     margins = margins_of(scorer, phi, pairs) if subtracts_first(scorer) else r_chosen - r_rejected
     for values in (r_chosen, r_rejected, margins):
         refuse_nan("phi", values, "rewards", finite=True)
-    weights, labels, rng = pairs.weights, pairs.labels, np.random.default_rng(single.seed(seed))
+    weights, labels, rng = pairs.weights, pairs.labels, single.generator(seed, "seed")
     z = log_odds(margins, pairs, loss)
     p, q = sigmoid(z), sigmoid(-z)
     t = np.ones(len(pairs)) if labels is None else labels

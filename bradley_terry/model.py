@@ -141,7 +141,7 @@ class RewardModel(Uncertainty):
         return preference_probability(a, b) if its_own is None else its_own(a - b)
 
     def evaluate(
-        self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: int = 0
+        self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: single.Seed = 0
     ) -> Evaluation:
         """Measure how good this model is on pairs; see ``bradley_terry.evaluation.evaluate``."""
         return evaluate(self, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)

@@ -129,7 +129,7 @@ class PreferencePairs:
     def __getitem__(self, index: int | slice | ArrayLike) -> Pair | PreferencePairs:
         """Return one pair to look at, as in ``pairs[0]``, or several, as in ``pairs[:10]`` and ``pairs[mask]``."""
         if isinstance(index, slice):
-            return self.subset(np.arange(len(self))[index])
+            return self.subset(checked.sliced(index, len(self)))
         if not single.is_whole(index):
             return self.subset(index)
         if not -len(self) <= index < len(self):
@@ -148,7 +148,7 @@ class PreferencePairs:
 
     def head(self, n: int = 5) -> Text:
         """Return the first ``n`` pairs in words, one on each line."""
-        return Text("\n".join(str(self[row]) for row in range(min(single.whole("n", n, 0), len(self)))))
+        return Text("\n".join(str(self[row]) for row in range(min(single.whole("n", n, 0, float("inf")), len(self)))))
 
     @property
     def n_pairs(self) -> int:
@@ -214,14 +214,14 @@ class PreferencePairs:
         kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
         return PreferencePairs(**kept)
 
-    def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferencePairs, PreferencePairs]:
+    def split(self, validation: float = 0.2, *, seed: single.Seed = 0) -> tuple[PreferencePairs, PreferencePairs]:
         """Split by prompt into (training, validation) pairs; no prompt is on both sides.
 
         Parameters
         ----------
         validation : float in (0, 1)
             Share of the prompts that go to validation, rounded to whole prompts, at least one on each side.
-        seed : int
+        seed : int or numpy.random.Generator
             The same seed gives the same split.
 
         Raises
@@ -232,7 +232,7 @@ class PreferencePairs:
         held_out = self.held_out(validation, seed=seed)
         return self.subset(~held_out), self.subset(held_out)
 
-    def held_out(self, validation: float = 0.2, *, seed: int = 0) -> NDArray[np.bool_]:
+    def held_out(self, validation: float = 0.2, *, seed: single.Seed = 0) -> NDArray[np.bool_]:
         """Return the mask, (n_pairs,), of the pairs that ``split`` puts into validation."""
         if not 0 < single.number(validation) < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
@@ -241,7 +241,7 @@ class PreferencePairs:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(validation * n), 1), n - 1)
         prompt_held_out = np.zeros(n, dtype=bool)
-        prompt_held_out[np.random.default_rng(single.seed(seed)).permutation(n)[:n_held_out]] = True
+        prompt_held_out[single.generator(seed, "seed").permutation(n)[:n_held_out]] = True
         return prompt_held_out if self.prompts is None else prompt_held_out[self.prompt_index]
 
 

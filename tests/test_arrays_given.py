@@ -183,3 +183,102 @@ def test_numbers_of_torch_in_nested_lists_become_numbers(dtype) -> None:
     np.testing.assert_array_equal(pairs.chosen, [[1.5, 2.0]] * 2)
     np.testing.assert_array_equal(pairs.rejected, [[-2.0, 1.5], [0, 1]])
     assert pairs.weights.tolist() == [2, 2]
+
+
+MASKED = np.ma.array([1.0, 2.0], mask=[False, True])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0, np.ma.masked],
+        (np.ma.masked, 2.0),
+        [MASKED, np.ma.array([3.0, 4.0])],
+        [[1.0, 2.0], MASKED],
+        [[MASKED], [MASKED]],
+        [np.ma.array(1.0, mask=True), 2.0],
+    ],
+)
+def test_masked_entries_in_lists_are_refused(values) -> None:
+    """The numbers under a mask are not used, wherever the masked array is."""
+    for call in (bt.pair_losses, lambda given: bt.PreferencePairs(given, X), MODEL.reward):
+        with pytest.raises(TypeError, match=r"^[a-z]+: expected a plain array, got a masked array; remove the masked"):
+            call(values)
+    with pytest.raises(TypeError, match=r"^prompts: expected a plain array, got a masked array"):
+        bt.PreferencePairs([0, 1], [1, 0], prompts=values)
+
+
+def test_masked_arrays_without_masked_entries_are_numbers() -> None:
+    """In a list, too."""
+    rows = [np.ma.array([1.0, 2.0]), np.ma.array([3.0, 4.0], mask=[False, False])]
+    assert bt.PreferencePairs(rows, rows).chosen.tolist() == [[1, 2], [3, 4]]
+
+
+MODEL = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(np.eye(2), 1 - np.eye(2)), l2=0.1)
+
+
+def test_a_mask_of_objects_is_a_mask() -> None:
+    """A column of pandas may hold True and False as objects, and they select rows as in a list."""
+    pairs = bt.PreferencePairs(X, -X)
+    for mask in ([False, False, True], [True, False, True], [np.False_, True, np.True_]):
+        for index in (np.array(mask, dtype=object), mask, tuple(mask)):
+            assert pairs.subset(index).chosen.tolist() == X[np.array(mask, dtype=bool)].tolist()
+    with pytest.raises(ValueError, match=r"^index: expected "):
+        pairs.subset(np.array([True, None, False], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.timedelta64(5, "D"), np.timedelta64("NaT"), np.datetime64("2024-06-11"), np.complex64(1 + 2j), 1j, b"1", "1"],
+)
+def test_what_is_no_number_is_refused_beside_numbers(value) -> None:
+    """In a list, in an array of objects, and as a row."""
+    for values in ([1.0, value], np.array([1.0, value], dtype=object), np.array([value, value], dtype=object), [value]):
+        with pytest.raises((TypeError, ValueError), match=r"^margins: expected .*, got "):
+            bt.pair_losses(values)
+    with pytest.raises((TypeError, ValueError), match=r"^chosen: expected .*, got "):
+        bt.PreferencePairs([[1.0, value]], [[0.0, 0.0]])
+
+
+def test_large_numbers_are_rounded_to_float64_or_refused() -> None:
+    """Whole numbers beyond 64 bits are floats; a finite number beyond the largest float64 is refused."""
+    for large in (2**64, 2**70, -(2**64), np.longdouble(2) ** 200):
+        assert bt.PreferencePairs([[large, 1]], [[0, 0]]).chosen.tolist() == [[float(large), 1]]
+    for large in (10**400, -(10**400)):
+        with pytest.raises(ValueError, match=r"^margins: expected numbers that a float64 can hold, got larger ones$"):
+            bt.pair_losses([1, large])
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(float).max, reason="a longdouble is a float64 here")
+def test_long_doubles_beyond_float64_are_refused() -> None:
+    """An infinite one stays infinite, and what is too small becomes 0."""
+    for values in (np.array(["1e400"], dtype=np.longdouble), [np.longdouble("-1e400")]):
+        with pytest.raises(ValueError, match=r"^margins: expected numbers that a float64 can hold, got larger ones$"):
+            bt.pair_losses(values)
+    small = np.array([["1e-400", "1"]], dtype=np.longdouble)
+    assert bt.PreferencePairs(small, -small).chosen.tolist() == [[0.0, 1.0]]
+    assert bt.pair_losses(np.array([np.inf], dtype=np.longdouble)).tolist() == [0.0]
+
+
+class Unwritten:
+    """It has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __fspath__ = __str__
+
+
+def test_names_that_are_missing_or_have_no_text_are_refused() -> None:
+    """NaN among texts is no name, although NumPy writes it as one."""
+    for missing in (np.nan, None, np.float32("nan"), np.datetime64("NaT"), complex("nan")):
+        with pytest.raises(ValueError, match=r"^prompts: expected a name for each pair, got "):
+            bt.PreferencePairs([0, 1], [1, 0], prompts=["a", missing])
+    for names in ([Unwritten(), Unwritten()], ["a", Unwritten()]):
+        with pytest.raises(TypeError, match=r"^prompts: expected names that can be written as a text, got <Unwritten"):
+            bt.PreferencePairs([0, 1], [1, 0], prompts=names)
+        with pytest.raises(TypeError, match=r"^feature_names: expected names that can be written as a text, got <Unw"):
+            bt.PreferencePairs([0, 1], [1, 0], feature_names=names)
+    with pytest.raises(TypeError, match=r"^path: expected a str or a Path, got <Unwritten"):
+        bt.load_pairs(Unwritten())
+    assert bt.PreferencePairs([0, 1], [1, 0], prompts=["1", 2.5]).prompts.tolist() == ["1", "2.5"]

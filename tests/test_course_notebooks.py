@@ -134,9 +134,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(shelf, tmp_path, capsys
     assert "cannot be written" in capsys.readouterr().err
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
-    (mine / notebooks.RECORD).write_text("{", encoding="utf-8")
-    assert main(["course", "--folder", str(mine)]) == 2
-    assert "is damaged; delete it (your notebooks are not affected)" in capsys.readouterr().err
+    for record in (b"{", b"", b"[]", b"null", b'"text"', b"3", b"\xff\xfe", b"[" * 100_000):
+        (mine / notebooks.RECORD).write_bytes(record)
+        assert main(["course", "--folder", str(mine)]) == 2
+        assert "is damaged; delete it (your notebooks are not affected)" in capsys.readouterr().err
 
 
 @needs_jupyter

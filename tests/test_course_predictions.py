@@ -54,6 +54,9 @@ def test_a_guess_is_answered(number) -> None:
 
 def test_an_unknown_question_is_our_error() -> None:
     """The number of the question comes from the lesson, not from the student."""
+    for question in ([], {}, None, 1.1, np.zeros(2)):
+        with pytest.raises(ValueError, match=r"^question: expected one of 01\.1, 02\.1, .*, got "):
+            check.prediction(question, "a")
     with pytest.raises(ValueError, match=r"^question: expected one of 01\.1, 02\.1, .*, got '99\.9'$"):
         check.prediction("99.9", "a")
 

@@ -134,6 +134,21 @@ class Mute(Exception):  # noqa: N818
         raise SystemExit
 
 
+class Nameless(type):
+    """The names of its classes cannot be read."""
+
+    @property
+    def __name__(cls) -> str:
+        raise RuntimeError
+
+
+def raise_unnamed():
+    class Unnamed(Exception, metaclass=Nameless):  # noqa: N818
+        """An exception whose class has no name to read."""
+
+    raise Unnamed
+
+
 class Endless(Exception):  # noqa: N818
     """Its message never comes."""
 
@@ -171,6 +186,7 @@ def deep():
         (raising(StopIteration()), "StopIteration in line"),
         (raising(MemoryError()), "MemoryError in line"),
         (raising(Mute()), "(its message cannot be read)"),
+        (raise_unnamed, "Unnamed in line"),
         (raising(ValueError("x" * 100_000)), "ValueError in line"),
         (raising(ValueError("\x1b[31m red \ud800")), r"\x1b[31m red \ud800"),
         (deep, "RecursionError in line"),

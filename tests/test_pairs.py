@@ -166,6 +166,26 @@ def test_a_row_that_is_not_there_is_an_index_error(index, full) -> None:
         full[index]
 
 
+def test_a_generator_is_taken_for_a_seed(full) -> None:
+    """A generator draws a new split each time; a SeedSequence is a seed; None could not be repeated."""
+    for seed in (7, np.random.default_rng(7), np.random.SeedSequence(7), np.random.PCG64(7)):
+        np.testing.assert_array_equal(full.held_out(0.5, seed=seed), full.held_out(0.5, seed=7))
+    rng = np.random.default_rng(7)
+    assert len({full.held_out(0.5, seed=rng).tobytes() for _ in range(9)}) > 1
+    for seed in (None, True, 1.5, -1, "7", [1, 2], np.random):
+        with pytest.raises(ValueError, match=r"^seed: expected a whole number of at least 0 or a numpy\.random\.Gener"):
+            full.split(0.5, seed=seed)
+
+
+def test_a_slice_or_a_number_of_rows_is_checked(full) -> None:
+    """A slice that is no slice of rows gets one sentence; any number of rows may be asked for."""
+    for index in (slice("a", None), slice(0.5, 2), slice(None, None, 0), slice(None, [1])):
+        with pytest.raises(ValueError, match=r"^index: expected a slice of whole numbers, got slice\("):
+            full[index]
+    assert str(full.head(10**30)) == str(full.head(10))
+    assert len(full[: 10**30]) == 10
+
+
 @pytest.mark.parametrize("index", [[], slice(4, 4), np.zeros(10, dtype=bool), 1.5, "a", [0.5]])
 def test_an_index_that_leaves_no_pair_is_refused(index, full) -> None:
     """At least one pair must be left, and row numbers are whole numbers."""

@@ -177,7 +177,7 @@ def test_a_generator_moves_on_with_each_draw(rng) -> None:
 @pytest.mark.parametrize("rng", [None, True, np.True_, 1.0, -1, "0", [1, 2], np.random, np.random.RandomState(0)])
 def test_what_is_neither_generator_nor_seed_is_refused(rng) -> None:
     """One sentence says what may be given; a bool is not a seed."""
-    expected = re.escape(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {rng!r}")
+    expected = re.escape(f"rng: expected a whole number of at least 0 or a numpy.random.Generator, got {rng!r}")
     with pytest.raises(ValueError, match=f"^{expected}$"):
         bt.sample_preferences([1.0], [0.0], rng)
 

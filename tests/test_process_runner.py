@@ -8,6 +8,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -182,14 +183,18 @@ def test_long_texts_are_cut(n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(np, "abs"), (np, "float64"), (np.linalg, "norm"), (math, "exp"), (builtins, "float")]
+    ("module", "name"),
+    [
+        *((np, "abs"), (np, "float64"), (np.linalg, "norm"), (math, "exp"), (builtins, "float")),
+        *((os, "getpid"), (os, "fstat"), (signal, "signal")),
+    ],
 )
 def test_names_that_others_use_are_put_back(module, name: str) -> None:
     """A function that replaces one of them fails, and the check still computes with the right one."""
     before = getattr(module, name)
 
     def patching(phi):
-        setattr(module, name, None)
+        setattr(module, name, lambda *_: 1)
         return square(phi)
 
     def deleting(phi):
@@ -216,6 +221,10 @@ def to_self(number: int) -> None:
         lambda: to_self(signal.SIGKILL),
         lambda: to_self(signal.SIGTERM),
         lambda: signal.raise_signal(signal.SIGTERM),
+        lambda: signal.pthread_kill(threading.get_ident(), signal.SIGKILL),
+        lambda: os.killpg(os.getpgrp(), signal.SIGKILL),
+        lambda: os.killpg(0, signal.SIGTERM),
+        lambda: os.kill(-os.getpgrp(), signal.SIGKILL),
         sys.exit,
     ],
 )

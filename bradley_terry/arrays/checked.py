@@ -14,7 +14,7 @@ from .given import as_numpy, real, unmasked
 from .visible import quoted
 
 __all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "rows"]
-__all__ += ["weights"]
+__all__ += ["sliced", "weights"]
 
 
 def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
@@ -38,21 +38,12 @@ def features(values: ArrayLike, name: str) -> NDArray[np.generic]:
     return array
 
 
-def _is_missing(value: object) -> bool:
-    """Return whether this is None, NaN, or a missing value of pandas, which neither equals nor differs from itself."""
-    return (
-        value is None
-        or type(value).__name__ in {"NAType", "NaTType"}
-        or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
-    )
-
-
 def _real(values: ArrayLike, name: str) -> NDArray[np.generic]:
     """Return real numbers as a plain array, or fail at the first missing one."""
     array = as_numpy(values, name)
     if array.dtype.kind == "O":
         for where, value in np.ndenumerate(array):
-            if _is_missing(value):
+            if single.is_missing(value):
                 place = f"row {where[0]}" + (f", column {where[1]}" if len(where) == 2 else "") if where else "it"
                 raise ValueError(f"{name}: expected finite numbers, got {value} in {place}")
     return real(array, name, "an array of real numbers, got")
@@ -108,16 +99,16 @@ def prompts(values: ArrayLike | None, n: int, name: str = "prompts") -> NDArray[
     if values is None:
         return None
     if isinstance(values, list | tuple) and all(isinstance(value, str) for value in values):
-        array = _names(list(values))
+        array = _names([single.written(name, value) for value in values])
     else:
         array = unmasked(as_numpy(values, name), name)
         if array.dtype.kind == "O":
-            if any(_is_missing(value) for value in array.ravel()):
+            if any(single.is_missing(value) for value in array.ravel()):
                 raise ValueError(f"{name}: expected a name for each pair, got None or NaN")
-            array = _names([str(value) for value in array.ravel()]).reshape(array.shape)
+            array = _names([single.written(name, value) for value in array.ravel()]).reshape(array.shape)
     if array.shape != (n,):
         raise ValueError(f"{name}: expected shape ({n},), one name for each pair, got {array.shape}")
-    if array.dtype.kind == "f" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):
+    if array.dtype.kind in "fc" and any(np.isnan(array[rows]).any() for rows in blocks_of(array)):
         raise ValueError(f"{name}: expected a name for each pair, got NaN")
     if array.dtype.kind in "mM" and np.isnat(array).any():
         raise ValueError(f"{name}: expected a name for each pair, got NaT")
@@ -145,7 +136,7 @@ def names(
     """Return one name for each feature or item; None stays None."""
     if given is None:
         return None
-    found = tuple(str(name) for name in single.names("feature_names", given))
+    found = tuple(single.written("feature_names", name) for name in single.names("feature_names", given))
     if len(set(found)) != len(found):
         raise ValueError("feature_names: expected different names, got the same name twice")
     if chosen.ndim == 2 and len(found) != chosen.shape[1]:
@@ -172,6 +163,14 @@ def rows(index: object, n: int, wanted: str) -> NDArray[np.int64]:
         bad = array.min() if array.min() < -n else array.max()
         raise ValueError(f"index: expected {wanted}, numbers from 0 to {n - 1}, got {bad}")
     return array.astype(np.int64, copy=False)
+
+
+def sliced(index: slice, n: int) -> NDArray[np.int64]:
+    """Return the numbers of the rows, from 0 to n - 1, that a slice selects."""
+    try:
+        return np.arange(n)[index]
+    except Exception:  # noqa: BLE001  # an __index__ may raise anything
+        raise ValueError(f"index: expected a slice of whole numbers, got {quoted(index)}") from None
 
 
 def index_by_first_appearance(prompts: NDArray[np.generic]) -> NDArray[np.int64]:

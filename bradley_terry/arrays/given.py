@@ -16,6 +16,7 @@ __all__ += ["whole_numbers"]
 AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 _FLOAT64 = np.dtype(np.float64)
+_MASKED = "expected a plain array, got a masked array; remove the masked entries first"
 _SMALL_FLOATS = ("bfloat16", "float8_", "float6_", "float4_")
 
 
@@ -27,7 +28,7 @@ def real(values: object, name: str, wanted: str = "real numbers, got an array of
     TypeError, ValueError
         For what only looks like numbers: texts, dates, complex numbers, other objects, and arrays with masked entries.
     """
-    if type(values) is np.ndarray and values.dtype.kind in "fiub":
+    if type(values) is np.ndarray and values.dtype.kind in "fiub" and values.dtype.itemsize <= 8:
         return values
     if type(values) is float:
         return np.asarray(values)
@@ -36,13 +37,13 @@ def real(values: object, name: str, wanted: str = "real numbers, got an array of
         if array.ndim == 0 and array.dtype.kind in "OSU":
             raise TypeError(f"{name}: expected real numbers, got {quoted(values)}")
         raise TypeError(f"{name}: expected {wanted} dtype {array.dtype}")
-    return array
+    return array if array.dtype.itemsize <= 8 else _as_doubles(array, name)  # a longdouble may be too large
 
 
 def unmasked(array: NDArray[np.generic], name: str) -> NDArray[Any]:
     """Return an array without a class of its own, or raise TypeError if entries are masked."""
     if np.ma.is_masked(array):
-        raise TypeError(f"{name}: expected a plain array, got a masked array; remove the masked entries first")
+        raise TypeError(f"{name}: {_MASKED}")
     return np.asarray(array)
 
 
@@ -126,41 +127,74 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
 
 
 def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
+    mixed = None
     if hasattr(values, "detach"):
         values = _detached(values)
-    elif isinstance(values, list | tuple) and _holds_tensors(values):
-        values = [as_numpy(value, name) if isinstance(value, list | tuple) else _detached(value) for value in values]
+    elif isinstance(values, list | tuple):
+        kinds = _kinds_in(values)
+        if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds) and _is_masked_within(values):
+            raise TypeError(f"{name}: {_MASKED}")
+        if any(hasattr(kind, "detach") for kind in kinds):
+            values = [as_numpy(one, name) if isinstance(one, list | tuple) else _detached(one) for one in values]
+        if len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds):
+            mixed = np.object_  # NumPy would write NaN and other numbers as texts
     elif hasattr(values, "toarray"):
         raise TypeError(f"{name}: expected an array of real numbers, got a sparse matrix; its method toarray makes one")
     try:
-        array = np.asanyarray(values)
-        if array.dtype.kind == "O" and array.ndim == 1 and all(hasattr(value, "__len__") for value in array):
-            rows = [value for value in array if not isinstance(value, str)]  # a column of lists or arrays
-            array = np.asanyarray(rows) if len(rows) == len(array) > 0 else array
+        array = np.asanyarray(values, dtype=mixed)
     except ValueError:
         raise ValueError(f"{name}: expected rows of the same length, got {_lengths(values)}") from None
+    if array.dtype.kind == "O" and array.ndim == 1 and array.size and not isinstance(values, list):
+        rows = list(array)  # if this is a column of lists or arrays
+        return _as_numpy(rows, name) if all(map(_is_row, rows)) else array
     is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
     return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
 
 
+def _is_row(value: object) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str)
+
+
 def _numbers_of(array: NDArray[np.generic], name: str) -> NDArray[np.generic]:
-    """Return the numbers in an array of objects, such as a column of pandas; the array itself if not all are."""
-    if not all(isinstance(value, Real | np.bool_) for value in array.ravel()):
+    """Return the numbers in an array of objects, such as a column of pandas; the array itself if not all are.
+
+    True and False become a mask, as they do in a list.
+    """
+    kinds = set(map(type, array.flat))
+    if not all(issubclass(kind, Real | np.bool_) and not issubclass(kind, np.timedelta64) for kind in kinds):
         return array
-    is_whole = array.size > 0 and all(isinstance(value, int | np.integer) for value in array.ravel())
+    if kinds and kinds <= {bool, np.bool_}:
+        return array.astype(np.bool_)
+    if kinds and all(issubclass(kind, int | np.integer) for kind in kinds):
+        try:
+            return array.astype(np.int64)
+        except OverflowError:
+            pass  # as floats, they lose digits, as they do in a list of NumPy
+    return _as_doubles(array, name)
+
+
+def _as_doubles(array: NDArray[np.generic], name: str) -> NDArray[np.float64]:
+    """Return numbers as float64; refuse those that are finite and too large for it."""
     try:
-        return array.astype(np.int64 if is_whole else np.float64)
-    except OverflowError:
+        with np.errstate(over="raise", under="ignore"):
+            return array.astype(np.float64)
+    except (OverflowError, FloatingPointError):
         raise ValueError(f"{name}: expected numbers that a float64 can hold, got larger ones") from None
+    except Exception as error:  # whatever the methods of a foreign number raise
+        raise TypeError(f"{name}: expected real numbers, got some that NumPy cannot read") from error
 
 
-def _holds_tensors(values: list[object] | tuple[object, ...]) -> bool:
-    """Return whether there is a tensor of torch anywhere in nested lists."""
+def _kinds_in(values: list[object] | tuple[object, ...]) -> set[type]:
+    """Return the types of everything in nested lists, the lists left out."""
     kinds = set(map(type, values))
-    if any(hasattr(kind, "detach") for kind in kinds):
-        return True
-    inner = (value for value in values if isinstance(value, list | tuple))
-    return any(issubclass(kind, list | tuple) for kind in kinds) and any(map(_holds_tensors, inner))
+    inner = {kind for kind in kinds if issubclass(kind, list | tuple)}
+    if not inner:
+        return kinds
+    return (kinds - inner).union(*(_kinds_in(value) for value in values if isinstance(value, list | tuple)))
+
+
+def _is_masked_within(values: list[object] | tuple[object, ...]) -> bool:
+    return any(_is_masked_within(one) if isinstance(one, list | tuple) else np.ma.is_masked(one) for one in values)
 
 
 def _detached(tensor: Any) -> object:

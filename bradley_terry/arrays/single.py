@@ -10,11 +10,13 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from .visible import quoted
+from .visible import class_name, quoted
 
 __all__ = [
+    "Seed",
     "function",
     "generator",
+    "is_missing",
     "is_whole",
     "names",
     "number",
@@ -24,7 +26,10 @@ __all__ = [
     "switch",
     "text",
     "whole",
+    "written",
 ]
+
+Seed = int | np.random.Generator
 
 
 def number(value: object) -> float:
@@ -45,8 +50,13 @@ def is_whole(value: object) -> TypeGuard[int]:
 def whole(name: str, value: object, least: int = 1, below: float = 2**63) -> int:
     """Return a whole number, or raise ValueError unless it is at least ``least`` and fits into 64 bits."""
     if not is_whole(value) or not least <= value < below:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, got {quoted(value)}")
+        limits = f"below {_said(below)}" if is_whole(value) and value >= below else f"of at least {least}"
+        raise ValueError(f"{name}: expected a whole number {limits}, got {quoted(value)}")
     return int(value)
+
+
+def _said(limit: float) -> str:
+    return "2**63" if limit == 2**63 else str(limit)
 
 
 def seed(value: object, name: str = "seed") -> int:
@@ -54,12 +64,16 @@ def seed(value: object, name: str = "seed") -> int:
     return whole(name, value, 0, math.inf)
 
 
-def generator(value: object) -> np.random.Generator:
-    """Return a random generator, from a seed if that is what was given."""
-    if isinstance(value, np.random.Generator):
-        return value
+def generator(value: object, name: str = "rng") -> np.random.Generator:
+    """Return a random generator, from a seed if that is what was given.
+
+    None is refused, since nobody could repeat the result.
+    """
+    if isinstance(value, np.random.Generator | np.random.BitGenerator | np.random.SeedSequence):
+        return np.random.default_rng(value)
     if not is_whole(value) or value < 0:
-        raise ValueError(f"rng: expected a numpy.random.Generator or a whole number as its seed, got {quoted(value)}")
+        wanted = "a whole number of at least 0 or a numpy.random.Generator"
+        raise ValueError(f"{name}: expected {wanted}, got {quoted(value)}")
     return np.random.default_rng(value)
 
 
@@ -68,6 +82,21 @@ def text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected a text, got {quoted(value)}")
     return value
+
+
+def written(name: str, value: object) -> str:
+    """Return what ``str`` says of a name, or raise TypeError if it fails."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # their __str__ may raise anything
+        raise TypeError(f"{name}: expected names that can be written as a text, got {quoted(value)}") from None
+
+
+def is_missing(value: object) -> bool:
+    """Return whether this is None, NaN, NaT, or the missing value of pandas."""
+    if value is None or class_name(value) in {"NAType", "NaTType"}:
+        return True
+    return isinstance(value, float | complex | np.number | np.datetime64) and bool(value != value)  # noqa: PLR0124
 
 
 def function(name: str, value: object) -> None:
@@ -90,7 +119,11 @@ def names(name: str, values: object) -> list[Any]:
 
 def path(name: str, value: object) -> Path:
     """Return a path, or raise an error if no file or folder can have this name."""
-    if not isinstance(value, str | PathLike) or isinstance(place := fspath(value), bytes):
+    try:
+        place = fspath(value) if isinstance(value, str | PathLike) else b""
+    except Exception:  # noqa: BLE001  # their __fspath__ may raise anything
+        place = b""
+    if not isinstance(place, str):
         raise TypeError(f"{name}: expected a str or a Path, got {quoted(value)}")
     try:
         is_possible = place != "" and b"\0" not in fsencode(place)

@@ -24,6 +24,7 @@ from unicodedata import bidirectional, category, combining
 __all__ = [
     "LONGEST_DRAWN",
     "LONGEST_SHOWN",
+    "class_name",
     "for_json",
     "from_markdown",
     "in_figure",
@@ -108,8 +109,13 @@ def quoted(value: object, most: int = 200) -> str:
     try:
         text = _SHORT.repr(value)
     except Exception:  # noqa: BLE001  # their __repr__ may raise anything
-        text = f"<{type(value).__name__}>"
+        text = f"<{class_name(value)}>"
     return visible(text if isinstance(value, str) else " ".join(text.split()), most)
+
+
+def class_name(value: object) -> str:
+    """Return the name of a value's class, also if its metaclass has another idea of names."""
+    return str(type.__dict__["__name__"].__get__(type(value)))
 
 
 # What begins markup within a line of Markdown, also in the dialects of GitHub and Jupyter.

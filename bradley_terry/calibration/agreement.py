@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.frozen import blocks_of
 from ..arrays.given import unmasked
-from ..arrays.single import names, one_of
+from ..arrays.single import is_missing, names, one_of
 from ..arrays.visible import quoted
 from ..evaluation import refuse_rankings
 from ..logistic import Array
@@ -132,7 +132,7 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
     """
     one_of("level", level, LEVELS)
-    units = [[one for one in row if not _is_missing(one)] for row in _rows(ratings)]
+    units = [[one for one in row if not is_missing(one)] for row in _rows(ratings)]
     if not all(isinstance(one, Hashable) for unit in units for one in unit):
         raise TypeError("ratings: expected rows of numbers or names, got a list within a row")
     numbers: dict[object, int] = {}
@@ -273,10 +273,6 @@ def _rows(ratings: Iterable[Sequence[object]] | ArrayLike) -> list[list[object]]
             raise ValueError(f"ratings: expected a row of ratings for each unit, got {quoted(row)}")
         rows.append(row.tolist() if isinstance(row, np.ndarray) else list(row))
     return rows
-
-
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
 
 
 def _alpha(alpha: float) -> str:

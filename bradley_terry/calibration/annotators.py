@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.checked import index_by_first_appearance
 from ..arrays.given import as_numpy, unmasked
+from ..arrays.single import is_missing, written
 from ..arrays.visible import LONGEST_SHOWN, quoted, visible
 from ..evaluation import pairwise_accuracies, refuse_rankings
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
@@ -182,11 +183,11 @@ def numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64
     array = unmasked(as_numpy(annotators, "annotators"), "annotators")
     if array.shape != (n,):
         raise ValueError(f"annotators: expected shape ({n},), one annotator for each pair, got {array.shape}")
-    missing = [i for i, one in enumerate(array.tolist()) if one is None or one != one or one == ""]  # noqa: PLR0124
+    missing = [i for i, one in enumerate(array.tolist()) if is_missing(one) or (isinstance(one, str) and one == "")]
     if missing:
         raise ValueError(f"annotators: expected an annotator for each pair, got none for pair {missing[0]}")
     if array.dtype.kind == "O":
-        array = np.array([str(one) for one in array.tolist()], dtype=object)
+        array = np.array([written("annotators", one) for one in array.tolist()], dtype=object)
     index = index_by_first_appearance(array)
     names: dict[int, str] = {}
     for number, one in zip(index.tolist(), array.tolist(), strict=True):

@@ -28,6 +28,7 @@ returns None or raises NotImplementedError is "not attempted".
 
 from __future__ import annotations
 
+from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import ERROR, FAILED, NOT_ATTEMPTED, PASSED, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
@@ -76,13 +77,11 @@ def prediction(question: str, answer: object) -> Report:
     answer : str or None
         The letter of one of the options; None is "not attempted".
     """
-    if question not in PREDICTIONS:
-        raise ValueError(f"question: expected one of {', '.join(PREDICTIONS)}, got {quoted(question)}")
-    asked = PREDICTIONS[question]
+    asked = PREDICTIONS[one_of("question", question, tuple(PREDICTIONS))]
     what = f"prediction {question}"
     if answer is None:
         return Report(what, NOT_ATTEMPTED)
-    letter = str(answer).strip().lower()
+    letter = answer.strip().lower() if isinstance(answer, str) else ""
     if letter not in asked.options:
         return Report(what, ERROR, f"expected one of {', '.join(map(repr, asked.options))}, got {quoted(answer)}")
     return Report(what, PASSED if letter == asked.right else FAILED, asked.options[letter])

@@ -243,7 +243,7 @@ def copy_to(folder: Path) -> list[str]:
         record_file = folder / RECORD
         if record_file.is_symlink():
             raise ValueError(f"{record_file}: expected a file, found a symbolic link; delete it")
-        record = json.loads(record_file.read_text(encoding="utf-8")) if record_file.exists() else {}
+        record = _record_in(record_file) if record_file.exists() else {}
         for original in lessons(originals()):
             content, mine = original.read_bytes(), folder / original.name
             name, new = original.name, _digest(content)
@@ -267,11 +267,20 @@ def copy_to(folder: Path) -> list[str]:
                 write_file(mine, page.read_bytes())
                 record[page.name] = _digest(page.read_bytes())
         write_file(record_file, json.dumps(record, indent=1, sort_keys=True) + "\n")
-    except json.JSONDecodeError:
-        raise ValueError(f"{folder / RECORD}: is damaged; delete it (your notebooks are not affected)") from None
     except OSError as error:
         raise OSError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --folder") from None
     return said
+
+
+def _record_in(file: Path) -> dict[str, str]:
+    """Read the record of a folder, which anyone may have edited, or raise a ValueError."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):  # neither JSON nor UTF-8
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError(f"{file}: is damaged; delete it (your notebooks are not affected)")
+    return record
 
 
 def _trust(path: Path) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Number
 
 import numpy as np
 
 from ..arrays.checked import as_numpy
+from ..arrays.single import is_missing
+from ..arrays.visible import class_name, quoted
+from .messages import fail
 
 __all__ = ["is_frame", "is_table", "records_of"]
 
@@ -36,37 +40,82 @@ def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
     wanted = "records: expected a data frame or a list of dicts, one for each pair"
     if isinstance(rows, Mapping | str | bytes) or not isinstance(rows, Iterable):
         hint = "; pandas.DataFrame(records) makes a frame of columns" if isinstance(rows, Mapping) else ""
-        raise TypeError(f"{wanted}, got {type(records).__name__}{hint}")
+        raise TypeError(f"{wanted}, got {class_name(records)}{hint}")
     if isinstance(rows, np.ndarray) and rows.ndim == 0:
         raise TypeError(f"{wanted}, got an array without an axis")
     row = -1
     for row, record in enumerate(rows):  # row tells below whether there was any
         if not isinstance(record, Mapping):
-            raise TypeError(f"{wanted}, got {type(record).__name__} in row {row}")
-        yield f"row {row}", {str(name): _value(value) for name, value in record.items()}
+            raise TypeError(f"{wanted}, got {class_name(record)} in row {row}")
+        yield f"row {row}", _record(row, record)
     if row < 0:
         raise ValueError(f"{wanted}, got none")
 
 
+def _record(row: int, record: Mapping[str, object]) -> dict[str, object]:
+    """Return a record as a dict of plain values, or fail if a method of an object in it does."""
+    try:
+        return {str(name): _value(value) for name, value in record.items()}
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:  # their methods may raise anything
+        if isinstance(error, ValueError | TypeError) and str(error).startswith("records: "):
+            raise
+        fail("records", f"expected a record that can be read, found one that raises {class_name(error)}", f"row {row}")
+
+
 def _value(value: object) -> object:
     """Return lists and numbers for arrays, tensors and tuples, and None for NA, NaT and NaN."""
-    if isinstance(value, str | dict | int):
+    return None if isinstance(value, float | np.generic) and is_missing(value) else _plain(value)
+
+
+def _plain(value: object) -> object:  # noqa: PLR0911
+    """Return lists, dicts with texts as names, and values that JSON could hold; other objects become ``Other``."""
+    if type(value) in _PLAIN or isinstance(value, str):
         return value
-    if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else value
-    if type(value).__name__ in {"NAType", "NaTType"}:
-        return None
-    return _plain(value)
-
-
-def _plain(value: object) -> object:
-    """Return lists and numbers for arrays and tensors, also where they are within a list; NaN stays NaN."""
+    if isinstance(value, Mapping):
+        return _named(value)
+    if isinstance(value, list | tuple):
+        return value if type(value) is list and set(map(type, value)) <= _PLAIN else list(map(_plain, value))
     if hasattr(value, "__array__") and not isinstance(value, np.generic):
-        return as_numpy(value, "records").tolist()
-    if isinstance(value, tuple) or (isinstance(value, list) and any(map(_holds_arrays, set(map(type, value))))):
-        return [_plain(one) for one in value]
-    return value
+        return _plain(as_numpy(value, "records").tolist())
+    if is_missing(value):
+        return None
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return value if isinstance(value, Number) else Other(value)
 
 
-def _holds_arrays(kind: type) -> bool:
-    return issubclass(kind, list | tuple) or (hasattr(kind, "__array__") and not issubclass(kind, np.generic))
+def _named(values: Mapping[object, object]) -> Mapping[object, object]:
+    if set(map(type, values)) <= {str} and set(map(type, values.values())) <= _PLAIN:
+        return values
+    named: dict[object, object] = dict(zip(map(str, values), map(_plain, values.values()), strict=True))
+    if len(named) < len(values):
+        raise ValueError("records: expected different names, found two that are written alike")
+    return named
+
+
+_PLAIN = {str, int, float, bool, type(None)}
+
+
+class Other:
+    """Any other object, such as a date: it has a text, even if its own methods raise exceptions."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        try:
+            return str(self._value)
+        except Exception:  # noqa: BLE001  # their __str__ may raise anything
+            return quoted(self._value)
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Other) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))

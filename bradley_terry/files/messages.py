@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import visible
+from ..arrays.visible import quoted, visible
 from ..pairs import PreferencePairs
 
 if TYPE_CHECKING:
@@ -34,7 +34,11 @@ def show(value: object) -> str:
     """Write a value as JSON, and cut it to a readable length."""
     import json  # noqa: PLC0415
 
-    text = visible(json.dumps(value, ensure_ascii=False, default=str)[:61])
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError):  # JSON has no tuples as names, and Python writes no number of 5000 digits
+        text = quoted(value)
+    text = visible(text[:61])
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -46,7 +50,7 @@ def listed(names: Iterable[object]) -> str:
 
 def is_number(value: object) -> bool:
     """Return whether this is a real number, and not True or False."""
-    return isinstance(value, Number) and not isinstance(value, bool | np.bool_ | complex)
+    return isinstance(value, Number) and not isinstance(value, bool | complex | np.complexfloating | np.timedelta64)
 
 
 def are_numbers(values: Sequence[object]) -> bool:
@@ -75,7 +79,10 @@ def name_of(value: object) -> str:
         return value
     if is_number(value) and not isinstance(value, int) and as_number(value).is_integer():
         return str(int(as_number(value)))
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # Python writes no number of more than 4300 decimal digits
+        return f"{value:#x}"
 
 
 def finite_number(path: Path | str, place: int | str, column: str, value: object, field: str | None = None) -> float:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays.given import float64
 from ..arrays.single import function, one_of
+from ..arrays.visible import class_name
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -87,7 +88,7 @@ def careful_gradient(
         if library == "torch" and not getattr(answer, "requires_grad", False):
             raise Stop(
                 ERROR,
-                f"reference: expected a torch loss that is computed from phi, got {type(answer).__name__} without its "
+                f"reference: expected a torch loss that is computed from phi, got {class_name(answer)} without its "
                 "graph: leave out item(), detach(), numpy() and no_grad()",
             )
         seen["dtype"] = str(getattr(answer, "dtype", ""))
@@ -105,7 +106,7 @@ def careful_gradient(
     except (Stop, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001  # their loss may raise anything
-        kind, place, words = type(error).__name__, place_of(loss, error), words_of(error)
+        kind, place, words = class_name(error), place_of(loss, error), words_of(error)
         raise Stop(ERROR, f"reference: your loss for {library} stopped with {kind} in {place}: {words}") from None
     if gradient.shape != phi.shape or not np.isfinite(gradient).all():
         what = f"shape {gradient.shape}" if gradient.shape != phi.shape else "a number that is not finite"
@@ -167,7 +168,7 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
         If the loss or the scorer of the objective is your own, since no formula for it is known here.
     """
     if not hasattr(objective, "scorer"):
-        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
+        raise TypeError(f"objective: expected an Objective, got {class_name(objective)}")
     scorer, pairs = objective.scorer, objective.pairs
     one_of("library", library, LIBRARIES)
     _library(library)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays.given import float64
 from ..arrays.single import number
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..logistic import Array
 from ..objective import Objective
 from .blocks import slices_of
@@ -59,7 +59,7 @@ def check_hessian(
     True
     """
     if not isinstance(objective, Objective):
-        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
+        raise TypeError(f"objective: expected an Objective, got {class_name(objective)}")
     if not number(time_limit) > 0:
         raise ValueError(f"time_limit: expected a positive number of seconds, got {quoted(time_limit)}")
     at = float64(phi, "phi").copy()

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from operator import is_not
+from os import getpid  # since their function may replace ``os.getpid``
 from pathlib import Path
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, NoReturn
@@ -107,11 +108,16 @@ ENDS = ("_exit", "abort", "execv", "execve")  # the functions of ``os`` that end
 @contextlib.contextmanager
 def _no_way_out() -> Iterator[None]:
     """Let the functions that end the process raise SystemExit, also under other names in the modules of a learner."""
-    here, instead = os.getpid(), dict[object, object]()
+    here, instead = getpid(), dict[object, object]()
     for name in ENDS:
         if hasattr(os, name):
             instead[getattr(os, name)] = partial(_raise_exit, here, getattr(os, name))
-    instead[os.kill] = partial(_kill_others, here, os.kill)
+    group = os.getpgrp() if hasattr(os, "getpgrp") else here
+    instead[os.kill] = partial(_signal_others, here, os.kill, (here, 0, -1, -group))
+    if hasattr(os, "killpg"):
+        instead[os.killpg] = partial(_signal_others, here, os.killpg, (0, group))
+    if hasattr(signal, "pthread_kill"):
+        instead[signal.pthread_kill] = partial(_signal_others, here, signal.pthread_kill, None)
     instead[signal.raise_signal] = partial(_signal_to_self, here, signal.raise_signal)
     changed = []
     for module in tuple(sys.modules.values()):
@@ -145,13 +151,16 @@ def _is_installed(module: object) -> bool:
 
 
 def _raise_exit(process: int, real: Callable[..., NoReturn], *arguments: Any) -> NoReturn:
-    if os.getpid() != process:  # a child process may end itself
+    if getpid() != process:  # a child process may end itself
         real(*arguments)
     raise SystemExit(*arguments[:1])
 
 
-def _kill_others(process: int, real: Callable[[int, int], None], target: int, number: int) -> None:
-    if target in (process, 0, -1) and os.getpid() == process:
+def _signal_others(
+    process: int, real: Callable[[int, int], None], ours: Sequence[int] | None, target: int, number: int
+) -> None:
+    """Send a signal to a process or group; those in ``ours``, or all for None, include this process."""
+    if (ours is None or target in ours) and getpid() == process:
         _signal_to_self(process, partial(real, target), number)
     else:
         real(target, number)
@@ -159,13 +168,13 @@ def _kill_others(process: int, real: Callable[[int, int], None], target: int, nu
 
 def _signal_to_self(process: int, real: Callable[[int], None], number: int) -> None:
     """Send a signal that has a handler or is ignored; any other would end the process."""
-    if os.getpid() == process and signal.getsignal(number) in (signal.SIG_DFL, None):
+    if getpid() == process and signal.getsignal(number) in (signal.SIG_DFL, None):
         raise SystemExit(128 + number)
     real(number)
 
 
 _known: list[tuple[ModuleType, dict[str, object]]] = []
-SHARED = (np, np.linalg, math, builtins, time)
+SHARED = (np, np.linalg, math, builtins, time, os, signal)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import contextlib
 import inspect
 import io
 import linecache
-import os
 import re
 import sys
 import traceback
@@ -20,11 +19,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from functools import partial
+from os import getpid  # since their function may replace ``os.getpid``
 from types import FrameType
 from typing import Any, TextIO
 
 import numpy as np
 
+from ..arrays.visible import class_name
 from ..logistic import Array
 from .process import leave, names_put_back
 from .stopping import (
@@ -90,7 +91,7 @@ def with_their_objects(doing: str, watch: Watch | None = None) -> Iterator[None]
             raise
         raise OutOfTime(ERROR, f"{doing} gave no answer within {SECONDS.get():g} seconds") from None
     except BaseException as error:  # noqa: BLE001  # their code may raise anything
-        raise Stop(ERROR, f"{doing} stopped with {type(error).__name__}: {words_of(error)}") from None
+        raise Stop(ERROR, f"{doing} stopped with {class_name(error)}: {words_of(error)}") from None
     finally:
         out.after = sys.stdout
 
@@ -99,7 +100,7 @@ def can_be_called_with(function: Student, arguments: Sequence[object], names: Se
     """Stop unless ``function`` is callable and takes these arguments."""
     wanted = f"a function of ({', '.join(names)})"
     if not callable(function):
-        raise Stop(ERROR, f"expected {wanted}, got {type(function).__name__}")
+        raise Stop(ERROR, f"expected {wanted}, got {class_name(function)}")
     with contextlib.suppress(_NoSignature), with_their_objects("asking your function for its arguments"):
         try:
             signature = inspect.signature(function)
@@ -168,7 +169,7 @@ def call(
         raise Stop(FAILED if isinstance(error, RuntimeWarning) else ERROR, message) from None
     finally:
         watch.rest()
-        if os.getpid() != watch.process:
+        if getpid() != watch.process:
             leave(0)  # a child process that their function forked ends here
         out.after, err.after = sys.stdout, sys.stderr
         if (heard := PRINTED.get()) is not None:
@@ -235,10 +236,10 @@ def _real_numbers(
     except ValueError:
         raise Stop(FAILED, f"{note}{name}: expected an array of shape {shape}, got rows of different lengths") from None
     except Exception as error:  # noqa: BLE001  # for instance a tensor that requires a gradient
-        kind = type(answer).__name__
+        kind = class_name(answer)
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}: {words_of(error)}") from None
     if array.dtype.kind not in "fiub":
-        kind = "complex numbers" if array.dtype.kind == "c" else f"{type(answer).__name__}{_entries_of(array)}"
+        kind = "complex numbers" if array.dtype.kind == "c" else f"{class_name(answer)}{_entries_of(array)}"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
     if np.ma.is_masked(answer):
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got a masked array in which some are missing")
@@ -272,7 +273,7 @@ def _entries_of(array: np.ndarray[Any, Any]) -> str:
     """Say of which type the entries are that are no numbers."""
     if not array.shape:
         return ""
-    types = sorted({type(x).__name__ for x in array.ravel().tolist() if not isinstance(x, int | float)})
+    types = sorted({class_name(x) for x in array.ravel().tolist() if not isinstance(x, int | float)})
     return f" with entries of type {', '.join(types)}" if types else " of Python objects: convert it with astype(float)"
 
 
@@ -342,7 +343,7 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 
 def kind_of(answer: object) -> str:
     """Say what a function returned, such as "a tuple of three items"."""
-    kind = type(answer).__name__
+    kind = class_name(answer)
     if not isinstance(answer, tuple | list):
         return kind
     n = len(answer)
@@ -403,14 +404,14 @@ def _told(function: Student, error: BaseException) -> str:
         with with_their_objects("describing the error"):
             return _what_happened(function, error)
     except Stop:
-        return f"{type(error).__name__} in your function"
+        return f"{class_name(error)} in your function: (its message cannot be read)"
 
 
 def _what_happened(function: Student, error: BaseException) -> str:
     """Describe an error of their function: its kind, the line, and what it says."""
     if type(error).__module__.startswith("numba."):
         return _in_numbas_words(error)
-    kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else type(error).__name__, words_of(error)
+    kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else class_name(error), words_of(error)
     text = f"{kind} in {place_of(function, error)}: {words}"
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
         text += (
@@ -425,7 +426,7 @@ def _in_numbas_words(error: BaseException) -> str:
     text = str(error)[:100_000]
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     useful = [line for line in lines[1:] if not line.startswith(("There are", "During:", "File ", "-", "<source"))]
-    words = next(iter(useful), lines[0] if lines else type(error).__name__)
+    words = next(iter(useful), lines[0] if lines else class_name(error))
     if words.endswith(":") and len(useful) > 1:
         words += f" {useful[1]}"
     if (found := re.search(r'File "([^"]*)", line (\d+):', text)) is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from os import getpid
 from types import FrameType
 from typing import Any
 
@@ -105,7 +105,7 @@ class Watch:
             raise ValueError(f"time_limit: expected a positive number of seconds, got {quoted(seconds)}")
         self.seconds = seconds
         self.since: float | None = None  # when the current call began
-        self.tracer, self.process = sys.gettrace(), os.getpid()
+        self.tracer, self.process = sys.gettrace(), getpid()
         self.n_interrupted = 0
         self.works = False
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import given, single
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -136,7 +136,7 @@ def check_gradient(
         function, phi = _objective_of(cast("Scorer", function), phi), None
     function = cast("Function", function)
     if objective is not None and not isinstance(objective, Objective):
-        raise TypeError(f"objective: expected an Objective, got {type(objective).__name__}")
+        raise TypeError(f"objective: expected an Objective, got {class_name(objective)}")
     problem = cast("Objective", function) if issubclass(type(function), Objective) else objective
     at = _random_phi(problem) if phi is None else given.float64(phi, "phi").copy()
     blocks = _blocks_of(at, names, problem)
@@ -154,7 +154,7 @@ def check_gradient(
 def _objective_of(scorer: Scorer, pairs: object) -> Objective:
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(
-            f"phi: expected PreferencePairs after a scorer, got {type(pairs).__name__}; to choose phi, call "
+            f"phi: expected PreferencePairs after a scorer, got {class_name(pairs)}; to choose phi, call "
             "check_gradient(Objective(scorer, pairs), phi)"
         )
     return Objective(scorer, pairs)

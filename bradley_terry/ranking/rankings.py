@@ -167,7 +167,7 @@ class PreferenceRankings:
         )
         return PreferenceRankings(**kept)
 
-    def split(self, validation: float = 0.2, *, seed: int = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
+    def split(self, validation: float = 0.2, *, seed: single.Seed = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
         """Split into (training, validation) rankings; ``validation`` is the share of the clusters for validation."""
         if not 0 < single.number(validation) < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
@@ -175,7 +175,7 @@ class PreferenceRankings:
         if n < 2:
             raise ValueError(f"prompts: expected at least two to split by, got {n}")
         n_held_out = min(max(round(validation * n), 1), n - 1)
-        clusters = np.random.default_rng(single.seed(seed)).permutation(n)[:n_held_out]
+        clusters = single.generator(seed, "seed").permutation(n)[:n_held_out]
         held_out = np.isin(self.cluster_index, clusters)
         return self.subset(~held_out), self.subset(held_out)
 

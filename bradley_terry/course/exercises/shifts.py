@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...arrays.visible import class_name
 from ...logistic import Array
 from ...losses import mean_loss as right_mean_loss
 from ...losses import pair_losses
@@ -100,7 +101,7 @@ def _answers(function: Student, time_limit: float, *, only_invariant: bool = Fal
             continue
         answer, _ = asked(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
         if type(answer) not in (bool, np.bool_):
-            raise Stop(FAILED, f"expected True or False, got {type(answer).__name__}")
+            raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
         said[name] = bool(answer)
     return said
 
