@@ -248,6 +248,23 @@ def test_mean_rewards_are_compared_with_their_start() -> None:
     assert "chosen reward falling" not in from_there.names  # nothing has moved since that start
 
 
+def test_rewards_off_centre_are_mended_without_a_change_of_the_model() -> None:
+    """The remedies of both findings: centred features, or the mean subtracted. Every margin stays, and so does φ."""
+    pairs = choices(400, np.array([-1.0, 0.5]))
+    moved = replace(pairs, chosen=pairs.chosen + 3, rejected=pairs.rejected + 3)
+    model = bt.fit(bt.LinearScorer(2), moved)
+    names = {"chosen reward falling", "rewards not centred"}
+    found = bt.diagnose(model, moved)
+    assert names <= set(found.names)
+    assert all("centre the features" in found[name].remedy for name in names)
+    assert not any("centring" in words.remedy for words in WORDS.values())  # that penalty changes the margins
+    middle = np.concatenate([moved.chosen, moved.rejected]).mean(axis=0)
+    centred = replace(moved, chosen=moved.chosen - middle, rejected=moved.rejected - middle)
+    again = bt.fit(bt.LinearScorer(2), centred)
+    assert again.phi == pytest.approx(model.phi, rel=1e-9)
+    assert "rewards not centred" not in bt.diagnose(again, centred).names
+
+
 def test_undetermined_directions_are_named() -> None:
     """A feature that is equal in both answers, and a table of two groups that never met."""
     pairs = choices(100)

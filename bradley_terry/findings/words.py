@@ -123,7 +123,7 @@ WORDS = {
         "of the rejected answers by {change of the rejected reward:+.3f}. The loss only looks at the difference, so "
         "it falls as long as the rejected rewards fall faster. This happens if both answers of a pair have much in "
         "common: a step that lowers the reward of one also lowers that of the other.",
-        "compare margins, not rewards; if rewards must stay near 0, use fit(…, centring=0.01).",
+        "compare margins, not rewards; if single rewards must be near 0, subtract their mean, or centre the features.",
     ),
     "reward scale drifting": Words(
         "warning",
@@ -138,7 +138,7 @@ WORDS = {
         "The mean reward is {mean reward:+.3f}, while the standard deviation of the rewards is only {standard "
         "deviation:.3f}. The mean cancels in every margin, so the loss does not depend on it and the sign of a single "
         "reward means nothing. Features whose mean is not 0 shift all rewards by the same amount.",
-        "subtract the mean reward before using single rewards, or use fit(…, centring=0.01).",
+        "subtract the mean reward before you use single rewards, or centre the features; no margin changes.",
     ),
     "one feature carries the model": Words(
         "warning",
