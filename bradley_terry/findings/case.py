@@ -104,8 +104,8 @@ class Case:
     def chance(self) -> float:
         """The fall of the mean loss, in nats, that a fit to coin flips exceeds with probability ``LEVEL``.
 
-        Twice the fall of the summed loss is then chi-squared (Wilks 1938), times the dispersion of the pairs. With large
-        target margins m that is too much. There the loss falls by at most the mean of its slope times Δ, and so by no
+        Twice the fall of the summed loss is then chi-squared (Wilks 1938), times the dispersion of the pairs. That is
+        too much for large target margins m. There the loss falls by at most the mean of its slope times Δ, and so by no
         more than √(χ²/n) times the root mean square of Δ (Cauchy-Schwarz), while the fit aims at margins like m.
         """
         sample, least = self.training, chi_squared_quantile(self.degrees_of_freedom)

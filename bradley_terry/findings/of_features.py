@@ -18,8 +18,8 @@ from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from ..threads import blas_on_one_thread
-from .case import ENOUGH, Case
-from .levels import MATTERS, normal_quantile
+from .case import Case
+from .levels import MATTERS, least_pairs, normal_quantile
 from .records import Check, Facts
 
 __all__ = [
@@ -99,6 +99,8 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     fall = sample.mean(sample.equal_losses - sample.losses)
     if fall.mean <= case.chance if case.is_usual else fall.z() <= normal_quantile():
         return "on these pairs the model is no better than chance"
+    if case.training.n < least_pairs(pairs.n_features):
+        return "there are too few pairs for each feature"
     d = sample.differences(slice(None))
     size = np.sqrt(np.einsum("ij,ij->j", d, d))
     if np.count_nonzero(size) < 2:
@@ -132,7 +134,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
         "loss of this feature alone": float(np.dot(w, alone)),
     }
     check = Check(name, mean.z(), normal_quantile(), evidence)
-    if check.is_found and len(pairs) >= ENOUGH * pairs.n_features:
+    if check.is_found:
         loss, accuracy = _refitted(sample.pairs, np.arange(pairs.n_features) != j)
         evidence |= {"accuracy without it": accuracy, "loss without it": loss}
     return check
