@@ -80,6 +80,21 @@ def test_other_pairs_or_another_split_are_refused(run, tmp_path, capsys) -> None
     assert "baseball: expected pairs for LinearScorer" in capsys.readouterr().err
 
 
+def test_another_split_is_refused_even_if_the_accuracy_is_the_same(tmp_path, capsys) -> None:
+    """Choices without chance are all predicted correctly, whatever the split. The loss still tells the splits apart."""
+    a, b = np.random.default_rng(0).normal(size=(2, 60, 2))
+    first = (((a - b) @ [1.0, 2.0]) > 0)[:, None]
+    pairs = bt.PreferencePairs(np.where(first, a, b), np.where(first, b, a))
+    training, held_out = pairs.split(0.2, seed=0)
+    model = bt.fit(bt.LinearScorer(2), training, validation=held_out, l2=1e-3)
+    assert model.evaluate(pairs).accuracy == 1
+    save_pairs(pairs, tmp_path / "pairs.npz")
+    folder, data = write_run(tmp_path / "run", model), str(tmp_path / "pairs.npz")
+    assert main(["doctor", str(folder), data]) == 0
+    assert main(["doctor", str(folder), data, "--seed", "5"]) == 2
+    assert "on which its loss was" in capsys.readouterr().err
+
+
 def damaged(text: str, kind: str) -> bytes:
     lines = text.splitlines(keepends=True)
     return {
