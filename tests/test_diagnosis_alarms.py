@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +21,12 @@ def choices(n: int = 400, w: np.ndarray = W, seed: int = 0) -> bt.PreferencePair
     a, b = np.random.default_rng(seed).normal(size=(2, n, w.size))
     first = bt.sample_preferences(a @ w, b @ w, seed + 1)[:, None]
     return bt.PreferencePairs(np.where(first, a, b), np.where(first, b, a))
+
+
+def at(phi: np.ndarray, pairs: bt.PreferencePairs) -> bt.RewardModel:
+    """Return a linear model with these weights, as if a fit had ended there."""
+    model = bt.fit(bt.LinearScorer(len(phi)), pairs, l2=1.0)
+    return replace(model, phi=np.array(phi), l2=0.0)
 
 
 def swapped(pairs: bt.PreferencePairs) -> bt.PreferencePairs:
@@ -176,3 +184,58 @@ def test_rewards_off_centre_are_mended_without_a_change_of_the_model() -> None:
     again = bt.fit(bt.LinearScorer(2), centred)
     assert again.phi == pytest.approx(model.phi, rel=1e-9)
     assert "rewards not centred" not in bt.diagnose(again, centred).names
+
+
+@pytest.mark.full
+def test_large_pairs_are_diagnosed_block_by_block(tmp_path) -> None:
+    """Mapped features of 64 MB, whose differences would take 64 MB more: no such array is ever made."""
+    rng = np.random.default_rng(0)
+    for name in ("chosen", "rejected"):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(200_000, 40)).astype(np.float32) + 0.1 * (name == "chosen"))
+    pairs = bt.load_pairs(tmp_path)
+    assert pairs.is_mapped
+    few = bt.PreferencePairs(np.array(pairs.chosen[:2000]), np.array(pairs.rejected[:2000]))
+    model = bt.fit(bt.LinearScorer(40), few)
+    tracemalloc.start()
+    try:
+        found = bt.diagnose(model, pairs, annotators=np.arange(200_000) % 50)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "coin-flip labels" not in found.names
+    assert peak < 64e6
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("n_prompts", [1000, 30_000])
+def test_statistic_of_the_choices_is_that_of_all_prompts_together(n_prompts: int) -> None:
+    """(Σ s)ᵀ(Σ s sᵀ)⁻¹(Σ s) by NumPy in one piece, although the prompts are spread over blocks of a million numbers."""
+    pairs = choices(30_000, 0.02 * np.ones(40))
+    prompts = np.random.default_rng(5).integers(0, n_prompts, size=30_000)
+    pairs = replace(pairs, prompts=prompts, weights=np.random.default_rng(6).uniform(0.5, 1, size=30_000))
+    s = np.zeros((n_prompts, 40))
+    np.add.at(s, prompts, pairs.weights[:, None] * (pairs.chosen - pairs.rejected))
+    found = bt.diagnose(at(np.ones(40), pairs), pairs)
+    total = s.sum(axis=0)
+    expected = total @ np.linalg.solve(s.T @ s, total)
+    assert check_named(found, "coin-flip labels").threshold == pytest.approx(expected, rel=1e-9)
+
+
+def test_no_warning_escapes_from_odd_runs() -> None:
+    """A loss with probabilities of 0 and 1, a fit that diverged, an annotator whose pairs have no weight."""
+    pairs, held_out = choices(), choices(100, seed=5)
+    square = bt.fit(bt.LinearScorer(3), pairs, loss=bt.losses.Square())
+    assert "probabilities" in bt.diagnose(square, pairs, validation=held_out).not_checked["over-confidence"]
+    options = {"method": "gradient_descent", "learning_rate": 1e300, "max_steps": 20}
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always", bt.ConvergenceWarning)
+        diverged = bt.fit(bt.LinearScorer(3), pairs, validation=held_out, **options)
+    for l2 in (0.0, 0.1):
+        found = bt.diagnose(replace(diverged, l2=l2), pairs, validation=held_out)
+        assert "learning rate too high" in found.names
+    weighted = replace(pairs, weights=np.repeat([0.0, 1.0], [80, 320]))
+    model = bt.fit(bt.LinearScorer(3), weighted)
+    for people in (np.arange(400) // 80, (np.arange(400) >= 80).astype(int)):
+        found = bt.diagnose(model, weighted, annotators=people)
+        assert "annotators disagree" not in found.names
+    assert found.not_checked["annotators disagree"] == "there is only one annotator"

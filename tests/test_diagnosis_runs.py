@@ -11,6 +11,7 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry.commands import main
+from bradley_terry.commands.train import train
 from bradley_terry.files import save_pairs
 from bradley_terry.model import HISTORY
 
@@ -157,6 +158,21 @@ def test_options_of_a_run_need_a_run(capsys) -> None:
     for option in (["--json"], ["--seed", "3"], ["--held-out", "x"]):
         assert main(["doctor", *option]) == 2
         assert f"{option[0]}: expected only with the folder of a run" in capsys.readouterr().err
+
+
+@pytest.mark.full
+def test_run_is_saved_without_a_diagnosis_if_there_is_no_memory_for_it(tmp_path, monkeypatch) -> None:
+    """The fit has ended by then, so its model must not be lost. The report says why it has no diagnosis."""
+
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("bradley_terry.findings.diagnose", no_memory)
+    monkeypatch.setattr("bradley_terry.drawing.figures.model_figures", lambda *_: [])
+    run = train(bt.datasets.synthetic(100, seed=3), example=False)
+    run.save(tmp_path / "run")
+    assert "no diagnosis, because there was not enough memory" in (tmp_path / "run" / "report.md").read_text()
+    assert bt.RewardModel.load(tmp_path / "run" / "model.npz").phi.tobytes() == run.model.phi.tobytes()
 
 
 @pytest.mark.full
