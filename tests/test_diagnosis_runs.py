@@ -11,6 +11,7 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry.commands import main
+from bradley_terry.commands.train import train
 from bradley_terry.files import save_pairs
 from bradley_terry.model import HISTORY
 
@@ -80,6 +81,21 @@ def test_other_pairs_or_another_split_are_refused(run, tmp_path, capsys) -> None
     assert "baseball: expected pairs for LinearScorer" in capsys.readouterr().err
 
 
+def test_another_split_is_refused_even_if_the_accuracy_is_the_same(tmp_path, capsys) -> None:
+    """Choices without chance are all predicted correctly, whatever the split. The loss still tells the splits apart."""
+    a, b = np.random.default_rng(0).normal(size=(2, 60, 2))
+    first = (((a - b) @ [1.0, 2.0]) > 0)[:, None]
+    pairs = bt.PreferencePairs(np.where(first, a, b), np.where(first, b, a))
+    training, held_out = pairs.split(0.2, seed=0)
+    model = bt.fit(bt.LinearScorer(2), training, validation=held_out, l2=1e-3)
+    assert model.evaluate(pairs).accuracy == 1
+    save_pairs(pairs, tmp_path / "pairs.npz")
+    folder, data = write_run(tmp_path / "run", model), str(tmp_path / "pairs.npz")
+    assert main(["doctor", str(folder), data]) == 0
+    assert main(["doctor", str(folder), data, "--seed", "5"]) == 2
+    assert "on which its loss was" in capsys.readouterr().err
+
+
 def damaged(text: str, kind: str) -> bytes:
     lines = text.splitlines(keepends=True)
     return {
@@ -142,6 +158,21 @@ def test_options_of_a_run_need_a_run(capsys) -> None:
     for option in (["--json"], ["--seed", "3"], ["--held-out", "x"]):
         assert main(["doctor", *option]) == 2
         assert f"{option[0]}: expected only with the folder of a run" in capsys.readouterr().err
+
+
+@pytest.mark.full
+def test_run_is_saved_without_a_diagnosis_if_there_is_no_memory_for_it(tmp_path, monkeypatch) -> None:
+    """The fit has ended by then, so its model must not be lost. The report says why it has no diagnosis."""
+
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("bradley_terry.findings.diagnose", no_memory)
+    monkeypatch.setattr("bradley_terry.drawing.figures.model_figures", lambda *_: [])
+    run = train(bt.datasets.synthetic(100, seed=3), example=False)
+    run.save(tmp_path / "run")
+    assert "no diagnosis, because there was not enough memory" in (tmp_path / "run" / "report.md").read_text()
+    assert bt.RewardModel.load(tmp_path / "run" / "model.npz").phi.tobytes() == run.model.phi.tobytes()
 
 
 @pytest.mark.full

@@ -23,6 +23,7 @@ __all__ = ["FoundRow", "HealthyRow", "Table", "measure_doctor"]
 
 N_RUNS = 60
 SENSITIVITY, FALSE_ALARMS = 0.9, 0.05
+ANY_ERROR = "any finding that is an error"
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,11 @@ class Table:
     found: tuple[FoundRow, ...]
     together: tuple[FoundRow, ...]
     healthy: tuple[HealthyRow, ...]
+    properties: tuple[FoundRow, ...] = ()
+    """How often healthy runs have a finding that is true of their data and no fault. There is no promise for these."""
 
     def __str__(self) -> str:
-        rows = [*self.found, *self.together]
+        rows = [*self.found, *self.together, *self.properties]
         width = max(len(" + ".join(row.faults)) for row in rows)
         wide = max(len(row.strength) for row in rows)
         lines = ["How often the training doctor finds a fault (sensitivity), in simulated runs", ""]
@@ -81,6 +84,9 @@ class Table:
             mark = "" if one.is_as_promised else " ✗"
             share = f"{one.worst:>6.1%}  {one.share:>6.1%}  {one.n_runs:>6,}{mark}"
             lines.append(f"{one.name:<{width}}  {one.worst_kind:<{wide}}  {share}")
+        if self.properties:
+            lines += ["", "How often healthy runs have a finding that says something true about them", ""]
+            lines += [_line(row, width, wide, is_promise=False) for row in self.properties]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
@@ -89,11 +95,12 @@ class Table:
             "found": [vars(row) for row in self.found],
             "together": [vars(row) for row in self.together],
             "false_alarms": [dict(vars(row)) for row in self.healthy],
+            "properties": [vars(row) for row in self.properties],
         }
 
 
-def _line(row: FoundRow, width: int, wide: int) -> str:
-    mark = "" if row.is_as_promised else " ✗"
+def _line(row: FoundRow, width: int, wide: int, *, is_promise: bool = True) -> str:
+    mark = "" if row.is_as_promised or not is_promise else " ✗"
     line = f"{' + '.join(row.faults):<{width}}  {row.strength:<{wide}}  {row.n_runs:>5,}  {row.share:>6.1%}{mark}"
     return f"{line}  {', '.join(row.also)}".rstrip()
 
@@ -122,11 +129,17 @@ def measure_doctor(
             often = [name for name in WORDS if np.mean([name in names for names in found]) >= 0.5]
             also = tuple(name for name in often if name not in scenario.faults)
             rows.append(FoundRow(scenario.faults, scenario.strength, n_runs, share, also))
-    shares: dict[str, list[tuple[float, str]]] = {name: [] for name in WORDS}
+    shares: dict[str, list[tuple[float, str]]] = {name: [] for name in (*WORDS, ANY_ERROR)}
+    properties = []
     for scenario in healthy:
         tell(f"{n_runs:,} healthy runs: {scenario.strength} …")
         diagnoses = list(_diagnoses(scenario, n_runs, next(seed)))
+        is_error = [any(finding.severity == "error" for finding in one) for one in diagnoses]
+        shares[ANY_ERROR].append((float(np.mean(is_error)), scenario.strength))
         for name, found_in in shares.items():
+            if name in scenario.faults:
+                share = float(np.mean([name in one.names for one in diagnoses]))
+                properties.append(FoundRow((name,), scenario.strength, n_runs, share))
             checked = any(check.name == name for one in diagnoses for check in one.checks)
             if checked and name not in scenario.faults:  # some kinds of data have a property that is no fault
                 found_in.append((float(np.mean([name in one.names for one in diagnoses])), scenario.strength))
@@ -136,7 +149,7 @@ def measure_doctor(
             worst, kind = max(found_in)
             mean = float(np.mean([share for share, _ in found_in]))
             alarms.append(HealthyRow(name, n_runs * len(found_in), mean, worst, kind if worst else ""))
-    return Table(tuple(tables[0]), tuple(tables[1]), tuple(alarms))
+    return Table(tuple(tables[0]), tuple(tables[1]), tuple(alarms), tuple(properties))
 
 
 def _diagnoses(scenario: Scenario, n_runs: int, seed: int) -> Iterable[Diagnosis]:

@@ -20,6 +20,7 @@ from ..training import fit
 __all__ = ["FAULTS", "HEALTHY", "TOGETHER", "Run", "Scenario"]
 
 W3 = np.array([1.0, -1.5, 0.7])
+WEAK = 0.3 * W3 / np.linalg.norm(W3)
 Rng = np.random.Generator
 
 
@@ -170,11 +171,37 @@ def annotated(rng: Rng, n_people: int, each: int, odd: float) -> Run:
     return fitted(choices(rng, a, b, factor * ((a - b) @ W3)))._replace(annotators=people)
 
 
-def voted(rng: Rng) -> Run:
-    """Return a fit to pairs that three people judged independently."""
+def voted(rng: Rng, hidden: float = 0.0) -> Run:
+    """Return a fit to pairs that three people judged independently, also by a quality that is not in the features."""
     a, b = np.repeat(rng.normal(size=(2, 200, 3)), 3, axis=1)
-    pairs = choices(rng, a, b, (a - b) @ W3, np.repeat(np.arange(200), 3))
-    return fitted(pairs)._replace(annotators=np.tile(np.arange(3), 200))
+    quality = np.repeat(rng.normal(0, hidden, size=200), 3) if hidden else 0.0
+    run = fitted(choices(rng, a, b, (a - b) @ W3 + quality, np.repeat(np.arange(200), 3)))
+    return run if hidden else run._replace(annotators=np.tile(np.arange(3), 200))
+
+
+def discrete(rng: Rng, n_values: int, *, is_named: bool = True, l2: float = 0.0) -> Run:
+    """Return a fit to features with few values, so that different prompts have equal answers."""
+
+    def part(name: str, n: int) -> PreferencePairs:
+        a, b = rng.integers(0, n_values, size=(2, n, 3)).astype(float)
+        return choices(rng, a, b, (a - b) @ W3, np.array([f"{name} {i}" for i in range(n)]) if is_named else None)
+
+    return fitted(part("question", 400), part("another question", 100), l2=l2)
+
+
+def with_target_margins(rng: Rng, m: float) -> Run:
+    """Return a fit in which every margin should be at least m."""
+    pairs, validation = linear(rng), linear(rng, 100)
+    return fitted(
+        replace(pairs, target_margins=np.full(len(pairs), m)),
+        replace(validation, target_margins=np.full(len(validation), m)),
+    )
+
+
+def shifted(rng: Rng) -> Run:
+    """Return a fit to features of mean 3, with weights whose sum is not 0."""
+    w = W3 * [1, -1, 1]
+    return fitted(linear(rng, w=w, shift=3.0), linear(rng, 100, w, shift=3.0))
 
 
 def table(rng: Rng, n_items: int = 6, *, islands: bool = False, each: int = 30) -> Run:
@@ -346,6 +373,9 @@ TOGETHER = (
 )
 """Two faults at once."""
 
+_OF_FEW_VALUES = ("contradictory labels", "identical answers")
+_TOO_FEW = ("coin-flip labels", "stuck at log 2")
+
 HEALTHY = (
     Scenario((), "linear, 400 pairs", lambda r: fitted(linear(r), linear(r, 100))),
     Scenario((), "10 features, 1,000 pairs", lambda r: many_features(r, 1000, 10)),
@@ -356,5 +386,20 @@ HEALTHY = (
     Scenario((), "table of 6 items", table),
     Scenario(("contradictory labels",), "three votes on each pair", voted),
     Scenario((), "5 annotators, 500 pairs", lambda r: annotated(r, 5, 100, 1.0)),
+    Scenario(("contradictory labels",), "three votes, unobserved quality", lambda r: voted(r, 1.5)),
+    Scenario(_OF_FEW_VALUES, "features 0, 1, 2; named prompts", lambda r: discrete(r, 3)),
+    Scenario(_OF_FEW_VALUES, "features 0, 1, 2; no prompts", lambda r: discrete(r, 3, is_named=False)),
+    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 0.3", lambda r: discrete(r, 2, l2=0.3)),
+    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 1", lambda r: discrete(r, 2, l2=1.0)),
+    Scenario(_TOO_FEW, "weights of 0.3, 200 pairs", lambda r: fitted(linear(r, 200, WEAK), linear(r, 200, WEAK))),
+    Scenario(
+        _TOO_FEW, "weights of 0.2, 400 pairs", lambda r: fitted(linear(r, w=WEAK / 1.5), linear(r, 100, WEAK / 1.5))
+    ),
+    Scenario((), "weights of 0.3, 2,000 pairs", lambda r: fitted(linear(r, 2000, WEAK), linear(r, 200, WEAK))),
+    Scenario((), "target margins of 1", lambda r: with_target_margins(r, 1.0)),
+    Scenario((), "target margins of 3", lambda r: with_target_margins(r, 3.0)),
+    Scenario((), "bias reduced, 15 pairs", lambda r: fitted(linear(r, 15, 3 * W3), bias_reduced=True)),
+    Scenario((), "bias reduced, 30 pairs", lambda r: fitted(linear(r, 30, 4 * W3[:2]), bias_reduced=True)),
+    Scenario(("chosen reward falling", "rewards not centred"), "features of mean 3", shifted),
 )
 """Runs without a fault."""

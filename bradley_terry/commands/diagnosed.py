@@ -11,8 +11,9 @@ import numpy as np
 
 from ..evaluation import mean_accuracy
 from ..findings import Diagnosis, diagnose
-from ..findings.case import kept_record
+from ..findings.case import kept_record, plain_losses
 from ..model import HISTORY, RewardModel
+from ..objective import Objective
 from ..pairs import PreferencePairs
 from .data import SHIPPED, find_data
 from .evaluate import matched
@@ -21,6 +22,7 @@ from .train import VALIDATION
 __all__ = ["diagnose_run"]
 
 FILES = ("model.npz", "history.csv", "report.md")
+SAME_LOSS = 1e-5  # the rounding of features in single precision, which a fit may have standardised, moves it by less
 LONGEST_NUMBER = 40  # letters of a number in history.csv, with its comma
 
 
@@ -35,7 +37,7 @@ def diagnose_run(
     """Diagnose a run that ``train`` saved.
 
     The folder holds the model and its history, but no pairs. They are read again and divided again, as ``train`` did.
-    The accuracy of the model on them must be the one in its history, so that a diagnosis never mixes two runs.
+    Accuracy and loss of the model on them must be those in its history, so that a diagnosis never mixes two runs.
 
     Parameters
     ----------
@@ -65,15 +67,7 @@ def diagnose_run(
     name = "data" if isinstance(data, PreferencePairs) else str(data)
     pairs = matched(model, find_data(data).pairs, name=name)
     training, rest = _divided(model, pairs, seed, validation)
-    kept = kept_record(model)
-    recorded = float(model.history["accuracy"][kept])
-    margins = model.margins(training)
-    accuracy = mean_accuracy(margins, training.labels, training.weights)
-    if not math.isclose(recorded, accuracy, rel_tol=1e-9, abs_tol=1e-9):
-        raise ValueError(
-            f"{name}: expected the pairs that the model was fitted to, on which its accuracy was {recorded:.4f}, got "
-            f"pairs on which it is {accuracy:.4f}; give --seed and --validation as for train"
-        )
+    _check_fitted_to(model, training, name)
     if held_out is not None:
         where = "held_out" if isinstance(held_out, PreferencePairs) else str(held_out)
         rest = matched(model, find_data(held_out).pairs, name=where)
@@ -101,6 +95,22 @@ def check_history(path: Path, model: RewardModel) -> None:
         if not np.array_equal(values, np.asarray(model.history[column], dtype=np.float64), equal_nan=True):
             raise ValueError(
                 f"{path}: expected the history of model.npz, got another {column}: two runs are mixed here"
+            )
+
+
+def _check_fitted_to(model: RewardModel, pairs: PreferencePairs, name: str) -> None:
+    """Raise ValueError unless accuracy and loss of the model on these pairs are those in its history."""
+    kept = kept_record(model)
+    accuracy = mean_accuracy(model.margins(pairs), pairs.labels, pairs.weights)
+    loss = Objective(model.scorer, pairs, loss=model.loss).at(model.phi).loss
+    for what, recorded, found, tolerance in (
+        ("accuracy", float(model.history["accuracy"][kept]), accuracy, 1e-9),
+        ("loss", float(plain_losses(model)[kept]), loss, SAME_LOSS),
+    ):
+        if not math.isclose(recorded, found, rel_tol=tolerance, abs_tol=tolerance):
+            raise ValueError(
+                f"{name}: expected the pairs that the model was fitted to, on which its {what} was {recorded:.6g}, got "
+                f"pairs on which it is {found:.6g}; give --seed and --validation as for train"
             )
 
 

@@ -44,6 +44,10 @@ EXAMPLE = "bradley-terry train answers.jsonl --out runs/answers"
 
 TEXT_L2 = 0.03  # penalty for features of texts, see files.text.DEFAULT_BINS
 VALIDATION = 0.2  # share of the prompts that are held out
+NO_DIAGNOSIS = (
+    "There is no diagnosis, because there was not enough memory for it. `bradley-terry doctor RUN_FOLDER DATA` makes "
+    "it where there is more."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,10 @@ class TrainingRun:
         return self._markdown()
 
     def _markdown(self, figures: Mapping[str, tuple[str, str]] | None = None) -> str:
+        try:
+            diagnosis = self.diagnosis.to_markdown()
+        except MemoryError:  # the model is worth more than its diagnosis
+            diagnosis = NO_DIAGNOSIS
         return markdown(
             self.model,
             name=self.name,
@@ -106,7 +114,7 @@ class TrainingRun:
             example=self.example,
             figures=figures,
             held_out_pairs=self.held_out,
-            diagnosis=self.diagnosis.to_markdown(),
+            diagnosis=diagnosis,
         )
 
     def __repr__(self) -> str:

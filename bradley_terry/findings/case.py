@@ -16,9 +16,8 @@ from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .levels import chi_squared_quantile
 from .sample import Sample
 
-__all__ = ["LOG_TWO", "Case", "kept_record", "lowest_loss"]
+__all__ = ["Case", "kept_record", "lowest_loss", "plain_losses"]
 
-LOG_TWO = float(np.log(2.0))
 ENOUGH = 5  # pairs for each parameter, below which the chi-squared distribution is a poor guide
 MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the attainable loss is not computed
 THINNED = 1_000_000  # numbers in the features with which a check begins; only a finding is checked on all pairs
@@ -61,6 +60,14 @@ class Case:
         return self.model.loss is None and (fitted_to is None or isinstance(fitted_to.pairs, PreferencePairs))
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether something else than l2 keeps the rewards finite, even if the choices can be separated."""
+        fitted_to = self.model.fitted_to
+        if fitted_to is not None:
+            return fitted_to.bias_reduced or fitted_to.centring > 0
+        return self.model.method == "newton" and self.model.outcome is Outcome.CONVERGED  # no other fit converges there
+
+    @property
     def degrees_of_freedom(self) -> int:
         """Free parameters of a scorer linear in φ; for a network, those of a linear scorer with the same features."""
         if isinstance(self.scorer, TableScorer):
@@ -70,8 +77,17 @@ class Case:
     @cached_property
     def losses(self) -> Array:
         """The training loss at each record of the fit, without the penalty."""
-        history = self.model.history
-        return history["loss"] - 0.5 * self.model.l2 * history["parameter_norm"] ** 2
+        return plain_losses(self.model)
+
+    @cached_property
+    def equal_loss(self) -> float:
+        """The training loss if both answers of every pair have the same reward: log 2 without target margins."""
+        return self.training.mean(self.training.equal_losses).mean
+
+    @property
+    def has_true_odds(self) -> bool:
+        """Whether the model gives log-odds that claim to be those of the choices. With target margins they do not."""
+        return all(one.log_odds is not None and one.pairs.target_margins is None for one in self.samples)
 
     @cached_property
     def kept(self) -> int:
@@ -88,9 +104,15 @@ class Case:
     def chance(self) -> float:
         """The fall of the mean loss, in nats, that a fit to coin flips exceeds with probability ``LEVEL``.
 
-        Twice the fall of the summed loss is then chi-squared (Wilks 1938).
+        Twice the fall of the summed loss is then chi-squared (Wilks 1938), times the dispersion of the pairs. That is
+        too much for large target margins m. There the loss falls by at most the mean of its slope times Δ, and so by no
+        more than √(χ²/n) times the root mean square of Δ (Cauchy-Schwarz), while the fit aims at margins like m.
         """
-        return chi_squared_quantile(self.degrees_of_freedom) / (2 * self.training.n)
+        sample, least = self.training, chi_squared_quantile(self.degrees_of_freedom)
+        by_curvature, m = sample.dispersion * least / (2 * sample.n), sample.pairs.target_margins
+        if m is None or not m.any():
+            return by_curvature
+        return min(by_curvature, float(np.sqrt(least / sample.n)) * float(np.abs(m).max()))
 
     @cached_property
     def attainable(self) -> float | None:
@@ -123,6 +145,14 @@ class Case:
         """Return the name of a feature."""
         names = self.model.feature_names or self.training.pairs.feature_names
         return names[feature] if names is not None else f"feature {feature}"
+
+
+def plain_losses(model: RewardModel) -> Array:
+    """Return the training loss at each record of the fit, without the penalty; infinite where the fit diverged."""
+    losses, norms = np.array(model.history["loss"]), model.history["parameter_norm"]
+    finite = np.isfinite(losses) & np.isfinite(norms)
+    losses[finite] -= 0.5 * (np.sqrt(model.l2) * norms[finite]) ** 2
+    return losses
 
 
 def kept_record(model: RewardModel) -> int:

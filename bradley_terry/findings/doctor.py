@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from numpy.typing import ArrayLike
 
 from ..arrays.visible import LONGEST_SHOWN, visible
@@ -13,7 +15,7 @@ from ..pairs import PreferencePairs
 from . import of_features, of_fit, of_labels
 from .case import Case
 from .records import SEVERITIES, Check, Diagnosis, Finding
-from .words import CAUSES, WORDS
+from .words import CAUSES, MILDER, WORDS
 
 __all__ = ["diagnose"]
 
@@ -76,6 +78,8 @@ def diagnose(
     answers = _answers(case)
     checks = {name: answer for name, answer in answers.items() if isinstance(answer, Check)}
     found = {name: check for name, check in checks.items() if check.is_found}
+    if any(_is_error(found[cause]) for cause in CAUSES["stuck at log 2"] if cause in found):
+        found = {n: replace(check, is_mild=check.is_mild and n != "stuck at log 2") for n, check in found.items()}
     findings = [
         _finding(check, tuple(cause for cause in CAUSES.get(name, ()) if cause in found))
         for name, check in found.items()
@@ -123,8 +127,12 @@ def _answers(case: Case) -> dict[str, Check | str]:
     }
 
 
+def _is_error(check: Check) -> bool:
+    return _finding(check, ()).severity == "error"
+
+
 def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
-    words = WORDS[check.name]
+    words = MILDER[check.name] if check.is_mild and check.name in MILDER else WORDS[check.name]
     seen = {key: visible(it, LONGEST_SHOWN) if isinstance(it, str) else it for key, it in check.evidence.items()}
     explanation = words.explanation.format_map(seen)
     severity = words.severity

@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from ..logistic import Array
 from ..uncertainty.chi_squared import upper_tail
 
-__all__ = ["LEVEL", "MATTERS", "Mean", "at_least", "chi_squared_quantile", "in_errors", "mean_of", "normal_quantile"]
+__all__ = [
+    "LEVEL",
+    "MATTERS",
+    "Mean",
+    "at_least",
+    "chi_squared_quantile",
+    "in_errors",
+    "least_pairs",
+    "mean_of",
+    "normal_quantile",
+    "would_tell",
+]
 
 LEVEL = 0.01
 """The probability with which a check reports a fault that is not there."""
@@ -19,6 +30,9 @@ LEVEL = 0.01
 MATTERS = 0.1
 """A share of what a model has learned that is worth mentioning. This is a definition, not a result."""
 
+
+SIGNAL = 0.6 * float(np.log(0.6)) + 0.4 * float(np.log(0.4)) + float(np.log(2))
+"""The fall of the loss, 0.0201 nats, of a model that is right in 60 % of all pairs and knows it: a definition, too."""
 
 ROUNDING = 1e-12
 """A difference of means this small, in nats or log-odds, is rounding."""
@@ -40,6 +54,25 @@ def chi_squared_quantile(degrees_of_freedom: int, level: float = LEVEL) -> float
         middle = 0.5 * (low + high)
         low, high = (middle, high) if upper_tail(middle, degrees_of_freedom) > level else (low, middle)
     return high
+
+
+def least_pairs(degrees_of_freedom: int) -> float:
+    """Return how many choices a chi-squared test of coin flips needs: 5 for each parameter, and 3 times its threshold.
+
+    Its statistic is never larger than the number of choices, and with fewer of them even a good model has too small a
+    statistic.
+    """
+    return max(5 * degrees_of_freedom, 3 * chi_squared_quantile(degrees_of_freedom))
+
+
+def would_tell(degrees_of_freedom: int, n: float) -> bool:
+    """Return whether n choices would show a ``SIGNAL`` with a probability of 99 %.
+
+    Twice the fall of the summed loss is then noncentral chi-squared, with the mean k + λ and the variance 2 (k + 2 λ),
+    where λ is 2 n·SIGNAL. The normal approximation is cautious, since the lower tail of this distribution is shorter.
+    """
+    k, shift = degrees_of_freedom, 2 * n * SIGNAL
+    return k + shift - normal_quantile() * float(np.sqrt(2 * (k + 2 * shift))) > chi_squared_quantile(k)
 
 
 class Mean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, TableScorer
 from ..threads import blas_on_one_thread
-from .case import ENOUGH, LOG_TWO, Case
-from .levels import MATTERS, normal_quantile
+from .case import Case
+from .levels import MATTERS, least_pairs, normal_quantile
 from .records import Check, Facts
 
 __all__ = [
@@ -64,14 +65,18 @@ def undetermined_directions(case: Case) -> Check | str:
         return Check(name, float(n), 0.0, {"directions": n, "which": f"between {n + 1} groups of items that never met"})
     sample = case.training
     if isinstance(case.scorer, MLPScorer):
-        both = np.concatenate([pairs.chosen, pairs.rejected])
-        free = [case.name_of(j) for j in np.flatnonzero((both == both[0]).all(axis=0)).tolist()]
+        is_constant = np.ones(pairs.n_features, dtype=bool)
+        for rows, side in product(sample.blocks, (pairs.chosen, pairs.rejected)):
+            is_constant &= (side[rows] == pairs.chosen[0]).all(axis=0)
+        free = [case.name_of(j) for j in np.flatnonzero(is_constant).tolist()]
         return Check(name, float(len(free)), 0.0, {"directions": len(free), "which": _listed(free)})
     if not isinstance(case.scorer, LinearScorer) or not is_dense(pairs.n_features):
         return "this check needs a table, a network, or a linear scorer with at most a few thousand features"
-    d = sample.plain_differences * np.sqrt(sample.w)[:, None]
-    with blas_on_one_thread(d.size * d.shape[1]):
-        gram = d.T @ d
+    gram = np.zeros((pairs.n_features, pairs.n_features))
+    with blas_on_one_thread(pairs.chosen.size * pairs.n_features):
+        for rows in sample.blocks:
+            d = sample.plain_differences(rows) * np.sqrt(sample.w[rows])[:, None]
+            gram += d.T @ d
     null = null_directions(gram)
     share = np.einsum("ij,ij->i", null, null)
     names = [case.name_of(j) for j in np.flatnonzero(share > 1e-9).tolist()]
@@ -81,9 +86,9 @@ def undetermined_directions(case: Case) -> Check | str:
 def one_feature(case: Case, is_stuck: bool) -> Check | str:
     """Test whether one feature alone gives nine tenths of what the model has learned.
 
-    With the losses l of the model and l_j of the best multiple of feature j, the mean of (log 2 - l_j) - 0.9·(log 2 -
-    l) is tested against 0. The feature is the one whose choices deviate most from coin flips. Both losses are those
-    expected on new pairs: a fit of k parameters to n pairs costs k/n more there (Akaike 1974).
+    With the losses l of the best multiple of the margins, l_j of that of feature j and l_0 of equal rewards, the mean
+    of (l_0 - l_j) - 0.9·(l_0 - l) is tested against 0. Feature j is the one that deviates most from coin flips.
+    Both losses are those expected on new pairs: a fit of k parameters to n pairs costs k/n more there (Akaike 1974).
     """
     name, pairs = "one feature carries the model", case.training.pairs
     if pairs.is_items:
@@ -91,21 +96,33 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     sample = case.thinned
     if is_stuck or sample.losses is None:
         return "the model has learned nothing" if is_stuck else "its loss gives no probabilities"
-    if case.is_usual and LOG_TWO - sample.mean(sample.losses).mean <= case.chance:
+    fall = sample.mean(sample.equal_losses - sample.losses)
+    if fall.mean <= case.chance if case.is_usual else fall.z() <= normal_quantile():
         return "on these pairs the model is no better than chance"
-    d = sample.differences
+    if case.training.n < least_pairs(pairs.n_features):
+        return "there are too few pairs for each feature"
+    d = sample.differences(slice(None))
     size = np.sqrt(np.einsum("ij,ij->j", d, d))
     if np.count_nonzero(size) < 2:
         return "there is only one feature"
     with_sign = np.abs(np.einsum("ij,i->j", d, sample.w))
     j = int(np.argmax(np.divide(with_sign, size, out=np.zeros(size.size), where=size > 0)))
     x = np.subtract(sample.pairs.chosen[:, j], sample.pairs.rejected[:, j], dtype=np.float64)
-    b = fit_slope(x, sample.pairs).b
-    z = np.multiply(x, b, out=np.zeros(x.size), where=x != 0)
-    alone = np.asarray(pair_losses(z, labels=sample.pairs.labels))
+    m = 0.0 if sample.pairs.target_margins is None or not case.is_usual else sample.pairs.target_margins
+    z = _best_multiple(x, sample.pairs, m)
+    alone = np.asarray(pair_losses(z - m, labels=sample.pairs.labels))
+    whole = sample.losses
+    if (
+        case.is_usual and fall.mean > 0
+    ):  # a model that l2 holds back, or that stopped early, has margins that are too small
+        scaled = np.asarray(
+            pair_losses(_best_multiple(sample.margins, sample.pairs, m) - m, labels=sample.pairs.labels)
+        )
+        whole = scaled if sample.mean(scaled - whole).mean < 0 else whole
     is_minimum = isinstance(case.scorer, LinearScorer) and case.model.converged and not case.model.l2
-    costs = (1 / case.training.n, np.count_nonzero(size) / case.training.n) if is_minimum else (0.0, 0.0)
-    gains = LOG_TWO - alone - costs[0], LOG_TWO - sample.losses - costs[1]
+    cost = 1 / case.training.n if is_minimum and sample.pairs.target_margins is None else 0.0
+    equal = sample.equal_losses
+    gains = equal - alone - cost, equal - whole - cost * np.count_nonzero(size)
     mean = sample.mean(gains[0] - (1 - MATTERS) * gains[1])
     w = sample.w / sample.w.sum()
     right = np.where(z > 0, sample.t, np.where(z < 0, 1 - sample.t, 0.5))
@@ -117,7 +134,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
         "loss of this feature alone": float(np.dot(w, alone)),
     }
     check = Check(name, mean.z(), normal_quantile(), evidence)
-    if check.is_found and len(pairs) >= ENOUGH * pairs.n_features:
+    if check.is_found:
         loss, accuracy = _refitted(sample.pairs, np.arange(pairs.n_features) != j)
         evidence |= {"accuracy without it": accuracy, "loss without it": loss}
     return check
@@ -140,7 +157,7 @@ def order_leak(case: Case) -> Check | str:
         return ONLY_FEATURES
     sample = case.thinned
     used = (np.abs(2 * sample.t - 1) == 1) & (sample.w > 0)
-    d = sample.differences[used]
+    d = sample.differences(used)
     size = np.sqrt(np.mean(d * d, axis=0)) if len(d) else np.zeros(pairs.n_features)
     moving = size > 0
     if len(d) <= 2 * np.count_nonzero(moving):
@@ -154,7 +171,8 @@ def order_leak(case: Case) -> Check | str:
         whole = case.training
         counts = (np.abs(2 * whole.t - 1) == 1) & (whole.w > 0)
         in_its_units = v / size[moving] * (whole.feature_units / sample.feature_units)[moving]
-        is_leak = float(np.abs(whole.differences[counts][:, moving] @ in_its_units - 1).max()) < CONSTANT
+        far = [np.abs(whole.differences(rows)[:, moving] @ in_its_units - 1) for rows in whole.blocks]
+        is_leak = float(np.concatenate(far)[counts].max()) < CONSTANT
     if not is_leak:
         return Check(name, 0.0, 0.0, {})
     parts = np.zeros(pairs.n_features)
@@ -167,6 +185,11 @@ def order_leak(case: Case) -> Check | str:
     if not leaking.all():
         evidence["accuracy without it"] = _refitted(sample.pairs, ~leaking)[1]
     return Check(name, 1.0, 0.0, evidence)
+
+
+def _best_multiple(x: Array, pairs: PreferencePairs, m: Array | float) -> Array:
+    """Return b·x with the b that fits the choices best. Where x is 0, so is b·x, even if b is infinite."""
+    return np.multiply(x, fit_slope(x, pairs, m).b, out=np.zeros(x.size), where=x != 0)
 
 
 def _refitted(pairs: PreferencePairs, columns: Array) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from ..logistic import sigmoid
 from ..model import Outcome
 from ..scorers import MLPScorer, TableScorer
 from ..separation.report import separation
-from .case import ENOUGH, LOG_TWO, MOST_FEATURES, MOST_NUMBERS, Case
-from .levels import LEVEL, MATTERS, in_errors, normal_quantile
+from .case import MOST_FEATURES, MOST_NUMBERS, Case
+from .levels import LEVEL, MATTERS, in_errors, least_pairs, normal_quantile, would_tell
 from .records import Check, Facts
+from .sample import rewards_of
 
 __all__ = [
     "chosen_falling",
@@ -30,7 +31,8 @@ __all__ = [
 OTHER_LOSS = "the loss is not -log sigma"
 NO_HELD_OUT = "there are no held-out pairs"
 NO_RATE = "Newton's method has no learning rate"
-NOTHING = 1e-9  # nats: a loss this close to log 2 is log 2
+NO_ODDS = "its loss, or a target margin, gives no probabilities of the choices"
+NOTHING = 1e-9  # nats: a loss this close to that of equal rewards is the same
 FEW = 8  # records of a history, with fewer of which its second half says little
 LARGEST = 1e300  # a reward at the start, so that no sum over the pairs overflows
 
@@ -40,10 +42,18 @@ def stuck(case: Case) -> Check | str:
     if not case.is_usual:
         return OTHER_LOSS
     loss = float(case.losses[case.kept])
-    is_enough = case.training.n >= ENOUGH * case.degrees_of_freedom
+    k = case.degrees_of_freedom
+    is_enough = case.training.n >= least_pairs(k)
     chance = case.chance if is_enough else NOTHING  # few pairs are easily fitted, whatever the choices
-    evidence: Facts = {"training loss": loss, "log 2": LOG_TWO, "fall by chance": chance}
-    return Check("stuck at log 2", chance, max(LOG_TWO - loss, 1e-300), evidence)
+    evidence: Facts = {
+        "training loss": loss,
+        "loss of equal rewards": case.equal_loss,
+        "fall by chance": chance,
+        "pairs": case.training.n,
+    }
+    n = case.training.n / max(1.0, case.training.dispersion)
+    is_mild = is_enough and not would_tell(k, n)
+    return Check("stuck at log 2", chance, max(case.equal_loss - loss, 1e-300), evidence, is_mild)
 
 
 def zero_network(case: Case) -> Check | str:
@@ -74,7 +84,7 @@ def learning_rate_too_high(case: Case) -> Check | str:
         return "the history is too short"
     climb = losses - np.minimum.accumulate(losses)
     mean_climb = float(climb[len(losses) // 2 :].mean())
-    learned = max(LOG_TWO - float(losses.min()), 0.0)
+    learned = max(case.equal_loss - float(losses.min()), 0.0)
     evidence: Facts = {
         "mean climb above the best loss": mean_climb,
         "largest climb": float(climb.max()),
@@ -104,7 +114,7 @@ def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
         "steps": int(case.model.history["step"][-1]),
         "last gradient norm": float(case.model.history["gradient_norm"][-1]),
     }
-    return Check(name, left, max(case.chance, MATTERS * (LOG_TWO - case.attainable)), evidence)
+    return Check(name, left, max(case.chance, MATTERS * (case.equal_loss - case.attainable)), evidence)
 
 
 def separable_data(case: Case) -> Check | str:
@@ -114,6 +124,8 @@ def separable_data(case: Case) -> Check | str:
         return "the penalty keeps the rewards finite"
     if not case.is_usual:
         return OTHER_LOSS
+    if case.is_bounded:
+        return "a penalty or the reduction of bias keeps the rewards finite"
     counts, t = case.training.w > 0, case.training.t
     decided = counts & (np.abs(2 * t - 1) == 1)
     k = case.scorer.n_parameters
@@ -132,6 +144,7 @@ def separable_data(case: Case) -> Check | str:
     }
     late = np.arange(len(history["step"])) >= len(history["step"]) // 2
     late &= history["step"] > 0
+    late &= np.isfinite(history["parameter_norm"])
     if case.model.method != "newton" and late.sum() >= FEW // 2:
         slope = np.polyfit(np.log(history["step"][late]), history["parameter_norm"][late], 1)[0]
         evidence["growth of |phi| for each e-fold of steps"] = float(slope)
@@ -139,7 +152,10 @@ def separable_data(case: Case) -> Check | str:
 
 
 def over_fitting(case: Case) -> Check | str:
-    """Test whether the held-out loss is above the training loss, or has risen above its own lowest value."""
+    """Test whether the held-out loss is above the training loss, or has risen above its own lowest value.
+
+    A rise that happened after the step that the model comes from is only a mild finding.
+    """
     held_out, training = case.held_out, case.training
     if held_out is None:
         return NO_HELD_OUT
@@ -155,18 +171,21 @@ def over_fitting(case: Case) -> Check | str:
         "held-out loss": theirs.mean,
         "gap in standard errors": gap_z,
     }
-    history, rise_z = case.model.history["validation_loss"], 0.0
+    history, steps, rises = case.model.history["validation_loss"], case.model.history["step"], [0.0, 0.0]
     if case.is_usual and not np.isnan(history).any() and len(history) > 1:
-        best, rise = int(np.argmin(history)), float(history[-1] - history.min())
-        is_still_learning = case.losses[-1] <= case.losses[best]  # if not, the learning rate is too high
-        rise_z = in_errors(rise, theirs.standard_error) if is_still_learning else 0.0
+        best = int(np.argmin(history))
+        for place, at in enumerate((case.kept, len(history) - 1)):
+            if case.losses[at] <= case.losses[best] and np.isfinite(history[at]):  # else the learning rate is too high
+                rises[place] = in_errors(float(history[at] - history[best]), theirs.standard_error)
         evidence |= {
             "lowest held-out loss": float(history[best]),
-            "at step": int(case.model.history["step"][best]),
+            "at step": int(steps[best]),
+            "step of the model": int(steps[case.kept]),
             "last held-out loss": float(history[-1]),
-            "rise in standard errors": rise_z,
+            "rise in standard errors": rises[1],
         }
-    return Check("over-fitting", max(gap_z, rise_z), normal_quantile(LEVEL / 2), evidence)
+    threshold, of_the_model = normal_quantile(LEVEL / 2), max(gap_z, rises[0])
+    return Check("over-fitting", max(of_the_model, rises[1]), threshold, evidence, of_the_model <= threshold)
 
 
 def over_confidence(case: Case) -> Check | str:
@@ -178,8 +197,8 @@ def over_confidence(case: Case) -> Check | str:
     held_out = case.held_out
     if held_out is None:
         return NO_HELD_OUT
-    if held_out.log_odds is None:
-        return "its loss gives no probabilities"
+    if not case.has_true_odds or held_out.log_odds is None:
+        return NO_ODDS
     if held_out.accuracy_z() < -normal_quantile(LEVEL / 2):
         return "the held-out labels look swapped"
     z = held_out.log_odds
@@ -204,15 +223,14 @@ def over_confidence(case: Case) -> Check | str:
 
 def chosen_falling(case: Case) -> Check | str:
     """Test whether the mean reward of the chosen answers fell since the start, although the margins grew."""
-    model, pairs, sample = case.model, case.training.pairs, case.training
-    start = case.initial
+    pairs, sample, start = case.training.pairs, case.training, case.initial
     if start is None and not case.scorer.linear_in_phi:
         return "the initial parameters are unknown; give initial="
-    before = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.chosen)
-    before_rejected = np.zeros(len(pairs)) if start is None else case.scorer.reward(start, pairs.rejected)
+    before = np.zeros(len(pairs)) if start is None else rewards_of(case.scorer, start, pairs.chosen)
+    before_rejected = np.zeros(len(pairs)) if start is None else rewards_of(case.scorer, start, pairs.rejected)
     if not (np.abs([before, before_rejected]) < LARGEST).all():
         raise ValueError(f"initial: expected parameters that give rewards below {LARGEST:g}, got larger rewards")
-    preferred, other = model.reward(pairs.chosen), model.reward(pairs.rejected)
+    preferred, other = sample.rewards
     turned = sample.t < 0.5
     rise = np.where(turned, other - before_rejected, preferred - before)
     fall = np.where(turned, preferred - before, other - before_rejected)
@@ -223,22 +241,23 @@ def chosen_falling(case: Case) -> Check | str:
 
 
 def scale_drifting(case: Case) -> Check | str:
-    """Test whether |φ| has grown since the lowest held-out loss by more than the pairs can tell."""
+    """Test whether |φ| grew after the lowest held-out loss by more than the pairs can tell.
+
+    The model has the parameters of the lowest held-out loss, so this says what more steps would do to it.
+    """
     history, held_out = case.model.history, case.held_out
     if case.model.method == "newton":
         return "Newton's method goes straight to the minimum"
-    if not case.is_usual:
-        return OTHER_LOSS
-    losses = history["validation_loss"]
+    if not case.is_usual or not case.has_true_odds:
+        return OTHER_LOSS if not case.is_usual else NO_ODDS
+    losses, norms = history["validation_loss"], history["parameter_norm"]
     if held_out is None or np.isnan(losses).any():
         return NO_HELD_OUT
     best = int(np.argmin(losses))
-    at_best, last = float(history["parameter_norm"][best]), float(history["parameter_norm"][-1])
-    if at_best == 0:
-        return "the held-out loss was lowest at the start"
+    at_best, last = float(norms[best]), float(norms[-1])
     informations = case.training.scale_information, held_out.scale_information
-    if min(informations) == 0:
-        return "all margins are 0"
+    if min(at_best, last, *informations) == 0 or not np.isfinite(last):
+        return "the parameters were 0 or infinite"
     error = float(np.sqrt(sum(1 / information for information in informations)))
     growth = float(np.log(last / at_best))
     evidence: Facts = {
@@ -252,8 +271,8 @@ def scale_drifting(case: Case) -> Check | str:
 
 def not_centred(case: Case) -> Check:
     """Test whether the mean of all rewards is further from 0 than one standard deviation of the rewards."""
-    sample, model = case.training, case.model
-    chosen, rejected = model.reward(sample.pairs.chosen), model.reward(sample.pairs.rejected)
+    sample = case.training
+    chosen, rejected = sample.rewards
     middle = sample.mean(chosen / 2 + rejected / 2)
     unit = float(max(np.abs(chosen).max(), np.abs(rejected).max())) or 1.0  # so that no square overflows
     squares = ((chosen - middle.mean) / unit) ** 2 + ((rejected - middle.mean) / unit) ** 2

@@ -7,14 +7,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..calibration.slope import fit_slope
 from ..logistic import Array, sigmoid
+from ..pairs import PreferencePairs
 from ..scorers import MLPScorer
 from ..threads import blas_on_one_thread
 from ..uncertainty.chi_squared import upper_tail
-from .case import ENOUGH, LOG_TWO, Case
-from .levels import LEVEL, at_least, chi_squared_quantile, normal_quantile
+from .case import ENOUGH, Case
+from .levels import LEVEL, MATTERS, at_least, chi_squared_quantile, least_pairs, normal_quantile, would_tell
+from .of_fit import NO_ODDS
 from .records import Check, Facts
-from .sample import Sample, keys_of_pairs
+from .sample import Sample, keys_of_answers, keys_of_pairs
 
 __all__ = [
     "annotators_disagree",
@@ -46,13 +49,10 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
     if case.is_table:
         if case.attainable is None:
             return "there are too few comparisons for each item"
-        found, k = 2 * case.training.n * (LOG_TWO - case.attainable), case.degrees_of_freedom
+        fall = (case.equal_loss - case.attainable) / case.training.dispersion
+        found, k = 2 * case.training.n * fall, case.degrees_of_freedom
     else:
-        answer = _score_test(case.thinned)
-        if case.thinned is not case.training and (
-            isinstance(answer, str) or answer[0] <= chi_squared_quantile(answer[1])
-        ):
-            answer = _score_test(case.training)
+        answer = _score_test(case.training)
         if isinstance(answer, str):
             return answer
         found, k = answer
@@ -60,28 +60,34 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
         held_out = case.held_out
         if held_out is None or held_out.losses is None:
             return "a network can learn more than a linear test of the features shows, and there are no held-out pairs"
-        if held_out.mean(LOG_TWO - held_out.losses).z() > normal_quantile():
+        if held_out.mean(held_out.equal_losses - held_out.losses).z() > normal_quantile():
             found = np.inf
     least = chi_squared_quantile(k)
-    evidence: Facts = {"statistic of the choices": found, "coin flips exceed in 1 %": least, "df": k}
-    return Check("coin-flip labels", least, max(found, 1e-300), evidence)
+    n = case.training.n_prompts
+    evidence: Facts = {"statistic of the choices": found, "coin flips exceed in 1 %": least, "df": k, "prompts": n}
+    return Check("coin-flip labels", least, max(found, 1e-300), evidence, not would_tell(k, n))
 
 
 def _score_test(sample: Sample) -> tuple[float, int] | str:
     """Return (Σ s)ᵀ(Σ s sᵀ)⁻¹(Σ s) over the scores s of the prompts, and its degrees of freedom."""
-    scores = np.zeros((int(sample.prompts.max()) + 1, sample.pairs.n_features))
-    np.add.at(scores, sample.prompts, sample.differences * sample.w[:, None])
-    scores = scores[:, np.abs(scores).max(axis=0) > 0]
-    if not scores.size:
-        return "the answers of a pair never differ"
-    scores = scores[np.abs(scores).max(axis=1) > 0]
-    if len(scores) < ENOUGH * scores.shape[1]:
-        return "there are too few prompts for each feature"
-    scores /= np.abs(scores).max(axis=0)
-    with blas_on_one_thread(scores.size * scores.shape[1]):
-        basis, sizes, _ = np.linalg.svd(scores, full_matrices=False)
-    basis = basis[:, sizes > sizes[0] * 1e-12 * len(scores)]
-    return float(np.sum(basis.sum(axis=0) ** 2)), basis.shape[1]
+    n, k = 0, sample.pairs.n_features
+    total, squares = np.zeros(k), np.zeros((k, k))
+    with blas_on_one_thread(sample.pairs.chosen.size * k):
+        for scores in sample.prompt_sums():
+            n += int(np.count_nonzero(scores.any(axis=1)))
+            total += scores.sum(axis=0)
+            squares += scores.T @ scores
+        unit = np.sqrt(np.diag(squares))
+        moving = unit > 0
+        if not moving.any():
+            return "the answers of a pair never differ"
+        k = int(np.count_nonzero(moving))
+        if n < least_pairs(k):
+            return "there are too few prompts for each feature"
+        total, unit = total[moving] / unit[moving], unit[moving]
+        sizes, basis = np.linalg.eigh(squares[np.ix_(moving, moving)] / np.outer(unit, unit))
+    kept = sizes > 1e-12 * k * sizes[-1]
+    return float(np.sum((total @ basis[:, kept]) ** 2 / sizes[kept])), int(np.count_nonzero(kept))
 
 
 def contradictory_labels(case: Case) -> Check | str:
@@ -112,19 +118,29 @@ def contradictory_labels(case: Case) -> Check | str:
 
 
 def duplicated_pairs(case: Case) -> Check | str:
-    """Test whether repeated pairs agree more often than independent judgements with the model's probabilities."""
+    """Test whether repeated pairs agree more often than independent judgements with the model's probabilities.
+
+    The margins of the model are multiplied by the factor that fits the training pairs best, if it is above 1, since a
+    weak fit would expect too many disagreements. The repeats themselves must disagree less than a tenth as often as
+    expected, since a difference that the model does not know lets independent judgements agree as well.
+    If the annotators are known, only pairs that the same annotator judged again are compared.
+    """
     pairs, sample = case.training.pairs, case.training
     if pairs.is_items:
         return FOR_FEATURES
-    if sample.log_odds is None:
-        return "its loss gives no probabilities"
+    if sample.log_odds is None or not case.has_true_odds:
+        return NO_ODDS
     unit, turned, same = case.training.units
+    if case.annotators is not None:
+        unit = unit * len(case.annotator_names) + case.annotators
+    factor = fit_slope(sample.log_odds, pairs).b if sample.log_odds[sample.w > 0].any() else 1.0
+    odds = sample.log_odds * (max(factor, 1.0) if np.isfinite(factor) else 1.0)
     hard = (np.abs(2 * sample.t - 1) == 1) & (sample.w > 0) & ~same
     _, unit = np.unique(unit[hard], return_inverse=True)
     if not unit.size:
         return "no pair has a definite label"
     up = np.where(turned, 1 - sample.t, sample.t)[hard]
-    z = np.where(turned, -sample.log_odds, sample.log_odds)[hard]
+    z = np.where(turned, -odds, odds)[hard]
     judged, chosen = np.bincount(unit), np.bincount(unit, weights=up)
     mean_z = np.bincount(unit, weights=z) / judged
     repeated = judged > 1
@@ -133,6 +149,8 @@ def duplicated_pairs(case: Case) -> Check | str:
     by_chance = p**m + q**m
     n_unanimous = int(unanimous.sum())
     chance = at_least(n_unanimous, by_chance) if m.size else 1.0
+    if m.size - n_unanimous > MATTERS * float(np.sum(1 - by_chance)):
+        chance = 1.0
     evidence: Facts = {
         "repeated pairs": int(m.size),
         "always judged alike": n_unanimous,
@@ -144,30 +162,48 @@ def duplicated_pairs(case: Case) -> Check | str:
 
 
 def leak_between_splits(case: Case) -> Check | str:
-    """Count held-out pairs whose prompt, or whose two answers, are among the training pairs."""
+    """Count held-out pairs whose prompt is one of the training prompts, if both sides name their prompts.
+
+    Without names, both answers of a pair are looked for among the training pairs. They may be there by chance if the
+    features have few values: two answers with the shares p and q are expected in 2 n p q of n training pairs. So the
+    number of such pairs is tested, and the finding is a mild one.
+    """
     if case.held_out is None:
         return "there are no held-out pairs"
     if case.training.pairs.is_items:
         return FOR_FEATURES
     mine, theirs = case.training.pairs, case.held_out.pairs
-    n = len(theirs)
-    by_prompt = np.zeros(n, dtype=bool)
-    if mine.prompts is not None and theirs.prompts is not None and not _numbered_apart(mine.prompts, theirs.prompts):
-        known = set(mine.prompts.tolist())
-        by_prompt = np.array([prompt in known for prompt in theirs.prompts.tolist()])
-    by_pair = np.isin(keys_of_pairs(theirs).both, keys_of_pairs(mine).both)
-    leaked = by_prompt | by_pair
-    evidence: Facts = {
-        "held-out pairs": n,
-        "with a prompt of the training pairs": int(by_prompt.sum()),
-        "with both answers of a training pair": int(by_pair.sum()),
-        "leaked": int(leaked.sum()),
-    }
+    n, by_chance, statistic, threshold = len(theirs), 0.0, 0.0, 0.0
+    names = mine.prompts, theirs.prompts
+    is_named = names[0] is not None and names[1] is not None and not _numbered_apart(names[0], names[1])
+    if names[0] is not None and names[1] is not None and is_named:
+        known = set(names[0].tolist())
+        leaked = np.array([prompt in known for prompt in names[1].tolist()])
+        statistic = float(leaked.sum())
+    else:
+        leaked = np.isin(keys_of_pairs(theirs).both, keys_of_pairs(mine).both)
+        chance = _equal_by_chance(mine, theirs)
+        by_chance = float(chance.sum())
+        found = at_least(int(leaked.sum()), chance) if leaked.any() else 1.0
+        statistic, threshold = -math.log10(max(found, 1e-300)), -math.log10(LEVEL)
+    evidence: Facts = {"held-out pairs": n, "leaked": int(leaked.sum()), "expected by chance": by_chance}
     right, w = case.held_out.right, case.held_out.w
     for words, rows in (("accuracy on these", leaked), ("accuracy on the others", ~leaked)):
         if w[rows].sum() > 0:
             evidence[words] = float(np.dot(w[rows], right[rows]) / w[rows].sum())
-    return Check("leak between splits", float(leaked.sum()), 0.0, evidence)
+    return Check("leak between splits", statistic, threshold, evidence, not is_named)
+
+
+def _equal_by_chance(mine: PreferencePairs, theirs: PreferencePairs) -> Array:
+    """Return the probability that a training pair has the two answers of each held-out pair, (n_pairs,)."""
+    different, counts = np.unique(np.concatenate(keys_of_answers(mine)), return_counts=True)
+    shares = counts / counts.sum()
+    a, b = keys_of_answers(theirs)
+    expected = np.full(len(theirs), float(len(mine)))
+    for side in (a, b):
+        place = np.minimum(np.searchsorted(different, side), different.size - 1)
+        expected *= np.where(different[place] == side, shares[place], 0.0)
+    return -np.expm1(-np.where(a == b, 1.0, 2.0) * expected)
 
 
 def _numbered_apart(mine: NDArray[np.generic], theirs: NDArray[np.generic]) -> bool:
@@ -191,26 +227,28 @@ def annotators_disagree(case: Case) -> Check | str:
     if case.annotators is None:
         return "the annotators are unknown"
     sample = case.training
-    if sample.log_odds is None:
-        return "its loss gives no probabilities"
+    if sample.log_odds is None or not case.has_true_odds:
+        return NO_ODDS
     n = len(case.annotator_names)
     sizes = np.bincount(case.annotators, minlength=n)
-    if n < 2:
+    if np.count_nonzero(np.bincount(case.annotators, weights=sample.w)) < 2:
         return "there is only one annotator"
-    d = _directions(case, int(sizes.min()))
     p, q = sigmoid(sample.log_odds), sigmoid(-sample.log_odds)
-    s = (sample.w * (sample.t * q - (1 - sample.t) * p))[:, None] * d
-    bend = sample.w * p * q
-    whole, score = d.T @ (d * bend[:, None]), s.sum(axis=0)
-    worst, who, k = -np.inf, 0, d.shape[1]
-    for number in range(n):
-        rows = case.annotators == number
-        information = d[rows].T @ (d[rows] * bend[rows, None])
-        share = information @ np.linalg.pinv(whole, rcond=1e-12, hermitian=True)
-        own = s[rows].sum(axis=0) - share @ score
+    slopes, bend = sample.w * (sample.t * q - (1 - sample.t) * p), sample.w * p * q
+    of_each = np.split(np.argsort(case.annotators, kind="stable"), np.cumsum(sizes)[:-1])
+    scores, informations = [], []
+    for rows in of_each:
+        d = _directions(case, int(sizes.min()), rows)
+        scores.append(slopes[rows] @ d)
+        informations.append(d.T @ (d * bend[rows, None]))
+    score, inverse = np.sum(scores, axis=0), np.linalg.pinv(np.sum(informations, axis=0), rcond=1e-12, hermitian=True)
+    worst, who, k = -np.inf, 0, score.size
+    for number, information in enumerate(informations):
+        share = information @ inverse
+        own = scores[number] - share @ score
         variance = information - share @ information
         found = float(own @ np.linalg.pinv(variance, rcond=1e-9, hermitian=True) @ own)
-        if found > worst:
+        if found > worst and sample.w[of_each[number]].any():
             worst, who = found, number
     rows = case.annotators == who
     evidence: Facts = {
@@ -224,10 +262,10 @@ def annotators_disagree(case: Case) -> Check | str:
     return Check("annotators disagree", worst, chi_squared_quantile(k, LEVEL / n), evidence)
 
 
-def _directions(case: Case, fewest: int) -> Array:
-    """Return dΔ/dφ of each pair for a linear scorer with few features, else the margin itself as the only direction."""
+def _directions(case: Case, fewest: int, rows: NDArray[np.int64]) -> Array:
+    """Return dΔ/dφ of these pairs for a linear scorer with few features, else the margin as the only direction."""
     pairs = case.training.pairs
     if case.scorer.linear_in_phi and not pairs.is_items and pairs.n_features <= min(MANY, fewest // ENOUGH):
-        return case.training.plain_differences
+        return case.training.plain_differences(rows)
     largest = float(np.abs(case.training.margins).max()) or 1.0
-    return case.training.margins[:, None] / largest
+    return case.training.margins[rows, None] / largest

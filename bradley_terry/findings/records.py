@@ -29,12 +29,15 @@ class Check:
     statistic, threshold : float
         For most checks a test statistic and its 99 % quantile; for exact facts, such as copies, a count and 0.
     evidence : mapping from words to numbers or names
+    is_mild : bool
+        Whether the finding, if there is one, is less severe than usual and has the words for that.
     """
 
     name: str
     statistic: float
     threshold: float
     evidence: Evidence = field(default_factory=dict)
+    is_mild: bool = False
 
     @property
     def is_found(self) -> bool:

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays.frozen import blocks_of
 from ..calibration.agreement import keys_of
 from ..evaluation import log_odds, pairwise_accuracies
 from ..intervals import effective_numbers, refuse_nan
 from ..logistic import Array, sigmoid
-from ..losses import pair_losses
+from ..losses import pair_loss_curvatures, pair_loss_gradients, pair_losses
 from ..model import RewardModel
 from ..pairs import PreferencePairs
+from ..scorers import Features, Scorer
 from .levels import Mean, mean_of
 
-__all__ = ["Keys", "Sample", "keys_of_pairs", "units_of"]
+__all__ = ["Keys", "Sample", "keys_of_answers", "keys_of_pairs", "rewards_of", "units_of"]
 
 
 class Sample:
     """The margins of a model on some pairs, and what follows from them."""
 
     def __init__(self, model: RewardModel, pairs: PreferencePairs, name: str) -> None:
-        self.pairs, self.name = pairs, name
+        self.pairs, self.name, self.model = pairs, name, model
         self.margins = model.margins(pairs)
         refuse_nan(name, self.margins, "pairs with margins", finite=True)
         self.w: Array = np.ones(len(pairs)) if pairs.weights is None else pairs.weights / pairs.weights.max()
         self.t: Array = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
         self.prompts: NDArray[np.int64] = pairs.prompt_index
         z = log_odds(self.margins, pairs, model.loss)
-        self.log_odds: Array | None = None if np.isnan(z).any() else z
+        self.log_odds: Array | None = z if np.isfinite(z).all() else None
         self.right = pairwise_accuracies(self.margins, pairs.labels)
 
     @property
@@ -55,6 +58,34 @@ class Sample:
     def losses(self) -> Array | None:
         """Return -log P of each choice, (n_pairs,), or None if the loss of the model gives no probabilities."""
         return None if self.log_odds is None else np.asarray(pair_losses(self.log_odds, labels=self.pairs.labels))
+
+    @cached_property
+    def equal_log_odds(self) -> Array:
+        """The log-odds of each choice if both answers of every pair have the same reward, (n_pairs,)."""
+        return log_odds(np.zeros(len(self.pairs)), self.pairs, self.model.loss)
+
+    @cached_property
+    def equal_losses(self) -> Array:
+        """The losses at these log-odds, (n_pairs,): log 2 without target margins."""
+        return np.asarray(pair_losses(self.equal_log_odds, labels=self.pairs.labels))
+
+    @cached_property
+    def dispersion(self) -> float:
+        """Σ w l'² / Σ w l'' of the usual loss at equal rewards: 1 without labels and target margins.
+
+        A fit to coin flips lowers the loss by this times as much as Wilks (1938) says, since the slopes l' then vary by
+        this times as much as the curvature l'' says.
+        """
+        z = self.equal_log_odds
+        slopes = np.asarray(pair_loss_gradients(z, labels=self.pairs.labels))
+        bend = float(np.dot(self.w, pair_loss_curvatures(z)))
+        return float(np.dot(self.w, slopes**2)) / bend if bend > 0 else 1.0
+
+    @cached_property
+    def rewards(self) -> tuple[Array, Array]:
+        """The rewards of the chosen and of the rejected answers, (n_pairs,) each."""
+        scorer, phi = self.model.scorer, self.model.phi
+        return rewards_of(scorer, phi, self.pairs.chosen), rewards_of(scorer, phi, self.pairs.rejected)
 
     @cached_property
     def units(self) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
@@ -83,19 +114,46 @@ class Sample:
     @cached_property
     def feature_units(self) -> Array:
         """The largest |x_chosen - x_rejected| of each feature, (n_features,), 1 where it is 0."""
-        largest = np.abs(np.subtract(self.pairs.chosen, self.pairs.rejected, dtype=np.float64)).max(axis=0)
+        largest = np.zeros(self.pairs.n_features)
+        for rows in self.blocks:
+            d = np.subtract(self.pairs.chosen[rows], self.pairs.rejected[rows], dtype=np.float64)
+            np.maximum(largest, np.abs(d, out=d).max(axis=0), out=largest)
         return np.where(largest > 0, largest, 1.0)
 
-    @cached_property
-    def plain_differences(self) -> Array:
-        """The differences x_chosen - x_rejected in ``feature_units``, (n_pairs, n_features)."""
-        return np.subtract(self.pairs.chosen, self.pairs.rejected, dtype=np.float64) / self.feature_units
+    @property
+    def blocks(self) -> list[slice]:
+        """Slices of rows with about a million features each, so that large data need not be in memory as a whole."""
+        return list(blocks_of(self.pairs.chosen))
 
-    @cached_property
-    def differences(self) -> Array:
-        """The same, turned to the preferred answer. A label t counts as 2t - 1 times the pair, so a tie gives zeros."""
-        d = self.plain_differences
-        return d if self.pairs.labels is None else d * (2 * self.t - 1)[:, None]
+    def plain_differences(self, rows: slice | NDArray[np.generic]) -> Array:
+        """Return the differences x_chosen - x_rejected of these rows in ``feature_units``, (n_rows, n_features)."""
+        d = np.subtract(self.pairs.chosen[rows], self.pairs.rejected[rows], dtype=np.float64)
+        return np.divide(d, self.feature_units, out=d)
+
+    def differences(self, rows: slice | NDArray[np.generic]) -> Array:
+        """Return the same, turned to the preferred answer. A label t counts as 2t - 1 pairs, so a tie gives zeros."""
+        d = self.plain_differences(rows)
+        return d if self.pairs.labels is None else np.multiply(d, (2 * self.t[rows] - 1)[:, None], out=d)
+
+    def prompt_sums(self) -> Iterator[Array]:
+        """Yield the sums of w times the differences over each prompt, (n_prompts_of_the_block, n_features)."""
+        order = np.argsort(self.prompts, kind="stable")
+        starts = np.flatnonzero(np.diff(self.prompts[order], prepend=-1))
+        size = self.blocks[0].stop
+        for first in range(0, len(order), size):
+            own = starts[np.searchsorted(starts, first) : np.searchsorted(starts, first + size)]
+            if own.size:
+                after = np.searchsorted(starts, own[-1], side="right")
+                rows = order[own[0] : starts[after] if after < starts.size else None]
+                yield np.add.reduceat(self.differences(rows) * self.w[rows, None], own - own[0], axis=0)
+
+
+def rewards_of(scorer: Scorer, phi: Array, features: Features) -> Array:
+    """Return the reward of each row, (n,), computed block by block."""
+    rewards = np.empty(len(features))
+    for rows in blocks_of(features):
+        rewards[rows] = scorer.reward(phi, features[rows])
+    return rewards
 
 
 def units_of(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
@@ -120,8 +178,13 @@ class Keys(NamedTuple):
 
 def keys_of_pairs(pairs: PreferencePairs) -> Keys:
     """Return the keys of these pairs: equal for equal answers in either order, and in practice only for these."""
-    a, b = keys_of(pairs.chosen), keys_of(pairs.rejected)
+    a, b = keys_of_answers(pairs)
     return Keys(_mixed(np.minimum(a, b), np.maximum(a, b)), b < a, a == b)
+
+
+def keys_of_answers(pairs: PreferencePairs) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the keys of the chosen and of the rejected answers, (n_pairs,) each."""
+    return keys_of(pairs.chosen), keys_of(pairs.rejected)
 
 
 def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CAUSES", "WORDS", "Words"]
+__all__ = ["CAUSES", "MILDER", "WORDS", "Words"]
 
 
 class Words(NamedTuple):
@@ -22,12 +22,12 @@ class Words(NamedTuple):
 WORDS = {
     "stuck at log 2": Words(
         "error",
-        "The training loss is {training loss:.4f}, and it has fallen below log 2 = 0.6931 by no more than a fit to "
-        "coin flips would make it fall. A model that gives both answers of every pair the same reward has a loss of "
-        "log 2, so this model has learned nothing that can be distinguished from chance. Either the fit did not move, "
-        "or the data contain nothing that it could have learned.",
-        "look at the probable cause; if none is named, there are probably too few pairs, or the penalty l2 is too "
-        "strong.",
+        "The training loss is {training loss:.4f}, and a model that gives both answers of every pair the same reward "
+        "has a loss of {loss of equal rewards:.4f}. The difference is no larger than a fit to coin flips would make "
+        "it, so this model has learned nothing that can be distinguished from chance. Either the fit did not move, or "
+        "the data contain nothing that it could have learned.",
+        "look at the probable cause; if none is named, the penalty l2 may be too strong, or the features may not "
+        "describe what the annotators judged.",
     ),
     "learning rate too low": Words(
         "error",
@@ -123,22 +123,22 @@ WORDS = {
         "of the rejected answers by {change of the rejected reward:+.3f}. The loss only looks at the difference, so "
         "it falls as long as the rejected rewards fall faster. This happens if both answers of a pair have much in "
         "common: a step that lowers the reward of one also lowers that of the other.",
-        "compare margins, not rewards; if rewards must stay near 0, use fit(…, centring=0.01).",
+        "compare margins, not rewards; if single rewards must be near 0, subtract their mean, or centre the features.",
     ),
     "reward scale drifting": Words(
-        "warning",
-        "Since the lowest held-out loss the norm of phi has grown from {|phi| at the lowest held-out loss:.3g} to "
-        "{|phi| at the end:.3g}. The rewards become larger without predicting the choices better. Only the pairs "
-        "limit the scale of the rewards: if the model fits them almost perfectly, the loss still falls a little as "
-        "all rewards grow.",
-        "keep the step with the lowest held-out loss, or use l2 > 0.",
+        "note",
+        "After the lowest held-out loss the norm of phi grew from {|phi| at the lowest held-out loss:.3g} to "
+        "{|phi| at the end:.3g}, without better predictions. The model is not affected, because it has the parameters "
+        "of the lowest held-out loss. Only the pairs limit the scale of the rewards: if the parameters fit them almost "
+        "perfectly, the loss still falls a little as all rewards grow.",
+        "keep this model; to save time, use fewer steps or a smaller patience, and to limit the scale, l2 > 0.",
     ),
     "rewards not centred": Words(
         "note",
         "The mean reward is {mean reward:+.3f}, while the standard deviation of the rewards is only {standard "
         "deviation:.3f}. The mean cancels in every margin, so the loss does not depend on it and the sign of a single "
         "reward means nothing. Features whose mean is not 0 shift all rewards by the same amount.",
-        "subtract the mean reward before using single rewards, or use fit(…, centring=0.01).",
+        "subtract the mean reward before you use single rewards, or centre the features; no margin changes.",
     ),
     "one feature carries the model": Words(
         "warning",
@@ -158,19 +158,20 @@ WORDS = {
     ),
     "leak between splits": Words(
         "error",
-        "{leaked} of {held-out pairs} held-out pairs share their prompt, or both answers, with training pairs. The "
-        "numbers for these pairs do not show how good the model is on new prompts, because their prompts or answers "
-        "are not new. This happens if pairs are divided at random instead of prompt by prompt, or if a file contains "
-        "the same pair twice.",
+        "{leaked} of {held-out pairs} held-out pairs have the prompt of a training pair. The numbers for these pairs "
+        "do not show how good the model is on new prompts, because their prompts are not new. This happens if pairs "
+        "are divided at random instead of prompt by prompt, or if a file contains the same pair twice.",
         "split by prompt, as pairs.split() does, and remove copies first.",
     ),
     "duplicated pairs": Words(
-        "warning",
+        "note",
         "{repeated pairs} pairs were judged more than once; {always judged alike} of them were always judged in the "
         "same way, but independent judgements would agree on only about {expected of independent judgements:.1f}. "
-        "Copies add weight but no information, so standard errors are too small, and a copy on each side of a split "
-        "is a leak. They come from files that were joined twice, or from annotators who saw each other's answers.",
-        "remove the copies, or give all copies of a pair the same prompt and use kind='sandwich' for standard errors.",
+        "If they are copies, they add weight but no information, so standard errors are too small, and a copy on each "
+        "side of a split is a leak. Copies come from files that were joined twice, but people agree as often if they "
+        "all see a difference that the features do not contain.",
+        "find out where the repeated pairs come from, and delete only what is a copy of the same judgement; judgements "
+        "by several people should have the same prompt, and kind='sandwich' then gives honest standard errors.",
     ),
     "annotators disagree": Words(
         "warning",
@@ -190,6 +191,43 @@ WORDS = {
         "leave the feature out, add pairs in which it differs, or use l2 > 0.",
     ),
 }
+
+MILDER = {
+    "stuck at log 2": Words(
+        "warning",
+        "The training loss is {training loss:.4f}, and a model that gives both answers of every pair the same reward "
+        "has a loss of {loss of equal rewards:.4f}. The difference is no larger than a fit to coin flips would make "
+        "it, so there is no evidence that the model has learned anything, but {pairs:,.0f} pairs are too few to be "
+        "sure. A weak signal often looks like this, too.",
+        "collect more pairs, or look at the loss on many held-out pairs.",
+    ),
+    "coin-flip labels": Words(
+        "warning",
+        "There is no evidence that the choices depend on the features: the test statistic is {statistic of the "
+        "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. This "
+        "does not show that the choices are coin flips, since {prompts:,.0f} independent pairs are too few to find a "
+        "weak signal. It may be there, or the features may not describe what the annotators judged.",
+        "collect more pairs before you use the model; read a few of them and check that labels and answers belong "
+        "together.",
+    ),
+    "leak between splits": Words(
+        "warning",
+        "{leaked} of {held-out pairs} held-out pairs have both answers of a training pair, but by chance only about "
+        "{expected by chance:.1f} would have. If they are the same pairs, the numbers for them do not show how good "
+        "the model is on new ones. This happens if a file contains the same pair twice, or if several judgements of a "
+        "pair are divided at random; the pairs have no prompts that could tell.",
+        "give the pairs their prompts and split by prompt, as pairs.split() does.",
+    ),
+    "over-fitting": Words(
+        "note",
+        "After step {step of the model} of the fit the held-out loss rose from {lowest held-out loss:.4f} to "
+        "{last held-out loss:.4f}, while the training loss fell. The model is not affected, because it has the "
+        "parameters of that step, and there its loss on the training pairs is not much lower than on the held-out "
+        "pairs. The later steps learned peculiarities of the training pairs that new pairs do not share.",
+        "keep this model; a larger l2, fewer hidden units or more pairs may allow a lower held-out loss.",
+    ),
+}
+"""The same for findings that are less severe than usual, as ``Check.is_mild`` says."""
 
 CAUSES = {
     "stuck at log 2": (
