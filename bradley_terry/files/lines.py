@@ -50,7 +50,9 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
             try:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError as error:
-                fail(path, f"expected UTF-8 text, found the byte 0x{raw[error.start]:02x}", line)
+                fail(
+                    path, f"expected UTF-8 text, found the byte 0x{raw[error.start]:02x}; save the file as UTF-8", line
+                )
             yield line, text.removesuffix("\n").removesuffix("\r")
 
 

@@ -93,7 +93,9 @@ def finite_number(path: Path | str, place: int | str, column: str, value: object
     where = f"column {column}" if isinstance(value, str) else column
     low, high = {"label": (0.0, 1.0), "weight": (0.0, float("inf"))}.get(field, (-float("inf"), float("inf")))
     if not isfinite(number):
-        fail(path, f"{where}: expected a finite number, found {show(value)}", place)
+        has_comma = isinstance(value, str) and isfinite(as_number(value.replace(",", ".")))
+        hint = "; write a point instead of the comma" if has_comma else ""
+        fail(path, f"{where}: expected a finite number, found {show(value)}{hint}", place)
     if not low <= number <= high:
         wanted = "a number in [0, 1]" if field == "label" else "a number of at least 0"
         fail(path, f"{where}: expected {wanted}, found {show(value)}", place)

@@ -175,7 +175,7 @@ def leak_between_splits(case: Case) -> Check | str:
     mine, theirs = case.training.pairs, case.held_out.pairs
     n, by_chance, statistic, threshold = len(theirs), 0.0, 0.0, 0.0
     names = mine.prompts, theirs.prompts
-    is_named = names[0] is not None and names[1] is not None and not _numbered_apart(names[0], names[1])
+    is_named = names[0] is not None and names[1] is not None and not _counts_up(names[1])
     if names[0] is not None and names[1] is not None and is_named:
         known = set(names[0].tolist())
         leaked = np.array([prompt in known for prompt in names[1].tolist()])
@@ -206,16 +206,15 @@ def _equal_by_chance(mine: PreferencePairs, theirs: PreferencePairs) -> Array:
     return -np.expm1(-np.where(a == b, 1.0, 2.0) * expected)
 
 
-def _numbered_apart(mine: NDArray[np.generic], theirs: NDArray[np.generic]) -> bool:
-    """Return whether both sides count their prompts from 0, so that equal numbers need not mean equal prompts."""
+def _counts_up(prompts: NDArray[np.generic]) -> bool:
+    """Return whether prompts are numbered from 0 without gaps, as in a file of its own.
 
-    def counts_up(prompts: NDArray[np.generic]) -> bool:
-        if prompts.dtype.kind not in "iu":
-            return False
-        different = np.unique(prompts)
-        return int(different[0]) == 0 and int(different[-1]) == different.size - 1
-
-    return counts_up(mine) and counts_up(theirs)
+    Then equal numbers on the other side need not mean equal prompts.
+    """
+    if prompts.dtype.kind not in "iu":
+        return False
+    different = np.unique(prompts)
+    return int(different[0]) == 0 and int(different[-1]) == different.size - 1
 
 
 def annotators_disagree(case: Case) -> Check | str:

@@ -18,6 +18,7 @@ from ..losses import pair_loss_curvatures, pair_loss_gradients, pair_losses
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import Features, Scorer
+from ..uncertainty.clusters import are_independent
 from .levels import Mean, mean_of
 
 __all__ = ["Keys", "Sample", "keys_of_answers", "keys_of_pairs", "rewards_of", "units_of"]
@@ -32,7 +33,7 @@ class Sample:
         refuse_nan(name, self.margins, "pairs with margins", finite=True)
         self.w: Array = np.ones(len(pairs)) if pairs.weights is None else pairs.weights / pairs.weights.max()
         self.t: Array = np.ones(len(pairs)) if pairs.labels is None else pairs.labels
-        self.prompts: NDArray[np.int64] = pairs.prompt_index
+        self.prompts: NDArray[np.int64] = np.arange(len(pairs)) if are_independent(pairs) else pairs.prompt_index
         z = log_odds(self.margins, pairs, model.loss)
         self.log_odds: Array | None = z if np.isfinite(z).all() else None
         self.right = pairwise_accuracies(self.margins, pairs.labels)
