@@ -108,9 +108,13 @@ def _check_fitted_to(model: RewardModel, pairs: PreferencePairs, name: str) -> N
         ("loss", float(plain_losses(model)[kept]), loss, SAME_LOSS),
     ):
         if not math.isclose(recorded, found, rel_tol=tolerance, abs_tol=tolerance):
+            is_mirrored = what == "accuracy" and math.isclose(found, 1 - recorded, abs_tol=tolerance)
+            hint = "give --seed and --validation as for train"
+            if is_mirrored:
+                hint = "chosen and rejected seem to be exchanged in one of the two files"
             raise ValueError(
                 f"{name}: expected the pairs that the model was fitted to, on which its {what} was {recorded:.6g}, got "
-                f"pairs on which it is {found:.6g}; give --seed and --validation as for train"
+                f"pairs on which it is {found:.6g}; {hint}"
             )
 
 

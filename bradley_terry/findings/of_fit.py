@@ -106,7 +106,7 @@ def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
     if not is_unfinished or is_too_high or case.model.history["gradient_norm"][-1] == 0:
         return Check(name, 0.0, case.chance, {"last loss": last})
     if case.attainable is None:
-        return "there are too few pairs to know the attainable loss"
+        return "this check needs the usual loss and at least 5 pairs for each parameter"
     left = last - case.attainable
     evidence: Facts = {
         "last loss": last,

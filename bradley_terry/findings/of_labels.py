@@ -48,7 +48,7 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
     """Test whether the choices depend on the features or items: the score test of φ = 0, robust to prompts."""
     if case.is_table:
         if case.attainable is None:
-            return "there are too few comparisons for each item"
+            return "this check needs the usual loss and at least 5 comparisons for each item"
         fall = (case.equal_loss - case.attainable) / case.training.dispersion
         found, k = 2 * case.training.n * fall, case.degrees_of_freedom
     else:
