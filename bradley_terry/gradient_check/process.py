@@ -14,7 +14,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from operator import is_not
 from os import getpid  # since their function may replace ``os.getpid``
 from pathlib import Path
 from types import BuiltinFunctionType, ModuleType
@@ -194,11 +193,13 @@ def names_put_back() -> str:
     changed = ""
     for module, names in _known:
         now = vars(module)
-        if not any(map(is_not, map(now.get, names), names.values())):  # in C, since this is done after every call
-            continue
+        with contextlib.suppress(Exception):  # their objects may refuse to be compared
+            if now == names:  # equal objects are found in C, since this is done after every call
+                continue
         for name in [name for name, value in names.items() if now.get(name, _known) is not value]:
             now[name] = names[name]
             changed = f"{module.__name__}.{name}"
+        names.update(now)  # modules may add names, such as those that are imported on first use
     return changed
 
 
