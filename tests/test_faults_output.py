@@ -342,6 +342,19 @@ def test_a_failed_write_of_shards_names_the_folder_that_was_given(pairs, tmp_pat
     assert content(tmp_path) == {}
 
 
+def test_train_without_force_refuses_a_folder_before_it_fits(pairs, tmp_path, monkeypatch, capsys):
+    """No work is lost, and nothing in the folder changes."""
+    save_pairs(pairs, tmp_path / "mine.npz")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    monkeypatch.setattr("bradley_terry.objective.Objective.at", lambda *_: pytest.fail("a fit has begun"))
+    assert main(["train", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "run")]) == 2
+    assert "which already exists; choose another one" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="which already exists; choose another one"):
+        train(pairs, out=tmp_path / "run")
+    assert content(tmp_path / "run") == {"notes.txt": b"mine"}
+
+
 def test_two_runs_at_once_take_different_names(pairs, tmp_path, undrawn, monkeypatch, capsys):
     """The name counts as taken when the other run is complete, even if it was free at the beginning."""
     monkeypatch.chdir(tmp_path)
