@@ -1,5 +1,8 @@
 """Kill fits and runs at random moments, and check what is left. The full size is ``python -m tests.kills 500``.
 
+A run takes its place within a millisecond, which a random moment never hits. So runs are also killed just before one of
+the changes to the disk that they make, such as a second name for a file, the exchange, or the removal of the old run.
+
 A child of this process fits with a checkpoint, or runs ``bradley-terry train``, and is killed with SIGKILL. After that,
 the checkpoint must be absent or complete, and the same call must end with the bits of a fit that was never killed. The
 folder of a run must be absent, or hold the files of one run, byte for byte.
@@ -28,6 +31,9 @@ from bradley_terry.commands import main
 from bradley_terry.ranking.named import loss_named
 
 Fit = Callable[..., bt.RewardModel]
+
+CHANGES = ("os.link", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.", "fcntl.flock", "ctypes.dlsym")
+"""Events of Python's audit hooks. The last one comes just before the exchange of two folders."""
 
 
 def answers(n: int) -> bt.PreferencePairs:
@@ -92,6 +98,28 @@ def killed(work: Callable[[], object], moment: float) -> bool:
     return status != 0
 
 
+def changes(work: Callable[[], object], number: int = 0) -> int:
+    """Do the work in a child that kills itself just before the n-th change to the disk.
+
+    Return how many changes it made, or 0 if it was killed.
+    """
+    child_number = os.fork()
+    if not child_number:
+        seen: list[str] = []
+
+        def hook(event: str, _: object) -> None:
+            if event.startswith(CHANGES):
+                seen.append(event)
+                if len(seen) == number:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        work()
+        os._exit(min(len(seen), 255))
+    status = os.waitpid(child_number, 0)[1]
+    return 0 if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
 def kill_fits(n: int, rng: np.random.Generator) -> str:
     """Kill fits with a checkpoint n times, up to three times with the same file, and compare how each ends."""
     done, wholes, seconds, n_files = dict.fromkeys(fits(), 0), {}, {}, 0
@@ -154,6 +182,14 @@ def kill_runs(n: int, rng: np.random.Generator) -> Iterator[str]:
                 done += 1
                 complete += without_notes(out) == runs[new]
         yield f"{n} kills of train --force over an old run: {complete} the new run, {n - complete} the old one"
+        n_changes, done, complete = changes(partial(train, out, 1)), 0, 0
+        while done < n:
+            new = 1 - runs.index(without_notes(out))
+            if not changes(partial(train, out, new), int(rng.integers(1, n_changes, endpoint=True))):
+                done += 1
+                complete += without_notes(out) == runs[new]
+        said = f"{n} kills of train --force just before one of its {n_changes} changes to the disk"
+        yield f"{said}: {complete} the new run, {n - complete} the old one"
         n_new = 0
         for _ in range(n):
             both(partial(train, out, 0), partial(train, out, 1))

@@ -17,6 +17,7 @@ import pytest
 import bradley_terry as bt
 from bradley_terry import plots
 from bradley_terry.commands import main
+from bradley_terry.commands.diagnosed import diagnose_run
 from bradley_terry.commands.split import split
 from bradley_terry.commands.train import train
 from bradley_terry.course import notebooks, projector
@@ -341,6 +342,19 @@ def test_a_failed_write_of_shards_names_the_folder_that_was_given(pairs, tmp_pat
     assert content(tmp_path) == {}
 
 
+def test_train_without_force_refuses_a_folder_before_it_fits(pairs, tmp_path, monkeypatch, capsys):
+    """No work is lost, and nothing in the folder changes."""
+    save_pairs(pairs, tmp_path / "mine.npz")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    monkeypatch.setattr("bradley_terry.objective.Objective.at", lambda *_: pytest.fail("a fit has begun"))
+    assert main(["train", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "run")]) == 2
+    assert "which already exists; choose another one" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="which already exists; choose another one"):
+        train(pairs, out=tmp_path / "run")
+    assert content(tmp_path / "run") == {"notes.txt": b"mine"}
+
+
 def test_two_runs_at_once_take_different_names(pairs, tmp_path, undrawn, monkeypatch, capsys):
     """The name counts as taken when the other run is complete, even if it was free at the beginning."""
     monkeypatch.chdir(tmp_path)
@@ -376,6 +390,23 @@ def test_shards_and_their_runs_are_complete_or_absent(pairs, tmp_path, monkeypat
     assert main(["train", "shards", "--l2", "1", "--out", "runs/shards", "--force"]) == 0
     assert content(Path("runs/shards")).keys() == {"model.npz", "history.csv", "report.md", "notes.txt"}
     assert bt.RewardModel.load("runs/shards/model.npz").l2 == 1
+
+
+@pytest.mark.parametrize("damage", first(3, ["\r", '"', "\0", "\n", ",", "\x85", "\u2028", "\x1a"]), ids=ascii)
+def test_one_damaged_character_in_history_csv_is_one_sentence(damage, pairs, tmp_path, undrawn):
+    """Wherever it is inserted, doctor names the file and says what it expected, or still reads the same numbers."""
+    run, path = train(pairs, example=False, out=tmp_path / "run"), tmp_path / "run" / "history.csv"
+    written, sentences = path.read_bytes().decode(), []
+    for at in range(0, len(written), 17):
+        path.write_bytes((written[:at] + damage + written[at:]).encode())
+        try:
+            found = diagnose_run(tmp_path / "run", pairs)
+        except ValueError as error:
+            sentences.append(str(error))
+        else:
+            assert found.names == run.diagnosis.names
+    assert len(sentences) > len(written) / 17 / 2
+    assert all(re.fullmatch(rf"{path}: (line \d+: )?expected .*", said) for said in sentences)
 
 
 # ------------------------------------------------------------------------------------------------- other people's files
