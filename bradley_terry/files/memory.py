@@ -81,9 +81,17 @@ def _plain(value: object) -> object:  # noqa: PLR0911
         return _plain(as_numpy(value, "records").tolist())
     if is_missing(value):
         return None
+    if isinstance(value, np.generic):
+        return _of_numpy(value)
+    return value if isinstance(value, Number) else Other(value)
+
+
+def _of_numpy(value: np.generic) -> object:
     if isinstance(value, np.bool_):
         return bool(value)
-    return value if isinstance(value, Number) else Other(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    return int(value) if isinstance(value, np.integer) and not isinstance(value, np.timedelta64) else Other(value)
 
 
 def _named(values: Mapping[object, object]) -> Mapping[object, object]:
