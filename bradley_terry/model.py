@@ -190,7 +190,7 @@ class RewardModel(Uncertainty):
         if not single.is_whole(wanted):
             raise TypeError(f"{argument}: expected an item's number or name, got {quoted(wanted)}")
         if not -self.phi.size <= wanted < self.phi.size:
-            raise ValueError(f"{argument}: expected an item from 0 to {self.phi.size - 1}, got {wanted}")
+            raise ValueError(f"{argument}: expected an item from 0 to {self.phi.size - 1}, got {quoted(int(wanted))}")
         return int(wanted)
 
     def save(self, path: str | Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import checked, single
 from .arrays.frozen import blocks_of, is_map, locked
 from .arrays.shown import Pair, Text
-from .arrays.visible import quoted
+from .arrays.visible import class_name, quoted
 from .logistic import Array
 from .losses import BradleyTerryLoss
 from .scorers import Features, Scorer
@@ -133,7 +133,7 @@ class PreferencePairs:
         if not single.is_whole(index):
             return self.subset(index)
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index: expected a pair from 0 to {len(self) - 1}, got {index}")
+            raise IndexError(f"index: expected a pair from 0 to {len(self) - 1}, got {quoted(int(index))}")
         row = int(index) % len(self)  # a negative number counts from the end
         return Pair(
             index=row,
@@ -253,7 +253,7 @@ def shifted(margins: Array, pairs: PreferencePairs) -> Array:
 def check_pairs(pairs: object, name: str = "pairs") -> None:
     """Raise TypeError unless these are pairs or rankings."""
     if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
-        raise TypeError(f"{name}: expected PreferencePairs, got {type(pairs).__name__}")
+        raise TypeError(f"{name}: expected PreferencePairs, got {class_name(pairs)}")
 
 
 def check_loss(loss: object) -> None:
@@ -272,4 +272,4 @@ def check_fit(scorer: Scorer, pairs: PreferencePairs, loss: object = None) -> No
     check_loss(loss)
     if loss is not None and hasattr(loss, "ranking_slopes") == isinstance(pairs, PreferencePairs):
         wanted = "a loss of pairs" if isinstance(pairs, PreferencePairs) else "PlackettLuce() or ListNet()"
-        raise TypeError(f"loss: expected {wanted} with {type(pairs).__name__}, got {loss}")
+        raise TypeError(f"loss: expected {wanted} with {class_name(pairs)}, got {loss}")

@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 
 from .arrays import checked, given, single
-from .arrays.visible import LONGEST_DRAWN, in_figure
+from .arrays.visible import LONGEST_DRAWN, class_name, in_figure
 from .drawing import (
     CHOSEN,
     EMPIRICAL,
@@ -316,7 +316,7 @@ def plot_reliability(reliability: Evaluation | Reliability, *, ax: Axes | None =
     table = reliability.reliability if isinstance(reliability, Evaluation) else reliability
     if not isinstance(table, Reliability):
         raise TypeError(
-            f"reliability: expected an evaluation, as model.evaluate(pairs) returns, got {type(table).__name__}"
+            f"reliability: expected an evaluation, as model.evaluate(pairs) returns, got {class_name(table)}"
         )
     full = table.weight > 0
     x, y, share = table.predicted[full], table.observed[full], table.weight[full]

@@ -177,3 +177,76 @@ def test_wrong_folder_gets_one_sentence(fields, sentence: str, tmp_path) -> None
     with pytest.raises(ValueError, match=sentence) as caught:
         load_pairs(tmp_path / "a")
     assert str(caught.value).startswith(f"{tmp_path / 'a'}: ")
+
+
+class Unwritten:
+    """Its text, its comparison and its truth raise exceptions."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __bool__ = __len__ = __str__
+    __hash__ = None
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError
+
+
+LOOP: list[object] = []
+LOOP.append(LOOP)
+OBJECTS = {
+    "without a text": Unwritten(),
+    "within a list": [Unwritten()],
+    "within a dict": {"a": Unwritten()},
+    "names that are tuples": {("a", 1): 1.0, "b": "c"},
+    "equal names": {1: 2.0, "1": 3.0},
+    "complex": 1j,
+    "complex64": np.complex64(1 + 2j),
+    "duration": np.timedelta64(3, "D"),
+    "list of itself": LOOP,
+    "object": object(),
+}
+NUMBERS = {
+    "10^5000": 10**5000,
+    "complex64": np.complex64(1),
+    "list of complex64": [np.complex64(1)],
+    "beyond float64": np.longdouble("1e400"),
+    "without a text": Unwritten(),
+}
+
+
+@pytest.mark.parametrize("field", ["chosen", "rejected", "prompt", "weight"])
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_objects_in_records_get_one_sentence(field: str, kind: str) -> None:
+    """It names the row; no exception of a method of the user's own escapes, and nothing is cut to its real part."""
+    value = OBJECTS[kind]
+    record = {"prompt": "p", "chosen": "a b", "rejected": "c", "weight": 1.0, field: value}
+    with pytest.raises(ValueError, match=r"^records: (row 1: |expected records without deep nesting)[^\n]+$"):
+        bt.PreferencePairs.from_records([{"prompt": "p", "chosen": "b", "rejected": "a", "weight": 1.0}, record])
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_what_is_no_finite_number_in_records_is_refused(side: str, kind: str) -> None:
+    """As a feature and, if it is a whole number of 5000 digits, as an item."""
+    for names in (("x_chosen", "x_rejected"), ("winner", "loser")):
+        record = {names[0]: 1.0, names[1]: 2.0, names[side == "rejected"]: NUMBERS[kind]}
+        with pytest.raises(ValueError, match=r"^records: row 0: [^\n]+$"):
+            bt.PreferencePairs.from_records([record])
+
+
+def test_records_may_hold_any_object_beside_the_fields() -> None:
+    """A field that is not used may hold anything; numbers of NumPy are numbers, and a date may name a prompt."""
+    rows = [{"winner": "a", "loser": "b", "made": one, "prompt": np.float32(1)} for one in (Unwritten(), object())]
+    assert bt.PreferencePairs.from_records(rows).n_prompts == 1
+    with pytest.raises(ValueError, match=r"^records: row 0: expected a record that can be read, found one that raises"):
+        bt.PreferencePairs.from_records([{"winner": "a", "loser": "b", Key(): 1}])
+
+
+class Key:
+    """It may be the name of a field, but it has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .visible import quoted
+from .visible import class_name, quoted
 
 __all__ = ["as_numpy", "broadcast", "check_broadcast", "float64", "of_shape", "plain", "real", "unmasked", "vector"]
 __all__ += ["whole_numbers"]
@@ -42,7 +42,7 @@ def real(values: object, name: str, wanted: str = "real numbers, got an array of
 
 def unmasked(array: NDArray[np.generic], name: str) -> NDArray[Any]:
     """Return an array without a class of its own, or raise TypeError if entries are masked."""
-    if np.ma.is_masked(array):
+    if np.ma.is_masked(array) or (array.dtype.kind == "O" and _is_masked_within(list(array.flat))):
         raise TypeError(f"{name}: {_MASKED}")
     return np.asarray(array)
 
@@ -121,9 +121,7 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
             raise
         raise TypeError(f"{name}: expected real numbers, got {quoted(values)}") from error
     except Exception as error:  # whatever the methods of a foreign object raise
-        raise TypeError(
-            f"{name}: expected real numbers, got {type(values).__name__}, which NumPy cannot read"
-        ) from error
+        raise TypeError(f"{name}: expected real numbers, got {class_name(values)}, which NumPy cannot read") from error
 
 
 def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
@@ -132,7 +130,7 @@ def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
         values = _detached(values)
     elif isinstance(values, list | tuple):
         kinds = _kinds_in(values)
-        if any(issubclass(kind, np.ma.MaskedArray) for kind in kinds) and _is_masked_within(values):
+        if _is_masked_within(values, kinds):
             raise TypeError(f"{name}: {_MASKED}")
         if any(hasattr(kind, "detach") for kind in kinds):
             values = [as_numpy(one, name) if isinstance(one, list | tuple) else _detached(one) for one in values]
@@ -193,7 +191,10 @@ def _kinds_in(values: list[object] | tuple[object, ...]) -> set[type]:
     return (kinds - inner).union(*(_kinds_in(value) for value in values if isinstance(value, list | tuple)))
 
 
-def _is_masked_within(values: list[object] | tuple[object, ...]) -> bool:
+def _is_masked_within(values: list[Any] | tuple[Any, ...], kinds: set[type] | None = None) -> bool:
+    """Return whether anything in nested lists, of these types, is masked."""
+    if not any(issubclass(kind, np.ma.MaskedArray) for kind in (_kinds_in(values) if kinds is None else kinds)):
+        return False
     return any(_is_masked_within(one) if isinstance(one, list | tuple) else np.ma.is_masked(one) for one in values)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays.checked import index_by_first_appearance
 from ..arrays.given import as_numpy, unmasked
 from ..arrays.single import is_missing, written
-from ..arrays.visible import LONGEST_SHOWN, quoted, visible
+from ..arrays.visible import LONGEST_SHOWN, class_name, quoted, visible
 from ..evaluation import pairwise_accuracies, refuse_rankings
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
@@ -137,7 +137,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     refuse_rankings(pairs)
     names, index = numbered(annotators, len(pairs))
     if not isinstance(model, RewardModel):
-        raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+        raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
     margins = model.margins(pairs)
     refuse_nan("model", margins, "margins", finite=True)
     known = getattr(model.loss, "gives_probabilities", True)

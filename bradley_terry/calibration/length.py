@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays.single import seed as seed_of
 from ..arrays.single import text
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..evaluation import pairwise_accuracies
 from ..files.text import STYLE_FEATURES, text_features
 from ..files.texts import Texts
@@ -127,7 +127,7 @@ def _lengths(argument: str, data: PreferencePairs | Texts, feature: str) -> tupl
         data = data.to_pairs(_words)
         return data, np.subtract(data.chosen[:, 0], data.rejected[:, 0], dtype=np.float64)
     if not isinstance(data, PreferencePairs):
-        raise TypeError(f"{argument}: expected PreferencePairs or Texts, got {type(data).__name__}")
+        raise TypeError(f"{argument}: expected PreferencePairs or Texts, got {class_name(data)}")
     if data.is_items or feature not in (data.feature_names or ()):
         raise ValueError(f"{argument}: expected pairs with a feature {quoted(feature)}, got {data}")
     column = (data.feature_names or ()).index(feature)

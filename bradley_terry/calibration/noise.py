@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays.visible import class_name
 from ..evaluation import log_odds
 from ..intervals import refuse_nan
 from ..intervals.proportions import QUANTILE_95
@@ -114,7 +115,7 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
 def log_odds_of(model: RewardModel, pairs: PreferencePairs) -> Array:
     """Return the log-odds of P(chosen preferred), (n_pairs,), or raise ValueError if the model has none."""
     if not isinstance(model, RewardModel):
-        raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+        raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
     margins = model.margins(pairs)
     refuse_nan("model", margins, "margins", finite=True)
     if not getattr(model.loss, "gives_probabilities", True):

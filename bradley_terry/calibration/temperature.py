@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..arrays.visible import class_name
 from ..evaluation import evaluate, mean_accuracy
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array
@@ -90,7 +91,7 @@ def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> Temperatur
     Guo, C., Pleiss, G., Sun, Y. and Weinberger, K. Q. 2017, On calibration of modern neural networks, arXiv:1706.04599.
     """
     if not isinstance(model, RewardModel):
-        raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+        raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
     check_pairs(held_out, "held_out")
     before = evaluate(model, held_out, n_bootstrap=1)
     margins, shifts = before.margins, getattr(model.loss, "shifts", True)

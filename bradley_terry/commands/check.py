@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ..arrays.visible import quoted, visible
+from ..arrays.visible import class_name, quoted, visible
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -283,7 +283,7 @@ def load_function(target: str) -> Callable[..., object]:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename in (file, spec.origin)]
         where = f"line {lines[-1]}: " if lines else ""
-        raise ValueError(f"{visible(file)}: {where}{type(error).__name__}: {visible(words_of(error))}") from None
+        raise ValueError(f"{visible(file)}: {where}{class_name(error)}: {visible(words_of(error))}") from None
     if not hasattr(module, name):
         there = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
         raise ValueError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
+from ..arrays import single
 from ..arrays.visible import quoted, visible
 from ..pairs import PreferencePairs
 
@@ -61,7 +62,7 @@ def find_data(data: str | Path | PreferencePairs) -> Data:
         return Data(name_of(data), data)
     if not isinstance(data, str | os.PathLike):
         raise TypeError(f"data: expected a file, the name of a data set or PreferencePairs, got {quoted(data)}")
-    path = Path(data)
+    data = path = single.path("data", data)
     if str(data) in SHIPPED and not path.is_file():
         return Data(str(data), getattr(datasets, str(data).replace("-", "_"))())
     if not path.exists():
@@ -77,9 +78,10 @@ def find_rankings(data: str | Path | PreferenceRankings) -> Data:
     from ..files import load_rankings
     from ..ranking.rankings import PreferenceRankings
 
-    name = name_of(data) if isinstance(data, str | os.PathLike) else "rankings"
+    name = "rankings"
     if isinstance(data, str | os.PathLike):
-        is_file = Path(data).exists()
+        data = single.path("data", data)
+        name, is_file = name_of(data), data.exists()
         if str(data) in SHIPPED[1:] and not is_file:
             raise ValueError(f"data: expected a file of rankings or travel-modes for a loss of rankings, got {data}")
         is_shipped = str(data) == SHIPPED[0] and not is_file

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import single
 from ..evaluation import mean_accuracy
 from ..findings import Diagnosis, diagnose
 from ..findings.case import kept_record, plain_losses
@@ -52,7 +53,7 @@ def diagnose_run(
     ValueError, TypeError, OSError
         If this is no run, its history is damaged, or these are not the pairs of its fit.
     """
-    folder = Path(folder)
+    folder = single.path("folder", folder)
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         found = "no folder" if not folder.is_dir() else f"a folder without {missing[0]}"

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from ..arrays import single
 from ..arrays.visible import quoted, visible
 from ..pairs import PreferencePairs
 from ..scorers import check_size
@@ -74,7 +75,7 @@ def split(
     from ..files.saving import new_folder, replacing
     from ..fitting.arguments import generator
 
-    folder = Path(folder)
+    folder = single.path("folder", folder)
     check_size("shards", n_shards)
     if n_shards > pairs.n_prompts:
         raise ValueError(f"shards: expected at most {pairs.n_prompts}, the number of prompts, got {n_shards}")

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from ..arrays.visible import class_name
 from ..findings import Diagnosis
 from .axes import EMPIRICAL, EXPECTED, QUIET, REJECTED, TEXT_SIZE, finish, given_or_new, style
 from .marks import note, points
@@ -34,7 +35,7 @@ def plot_diagnosis(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
         The checks are at heights 0, 1, … from the top.
     """
     if not isinstance(diagnosis, Diagnosis):
-        raise TypeError(f"diagnosis: expected a Diagnosis, as diagnose returns it, got {type(diagnosis).__name__}")
+        raise TypeError(f"diagnosis: expected a Diagnosis, as diagnose returns it, got {class_name(diagnosis)}")
     severities = {finding.name: finding.severity for finding in diagnosis.findings}
     order = list(severities)
     found = sorted((check for check in diagnosis.checks if check.is_found), key=lambda check: order.index(check.name))

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from ..arrays import single
 from ..evaluation import Evaluation
 from ..model import Outcome, RewardModel
 from ..plots import (
@@ -137,7 +138,7 @@ def model_figures(
     list of Path
         loss_curve, margins and, unless the loss only orders answers, reliability, each as SVG and PNG.
     """
-    folder = Path(folder)
+    folder = single.path("folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "loss_curve": loss_curve_figure(model),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays.given import vector
 from ..arrays.single import is_whole, text
-from ..arrays.visible import LONGEST_DRAWN, in_figure, quoted
+from ..arrays.visible import LONGEST_DRAWN, class_name, in_figure, quoted
 from ..logistic import Array
 from .axes import MARKER_SIZE, QUIET, TEXT_SIZE
 
@@ -118,7 +118,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
     try:
         array = vector(values, name)
     except TypeError:
-        raise TypeError(f"{name}: expected numbers, got {type(values).__name__}") from None
+        raise TypeError(f"{name}: expected numbers, got {class_name(values)}") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     if np.abs(array).max() > MOST:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays.given import float64
 from ..arrays.single import text
-from ..arrays.visible import quoted, visible
+from ..arrays.visible import class_name, quoted, visible
 from ..logistic import Array
 from ..model import RewardModel
 from .marks import numbers
@@ -28,7 +28,7 @@ def columns(history: RewardModel | Mapping[str, ArrayLike], *names: str, **texts
     if isinstance(history, RewardModel):
         history = {**history.history, "loss": plain_losses(history)}
     if not isinstance(history, Mapping):
-        raise TypeError(f"history: expected a fitted model or its history, got {type(history).__name__}")
+        raise TypeError(f"history: expected a fitted model or its history, got {class_name(history)}")
     for name in names:
         if name not in history and name != "validation_loss":
             found = visible(", ".join(map(str, history)), 300) or "none"

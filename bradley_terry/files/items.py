@@ -13,9 +13,10 @@ LONGEST_NAME = 200  # characters; a longer cell is taken for a text instead of t
 
 def matchups_of(chosen: Sequence[int], rejected: Sequence[int], names: Sequence[str]) -> list[str]:
     """Name the matchup of each pair of items, "Anna vs Bob", independent of which of the two won."""
-    chosen, rejected, names = (
+    chosen, rejected, named = (
         single.names(name, values) for name, values in {"chosen": chosen, "rejected": rejected, "names": names}.items()
     )
+    names = [single.written("names", name) for name in named]
     for name, items in {"chosen": chosen, "rejected": rejected}.items():
         if not all(single.is_whole(item) and 0 <= item < len(names) for item in items):
             raise ValueError(f"{name}: expected item numbers from 0 to {len(names) - 1}")

@@ -58,10 +58,11 @@ def _record(row: int, record: Mapping[str, object]) -> dict[str, object]:
         return {str(name): _value(value) for name, value in record.items()}
     except (MemoryError, RecursionError):
         raise
-    except Exception as error:  # their methods may raise anything
+    except Exception as error:  # noqa: BLE001  # their methods may raise anything
+        said = f"expected a record that can be read, found one that raises {class_name(error)}"
         if isinstance(error, ValueError | TypeError) and str(error).startswith("records: "):
-            raise
-        fail("records", f"expected a record that can be read, found one that raises {class_name(error)}", f"row {row}")
+            said = str(error).removeprefix("records: ")
+        fail("records", said, f"row {row}")
 
 
 def _value(value: object) -> object:
@@ -81,9 +82,17 @@ def _plain(value: object) -> object:  # noqa: PLR0911
         return _plain(as_numpy(value, "records").tolist())
     if is_missing(value):
         return None
+    if isinstance(value, np.generic):
+        return _of_numpy(value)
+    return value if isinstance(value, Number) else Other(value)
+
+
+def _of_numpy(value: np.generic) -> object:
     if isinstance(value, np.bool_):
         return bool(value)
-    return value if isinstance(value, Number) else Other(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    return int(value) if isinstance(value, np.integer) and not isinstance(value, np.timedelta64) else Other(value)
 
 
 def _named(values: Mapping[object, object]) -> Mapping[object, object]:

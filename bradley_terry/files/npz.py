@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import single
 from ..arrays.checked import index_by_first_appearance
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..pairs import PreferencePairs
 from .archives import STORED, array_name, check_sizes, readable
 from .arrays import (
@@ -81,7 +81,7 @@ def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     array would be far larger than the texts, their numbers are saved instead, in the order of first appearance.
     """
     if not isinstance(pairs, PreferencePairs):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+        raise TypeError(f"pairs: expected PreferencePairs, got {class_name(pairs)}")
     for name in pairs.feature_names or ():
         if name.endswith("\0"):
             raise ValueError(f"feature_names: expected names that do not end in NUL, which NumPy drops, got {name!r}")

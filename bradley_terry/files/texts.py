@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import checked
+from ..arrays.visible import class_name
 from ..pairs import PreferencePairs
 from .messages import fail, make_pairs
 from .text import feature_names, text_features
@@ -112,7 +113,7 @@ def _featurised(
 ) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     """Return the features of texts and their names, after checking that there is one row for each text."""
     if not callable(featurise):
-        raise TypeError(f"featurise: expected a function of a list of texts, got {type(featurise).__name__}")
+        raise TypeError(f"featurise: expected a function of a list of texts, got {class_name(featurise)}")
     wanted = f"featurise: expected an array of numbers, ({len(texts)}, n_features), one row for each text"
     made = featurise(texts)
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import LONGEST_SHOWN, visible
+from ..arrays.visible import LONGEST_SHOWN, class_name, visible
 from ..calibration.annotators import numbered
 from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
@@ -64,12 +64,12 @@ def diagnose(
     ('order leak',)
     """
     if not isinstance(model, RewardModel):
-        raise TypeError(f"model: expected a fitted RewardModel, got {type(model).__name__}")
+        raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
     for name, part in (("pairs", pairs), ("validation", validation)):
         if part is not None or name == "pairs":
             refuse_rankings(part)
             if not isinstance(part, PreferencePairs):
-                raise TypeError(f"{name}: expected PreferencePairs, got {type(part).__name__}")
+                raise TypeError(f"{name}: expected PreferencePairs, got {class_name(part)}")
     if not set(HISTORY) <= set(model.history) or not len(model.history["step"]):
         raise ValueError("model: expected a model with the history of its fit, got one without records")
     names, index = ([], None) if annotators is None else numbered(annotators, len(pairs))

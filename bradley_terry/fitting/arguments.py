@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays import given, single
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..logistic import Array
 from ..losses import PairLoss
 from ..objective import BACKENDS
@@ -106,7 +106,7 @@ def split(
         scorer.check_features(features, "validation")
         return pairs, validation
     if np.isnan(single.number(validation)):
-        kind = type(pairs).__name__
+        kind = class_name(pairs)
         raise TypeError(f"validation: expected a share of the prompts or {kind}, got {quoted(validation)}")
     return pairs.split(single.number(validation), seed=seed)
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..graphs import count_connected
 from ..graphs.wins import met
 from ..logistic import Array, sigmoid
@@ -48,7 +48,7 @@ def check_bias_reduced(
 ) -> None:
     """Raise ValueError if the other arguments of ``fit`` do not go together with ``bias_reduced=True``."""
     if not isinstance(pairs, PreferencePairs):
-        raise ValueError(f"bias_reduced: expected PreferencePairs, got {type(pairs).__name__}")
+        raise ValueError(f"bias_reduced: expected PreferencePairs, got {class_name(pairs)}")
     if type(loss) not in {type(None), BradleyTerryLoss}:
         raise ValueError(f"bias_reduced: expected the default loss, -log sigma, got {loss}")
     if not scorer.linear_in_phi or method != "newton":

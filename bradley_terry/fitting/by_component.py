@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arrays.visible import quoted
+from ..arrays.visible import class_name, quoted
 from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer
 from ..separation import separation
@@ -49,7 +49,7 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
     if type(scorer) is not TableScorer:
         raise ValueError(f"scorer: expected a TableScorer, since only items form groups, got {quoted(scorer)}")
     if not isinstance(pairs, PreferencePairs):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+        raise TypeError(f"pairs: expected PreferencePairs, got {class_name(pairs)}")
     scorer.check_features(pairs.chosen, "chosen")
     scorer.check_features(pairs.rejected, "rejected")
     found, groups = [], separation(scorer, pairs).groups

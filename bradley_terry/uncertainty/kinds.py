@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays.single import one_of, seed, switch, whole
+from ..arrays.visible import class_name
 from ..fitting.conjugate import is_dense
 from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
 from ..inference import covariance
@@ -202,7 +203,7 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
             )
         return data
     if not isinstance(pairs, PreferencePairs) and not hasattr(pairs, "reference_backend"):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(pairs).__name__}")
+        raise TypeError(f"pairs: expected PreferencePairs, got {class_name(pairs)}")
     if data is None and hasattr(model.loss, "by_parameters"):
         raise ValueError(
             f"pairs: expected None and a model that comes from fit for {model.loss}, since a saved model does not say "

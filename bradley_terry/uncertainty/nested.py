@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
+from ..arrays.visible import class_name
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -152,7 +153,7 @@ def deviance_of(model: RewardModel, pairs: PreferencePairs | None, groups: Array
         raise ValueError(f"deviance: expected a loss of choices between two outcomes, got {model.loss}")
     found = _data_of(model).pairs if pairs is None else pairs
     if not isinstance(found, PreferencePairs):
-        raise TypeError(f"pairs: expected PreferencePairs, got {type(found).__name__}")
+        raise TypeError(f"pairs: expected PreferencePairs, got {class_name(found)}")
     if not model.scorer.linear_in_phi:
         raise ValueError(f"deviance: expected a scorer that is linear in phi, got {model.scorer}")
     loss = Objective(model.scorer, found, loss=model.loss)(model.phi)[0] * found.total_weight
@@ -214,7 +215,7 @@ def _check_likelihood(model: RewardModel) -> None:
 
 def _check_maximum(model: RewardModel, argument: str) -> None:
     if not hasattr(model, "converged"):
-        raise TypeError(f"{argument}: expected a fitted RewardModel, got {type(model).__name__}")
+        raise TypeError(f"{argument}: expected a fitted RewardModel, got {class_name(model)}")
     if not model.converged or model.outcome.value != "converged":
         said = model.message.removeprefix("not converged: ")
         raise ValueError(f"{argument}: expected a fit that converged, got one that did not: {said}")

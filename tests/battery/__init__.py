@@ -8,6 +8,6 @@ calls       makes the calls, and says which promise a call breaks
 A new public name is called without being listed anywhere. If one of its parameters has a name that ``arguments`` does
 not know, or if it is a class of which ``arguments`` has no example, the test fails and says what to add.
 
-    python -m pytest --full tests/test_battery.py     every entry, every argument, every value
-    cd tests && python -m battery                      the same, with the counts by kind (--breaches lists every breach)
+    python -m pytest --full tests/test_battery.py     every entry, every argument, every fifth value
+    cd tests && python -m battery                      every value, with the counts by kind (--breaches lists breaches)
 """

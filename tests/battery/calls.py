@@ -37,9 +37,10 @@ KINDS = {
 LONGEST = 5.0  # seconds for one call
 REFUSED = {
     "number": NOT_A_NUMBER,
-    "numbers": NOT_A_NUMBER,
+    "numbers": {*NOT_A_NUMBER, "missing"},
     "whole": NOT_WHOLE,
-    "wholes": NOT_WHOLE,
+    "wholes": {*NOT_WHOLE, "missing"},
+    "labels": {"missing"},
     "switch": NOT_WHOLE,
 }
 OF_PACKAGE = (bt.ConvergenceWarning, bt.datasets.DataNote)  # warnings that are a part of the answer
@@ -123,8 +124,10 @@ def breaches_of(entry: Entry, name: str, tag: str, value: object) -> list[Breach
         found.append(("mask", _shown(answer)))
     elif name and tag in REFUSED.get(entry.kind(name), ()):
         found.append(("taken", _shown(answer)))
-    elif tag == "same" and not same(answer, _of_valid(entry)):
-        found.append(("answer", _shown(answer)))
+    elif tag == "same" or (tag == "mask" and entry.kind(name) != "function"):
+        expected = _of_valid(entry) if tag == "same" else _of_list(entry, name, value)
+        if not same(answer, expected):
+            found.append(("answer", _shown(answer)))
     return [Breach(kind, entry.path, name, tag, given, words) for kind, words in found]
 
 
@@ -133,6 +136,16 @@ def _of_valid(entry: Entry) -> object:
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         return _answer(entry, entry.valid())
+
+
+def _of_list(entry: Entry, name: str, value: np.ndarray) -> object:
+    """Return the answer for the same values in a list, or an exception."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            return _answer(entry, {**entry.valid(), name: value.tolist()})
+        except Exception as error:  # noqa: BLE001  # then the array should have been refused, too
+            return error
 
 
 def _is_expected(warning: warnings.WarningMessage) -> bool:
@@ -218,15 +231,20 @@ def same(one: object, other: object) -> bool:  # noqa: PLR0911
 def _print_of(value: object) -> object:
     """Return what must not change in an array or a list."""
     if isinstance(value, np.ndarray):
-        content = repr(value.tolist()) if value.dtype.hasobject else np.asarray(value).tobytes()
+        content = _repr(value.tolist()) if value.dtype.hasobject else np.asarray(value).tobytes()
         return value.shape, value.dtype, value.flags.writeable, content, str(getattr(value, "mask", None))
-    return repr(value) if type(value) in (list, tuple, dict, set) else None
+    return _repr(value) if type(value) in (list, tuple, dict, set) else None
+
+
+def _repr(value: object) -> str:
+    """Return the code of a value, or what it is if there is none."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001
+        return str(type.__repr__(type(value)))
 
 
 def _shown(value: object) -> str:
-    try:
-        words = " ".join(repr(value).encode("ascii", "backslashreplace").decode().split())
-    except Exception:  # noqa: BLE001
-        words = type(value).__name__
+    words = " ".join(_repr(value).encode("ascii", "backslashreplace").decode().split())
     kind = f"{type(value).__name__} {value.dtype} " if isinstance(value, np.ndarray) else ""
     return kind + (words if len(words) <= 90 else words[:87] + "…")

@@ -62,6 +62,30 @@ class Raises:
         return 1
 
 
+class Unwritten:
+    """It cannot be written as a text or a path, or used as an index."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("a text of the user's own")
+
+    __repr__ = __fspath__ = __index__ = __str__
+
+    def __format__(self, form: str) -> str:
+        raise RuntimeError("a text of the user's own")
+
+
+class Nameless(type):
+    """The names of its classes cannot be read."""
+
+    @property
+    def __name__(cls) -> str:
+        raise RuntimeError("a name of the user's own")
+
+
+class Unnamed(metaclass=Nameless):
+    """An object of a class without a name."""
+
+
 def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield a tag and a function that makes the value anew, so that no call can spoil it for another."""
     yield "none", lambda: None
@@ -74,6 +98,10 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "huge", lambda: 2**70
     yield "huge", lambda: -(2**70)
     yield "huge", lambda: 10**400
+    yield "huge", lambda: 10**5000
+    yield "huge", lambda: np.longdouble("1e400")
+    yield "huge", lambda: [2**64, 1]
+    yield "huge", lambda: [10**5000, 1]
     yield "fraction", lambda: 0.5
     yield "fraction", lambda: 1.5
     yield "fraction", lambda: -0.25
@@ -96,19 +124,33 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "bytes", lambda: b"1.0"
     yield "complex", lambda: 1j
     yield "complex", lambda: np.complex128(1)
+    yield "complex", lambda: np.complex64(1)
+    yield "complex", lambda: [1.0, np.complex64(2 + 1j)]
     yield "dates", lambda: np.datetime64("NaT")
     yield "dates", lambda: np.datetime64("2024-06-11")
     yield "dates", lambda: datetime.datetime(2024, 6, 11)
     yield "dates", lambda: np.timedelta64(3, "s")
+    yield "dates", lambda: [1.0, np.timedelta64(3, "s")]
+    yield "dates", lambda: np.array([np.timedelta64(3, "s"), 1], dtype=object)
     yield "objects", object
     yield "objects", lambda: {}
     yield "objects", lambda: {"a": 1.0}
+    yield "objects", lambda: {("a", 1): 1.0}
+    yield "objects", lambda: [{("a", 1): 1.0}, {2: 1.0}]
     yield "objects", lambda: {1.0, 2.0}
     yield "objects", lambda: (value for value in (1.0, 2.0))
     yield "objects", lambda: len
     yield "objects", lambda: int
     yield "objects", lambda: np
     yield "objects", lambda: slice(None)
+    yield "objects", lambda: slice("a", None)
+    yield "objects", lambda: slice(None, None, 0)
+    yield "objects", Unnamed
+    yield "objects", lambda: Unnamed
+    yield "objects", lambda: [Unnamed(), Unnamed()]
+    yield "raises", Unwritten
+    yield "raises", lambda: [Unwritten(), Unwritten()]
+    yield "raises", lambda: slice(Unwritten())
     yield "objects", lambda: Ellipsis
     yield "raises", lambda: Raises("__array__")
     yield "raises", lambda: Raises("__array__", "__len__", "__getitem__", "__repr__")
@@ -134,10 +176,35 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "objects", lambda: np.array([(1, 2.0)], dtype=[("a", int), ("b", float)])
     yield "objects", lambda: np.array([None, 1.0], dtype=object)
     yield "objects", lambda: [object(), object()]
+    yield "masked", lambda: [1.0, np.ma.masked]
+    yield "masked", lambda: [np.ma.array([1.0, 2.0], mask=[False, True]), np.ma.array([3.0, 4.0])]
+    yield "mask", lambda: np.array([True, False, True, False, False, True], dtype=object)
+    yield "mask", lambda: np.array([False, True], dtype=object)
+    yield "missing", lambda: ["a", np.nan]
+    yield "missing", lambda: ["a", None]
+
+
+def _within() -> Iterator[object]:
+    """Yield values that stand within a record."""
+    yield from (10**5000, 1j, np.complex64(1), np.longdouble("1e400"), np.timedelta64(3, "s"), np.datetime64("NaT"))
+    yield from (Unwritten(), Unnamed(), object(), {("a", 1): 1.0}, {1: 1.0, "1": 2.0}, b"1", {1.0}, np.float32(0.5))
+    yield from (np.ma.masked, "\ud800", np.True_, np.int8(1))
+    yield from (Raises("__bool__", "__eq__", "__hash__"), Raises("__array__"), Raises("__len__", "__repr__"))
 
 
 def forms_of(valid: object) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield other forms of a valid array, tagged "same" if they hold the same numbers, and arrays that are wrong."""
+    """Yield other forms of a valid array, tagged "same" if they hold the same numbers, and arrays that are wrong.
+
+    In records, they are values of single fields.
+    """
+    if isinstance(valid, list) and valid and isinstance(valid[0], dict):
+        for one in _within():
+            for given in (one, [one], {"a": one}):
+                yield "within", lambda given=given: [{**valid[0], "rejected": given}, *valid[1:]]
+                yield "within", lambda given=given: [{**valid[0], "prompt": given}, *valid[1:]]
+            yield "within", lambda one=one: [{**valid[0], "more": one}, *valid[1:]]
+        yield "within", lambda: [{**valid[0], Unwritten(): 1}]
+        yield "within", lambda: [{**valid[0], ("a", 1): 1}]
     if not isinstance(valid, np.ndarray):
         return
     array: np.ndarray = valid
@@ -154,6 +221,9 @@ def forms_of(valid: object) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "same", lambda: _frame(array)
     yield "unmasked", lambda: np.ma.masked_array(array.copy())
     yield "masked", lambda: np.ma.masked_array(array.copy(), mask=np.arange(array.size).reshape(array.shape) == 0)
+    yield "masked", lambda: list(np.ma.masked_array(array.copy(), mask=np.arange(array.size).reshape(array.shape) == 0))
+    yield "masked", lambda: _first(array.astype(object), np.ma.masked)
+    yield "raises", lambda: _first(array.astype(object), Unwritten())
     yield "shape", lambda: array[:-1]
     yield "shape", lambda: array[None]
     yield "shape", lambda: np.concatenate([array, array[:1]])
@@ -171,10 +241,16 @@ def forms_of(valid: object) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "missing", lambda: _first(array.astype(object), None)
         yield "text", lambda: _first(array.astype(object), "text")
         yield "complex", lambda: _first(array.astype(object), 1j)
+        yield "complex", lambda: _first(array.astype(object), np.complex64(1))
+        yield "dates", lambda: _first(array.astype(object), np.timedelta64(1, "D"))
+        yield "dates", lambda: _first(array.astype(object), np.timedelta64(1, "D")).tolist()
+        yield "huge", lambda: _first(array.astype(object), 2**64).tolist()
+        yield "mask", lambda: (array > array.mean()).astype(object)
         yield "huge", lambda: _first(array.astype(object), 10**400)
         yield "true", lambda: array > array.mean()
     if array.dtype.kind == "f":
         yield "same", lambda: array.astype(np.longdouble)
+        yield "huge", lambda: _first(array.astype(np.longdouble), np.longdouble("1e400"))
         for tag, value in (("nan", np.nan), ("infinite", np.inf), ("infinite", -np.inf), ("huge", 1e308)):
             yield tag, lambda value=value: _first(array.copy(), value)
         yield "huge", lambda: np.full(array.shape, 1.7e308)
