@@ -194,7 +194,7 @@ def leak_between_splits(case: Case) -> Check | str:
 
 
 def _with_equal_answers(mine: PreferencePairs, theirs: PreferencePairs) -> tuple[NDArray[np.bool_], Array]:
-    """Return which held-out pairs have the answers of a training pair, one of them in no other, and P(equal answers)."""
+    """Return which held-out pairs have the answers of a training pair, one of them in no other, and P(equal ones)."""
     answers, pairs = np.concatenate(keys_of_answers(mine)), np.tile(keys_of_pairs(mine).both, 2)
     different, place, counts = np.unique(answers, return_inverse=True, return_counts=True)
     once = np.unique(mixed(answers, pairs), return_index=True)[1]  # each answer of each different pair
