@@ -38,7 +38,8 @@ class Run(NamedTuple):
 class Scenario:
     """A kind of run: its faults, their strength in words, and how one is made.
 
-    The faults of a healthy run are properties that its data really have and that are none here.
+    The faults of a healthy run are properties that its data really may have and that are none here. For example, a weak
+    signal in few pairs looks like coin flips.
     """
 
     faults: tuple[str, ...]
@@ -179,11 +180,17 @@ def voted(rng: Rng, hidden: float = 0.0) -> Run:
     return run if hidden else run._replace(annotators=np.tile(np.arange(3), 200))
 
 
-def discrete(rng: Rng, n_values: int, *, is_named: bool = True, l2: float = 0.0) -> Run:
-    """Return a fit to features with few values, so that different prompts have equal answers."""
+def discrete(rng: Rng, n_values: int, *, is_named: bool = True, alike: bool = False, l2: float = 0.0) -> Run:
+    """Return a fit to features with few values, so that different prompts have equal answers.
+
+    If the answers are alike, those of a pair differ in one feature only.
+    """
 
     def part(name: str, n: int) -> PreferencePairs:
         a, b = rng.integers(0, n_values, size=(2, n, 3)).astype(float)
+        if alike:
+            one = np.eye(3)[rng.integers(0, 3, size=n)]
+            b = (a + one * rng.integers(1, n_values, size=(n, 1))) % n_values
         return choices(rng, a, b, (a - b) @ W3, np.array([f"{name} {i}" for i in range(n)]) if is_named else None)
 
     return fitted(part("question", 400), part("another question", 100), l2=l2)
@@ -387,10 +394,13 @@ HEALTHY = (
     Scenario(("contradictory labels",), "three votes on each pair", voted),
     Scenario((), "5 annotators, 500 pairs", lambda r: annotated(r, 5, 100, 1.0)),
     Scenario(("contradictory labels",), "three votes, unobserved quality", lambda r: voted(r, 1.5)),
-    Scenario(_OF_FEW_VALUES, "features 0, 1, 2; named prompts", lambda r: discrete(r, 3)),
+    Scenario(("identical answers",), "features 0, 1, 2; named prompts", lambda r: discrete(r, 3)),
     Scenario(_OF_FEW_VALUES, "features 0, 1, 2; no prompts", lambda r: discrete(r, 3, is_named=False)),
-    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 0.3", lambda r: discrete(r, 2, l2=0.3)),
-    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 1", lambda r: discrete(r, 2, l2=1.0)),
+    Scenario(
+        ("contradictory labels",), "0, 1, 2; similar answers", lambda r: discrete(r, 3, is_named=False, alike=True)
+    ),
+    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 0.3", lambda r: discrete(r, 2, is_named=False, l2=0.3)),
+    Scenario(_OF_FEW_VALUES, "features 0, 1; l2 = 1", lambda r: discrete(r, 2, is_named=False, l2=1.0)),
     Scenario(_TOO_FEW, "weights of 0.3, 200 pairs", lambda r: fitted(linear(r, 200, WEAK), linear(r, 200, WEAK))),
     Scenario(
         _TOO_FEW, "weights of 0.2, 400 pairs", lambda r: fitted(linear(r, w=WEAK / 1.5), linear(r, 100, WEAK / 1.5))
@@ -400,6 +410,6 @@ HEALTHY = (
     Scenario((), "target margins of 3", lambda r: with_target_margins(r, 3.0)),
     Scenario((), "bias reduced, 15 pairs", lambda r: fitted(linear(r, 15, 3 * W3), bias_reduced=True)),
     Scenario((), "bias reduced, 30 pairs", lambda r: fitted(linear(r, 30, 4 * W3[:2]), bias_reduced=True)),
-    Scenario(("chosen reward falling", "rewards not centred"), "features of mean 3", shifted),
+    Scenario(("rewards not centred",), "features of mean 3", shifted),
 )
 """Runs without a fault."""

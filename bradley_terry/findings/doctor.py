@@ -30,7 +30,8 @@ def diagnose(
 ) -> Diagnosis:
     """Look for what is wrong with a training run: 21 checks of the history, the model and its pairs.
 
-    Each check is a test at the level of 1 %, or an exact fact such as a copy. ``docs/doctor.md`` has the thresholds.
+    Each check is a test at the level of 1 %, or an exact fact such as a copy. "Stuck at log 2" and "coin-flip labels"
+    say that there is no evidence of a signal. ``docs/doctor.md`` has the thresholds.
     Checks for which the run has no data are left out, and ``not_checked`` says why.
 
     Parameters

@@ -17,7 +17,7 @@ from .case import ENOUGH, Case
 from .levels import LEVEL, MATTERS, at_least, chi_squared_quantile, least_pairs, normal_quantile, would_tell
 from .of_fit import NO_ODDS
 from .records import Check, Facts
-from .sample import Sample, keys_of_answers, keys_of_pairs
+from .sample import Sample, keys_of_answers, keys_of_pairs, mixed
 
 __all__ = [
     "annotators_disagree",
@@ -164,9 +164,9 @@ def duplicated_pairs(case: Case) -> Check | str:
 def leak_between_splits(case: Case) -> Check | str:
     """Count held-out pairs whose prompt is one of the training prompts, if both sides name their prompts.
 
-    Without names, both answers of a pair are looked for among the training pairs. They may be there by chance if the
-    features have few values: two answers with the shares p and q are expected in 2 n p q of n training pairs. So the
-    number of such pairs is tested, and the finding is a mild one.
+    Without names, both answers of a pair are looked for among the training pairs. If the features have few values, they
+    may be there by chance. So a pair counts only if one of its answers is in no other training pair, and the number of
+    such pairs is tested: two answers with the shares p and q are expected in 2 n p q of n training pairs.
     """
     if case.held_out is None:
         return "there are no held-out pairs"
@@ -181,8 +181,7 @@ def leak_between_splits(case: Case) -> Check | str:
         leaked = np.array([prompt in known for prompt in names[1].tolist()])
         statistic = float(leaked.sum())
     else:
-        leaked = np.isin(keys_of_pairs(theirs).both, keys_of_pairs(mine).both)
-        chance = _equal_by_chance(mine, theirs)
+        leaked, chance = _with_equal_answers(mine, theirs)
         by_chance = float(chance.sum())
         found = at_least(int(leaked.sum()), chance) if leaked.any() else 1.0
         statistic, threshold = -math.log10(max(found, 1e-300)), -math.log10(LEVEL)
@@ -194,16 +193,20 @@ def leak_between_splits(case: Case) -> Check | str:
     return Check("leak between splits", statistic, threshold, evidence, not is_named)
 
 
-def _equal_by_chance(mine: PreferencePairs, theirs: PreferencePairs) -> Array:
-    """Return the probability that a training pair has the two answers of each held-out pair, (n_pairs,)."""
-    different, counts = np.unique(np.concatenate(keys_of_answers(mine)), return_counts=True)
-    shares = counts / counts.sum()
-    a, b = keys_of_answers(theirs)
-    expected = np.full(len(theirs), float(len(mine)))
-    for side in (a, b):
-        place = np.minimum(np.searchsorted(different, side), different.size - 1)
-        expected *= np.where(different[place] == side, shares[place], 0.0)
-    return -np.expm1(-np.where(a == b, 1.0, 2.0) * expected)
+def _with_equal_answers(mine: PreferencePairs, theirs: PreferencePairs) -> tuple[NDArray[np.bool_], Array]:
+    """Return which held-out pairs have the answers of a training pair, one of them in no other, and P(equal ones)."""
+    answers, pairs = np.concatenate(keys_of_answers(mine)), np.tile(keys_of_pairs(mine).both, 2)
+    different, place, counts = np.unique(answers, return_inverse=True, return_counts=True)
+    once = np.unique(mixed(answers, pairs), return_index=True)[1]  # each answer of each different pair
+    n_pairs_of = np.bincount(place[once])
+    sides = keys_of_answers(theirs)
+    expected, fewest = np.full(len(theirs), float(len(mine))), np.full(len(theirs), len(mine))
+    for side in sides:
+        row = np.minimum(np.searchsorted(different, side), different.size - 1)
+        expected *= np.where(different[row] == side, counts[row] / answers.size, 0.0)
+        fewest = np.minimum(fewest, n_pairs_of[row])
+    leaked = np.isin(keys_of_pairs(theirs).both, pairs) & (fewest == 1)
+    return leaked, -np.expm1(-np.where(sides[0] == sides[1], 1.0, 2.0) * expected)
 
 
 def _counts_up(prompts: NDArray[np.generic]) -> bool:

@@ -21,7 +21,7 @@ from ..scorers import Features, Scorer
 from ..uncertainty.clusters import are_independent
 from .levels import Mean, mean_of
 
-__all__ = ["Keys", "Sample", "keys_of_answers", "keys_of_pairs", "rewards_of", "units_of"]
+__all__ = ["Keys", "Sample", "keys_of_answers", "keys_of_pairs", "mixed", "rewards_of", "units_of"]
 
 
 class Sample:
@@ -164,7 +164,7 @@ def units_of(pairs: PreferencePairs) -> tuple[NDArray[np.int64], NDArray[np.bool
     as well.
     """
     keys = keys_of_pairs(pairs)
-    key = keys.both if pairs.prompts is None else _mixed(keys.both, pairs.prompt_index.astype(np.uint64))
+    key = keys.both if pairs.prompts is None else mixed(keys.both, pairs.prompt_index.astype(np.uint64))
     unit = np.unique(key, return_inverse=True)[1]
     return unit.astype(np.int64), keys.turned, keys.same
 
@@ -180,7 +180,7 @@ class Keys(NamedTuple):
 def keys_of_pairs(pairs: PreferencePairs) -> Keys:
     """Return the keys of these pairs: equal for equal answers in either order, and in practice only for these."""
     a, b = keys_of_answers(pairs)
-    return Keys(_mixed(np.minimum(a, b), np.maximum(a, b)), b < a, a == b)
+    return Keys(mixed(np.minimum(a, b), np.maximum(a, b)), b < a, a == b)
 
 
 def keys_of_answers(pairs: PreferencePairs) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -188,5 +188,6 @@ def keys_of_answers(pairs: PreferencePairs) -> tuple[NDArray[np.uint64], NDArray
     return keys_of(pairs.chosen), keys_of(pairs.rejected)
 
 
-def _mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return one key for two, (n,)."""
     return a * np.uint64(0x9E3779B97F4A7C15) + (b ^ (b >> np.uint64(31)))

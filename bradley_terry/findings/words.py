@@ -212,10 +212,10 @@ MILDER = {
     ),
     "leak between splits": Words(
         "warning",
-        "{leaked} of {held-out pairs} held-out pairs have both answers of a training pair, but by chance only about "
-        "{expected by chance:.1f} would have. If they are the same pairs, the numbers for them do not show how good "
-        "the model is on new ones. This happens if a file contains the same pair twice, or if several judgements of a "
-        "pair are divided at random; the pairs have no prompts that could tell.",
+        "{leaked} of {held-out pairs} held-out pairs have both answers of a training pair, and one of these answers is "
+        "in no other pair; by chance about {expected by chance:.1f} would have. If they are the same pairs, the "
+        "numbers for them do not show how good the model is on new ones. This happens if a file contains the same pair "
+        "twice, or if several judgements of a pair are divided at random; the pairs have no prompts that could tell.",
         "give the pairs their prompts and split by prompt, as pairs.split() does.",
     ),
     "over-fitting": Words(
