@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -209,7 +210,13 @@ def _move_into(place: Path, made: Path, replaced: Collection[str] | None) -> Non
 
 
 def _unused(path: Path, ending: str) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")
+    return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}{ending}")
+
+
+def _stem(path: Path) -> str:
+    """Return what the hidden names contain of the name: all of it, or its beginning and a checksum if it is long."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= 200 else f"{name[:190].decode(errors='ignore')}~{zlib.crc32(name):08x}"
 
 
 def _locked_file(path: Path) -> tuple[Path, BinaryIO]:
@@ -253,7 +260,7 @@ def _clean(path: Path) -> None:
     """Remove what killed processes left beside ``path``. A folder that was put aside is put back if it is missing."""
     with suppress(OSError):
         for name in _names(path.parent):
-            if not re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}({UNFINISHED}|{OLD})", name):
+            if not re.fullmatch(rf"\.{re.escape(_stem(path))}\.[0-9a-f]{{8}}({UNFINISHED}|{OLD})", name):
                 continue
             left = path.with_name(name)
             if name.endswith(OLD) and left.is_dir():
