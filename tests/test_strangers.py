@@ -386,7 +386,7 @@ def test_a_wide_table_is_answered_in_linear_time(known: str, tmp_path) -> None:
             with pytest.warns(DataNote) as notes:
                 load_pairs(tmp_path / "a.csv")
             assert len(notes) == 51
-            assert str(notes[-1].message).endswith(f": {n - 50} more notes like these are left out")
+            assert str(notes[-1].message).endswith(f": {n - 50} more notes on fields that are not read are left out")
         else:
             refused(load_pairs, tmp_path / "a.csv", "line 1: expected columns name_chosen and name_rejected")
         seconds.append(time.process_time() - started)

@@ -15,7 +15,7 @@ AnyArray = TypeVar("AnyArray", bound=NDArray[np.generic])
 
 def blocks_of(array: NDArray[np.generic]) -> Iterator[slice]:
     """Yield slices of rows, of about a million numbers each, so that a mapped array is never loaded as a whole."""
-    rows = max(1, 1_000_000 // max(1, array.size // max(1, len(array))))
+    rows = max(1, 1_000_000 * len(array) // max(1, array.size))
     for start in range(0, len(array), rows):
         yield slice(start, start + rows)
 

@@ -137,15 +137,17 @@ def _check_texts(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     for name, array in arrays.items():
         if name == "prompts" and array.dtype.kind not in "biufmMSU":
             fail(path, f"prompts: expected numbers or texts, found dtype {array.dtype}")
-        if array.dtype.kind == "U":
+        if array.dtype.kind == "U" and name in {"prompts", "feature_names"}:
+            if array.ndim != 1:
+                fail(path, f"{name}: expected a list of texts, found shape {array.shape} and dtype {array.dtype}")
             arrays[name] = _with_whole_characters(path, name, array)
 
 
 def _with_whole_characters(path: Path, name: str, array: NDArray[np.generic]) -> NDArray[np.generic]:
     native = array.dtype.newbyteorder("=")
     n_halves = 0
-    for rows in blocks_of(np.atleast_1d(array)):
-        codes = np.ascontiguousarray(np.atleast_1d(array)[rows], dtype=native).view(np.uint32)
+    for rows in blocks_of(array):
+        codes = np.ascontiguousarray(array[rows], dtype=native).view(np.uint32)
         if codes.size and codes.max() > sys.maxunicode:
             fail(path, f"{name}: expected texts, found the number {codes.max()}, which stands for no character")
         n_texts = codes.size * 4 // native.itemsize
@@ -153,7 +155,7 @@ def _with_whole_characters(path: Path, name: str, array: NDArray[np.generic]) ->
     if not n_halves:
         return array
     whole = np.array(array, dtype=native, order="C")
-    codes = np.atleast_1d(whole).view(np.uint32)
+    codes = whole.view(np.uint32)
     codes[_are_halves(codes)] = ord(REPLACEMENT)
     notes = Notes(path)
     notes.add("halves", name, lambda _: said_of_halves(n_halves, "text"))

@@ -8,31 +8,61 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["REPLACEMENT", "has_halves", "said_of_halves", "whole"]
+from ..arrays.visible import quoted
+
+__all__ = ["REPLACEMENT", "Halves", "may_have_halves", "merged_names", "said_of_halves"]
 
 REPLACEMENT = "\ufffd"
 
-_HALF = re.compile("[\ud800-\udfff]")
+_HALF_OR_REPLACED = re.compile("[\ud800-\udfff\ufffd]")
 
 
-def has_halves(value: object) -> bool:
-    """Return whether a text holds half a character, or any text within lists and dicts."""
+def may_have_halves(value: object) -> bool:
+    """Return whether a text holds half a character or "�", or any text within lists and dicts."""
     if isinstance(value, str):
-        return not value.isascii() and _HALF.search(value) is not None
+        return not value.isascii() and _HALF_OR_REPLACED.search(value) is not None
     if isinstance(value, dict):
-        return any(map(has_halves, value)) or any(map(has_halves, value.values()))
+        return any(map(may_have_halves, value)) or any(map(may_have_halves, value.values()))
     if isinstance(value, list):
-        return not set(map(type, value)) <= {float, int} and any(map(has_halves, value))
+        return not set(map(type, value)) <= {float, int} and any(map(may_have_halves, value))
     return False
 
 
-def whole(value: object) -> object:
-    """Return the same value with "�" in place of each half character."""
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, dict):
-        return {whole(name): whole(inner) for name, inner in value.items()}
-    return [whole(inner) for inner in value] if isinstance(value, list) else value
+class Halves:
+    """Replaces half characters, and remembers what it has replaced, so that different names never become one."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
+        self.merged: set[str] = set()  # texts that are read for two different ones
+
+    def whole(self, value: object) -> object:
+        """Return the same value with "�" in place of each half character; raise ValueError if two keys become one."""
+        if isinstance(value, str):
+            read = _whole(value)
+            if REPLACEMENT in read and self._texts.setdefault(read, value) != value:
+                self.merged.add(read)
+            return read
+        if isinstance(value, dict):
+            return {self._name(name): self.whole(inner) for name, inner in value.items()}
+        return [self.whole(inner) for inner in value] if isinstance(value, list) else value
+
+    def _name(self, name: object) -> object:
+        if not isinstance(name, str):
+            return name
+        read = _whole(name)
+        if REPLACEMENT in read and self._names.setdefault(read, name) != name:
+            raise ValueError(merged_names(read))
+        return read
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def merged_names(read: str) -> str:
+    """Return what is wrong with names that would be read as the same one."""
+    return f"expected names that differ in more than half characters, found two that are read as {quoted(read)}"
 
 
 def said_of_halves(n: int, what: str) -> str:

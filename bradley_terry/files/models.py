@@ -21,8 +21,10 @@ from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .archives import check_sizes, names_in
 from .arrays import unpacked_array
+from .characters import Halves, said_of_halves
 from .limits import LONGEST_LINE, check_json, shown, within_memory
 from .messages import fail
+from .notes import Notes
 from .opened import open_file, size_of
 from .saving import replacing
 
@@ -108,7 +110,12 @@ def _meta(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[s
     meta = json.loads(text)
     if not isinstance(meta, dict):
         raise TypeError("expected an object in meta.json")
-    return meta
+    whole: dict[str, Any] = Halves().whole(meta)  # type: ignore[assignment]
+    if whole != meta:
+        notes = Notes(path)
+        notes.add("halves", "meta.json", lambda n: said_of_halves(n, "model"))
+        notes.give("")
+    return whole
 
 
 def _newer_version(meta: dict[str, Any]) -> str | None:
@@ -185,6 +192,8 @@ def _check_names(names: list[str], scorer: Scorer) -> None:
         raise TypeError("expected feature names that are texts")
     if len(names) != shape[0]:
         raise ValueError(f"expected {shape[0]} feature names, got {len(names)}")
+    if len(set(names)) < len(names):
+        raise ValueError("expected different feature names, got the same name twice")
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

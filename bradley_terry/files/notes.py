@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from sys import _getframe
@@ -13,7 +14,7 @@ from .messages import LONGEST
 __all__ = ["DataNote", "Notes"]
 
 
-MOST_NOTES = 50  # of one file
+MOST_NOTES = 50  # of one kind, such as those on fields that are not read
 
 
 class DataNote(UserWarning):
@@ -31,26 +32,32 @@ class Notes:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
-        self._found: dict[str, tuple[str, int, Callable[[int], str], str]] = {}
+        self._found: dict[str, tuple[str, int, Callable[[int], str], str, str]] = {}
         self.n_compared = 0  # unknown fields that were compared with known names
 
-    def add(self, key: str, place: str, sentence: Callable[[int], str], only: str = "") -> None:
+    def add(self, key: str, place: str, sentence: Callable[[int], str], only: str = "", kind: str = "") -> None:
         """Count one more occurrence of what ``key`` names; ``sentence`` turns the count into words.
 
-        With ``only``, the note is given only if that is what the file holds, such as "items".
+        With ``only``, the note is given only if that is what the file holds, such as "items". Of the notes of a
+        ``kind``, of which there may be very many, only the first are given.
         """
-        first, count, words, _ = self._found.get(key, (place, 0, sentence, only))
-        self._found[key] = first, count + 1, words, only
+        first, count, words, *_ = self._found.get(key, (place, 0, sentence))
+        self._found[key] = first, count + 1, words, only, kind
 
     def give(self, kind: str) -> None:
         """Warn of each note, at the first line outside of this package; ``kind`` is what the file holds."""
         level, frame = 1, _getframe()
         while frame is not None and frame.f_globals.get("__name__", "").startswith(__package__.partition(".")[0]):
             level, frame = level + 1, frame.f_back  # type: ignore[assignment]
-        found = [one for one in self._found.values() if one[3] in {"", kind}]
-        for place, count, sentence, _ in found[:MOST_NOTES]:
+        n_of_kind: Counter[str] = Counter()
+        for place, count, sentence, only, of_kind in self._found.values():
+            n_of_kind[of_kind] += of_kind != "" and only in {"", kind}
+            if only not in {"", kind} or n_of_kind[of_kind] > MOST_NOTES:
+                continue
             said = visible(f"{self.path}: {place}: ", LONGEST) + visible(" ".join(sentence(count).split()), LONGEST)
             warnings.warn(DataNote(said), stacklevel=level)
-        if len(found) > MOST_NOTES:
-            said = f"{len(found) - MOST_NOTES} more notes like these are left out"
+        for of_kind, n in n_of_kind.items():
+            if n <= MOST_NOTES:
+                continue
+            said = f"{n - MOST_NOTES} more notes on {of_kind} are left out"
             warnings.warn(DataNote(f"{visible(str(self.path))}: {said}"), stacklevel=level)

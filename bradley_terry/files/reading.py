@@ -18,6 +18,7 @@ import numpy as np
 
 from ..fitting.progress import followed
 from ..pairs import PreferencePairs
+from .characters import Halves, merged_names
 from .chats import as_text, split_prompt
 from .items import LONGEST_NAME, look_like_texts, matchups_of
 from .limits import check_memory
@@ -60,10 +61,12 @@ def read(
         Return the texts alone, without features.
     """
     notes = Notes(path)
-    rows = _gathered(path, Reader(path, notes, bool(table)).rows(followed(records, "rows read")))
+    reader = Reader(path, notes, bool(table))
+    rows = _gathered(path, reader.rows(followed(records, "rows read")))
     if not rows:
         fail(path, "expected at least one pair, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None or as_texts)
+    _check_merged(path, rows, kind, reader.halves)
     texts = _texts(path, rows) if kind == "texts" else None
     if texts is None and (featurise is not None or as_texts):
         argument = "featurise: expected texts" if featurise is not None else "expected texts"
@@ -86,14 +89,12 @@ def read_rankings(
 ) -> PreferenceRankings:
     """Return the rankings that records hold; the arguments are those of ``read``."""
     notes = Notes(path)
-    rows = without_labels(
-        path,
-        notes,
-        _gathered(path, Reader(path, notes, bool(table), as_rankings=True).rows(followed(records, "rows read"))),
-    )
+    reader = Reader(path, notes, bool(table), as_rankings=True)
+    rows = without_labels(path, notes, _gathered(path, reader.rows(followed(records, "rows read"))))
     if not rows:
         fail(path, "expected at least one ranking, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None)
+    _check_merged(path, rows, kind, reader.halves)
     if kind != "texts" and featurise is not None:
         fail(path, f"featurise: expected texts as answers, found {'names of items' if kind == 'items' else 'numbers'}")
     given = _prompts(rows)
@@ -163,6 +164,14 @@ def _kind(path: Path | str, rows: list[Row], *, lean: bool, force: bool) -> str:
         return "items"
     other = next(row for row in rows if row.kind != rows[0].kind)
     fail(path, f"expected {_SAID[rows[0].kind]} as in {rows[0].place}, found {_SAID[other.kind]}", other.place)
+
+
+def _check_merged(path: Path | str, rows: list[Row], kind: str, halves: Halves) -> None:
+    """Fail if two items would become one, since their names differ only in half characters."""
+    if kind == "items" and halves.merged:
+        for row in rows:
+            for name in halves.merged.intersection(map(str, row.answers)):
+                fail(path, merged_names(name), row.place)
 
 
 _SAID = {

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-from .characters import has_halves, said_of_halves, whole
+from .characters import Halves, may_have_halves, said_of_halves
 from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
 from .contests import (
     answers_of,
@@ -70,6 +70,7 @@ class Reader:
 
     def __init__(self, path: Path | str, notes: Notes, table: bool, *, as_rankings: bool = False) -> None:
         self.path, self.notes, self.table, self.as_rankings = path, notes, table, as_rankings
+        self.halves = Halves()
         self._shapes: dict[tuple[str, ...], Shape] = {}
         self._texts: dict[str, str] = {}  # equal prompts become one object
         self._singles: list[tuple[str, Shape, dict[str, object]]] = []  # records of one answer each
@@ -127,9 +128,14 @@ class Reader:
     def _whole(self, records: Iterable[Record]) -> Iterator[Record]:
         """Replace half characters, which no file of texts could hold, and note it."""
         for place, record in records:
-            if any(map(has_halves, record.values())) or has_halves("".join(record)):
-                self.notes.add("halves", place, lambda n: said_of_halves(n, "record"))
-                yield place, whole(record)  # type: ignore[misc]
+            if any(map(may_have_halves, record.values())) or may_have_halves("".join(record)):
+                try:
+                    whole = self.halves.whole(record)
+                except ValueError as error:
+                    fail(self.path, str(error), place)
+                if whole != record:
+                    self.notes.add("halves", place, lambda n: said_of_halves(n, "record"))
+                yield place, whole  # type: ignore[misc]
             else:
                 yield place, record
 

@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import sys
+import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -239,11 +240,17 @@ def _as_given(error: OSError, given: Path) -> OSError:
 
 
 def _unused(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    return path.with_name(f".{_stem(path)}.{secrets.token_hex(4)}{UNFINISHED}")
+
+
+def _stem(path: Path) -> str:
+    """Return what the hidden names contain of the name: all of it, or its beginning and a checksum if it is long."""
+    name = os.fsencode(path.name)
+    return path.name if len(name) <= 200 else f"{name[:190].decode(errors='ignore')}~{zlib.crc32(name):08x}"
 
 
 def _is_unfinished(name: str, of: str | None = None) -> bool:
-    """Return whether this is a hidden name, of the file or folder with that name."""
+    """Return whether this is a hidden name, of the file or folder with that stem."""
     whose = ".+" if of is None else re.escape(of)
     return re.fullmatch(rf"\.{whose}\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}", name, re.DOTALL) is not None
 
@@ -312,7 +319,7 @@ def _clean(path: Path) -> None:
     with suppress(OSError):
         for name in _names(path.parent):
             left = path.with_name(name)
-            if _is_unfinished(name, of=path.name) and _is_abandoned(left):
+            if _is_unfinished(name, of=_stem(path)) and _is_abandoned(left):
                 shutil.rmtree(left, ignore_errors=True)
                 with suppress(OSError):
                     left.unlink()

@@ -288,7 +288,7 @@ def _note_prompt(
 
 
 def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:
-    notes.add(sentence, place, lambda _: sentence, only)
+    notes.add(sentence, place, lambda _: sentence, only, "fields that are not read")
 
 
 def _refuse(
