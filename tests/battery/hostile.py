@@ -82,8 +82,13 @@ class Nameless(type):
         raise RuntimeError("a name of the user's own")
 
 
-class Unnamed(metaclass=Nameless):
-    """An object of a class without a name."""
+def unnamed() -> object:
+    """Return an object of a class without a name; in this module, it would stop the search for examples."""
+
+    class Unnamed(metaclass=Nameless):
+        pass
+
+    return Unnamed()
 
 
 def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
@@ -146,8 +151,8 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "objects", lambda: slice("a", None)
     yield "objects", lambda: slice(None, None, 0)
     yield "objects", Unnamed
-    yield "objects", lambda: Unnamed
-    yield "objects", lambda: [Unnamed(), Unnamed()]
+    yield "objects", lambda: unnamed
+    yield "objects", lambda: [unnamed(), unnamed()]
     yield "raises", Unwritten
     yield "raises", lambda: [Unwritten(), Unwritten()]
     yield "raises", lambda: slice(Unwritten())
@@ -187,7 +192,7 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
 def _within() -> Iterator[object]:
     """Yield values that stand within a record."""
     yield from (10**5000, 1j, np.complex64(1), np.longdouble("1e400"), np.timedelta64(3, "s"), np.datetime64("NaT"))
-    yield from (Unwritten(), Unnamed(), object(), {("a", 1): 1.0}, {1: 1.0, "1": 2.0}, b"1", {1.0}, np.float32(0.5))
+    yield from (Unwritten(), unnamed(), object(), {("a", 1): 1.0}, {1: 1.0, "1": 2.0}, b"1", {1.0}, np.float32(0.5))
     yield from (np.ma.masked, "\ud800", np.True_, np.int8(1))
     yield from (Raises("__bool__", "__eq__", "__hash__"), Raises("__array__"), Raises("__len__", "__repr__"))
 
