@@ -150,8 +150,8 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "objects", lambda: slice(None)
     yield "objects", lambda: slice("a", None)
     yield "objects", lambda: slice(None, None, 0)
-    yield "objects", Unnamed
-    yield "objects", lambda: unnamed
+    yield "objects", unnamed
+    yield "objects", lambda: type(unnamed())
     yield "objects", lambda: [unnamed(), unnamed()]
     yield "raises", Unwritten
     yield "raises", lambda: [Unwritten(), Unwritten()]
