@@ -221,3 +221,10 @@ def test_a_long_text_in_json_is_refused_if_its_values_may_fill_the_memory(begin:
     (tmp_path / "a.jsonl").write_text(begin + "[" + "[]," * 1_000_000 + "[]]" + (', "rejected": "b"}' if begin else ""))
     monkeypatch.setattr(limits, "available_memory", lambda: 70_000_000)
     assert refused(load_pairs, tmp_path / "a.jsonl", "expected data that fit into the memory") < 40e6
+
+
+@pytest.mark.parametrize("line", ["1", '"a"', "null", "a,b"])
+def test_lines_that_are_no_objects_are_refused_at_the_first(line: str, tmp_path) -> None:
+    """Nothing of what follows is kept."""
+    (tmp_path / "a.jsonl").write_text(f"{line}\n" * 500_000)
+    assert refused(load_pairs, tmp_path / "a.jsonl", r"a\.jsonl: line 1: expected a JSON object, found ") < 1e6

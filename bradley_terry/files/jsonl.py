@@ -32,9 +32,11 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def _is_one_on_each_line(path: Path, begin: list[tuple[int, str]]) -> bool:
-    """Return whether the first line is an object of its own which is not the wrapping of others."""
+    """Return whether the first line is an object of its own that does not wrap others, or no object at all."""
     import json  # noqa: PLC0415
 
+    if begin[0][1].strip(" \t\r,")[:1] not in {"[", "{", ""}:
+        return True
     check_json(path, begin[0][1])
     try:
         first = json.loads(begin[0][1])

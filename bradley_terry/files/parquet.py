@@ -64,7 +64,9 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
             check_memory(path, n_bytes)
             for start in range(0, len(batch), _UNPACKED):
                 with readable(path, "a Parquet file"):
-                    records = batch.slice(start, _UNPACKED).to_pylist()
+                    some = batch.slice(start, _UNPACKED)
+                    columns = [one.dictionary_decode() if hasattr(one, "dictionary") else one for one in some.columns]
+                    records = type(batch).from_arrays(columns, names=batch.schema.names).to_pylist()
                 for record in records:
                     yield f"row {row}", {name: None if _is_nan(value) else value for name, value in record.items()}
                     row += 1
