@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
@@ -26,7 +27,11 @@ _PRINTED = re.compile(r"\[\s*\{'|\{'|\[\s*'|\[(?=[^\]]*\d\s)[\s\d.eE+-]+\]$")  #
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield (line N, column name -> cell) for each row below the header."""
-    rows = _cells(path)
+    with closing(_cells(path)) as rows:
+        yield from _records(path, rows)
+
+
+def _records(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[str, dict[str, object]]]:
     header = [name.strip() for name in next(rows)[1]]
     has_index = not header[0] and len(header) > 1  # pandas writes its index without a name
     seen = set(header[:has_index])
@@ -91,11 +96,12 @@ def _values(path: Path, column: str, lines: list[int], cells: list[str]) -> list
     return values
 
 
-def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _cells(path: Path) -> Generator[tuple[int, list[str]], None, None]:
     """Yield (line number, cells) of each row that is not empty; the first is the header."""
     import csv  # noqa: PLC0415
 
-    lines = (line for _, text in numbered_lines(path) for line in io.StringIO(f"{text}\n", newline=""))
+    numbered = numbered_lines(path)
+    lines = (line for _, text in numbered for line in io.StringIO(f"{text}\n", newline=""))
     begin, header = [], ""
     for header in lines:
         begin.append(header)
@@ -111,6 +117,7 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
+            numbered.close()
             fail(path, f"expected cells separated by commas ({error})", reader.line_num)
         finally:
             csv.field_size_limit(usual)

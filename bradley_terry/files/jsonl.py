@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 
@@ -19,7 +20,11 @@ _TOO_DEEP = "expected a JSON object, found JSON that is too large or too deeply 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield (line N, object) for each object; the line is the one on which it begins."""
-    every_line = numbered_lines(path)
+    with closing(numbered_lines(path)) as every_line:
+        yield from _records(path, every_line)
+
+
+def _records(path: Path, every_line: Iterator[tuple[int, str]]) -> Iterator[tuple[str, dict[str, object]]]:
     lines = ((line, text) for line, text in every_line if text.strip())
     begin = list(islice(lines, 2))
     if not begin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +21,7 @@ _NEEDED = 2**26  # bytes that must be free then
 _BLOCK = 2**20  # bytes that are unpacked at once
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Generator[tuple[int, str], None, None]:
     """Yield (line number, text) for each line, empty ones included."""
     read = checked = 0
     with open_file(path) as file:

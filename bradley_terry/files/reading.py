@@ -62,7 +62,7 @@ def read(
     """
     notes = Notes(path)
     reader = Reader(path, notes, bool(table))
-    rows = _gathered(path, reader.rows(followed(records, "rows read")))
+    rows = _gathered(path, reader.rows(followed(records, "rows read")), records)
     if not rows:
         fail(path, "expected at least one pair, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None or as_texts)
@@ -90,7 +90,7 @@ def read_rankings(
     """Return the rankings that records hold; the arguments are those of ``read``."""
     notes = Notes(path)
     reader = Reader(path, notes, bool(table), as_rankings=True)
-    rows = without_labels(path, notes, _gathered(path, reader.rows(followed(records, "rows read"))))
+    rows = without_labels(path, notes, _gathered(path, reader.rows(followed(records, "rows read")), records))
     if not rows:
         fail(path, "expected at least one ranking, found no two answers to a prompt that differ in rank or score")
     kind = _kind(path, rows, lean=table == "frame", force=featurise is not None)
@@ -128,7 +128,7 @@ def read_rankings(
     return rankings
 
 
-def _gathered(path: Path | str, rows: Iterable[Row]) -> list[Row]:
+def _gathered(path: Path | str, rows: Iterable[Row], records: object) -> list[Row]:
     """Return the rows as a list; fail if the memory runs out, or if a record is nested too deeply to be read."""
     gathered = []
     try:
@@ -138,6 +138,9 @@ def _gathered(path: Path | str, rows: Iterable[Row]) -> list[Row]:
                 check_memory(path, _NEEDED)
     except RecursionError:
         fail(path, "expected records without deep nesting, found one that is too deeply nested to read")
+    finally:
+        if hasattr(records, "close"):
+            records.close()  # the file that is read, also if a record is refused
     return gathered
 
 
