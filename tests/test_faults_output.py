@@ -26,6 +26,8 @@ from bradley_terry.files.saving import new_folder, replacing, write_file
 from tests.tiers import first
 
 resource = pytest.importorskip("resource")  # not on Windows
+# Python and JAX warn of forks in a process with threads. The children here only write files.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork")
 
 
 @contextlib.contextmanager

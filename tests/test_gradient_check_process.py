@@ -256,7 +256,7 @@ def test_what_is_written_after_the_call_goes_where_it_should(capsys) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of a process with threads
 def test_a_child_process_of_the_function_ends_with_the_call(capfd) -> None:
     """Otherwise, the rest of the program would run twice."""
     process, forked = os.getpid(), []
