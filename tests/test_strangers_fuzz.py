@@ -135,3 +135,23 @@ def test_a_short_run_of_the_fuzzer_finds_nothing(tmp_path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("no finding") == 2
+
+
+@pytest.mark.full
+def test_a_short_blind_run_finds_nothing_and_finds_what_breaks_the_rule(tmp_path) -> None:
+    """Some hundred changed inputs for every loader; a loader that breaks the rule is a finding, with its input."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1])}
+    command = [sys.executable, FUZZ / "run.py", "--blind", "--inputs", "300"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("300 inputs") == done.stdout.count("no finding") == len(LOADERS)
+    broken = (
+        "import sys; sys.argv[0] = {run!r}; import runpy; import bradley_terry as bt; bt.load_pairs = lambda p: 1 / 0; "
+    )
+    broken += "sys.argv[1:] = ['gz', '--blind', '--one', '--inputs', '5', '--findings', '.']; runpy.run_path({run!r}, run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", broken.format(run=str(FUZZ / "run.py"))],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "ZeroDivisionError" in done.stderr

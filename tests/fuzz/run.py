@@ -3,6 +3,7 @@
     pip install atheris
     python tests/fuzz/run.py                                 one million inputs for each loader
     python tests/fuzz/run.py csv npz --inputs 10000
+    python tests/fuzz/run.py csv --blind                     the same by chance alone, which is faster
     python tests/fuzz/run.py csv --replay crash-1234         one input again
 
 A finding is any exception that ``loaders.check`` does not allow, more than two seconds, or more than 500 MB beyond what
@@ -14,11 +15,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
+from random import Random
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
@@ -36,10 +40,12 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, help="folder to keep inputs that take new branches (default: none)")
     parser.add_argument("--replay", type=Path, help="a file: load it, and no other input")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--blind", action="store_true", help="change inputs at random, without watching the code")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        fuzz(arguments)
+        (fuzz_blindly if arguments.blind else fuzz)(arguments)
+        return 0
     sys.path.insert(0, str(HERE))
     from loaders import LOADERS, check
 
@@ -53,6 +59,7 @@ def main() -> int:
         started = time.monotonic()
         rest = [f"--{name}={getattr(arguments, name)}" for name in ("inputs", "seconds", "findings", "seed")]
         rest += [] if arguments.corpus is None else [f"--corpus={arguments.corpus}"]
+        rest += ["--blind"] if arguments.blind else []
         done = subprocess.run(
             [sys.executable, __file__, loader, "--one", *rest], capture_output=True, text=True, check=False
         )
@@ -78,8 +85,8 @@ def fuzz(arguments: argparse.Namespace) -> None:
 
         sys.path.insert(0, str(HERE))
         from loaders import check
-    loader, in_memory = arguments.loaders[0], "/dev/shm"  # noqa: S108  # a folder that only this process knows is made in it
-    with tempfile.TemporaryDirectory(dir=in_memory if Path(in_memory).is_dir() else None) as folder:
+    loader = arguments.loaders[0]
+    with in_memory() as folder:
         place, kept = Path(folder), arguments.corpus / loader if arguments.corpus else Path(folder) / "kept"
         kept.mkdir(parents=True, exist_ok=True)
         for data in (CORPUS / loader).iterdir():  # with all modules loaded, and outside of the time limit
@@ -102,6 +109,46 @@ def fuzz(arguments: argparse.Namespace) -> None:
             lambda data: check(loader, data, place) and None,
         )
         atheris.Fuzz()
+
+
+def fuzz_blindly(arguments: argparse.Namespace) -> None:
+    """Load changed inputs of the corpus, and say how many; the process ends at the first finding."""
+    import resource
+
+    sys.path.insert(0, str(HERE))
+    from loaders import check
+    from mutants import mutants, words_of
+
+    loader, started, n_inputs = arguments.loaders[0], time.monotonic(), 0
+    folders = [CORPUS / loader, *([arguments.corpus / loader] if arguments.corpus else [])]
+    inputs = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*"))]
+    made = mutants(inputs, words_of(HERE / "words.dict"), Random(arguments.seed))  # noqa: S311  # no secret
+    with in_memory() as folder:
+        for data in inputs:  # with all modules loaded, and outside of the memory limit
+            check(loader, data, Path(folder))
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for data in islice(made, arguments.inputs):
+            signal.alarm(20)
+            try:
+                check(loader, data, Path(folder))
+                more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used) / 1000
+                assert more < MOST_MEMORY / 2, f"{more:.0f} MB"
+            except BaseException:
+                (arguments.findings / f"{loader}-blind-{n_inputs}").write_bytes(data)
+                raise
+            n_inputs += 1
+            if n_inputs % 1000 == 0:
+                print(f"#{n_inputs}\t", file=sys.stderr)
+                if 0 < arguments.seconds < time.monotonic() - started:
+                    break
+        signal.alarm(0)
+    print(f"#{n_inputs}\t", file=sys.stderr)
+
+
+def in_memory() -> tempfile.TemporaryDirectory[str]:
+    """Return a new folder, in memory if the system has such a place."""
+    place = "/dev/shm"  # noqa: S108  # a folder that only this process knows is made in it
+    return tempfile.TemporaryDirectory(dir=place if Path(place).is_dir() else None)
 
 
 if __name__ == "__main__":
