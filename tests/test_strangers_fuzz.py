@@ -146,11 +146,12 @@ def test_a_short_blind_run_finds_nothing_and_finds_what_breaks_the_rule(tmp_path
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("300 inputs") == done.stdout.count("no finding") == len(LOADERS)
     broken = (
-        "import sys; sys.argv[0] = {run!r}; import runpy; import bradley_terry as bt; bt.load_pairs = lambda p: 1 / 0; "
+        "import runpy, sys; import bradley_terry as bt; bt.load_pairs = lambda path: 1 / 0\n"
+        f"sys.argv = [{str(FUZZ / 'run.py')!r}, 'gz', '--blind', '--one', '--inputs', '5', '--findings', '.']\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
-    broken += "sys.argv[1:] = ['gz', '--blind', '--one', '--inputs', '5', '--findings', '.']; runpy.run_path({run!r}, run_name='__main__')"
     done = subprocess.run(
-        [sys.executable, "-c", broken.format(run=str(FUZZ / "run.py"))],
+        [sys.executable, "-c", broken],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0
