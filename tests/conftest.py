@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ import bradley_terry as bt
 settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
 settings.load_profile("reproducible")
 
+# A shell starts jobs in the background with Ctrl-C ignored, and so would all tests of Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MOST_CASES = 8  # of one test, in the quick tier
 
