@@ -229,7 +229,7 @@ def test_a_mask_of_objects_is_a_mask() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [np.timedelta64(5, "D"), np.timedelta64("NaT"), np.datetime64("2024-06-11"), np.complex64(1 + 2j), 1j, b"1", "1"],
+    [np.timedelta64(5, "D"), np.timedelta64("NaT", "D"), np.datetime64("2024-06-11"), np.complex64(1 + 2j), 1j, b"1", "1"],
 )
 def test_what_is_no_number_is_refused_beside_numbers(value) -> None:
     """In a list, in an array of objects, and as a row."""
@@ -271,7 +271,7 @@ class Unwritten:
 
 def test_names_that_are_missing_or_have_no_text_are_refused() -> None:
     """NaN among texts is no name, although NumPy writes it as one."""
-    for missing in (np.nan, None, np.float32("nan"), np.datetime64("NaT"), complex("nan")):
+    for missing in (np.nan, None, np.float32("nan"), np.datetime64("NaT", "D"), complex("nan")):
         with pytest.raises(ValueError, match=r"^prompts: expected a name for each pair, got "):
             bt.PreferencePairs([0, 1], [1, 0], prompts=["a", missing])
     for names in ([Unwritten(), Unwritten()], ["a", Unwritten()]):

@@ -131,7 +131,7 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "complex", lambda: np.complex128(1)
     yield "complex", lambda: np.complex64(1)
     yield "complex", lambda: [1.0, np.complex64(2 + 1j)]
-    yield "dates", lambda: np.datetime64("NaT")
+    yield "dates", lambda: np.datetime64("NaT", "D")
     yield "dates", lambda: np.datetime64("2024-06-11")
     yield "dates", lambda: datetime.datetime(2024, 6, 11)
     yield "dates", lambda: np.timedelta64(3, "s")
@@ -191,7 +191,7 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _within() -> Iterator[object]:
     """Yield values that stand within a record."""
-    yield from (10**5000, 1j, np.complex64(1), np.longdouble("1e400"), np.timedelta64(3, "s"), np.datetime64("NaT"))
+    yield from (10**5000, 1j, np.complex64(1), np.longdouble("1e400"), np.timedelta64(3, "s"), np.datetime64("NaT", "D"))
     yield from (Unwritten(), unnamed(), object(), {("a", 1): 1.0}, {1: 1.0, "1": 2.0}, b"1", {1.0}, np.float32(0.5))
     yield from (np.ma.masked, "\ud800", np.True_, np.int8(1))
     yield from (Raises("__bool__", "__eq__", "__hash__"), Raises("__array__"), Raises("__len__", "__repr__"))
@@ -240,7 +240,7 @@ def forms_of(valid: object) -> Iterator[tuple[str, Callable[[], object]]]:
         yield "complex", lambda: array + 0j
         yield "complex", lambda: array + 1j
         yield "dates", lambda: array.astype(np.int64).astype("M8[D]")
-        yield "dates", lambda: np.full(array.shape, np.datetime64("NaT"))
+        yield "dates", lambda: np.full(array.shape, np.datetime64("NaT", "D"))
         yield "dates", lambda: array.astype(np.int64).astype("m8[s]")
         yield "objects", lambda: np.full(array.shape, {}, dtype=object)
         yield "missing", lambda: _first(array.astype(object), None)
