@@ -229,7 +229,15 @@ def test_a_mask_of_objects_is_a_mask() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [np.timedelta64(5, "D"), np.timedelta64("NaT", "D"), np.datetime64("2024-06-11"), np.complex64(1 + 2j), 1j, b"1", "1"],
+    [
+        np.timedelta64(5, "D"),
+        np.timedelta64("NaT", "D"),
+        np.datetime64("2024-06-11"),
+        np.complex64(1 + 2j),
+        1j,
+        b"1",
+        "1",
+    ],
 )
 def test_what_is_no_number_is_refused_beside_numbers(value) -> None:
     """In a list, in an array of objects, and as a row."""

@@ -42,7 +42,10 @@ NATURAL = {
     "fit with a callback that is none": (lambda: bt.fit(bt.LinearScorer(2), PAIRS, callback=3), "callback"),
     "gram of a short list": (lambda: bt.Objective(bt.LinearScorer(2), PAIRS).gram([1.0]), "d2_margins"),
     "floor of dates": (lambda: bt.loss_floor(np.array(["2024-06-11"], "M8[D]")), "true_margins"),
-    "prompts without a date": (lambda: bt.PreferencePairs(X, Y, prompts=np.full(4, np.datetime64("NaT", "D"))), "prompts"),
+    "prompts without a date": (
+        lambda: bt.PreferencePairs(X, Y, prompts=np.full(4, np.datetime64("NaT", "D"))),
+        "prompts",
+    ),
     "prompts under a mask": (lambda: bt.PreferencePairs(X, Y, prompts=np.ma.masked_equal([0, 1, 1, 2], 2)), "prompts"),
     "names that are a number": (lambda: bt.PreferencePairs(X, Y, feature_names=2), "feature_names"),
     "one thread by True": (lambda: bt.kernels.set_threads(True), "n_threads"),

@@ -191,7 +191,14 @@ def hostile_values() -> Iterator[tuple[str, Callable[[], object]]]:
 
 def _within() -> Iterator[object]:
     """Yield values that stand within a record."""
-    yield from (10**5000, 1j, np.complex64(1), np.longdouble("1e400"), np.timedelta64(3, "s"), np.datetime64("NaT", "D"))
+    yield from (
+        10**5000,
+        1j,
+        np.complex64(1),
+        np.longdouble("1e400"),
+        np.timedelta64(3, "s"),
+        np.datetime64("NaT", "D"),
+    )
     yield from (Unwritten(), unnamed(), object(), {("a", 1): 1.0}, {1: 1.0, "1": 2.0}, b"1", {1.0}, np.float32(0.5))
     yield from (np.ma.masked, "\ud800", np.True_, np.int8(1))
     yield from (Raises("__bool__", "__eq__", "__hash__"), Raises("__array__"), Raises("__len__", "__repr__"))
