@@ -97,6 +97,10 @@ def test_interrupts_by_a_timer_leave_the_blas_as_it_was() -> None:
                     signal.setitimer(signal.ITIMER_REAL, 0)
                 except Interrupt:
                     n_interrupts += 1
+            thread = threading.Thread(target=nested, daemon=True)
+            thread.start()
+            thread.join(30)
+            assert not thread.is_alive()  # no interrupt left the lock held
             assert blas_threads() == before
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

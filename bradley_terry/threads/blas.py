@@ -75,14 +75,17 @@ class _Blas:
         self.before: list[tuple[LibController, int]] = []
 
     def take(self, hold: _Hold) -> None:
-        with self.lock:
-            is_first = not self.holds
-            if is_first:
-                self.before = [(library, library.get_num_threads()) for library in self.libraries()]
-            self.holds.add(hold)
-            for library, n_threads in self.before:
-                if (n_threads if is_first else library.get_num_threads()) != 1:  # somebody may have changed it again
-                    library.set_num_threads(1)
+        with self.lock:  # without a loop, at whose end Python 3.13 would not release the lock after an interrupt
+            self.set_to_one(hold)
+
+    def set_to_one(self, hold: _Hold) -> None:
+        is_first = not self.holds
+        if is_first:
+            self.before = [(library, library.get_num_threads()) for library in self.libraries()]
+        self.holds.add(hold)
+        for library, n_threads in self.before:
+            if (n_threads if is_first else library.get_num_threads()) != 1:  # somebody may have changed it again
+                library.set_num_threads(1)
 
     def release(self, hold: _Hold) -> None:
         with self.lock:
