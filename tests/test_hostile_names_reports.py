@@ -89,13 +89,19 @@ def test_quoted_texts_stay_quotes(kind, tmp_path):
 
 @pytest.mark.full
 def test_saved_run_of_hostile_names_is_text(tmp_path):
-    """Every file can be written, is UTF-8 without unseen characters, and the model comes back with the same names."""
+    """Every file can be written, is UTF-8 without unseen characters, and the model comes back with the same names.
+
+    Only half a character, which no file in UTF-8 can hold, comes back as �, with a note.
+    """
     names = [*HOSTILE.values()]
     run = bt.train(features(names, np.random.default_rng(1), 600), out=tmp_path / "run")
     for path in (tmp_path / "run").iterdir():
         if path.suffix in {".md", ".csv", ".svg"}:
             assert not unseen(path.read_text(encoding="utf-8").replace("\r\n", "\n"))
-    assert bt.RewardModel.load(tmp_path / "run" / "model.npz").feature_names == tuple(names) == run.model.feature_names
+    assert run.model.feature_names == tuple(names)
+    with pytest.warns(DataNote, match="half a character"):
+        loaded = bt.RewardModel.load(tmp_path / "run" / "model.npz")
+    assert loaded.feature_names == tuple(re.sub("[\ud800-\udfff]", "\ufffd", name) for name in names)
 
 
 # ---------------------------------------------------------------------------------------------- in Python, in messages
