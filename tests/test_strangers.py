@@ -399,6 +399,15 @@ def test_a_column_that_occurs_twice_is_still_named(tmp_path) -> None:
     refused(load_pairs, tmp_path / "a.csv", "line 1: expected different column names, found x twice")
 
 
+def sentence_about(path: Path) -> str:
+    """Return why a file is refused, after its path, or "" if it is loaded."""
+    try:
+        load_pairs(path)
+    except ValueError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
 @pytest.mark.parametrize("depth", [300, 960, 100_000])
 def test_deep_nesting_is_one_sentence(depth: int, tmp_path) -> None:
     """Lists in lists, and replies to replies, may be deeper than Python can follow; how deep that is depends on it."""
@@ -408,14 +417,9 @@ def test_deep_nesting_is_one_sentence(depth: int, tmp_path) -> None:
         )
         (tmp_path / "b.jsonl").write_text(f'{{"prompt": {begin * depth}{end * depth}}}\n')
         for name in ("a.jsonl", "b.jsonl"):
-            try:
-                load_pairs(tmp_path / name)
-            except ValueError as error:
-                assert ".jsonl: " in str(error)
-                assert "expected " in str(error)
-                assert len(str(error)) < 1000
-            else:
-                assert depth == 300
+            said = sentence_about(tmp_path / name)
+            assert len(said) < 1000
+            assert "expected " in said if said else depth == 300
 
 
 @pytest.mark.parametrize("cell", ["[" + "1 " * 200_000 + "x", "[" + "1" * 200_000 + "x", "[" + " " * 200_000 + "x]"])
