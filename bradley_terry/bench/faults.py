@@ -38,8 +38,8 @@ class Run(NamedTuple):
 class Scenario:
     """A kind of run: its faults, their strength in words, and how one is made.
 
-    The faults of a healthy run are properties that its data really may have and that are none here. For example, a weak
-    signal in few pairs looks like coin flips.
+    For a healthy run, ``faults`` names the findings that do not count as false alarms, since its data can really have
+    these properties. For example, a weak signal in few pairs looks like coin flips.
     """
 
     faults: tuple[str, ...]
