@@ -15,7 +15,7 @@ from bradley_terry.course.predictions import PREDICTIONS
 def test_every_question_has_three_choices_and_a_reply_to_each() -> None:
     """The letters are the same, and no two choices or replies are equal."""
     for number, asked in PREDICTIONS.items():
-        assert re.fullmatch(r"0[1-9]\.[1-9]", number)
+        assert re.fullmatch(r"(0[1-9]|1[0-2])\.[1-9]", number)
         assert asked.question.endswith("?")
         assert list(asked.choices) == list(asked.options) == ["a", "b", "c"]
         assert asked.right in asked.choices
@@ -37,12 +37,13 @@ def test_the_right_reply_alone_begins_with_yes() -> None:
 
 @pytest.mark.parametrize("number", PREDICTIONS)
 def test_a_guess_is_answered(number) -> None:
-    """Passed or failed with the reply, for small and capital letters; an error if there is no such letter."""
+    """As expected or a surprise, with the reply, for small and capital letters; an error if there is no such letter."""
     asked = PREDICTIONS[number]
     for letter in "abc":
         for said in (letter, f" {letter.upper()} "):
             report = check.prediction(number, said)
-            assert report.status == ("passed" if letter == asked.right else "failed")
+            assert report.status == ("as expected" if letter == asked.right else "a surprise")
+            assert report.passed == (letter == asked.right)
             assert report.message == asked.options[letter]
             assert repr(report).startswith(f"prediction {number}: {report.status}\n")
     assert check.prediction(number, None).status == "not attempted"

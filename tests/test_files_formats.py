@@ -438,3 +438,13 @@ def test_line_is_that_on_which_a_row_of_several_lines_begins(tmp_path) -> None:
     (tmp_path / "a.csv").write_text('prompt,chosen,rejected,weight\np,"a\nb",c,1\np,"a\nb",c,-1\n', encoding="utf-8")
     with pytest.raises(ValueError, match="line 4: column weight: expected a number of at least 0"):
         load_pairs(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("winner", [["model_a"], {"a": 1}, 1.5, True])
+def test_a_verdict_of_another_kind_is_refused(winner, tmp_path) -> None:
+    """A list or an object names no side. True is no 1, although Python calls them equal."""
+    rows = [{"model_a": "x", "model_b": "y", "label": verdict} for verdict in (1, winner)]
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"pairs\.json: .*, found "):
+        load_pairs(path)

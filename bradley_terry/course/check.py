@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from ..arrays.single import one_of
 from ..arrays.visible import quoted
-from .engine import ERROR, FAILED, NOT_ATTEMPTED, PASSED, Problem, Report, mind_the_order
+from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
 from .exercises.differences import central_difference
 from .exercises.expectations import ceiling, expected_loss
@@ -68,7 +68,7 @@ mind_the_order()
 
 
 def prediction(question: str, answer: object) -> Report:
-    """Say whether a guess is right, and why. The guess is not recorded.
+    """Say whether a guess is what happens, or a surprise, and why. The guess is not recorded.
 
     Parameters
     ----------
@@ -84,4 +84,4 @@ def prediction(question: str, answer: object) -> Report:
     letter = answer.strip().lower() if isinstance(answer, str) else ""
     if letter not in asked.options:
         return Report(what, ERROR, f"expected one of {', '.join(map(repr, asked.options))}, got {quoted(answer)}")
-    return Report(what, PASSED if letter == asked.right else FAILED, asked.options[letter])
+    return Report(what, AS_EXPECTED if letter == asked.right else SURPRISE, asked.options[letter])

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ..arrays.visible import visible
 from ..gradient_check import report as reports
 from ..gradient_check.process import as_it_was
-from ..gradient_check.report import NOTED, in_words, worst_of
+from ..gradient_check.report import AS_EXPECTED, NOTED, SURPRISE, in_words, worst_of
 from ..gradient_check.runner import (
     ERROR,
     FAILED,
@@ -34,6 +34,7 @@ from ..gradient_check.runner import (
 from ..logistic import Array
 
 __all__ = [
+    "AS_EXPECTED",
     "ERROR",
     "FAILED",
     "LIMIT",
@@ -41,6 +42,7 @@ __all__ = [
     "NOT_ATTEMPTED",
     "PASSED",
     "RELATIVE",
+    "SURPRISE",
     "Case",
     "Problem",
     "Report",

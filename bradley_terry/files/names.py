@@ -87,10 +87,18 @@ _ORIGIN = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=2**16)  # names of items are compared too
 def plain(name: object) -> str:
     """Return a name in lower case, with underscores for dashes and spaces."""
-    return re.sub(r"[\s-]+", "_", str(name).strip().lower())
+    text = str(name)  # first, since the cache takes True, 1 and 1.0 for the same, and takes no lists
+    return _plain(text) if len(text) <= LONGEST_KEPT else _plain.__wrapped__(text)
+
+
+LONGEST_KEPT = 100  # characters of a name that is kept
+
+
+@lru_cache(maxsize=2**16)  # names of items are compared too
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def is_origin(word: str) -> bool:

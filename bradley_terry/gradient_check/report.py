@@ -18,25 +18,41 @@ from ..logistic import Array
 from .differences import N_DIRECTIONS
 from .runner import ERROR, FAILED, NOT_ATTEMPTED, PASSED
 
-__all__ = ["NOTED", "UNJUDGED", "BlockReport", "GradientReport", "Mask", "PairReport", "Report", "in_words", "worst_of"]
+__all__ = [
+    "AS_EXPECTED",
+    "NOTED",
+    "SURPRISE",
+    "UNJUDGED",
+    "BlockReport",
+    "GradientReport",
+    "Mask",
+    "PairReport",
+    "Report",
+    "in_words",
+    "worst_of",
+]
 
 NOTED, UNJUDGED = "passed with a note", "could not be judged"
+AS_EXPECTED, SURPRISE = "as expected", "a surprise"  # of predictions, which are neither right nor wrong work
 GREEN, GREY, RED = "#007a5e", "#666666", "#b34700"
-COLOURS = {PASSED: GREEN, NOTED: GREEN, UNJUDGED: GREY, NOT_ATTEMPTED: GREY, FAILED: RED, ERROR: RED}
+COLOURS = {PASSED: GREEN, NOTED: GREEN, AS_EXPECTED: GREEN, UNJUDGED: GREY, NOT_ATTEMPTED: GREY, SURPRISE: GREY}
+COLOURS |= {FAILED: RED, ERROR: RED}
 
 Row = tuple[str, ...]
 Mask = NDArray[np.bool_]
 
 
 class Report:
-    """What all reports have. ``status`` is one of six verdicts.
+    """What all reports have. ``status`` is one of these verdicts.
 
     passed                 everything agrees
     passed with a note     everything agrees, but there is something to know about it
     could not be judged    the numbers are too uncertain, and a note says what to do
     failed                 some numbers are wrong, and the report says which
     error                  the function could not be checked, and the report says why
-    not attempted          the function is not written yet
+    not attempted          the function is not written yet, or nothing was guessed
+    as expected            what was predicted is what happens
+    a surprise             something else happens, and the report says why
     """
 
     status: str
@@ -44,7 +60,7 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether everything is right."""
-        return self.status in {PASSED, NOTED}
+        return self.status in {PASSED, NOTED, AS_EXPECTED}
 
     def require(self) -> None:
         """Raise an AssertionError with the text of the report unless the check passed."""
