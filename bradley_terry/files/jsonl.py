@@ -76,7 +76,7 @@ def _document(
     text = gathered.getvalue().rstrip()
     check_json(path, text)
     start = _next(text, 0)
-    is_array = text[start] == "["
+    is_array = text.startswith("[", start)
     at, end = (_next(text, start + 1), "]") if is_array else (start, "")
     found, line, counted = 0, 1, 0
     while at < len(text) and text[at] != end:
@@ -101,7 +101,7 @@ def _document(
         beyond = _next(text, at + 1)
         fail(path, "expected nothing after the JSON array, found more", line + text.count("\n", counted, beyond))
     if not found:
-        fail(path, "expected at least one pair, found an empty JSON array", first)
+        fail(path, f"expected at least one pair, found {'an empty JSON array' if is_array else 'none'}", first)
 
 
 def _next(text: str, at: int) -> int:
