@@ -72,7 +72,8 @@ __all__ = [
 
 Drawing = tuple[Axes, str]
 
-NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise JupyterLab makes it taller than a screen
+NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise JupyterLab makes it as wide as the page
+CSS_PIXELS = 72  # for an inch of a figure
 
 
 def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, float] | Mapping[str, object]) -> VBox:
@@ -105,7 +106,8 @@ def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, fl
 
     def redraw(_: object = None) -> None:
         ax, words = draw(**{name: widget.value for name, widget in inputs.items()})
-        picture.value, sentence.value = _png(ax, places), words
+        _show(ax, picture, places)
+        sentence.value = words
 
     for widget in inputs.values():
         widget.observe(redraw, names="value")
@@ -134,10 +136,11 @@ def _widgets() -> Any:
     return ipywidgets
 
 
-def _png(ax: Axes, places: list[Bbox]) -> bytes:
-    """Return the picture as PNG, with its panels where the first picture had them.
+def _show(ax: Axes, picture: Any, places: list[Bbox]) -> None:
+    """Show axes in a picture, with the panels where the first picture had them.
 
-    This halves the time, and the panels do not jump. ``places`` is empty before the first picture, which fills it.
+    This halves the time, and the panels do not jump. ``places`` is empty before the first picture, which fills it. The
+    picture has twice as many pixels as it takes on the page, so that it is sharp on any screen.
     """
     figure, buffer = figure_of(ax), io.BytesIO()
     with style():
@@ -145,9 +148,9 @@ def _png(ax: Axes, places: list[Bbox]) -> bytes:
             figure.set_layout_engine("none")
             for panel, place in zip(figure.axes, places, strict=True):
                 panel.set_position(place)
-        figure.savefig(buffer, format="png", dpi=72)
+        figure.savefig(buffer, format="png", dpi=2 * CSS_PIXELS, pil_kwargs={"compress_level": 1})
     places[:] = [panel.get_position() for panel in figure.axes]
-    return buffer.getvalue()
+    picture.value, picture.layout.width = buffer.getvalue(), f"{CSS_PIXELS * figure.get_figwidth():.0f}px"
 
 
 # ------------------------------------------------------------------------------------------------ lesson by lesson
@@ -255,7 +258,8 @@ def more_pairs() -> VBox:
 
     def redraw() -> None:
         ax, words = draw_more_pairs(count[0])
-        picture.value, sentence.value = _png(ax, places), words
+        _show(ax, picture, places)
+        sentence.value = words
 
     def more(_: object) -> None:
         count[0] = min(count[0] + 1, 200)
