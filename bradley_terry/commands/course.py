@@ -24,6 +24,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--progress", action="store_true", help="list which of your exercises pass, without starting JupyterLab"
     )
+    parser.add_argument(
+        "--grade", type=Path, metavar="FOLDER", help="run the exercises in all notebooks of a class, below this folder"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="table of results of --grade (default: grades.csv in this folder)"
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help="limit of --grade for one notebook (default: 120)")
+    parser.add_argument("--force", action="store_true", help="let --grade replace any file of this name")
     parser.add_argument("--check", action="store_true", help="run the original lessons and report any problems")
     parser.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
 
@@ -34,6 +42,10 @@ def run(arguments: Namespace) -> int:
 
     if arguments.lesson is not None and (arguments.check or arguments.write or arguments.progress):
         raise ValueError("lesson: expected without --check, --write and --progress, since it names the lesson to open")
+    if arguments.grade is None and (arguments.out is not None or arguments.seconds is not None or arguments.force):
+        raise ValueError("grade: --out, --seconds and --force belong to --grade FOLDER, which is missing")
+    if arguments.grade is not None:
+        return _grade(arguments)
     if arguments.write:
         for path, changed in notebooks.write(notebooks.lessons(notebooks.originals())):
             print(f"{visible(path.name)}: {'written' if changed else 'unchanged'}", flush=True)
@@ -61,3 +73,21 @@ def run(arguments: Namespace) -> int:
         print(sentence)
     print(f"Your working copies are in {folder}. Press Ctrl-C to stop JupyterLab.", flush=True)
     return notebooks.open_lab(folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port)
+
+
+def _grade(arguments: Namespace) -> int:
+    """Grade the notebooks of a class, and write the results as a table."""
+    from ..course import grading
+
+    out = Path("grades.csv") if arguments.out is None else arguments.out
+    seconds = grading.SECONDS if arguments.seconds is None else grading.check_seconds(arguments.seconds)
+    grading.check_out(out, force=arguments.force)
+    rows: list[grading.Row] = []
+    for of_one in grading.grade(arguments.grade, seconds=seconds):
+        rows += of_one
+        first = of_one[0]
+        n_passed = sum(row.status.startswith("passed") for row in of_one)
+        print(f"{first.student}, {first.lesson or first.file}: {n_passed} of {len(of_one)} passed", flush=True)
+    grading.write_csv(out, rows)
+    print(f"\n{grading.table(rows)}\n\nThe results are in {visible(str(out))}.")
+    return 0

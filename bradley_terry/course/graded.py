@@ -1,0 +1,188 @@
+"""One notebook of a student, run in this process: its cells in order, and then the checks of the original lesson.
+
+    python -m bradley_terry.course.graded NOTEBOOK ORIGINAL RESULTS
+
+The checks come from the original lesson, so that they are all there and nobody has changed them. They use the functions
+that the notebook has defined in the end. The results go to a file, line by line, so that those before a crash are kept.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from code import InteractiveInterpreter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+__all__ = ["exercises_of"]
+
+SECONDS_OF_A_CELL = 20.0
+MEMORY = 4 * 2**30  # bytes of address space
+LARGEST_FILE = 20_000_000  # bytes that a cell may write to a file
+
+
+def exercises_of(original: Path) -> list[tuple[str, str]]:
+    """Return the name of each exercise of a lesson, such as loss, and the line that checks it."""
+    cells = json.loads(original.read_text(encoding="utf-8"))["cells"]
+    lines = [_source(cell).strip() for cell in cells if "check" in cell["metadata"].get("tags", [])]
+    calls = [(line.removeprefix("check.").partition("(")[0], line) for line in lines]
+    return [(name, line) for name, line in calls if name != "prediction"]
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def main() -> None:
+    """Run the notebook and write the results."""
+    notebook, original, results = map(Path, sys.argv[1:])
+    with results.open("w", encoding="utf-8", buffering=1) as out:
+        _limit()
+        _stay_behind()
+        checks = _checks()  # before the notebook runs, which may replace them
+        try:
+            cells = _cells(notebook)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
+            _say(out, unreadable=str(error) or type(error).__name__)
+            return
+        names: dict[str, Any] = {"__name__": "__main__", "display": lambda *_, **__: None}
+        failures = []
+        for number, source in cells:
+            _say(out, place=f"code cell {number}")
+            failures += [(source, why) for why in _run(source, number, names)]
+        for exercise, line in exercises_of(original):
+            _say(out, place=f"the check of {exercise}")
+            _say(out, **_checked(checks[exercise], exercise, line, names, failures))
+        out.flush()
+        os._exit(0)  # without waiting for threads of the notebook
+
+
+def _say(out: TextIO, **words: str) -> None:
+    out.write(json.dumps(words) + "\n")
+
+
+def _limit() -> None:
+    """Limit the memory and the size of files, where the system can."""
+    with suppress(ImportError):
+        import resource  # noqa: PLC0415  # not on Windows
+
+        for kind, most in (
+            (resource.RLIMIT_AS, MEMORY),
+            (resource.RLIMIT_FSIZE, LARGEST_FILE),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            with suppress(ValueError, OSError):  # macOS refuses the first
+                resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
+
+
+def _stay_behind() -> None:
+    """Let a child go on, and end as it ends. So a notebook that kills its parent process kills only this one."""
+    if hasattr(os, "fork") and (child := os.fork()):
+        os.waitpid(child, 0)
+        os._exit(0)
+
+
+def _cells(notebook: Path) -> list[tuple[int, str]]:
+    """Return the number and the source of each code cell, without the checks and without the commands of Jupyter."""
+    read = json.loads(notebook.read_text(encoding="utf-8"))
+    code = [_source(cell) for cell in read["cells"] if cell["cell_type"] == "code"]
+    return [(number, source) for number, source in enumerate(map(_plain, code), start=1) if not _only_checks(source)]
+
+
+def _plain(source: str) -> str:
+    """Leave out the lines that only Jupyter understands: %magic, !command, help?."""
+    lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
+    return "\n".join("pass" if line.rstrip().endswith("?") else line for line in lines)
+
+
+def _only_checks(source: str) -> bool:
+    """Return whether a cell does nothing but check or show a slider, which takes time and changes nothing."""
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return all(
+        isinstance(one, ast.Expr)
+        and isinstance(one.value, ast.Call)
+        and ast.unparse(one.value.func).startswith(("check.", "sliders."))
+        for one in statements
+    )
+
+
+def _run(source: str, number: int, names: dict[str, Any]) -> list[str]:
+    """Run one cell; return a sentence if it failed. The next cells run all the same, as they would in Jupyter."""
+    from ..gradient_check.process import as_it_was  # noqa: PLC0415  # after the limits are set
+    from ..gradient_check.stopping import Stop, Watch  # noqa: PLC0415
+
+    cell = _Cell(names)
+    try:
+        with as_it_was(), Watch(SECONDS_OF_A_CELL) as watch, watch.over(f"code cell {number}"):
+            cell.runcode(compile(source, f"code cell {number}", "exec"))
+    except Stop as late:
+        return [str(late)]
+    except BaseException as error:  # noqa: BLE001  # such as SystemExit, or a SyntaxError
+        return [f"code cell {number} stopped with {type(error).__name__}"]
+    return [f"code cell {number} {why}" for why in cell.stopped]
+
+
+class _Cell(InteractiveInterpreter):
+    """Runs a cell and remembers what stopped it, instead of printing a traceback."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        super().__init__(names)
+        self.stopped: list[str] = []
+
+    def showtraceback(self) -> None:
+        kind = sys.exc_info()[0]
+        is_late = kind is not None and kind.__name__ == "TimeIsUp"
+        late = f"gave no answer within {SECONDS_OF_A_CELL:g} seconds"
+        self.stopped.append(late if is_late else f"stopped with {getattr(kind, '__name__', 'an error')}")
+
+
+def _checks() -> dict[str, Callable[..., Any]]:
+    from . import check  # noqa: PLC0415  # after the limits are set
+
+    return {name: getattr(check, name) for name in check.__all__}
+
+
+def _checked(
+    check: Callable[..., Any], exercise: str, line: str, names: dict[str, Any], failures: list[tuple[str, str]]
+) -> dict[str, str]:
+    """Check one exercise; return its name, its status and, unless it passed, the reason in one line."""
+    call = ast.parse(line, mode="eval").body
+    if not isinstance(call, ast.Call):
+        raise TypeError(f"expected a call, found {line}")
+    used = [one.id for one in call.args if isinstance(one, ast.Name)]
+    for name in used:
+        if name not in names:
+            said = f"the notebook defines no {name}"
+            if not failures:
+                return {"exercise": exercise, "status": "not attempted", "why": said}
+            likely = [why for source, why in failures if name in source] or [why for _, why in failures]
+            return {"exercise": exercise, "status": "error", "why": f"{said}, and {likely[0]}"}
+    options = {option.arg: ast.literal_eval(option.value) for option in call.keywords if option.arg}
+    try:
+        report = check(*(names[name] for name in used), **options)
+        status, why = str(report.status), _reason(report)
+    except BaseException as error:  # noqa: BLE001  # whatever their objects raise
+        status, why = "error", f"the check stopped with {type(error).__name__}"
+    return {"exercise": exercise, "status": status, "why": why}
+
+
+def _reason(report: Any) -> str:
+    """Return the first diagnosis of a report, or else the first line that says something."""
+    if report.passed:
+        return ""
+    blocks = (*getattr(report, "problems", ()), *getattr(report, "blocks", ()))
+    diagnoses = [block.diagnosis for block in blocks if block.diagnosis]
+    lines = [line for line in repr(report).splitlines()[1:] if line.strip()]
+    return " ".join((diagnoses or lines or [""])[0].split())
+
+
+if __name__ == "__main__":
+    main()

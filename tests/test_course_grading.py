@@ -1,0 +1,194 @@
+"""``course --grade`` runs the notebooks of a class, and nothing in them ends the run.
+
+A small lesson of two exercises stands in for the lessons. Each notebook runs in a process of its own, which takes
+seconds, so most tests are in the full tier.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import time
+
+import pytest
+from bradley_terry.cli import main
+from test_course_notebooks import code, notebook
+
+from bradley_terry.course import grading, notebooks
+
+RIGHT = "import numpy as np\n\ndef my_loss(margins):\n    return np.logaddexp(0, -margins)"
+MEAN = "import numpy as np\n\ndef my_mean_loss(c, r):\n    return np.logaddexp(0, r - c).mean()"
+STUB = "def my_loss(margins):\n    raise NotImplementedError"
+CHECKS = code("check.loss(my_loss)", "check"), code("check.mean_loss(my_mean_loss)", "check")
+
+
+def lesson(first: str = RIGHT, second: str = MEAN) -> str:
+    return notebook(
+        code("from bradley_terry.course import check"),
+        code('check.prediction("02.1", "a")', "check"),
+        code(first, "exercise"),
+        CHECKS[0],
+        code(second, "exercise"),
+        CHECKS[1],
+    )
+
+
+@pytest.fixture
+def class_of(tmp_path, monkeypatch):
+    """Return a function that writes the notebooks of a class, and grades them."""
+    originals, folder = tmp_path / "originals", tmp_path / "class"
+    originals.mkdir()
+    (originals / "02_the_loss.ipynb").write_text(lesson(STUB, "def my_mean_loss(c, r):\n    pass"), encoding="utf-8")
+    monkeypatch.setattr(notebooks, "originals", lambda: originals)
+
+    def graded(seconds=100.0, **files):
+        for name, text in files.items():
+            path = folder / name / "02_the_loss.ipynb"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        rows = [row for of_one in grading.grade(folder, seconds=seconds) for row in of_one]
+        return {(row.student, row.exercise): (row.status, row.diagnosis) for row in rows}
+
+    return graded
+
+
+@pytest.mark.full
+def test_right_wrong_and_missing_answers_get_their_rows(class_of):
+    """The checks are those of the original lesson, also where a student has changed or deleted them."""
+    found = class_of(
+        ann=lesson(),
+        bob=lesson("import numpy as np\n\ndef my_loss(margins):\n    return -np.logaddexp(0, -margins)"),
+        cyd=lesson(STUB),
+        dan=notebook(code(RIGHT), code("my_loss(1)?\n%matplotlib inline\n!ls\n1 / 0")),
+        eve=notebook(code("from bradley_terry.course import check\ncheck.loss = lambda _: 'passed'"), code(STUB)),
+    )
+    assert found["ann", "loss"] == found["ann", "mean_loss"] == ("passed", "")
+    assert found["bob", "loss"][0] == "failed"
+    assert "the minus sign is missing" in found["bob", "loss"][1]
+    assert found["cyd", "loss"] == ("not attempted", "")
+    assert found["dan", "loss"] == ("passed", "")
+    assert found["dan", "mean_loss"] == (
+        "error", "the notebook defines no my_mean_loss, and code cell 2 stopped with ZeroDivisionError"
+    )  # fmt: skip
+    assert found["eve", "loss"] == ("not attempted", "")
+    assert found["eve", "mean_loss"][1].startswith("the notebook defines no my_mean_loss")
+
+
+ENDS = {
+    "exits": "import os, ctypes\nctypes.CDLL(None)._exit(0)",
+    "crashes": "import ctypes\nctypes.string_at(0)",
+    "sleeps": "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException:\n        pass",
+}
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform == "win32", reason="their processes are ended by signals of POSIX")
+def test_what_ends_or_blocks_its_process_gets_a_row_that_says_so(class_of):
+    """The other notebooks of the class are graded as if nothing had happened."""
+    began = time.monotonic()
+    found = class_of(seconds=25.0, zoe=lesson(), **{name: lesson(source) for name, source in ENDS.items()})
+    assert found["zoe", "loss"] == found["zoe", "mean_loss"] == ("passed", "")
+    for name in ("exits", "crashes"):
+        for exercise in ("loss", "mean_loss"):
+            assert found[name, exercise] == ("ended", "its code ended the process in code cell 3"), name
+    assert found["sleeps", "loss"] == ("ended", "it did not end within 25 seconds in code cell 3")
+    assert time.monotonic() - began < 100
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux keeps to a limit of memory")
+def test_what_takes_too_much_gets_a_row_that_says_so(class_of):
+    """Endless loops, gigabytes, endless output, a killed parent: the exercise fails, and not the run."""
+    found = class_of(
+        loops=lesson(STUB.replace("raise NotImplementedError", "while True: pass")),
+        needs=lesson("x = bytearray(10**11)"),
+        prints=lesson("for i in range(10**5): print('x' * 100)\n" + RIGHT),
+        writes=lesson("open('file', 'wb').write(bytes(10**8))"),
+        kills=lesson("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"),
+        zoe=lesson(),
+    )
+    assert found["loops", "loss"][0] == "error"
+    assert "seconds" in found["loops", "loss"][1]
+    assert found["needs", "loss"][1].endswith("code cell 3 stopped with MemoryError")
+    assert found["prints", "loss"][0] == "passed"
+    assert found["writes", "loss"][0] in {"error", "ended"}
+    assert found["kills", "loss"][0] in {"not attempted", "ended"}  # what it defines is missing, or all of it
+    assert found["zoe", "loss"] == ("passed", "")
+
+
+@pytest.mark.full
+def test_files_that_are_no_notebooks_get_a_row_that_says_so(class_of, tmp_path):
+    """Damaged, empty, huge or foreign files, links and folders."""
+    folder = tmp_path / "class"
+    (folder / "dir" / "02_the_loss.ipynb").mkdir(parents=True)
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "02_the_loss.ipynb").write_text("{}", encoding="utf-8")
+    (folder / "other.ipynb").write_text("{}", encoding="utf-8")
+    with (folder / "02_the_loss_huge.ipynb").open("wb") as file:
+        file.truncate(10**9)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe_02_the_loss.ipynb")
+        (folder / "link_02_the_loss.ipynb").symlink_to("/dev/zero")
+    found = class_of(cut='{"cells": [', empty="", list="[1]", deep="[" * 10**5, latin=b"\xff\xfe", cells='{"cells": 1}')
+    for student in ("cut", "empty", "list", "deep", "latin", "cells"):
+        status, why = found[student, "loss"]
+        assert (status, why.partition(":")[0]) == ("ended", "cannot be read as a notebook"), student
+    assert found["huge", "loss"] == ("ended", "the file is too large: 1000 MB, and at most 20 MB are allowed")
+    assert found["other", ""][1].startswith("cannot tell which lesson this is")
+    assert found["dir", "loss"] == ("ended", "this is no ordinary file")
+    if hasattr(os, "mkfifo"):
+        assert found["pipe", "loss"] == found["link", "loss"] == ("ended", "this is no ordinary file")
+    assert {student for student, _ in found} <= {
+        "cut", "empty", "list", "deep", "latin", "cells", "huge", "other", "dir", "pipe", "link"
+    }  # fmt: skip
+
+
+@pytest.mark.full
+def test_the_command_writes_a_table_and_prints_reasons(class_of, tmp_path, monkeypatch, capsys):
+    """The table is a CSV file without formulas, and is replaced only if it is one of ours."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "class"
+    folder.mkdir()
+    (folder / "=1+1 02_the_loss.ipynb").write_text(lesson(), encoding="utf-8")
+    wrong = RIGHT.replace("-margins", "margins")
+    (folder / "bob\x1b[2J_02_the_loss.ipynb").write_text(lesson(wrong), encoding="utf-8")
+    for _ in range(2):
+        assert main(["course", "--grade", "class"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said
+    assert "looks like: the margin has the wrong sign" in said
+    with (tmp_path / "grades.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["passed", "passed", "failed", "passed"]
+    assert rows[0]["student"] == "'=1+1"
+    assert list(rows[0]) == ["student", "lesson", "exercise", "status", "diagnosis", "file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--grade", "nowhere"], "nowhere: there is no such folder"),
+        (["--grade", "empty"], "empty: there are no notebooks in it"),
+        (["--grade", "empty", "--seconds", "-1"], "seconds: expected a positive number, got -1.0"),
+        (["--grade", "empty", "--seconds", "nan"], "seconds: expected a positive number, got nan"),
+        (["--grade", "empty", "--out", "mine.csv"], "out: mine.csv exists already and is no table of results"),
+        (["--out", "x.csv"], "grade: --out, --seconds and --force belong to --grade FOLDER"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(arguments, says, tmp_path, monkeypatch, capsys):
+    """Before any notebook runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mine.csv").write_text("my own", encoding="utf-8")
+    assert main(["course", *arguments]) != 0
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1
+    assert (tmp_path / "mine.csv").read_text(encoding="utf-8") == "my own"
+
+
+def test_the_lesson_of_these_tests_is_a_notebook():
+    """Otherwise the tests above would show nothing."""
+    assert len(json.loads(lesson())["cells"]) == 6
