@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +18,8 @@ import pytest
 from headless import chromium, missing
 
 LESSON = "02_the_loss"
+SIZE = {"width": 1280, "height": 720}  # of a small laptop, and of many projectors
+TOKEN = "of-these-tests"  # noqa: S105  # for a server that lives as long as a test
 LIMIT = 60_000  # milliseconds for a step, also on a busy machine
 
 
@@ -30,30 +31,23 @@ def _free_port():
 
 @contextmanager
 def jupyter_lab(folder, lesson):
-    """Start JupyterLab on a copy of one lesson, yield its address, and end it in any case."""
-    lab = folder / "config" / "labconfig"
-    lab.mkdir(parents=True)
-    (lab / "page_config.json").write_text(  # the announcements would cover the lesson, and contact the network
-        json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}), encoding="utf-8"
-    )
+    """Start the course with one lesson open, yield the address of its JupyterLab, and end it in any case."""
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     (settings / "tracker.jupyterlab-settings").write_text(  # put all cells on the page, not only the visible ones
         json.dumps({"windowingMode": "none"}), encoding="utf-8"
     )
     work, log = folder / "work", folder / "lab.log"
-    work.mkdir()
-    shutil.copy(lesson, work)
     port = _free_port()
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={work}",
-        "--allow-root",
+        sys.executable, "-m", "bradley_terry", "course", "--no-browser", f"--port={port}", f"--folder={work}",
+        f"--lesson={lesson}",
     ]  # fmt: skip
     own = {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     own |= {
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_TOKEN": TOKEN,
     }
     with log.open("wb") as said:
         server = subprocess.Popen(command, env={**os.environ, **own}, stdout=said, stderr=said)
@@ -61,7 +55,7 @@ def jupyter_lab(folder, lesson):
             address, until = f"http://127.0.0.1:{port}", time.monotonic() + LIMIT / 1000
             while True:
                 try:
-                    with urlopen(f"{address}/api", timeout=5):  # noqa: S310  # our own server
+                    with urlopen(f"{address}/api?token={TOKEN}", timeout=5):  # noqa: S310  # our own server
                         break
                 except (URLError, ConnectionError, TimeoutError):
                     alive = server.poll() is None and time.monotonic() < until
@@ -79,23 +73,21 @@ def jupyter_lab(folder, lesson):
 
 @pytest.mark.full
 def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp_path):
-    """All cells run, an arrow key moves the slider's sentence and picture, and only 127.0.0.1 is contacted."""
+    """All cells run, an arrow key moves sentence and picture, both fit the screen, and no news are fetched."""
     for module in ("jupyterlab", "ipywidgets", "ipykernel", "nbformat"):
         if find_spec(module) is None:
             missing(f"{module} is not installed")
     import bradley_terry as bt
-    from bradley_terry.course import notebooks
 
     bt.warmup()  # compiling in the lesson would write to stderr
 
-    lesson = notebooks.originals() / f"{LESSON}.ipynb"
-    with chromium() as browser, jupyter_lab(tmp_path, lesson) as address:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+    with chromium() as browser, jupyter_lab(tmp_path, int(LESSON[:2])) as address:
+        page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(LIMIT)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.on("websocket", lambda channel: asked.append(channel.url))
-        page.goto(f"{address}/doc/tree/{LESSON}.ipynb")
+        page.goto(f"{address}/doc/tree/{LESSON}.ipynb?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()  # else it asks for a kernel
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")
@@ -112,6 +104,11 @@ def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp
         handle.press("ArrowRight")
         sentence.filter(has_text="Δ = +0.1: probability 0.5250, loss 0.6444, slope -0.4750").wait_for()
         page.wait_for_function("([img, before]) => img.src !== before", arg=[picture.element_handle(), before])
+        picture.scroll_into_view_if_needed()
+        top, bottom, shown = slider.bounding_box(), sentence.bounding_box(), picture.bounding_box()
+        assert bottom["y"] + bottom["height"] - top["y"] < 0.8 * SIZE["height"]  # the rest is for menus
+        assert picture.evaluate("img => img.naturalWidth") == pytest.approx(2 * shown["width"], rel=0.02)  # sharp
+        assert page.locator(".Toastify__toast, .jp-Notification").count() == 0  # no pop-up about news
         assert (
             page.locator(".jp-Notebook .jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         )

@@ -365,7 +365,9 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
         if _is_taken(port):
             print(f"Port {port} is in use: JupyterLab will choose another port and print its address.", flush=True)
         command.append(f"--ServerApp.port={port}")
-    return _wait_for(subprocess.Popen(command))  # noqa: S603  # our own interpreter
+    paths = [str(Path(__file__).parent / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    settings = {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths))}  # no pop-up asks whether to fetch news
+    return _wait_for(subprocess.Popen(command, env=os.environ | settings))  # noqa: S603  # our own interpreter
 
 
 def _wait_for(server: subprocess.Popen[bytes]) -> int:
