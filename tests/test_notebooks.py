@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import itertools
 import json
 import re
 from functools import cache
@@ -219,6 +220,28 @@ def test_what_a_student_may_get_is_what_the_checks_say(name):
         for part in quote.split(": "):
             without_value = part.rpartition(" ")[0]  # a message may end with a name or a number
             assert part in OF_NUMPY | OF_PYTHON or part in said or without_value in said, part
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lesson_can_be_read_without_seeing_it(name):
+    """Headings are in order, every figure has a caption, an SVG has a title and a description, links say where to."""
+    cells, text = stored(name).cells, prose(name)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), levels
+    for cell, after in itertools.pairwise(cells):
+        for output in cell.get("outputs", []):
+            picture = output.get("data", {}).get("image/svg+xml")
+            if picture is not None:
+                assert after.source.lstrip().startswith("*What to see:*"), cell.id
+                assert re.search(r'<svg[^>]* role="img" aria-labelledby="title-\w+ desc-\w+"', picture), cell.id
+    for words, _ in re.findall(r"(?<!!)\[([^\]]+)\]\(([^)]+)\)", text):
+        assert words.strip("* ").lower() not in {"here", "this", "link", "click here", "read more"}, words
+    for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        rows = table.splitlines()
+        assert re.fullmatch(r"[|:\- ]+", rows[1]), rows[:2]
+    assert "![](" not in text
 
 
 @pytest.mark.parametrize("name", NAMES)

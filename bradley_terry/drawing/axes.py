@@ -69,7 +69,8 @@ class _ShownAxes(Axes):
     def _repr_svg_(self) -> str:
         from .saving import svg  # noqa: PLC0415  # that module imports this one
 
-        return svg(figure_of(self)).decode("utf-8")
+        figure = figure_of(self)
+        return svg(figure, caption=ranges_of(figure)).decode("utf-8")
 
 
 def new_axes(
@@ -130,6 +131,17 @@ def in_words(figure: Figure) -> str:
     """Say what each panel shows: its vertical axis against its horizontal one."""
     panels = [f"{ax.get_ylabel()} against {ax.get_xlabel()}" for ax in figure.axes if ax.get_ylabel()]
     return "; ".join(panels or [ax.get_xlabel() for ax in figure.axes]).replace(r"\$", "$")
+
+
+def ranges_of(figure: Figure) -> str | None:
+    """Say which values the axes of each panel show, as the description of a picture; None if they have no numbers."""
+    said = []
+    for ax in figure.axes:
+        if ax.axison and ax.get_xlabel() and ax.get_ylabel():
+            (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+            across, up = f"from {left:.3g} to {right:.3g}", f"from {low:.3g} to {high:.3g}"
+            said.append(f"{ax.get_xlabel()} goes {across}, {ax.get_ylabel()} {up}.")
+    return " ".join(said).replace(r"\$", "$") or None
 
 
 def finish(ax: Axes, x_label: str, y_label: str) -> Axes:
