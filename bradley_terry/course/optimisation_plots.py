@@ -56,7 +56,8 @@ def plot_proxy_and_true(
     Axes
         ``lines[0]`` is the proxy reward, ``lines[1]`` the true one.
     """
-    x, proxy, true = grid(effort, "effort"), numbers(proxy_rewards, "proxy_rewards"), numbers(true_rewards, "true_rewards")
+    x = grid(effort, "effort")
+    proxy, true = numbers(proxy_rewards, "proxy_rewards"), numbers(true_rewards, "true_rewards")
     for name, values in (("proxy_rewards", proxy), ("true_rewards", true)):
         if values.shape != x.shape:
             raise ValueError(f"{name}: expected shape {x.shape}, one for each effort, got {values.shape}")

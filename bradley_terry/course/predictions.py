@@ -133,8 +133,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. The result, 89, is small, but exp(89) overflows on the way to it."),
     ),
     "12.1": _asked(
-        "A reward model has learned from 2,000 choices, and it puts 92 % of fresh pairs in the order of the true "
-        "reward. A policy is optimised for this model, harder and harder. "
+        "A reward model has learned from 2,000 choices. It puts 92 % of fresh pairs in the order of the true "
+        "reward. A policy is optimised for it, harder and harder. "
         "What happens to the true reward of its answers?",
         "b",
         a=("It rises, then stays level.",

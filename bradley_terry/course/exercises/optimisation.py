@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...logistic import Array
 from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
@@ -39,8 +40,9 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
     def wrong(p: Array, r: Array, beta: float) -> Wrong:
         flat = np.full(p.shape, 1 / p.shape[-1])
         best = r == r.max(axis=-1, keepdims=True)
-        yield "the rewards are multiplied by β: divide by it, so that a small β moves the policy far", _tilted(
-            p, r, 1 / beta
+        yield (
+            "the rewards are multiplied by β: divide by it, so that a small β moves the policy far",
+            _tilted(p, r, 1 / beta),
         )
         yield "β is not used", _tilted(p, r, 1.0)
         yield "the reference probabilities are not used: this is a softmax of r/β", _tilted(flat, r, beta)
@@ -77,7 +79,7 @@ def _means(policies: list[Array], rewards: Array) -> Array:
     return np.array([np.mean(np.sum(policy * rewards, axis=-1)) for policy in policies])
 
 
-def _best(betas: Array, values: Array, allowed: Array) -> float:
+def _best(betas: Array, values: Array, allowed: NDArray[np.bool_]) -> float:
     return float(betas[np.argmax(np.where(allowed, values, -np.inf))]) if allowed.any() else np.nan
 
 
@@ -106,28 +108,34 @@ def choose_beta(function: Student, *, time_limit: float = LIMIT) -> Report:
         allowed = divergence <= max_kl
         with np.errstate(divide="ignore"):
             back = np.array([np.mean(np.sum(reference * np.log(reference / q), axis=-1)) for q in policies])
-        yield "the highest proxy reward: choose by the reward that people measured", (
-            _best(betas, _means(policies, proxy), allowed)
+        yield (
+            "the highest proxy reward: choose by the reward that people measured",
+            (_best(betas, _means(policies, proxy), allowed)),
         )
         yield "the KL limit is not used", _best(betas, means, divergence < np.inf)
         yield "the largest β: it moves the policy least, which is safe but rarely best", betas.max()
         yield "the smallest β of all", betas.min()
-        yield "the KL the other way round, KL(π_ref‖π): the average is over the new policy", (
-            _best(betas, means, back <= max_kl)
+        yield (
+            "the KL the other way round, KL(π_ref‖π): the average is over the new policy",
+            (_best(betas, means, back <= max_kl)),
         )
-        yield "the KL was summed over the prompts: the limit is for their mean", (
-            _best(betas, means, each.sum(axis=1) <= max_kl)
+        yield (
+            "the KL was summed over the prompts: the limit is for their mean",
+            (_best(betas, means, each.sum(axis=1) <= max_kl)),
         )
-        yield "the rewards are multiplied by β instead of divided", _chosen(
-            reference, proxy, measured, 1 / betas, max_kl
-        ) ** -1
+        yield (
+            "the rewards are multiplied by β instead of divided",
+            _chosen(reference, proxy, measured, 1 / betas, max_kl) ** -1,
+        )
         yield "the highest measured reward, not the β that reaches it", np.where(allowed, means, -np.inf).max()
-        yield "the position of the best β in the list, not the β itself", float(
-            np.argmax(np.where(allowed, means, -np.inf))
+        yield (
+            "the position of the best β in the list, not the β itself",
+            float(np.argmax(np.where(allowed, means, -np.inf))),
         )
         underflows = np.array([bool((policy == 0).any()) for policy in policies])
-        yield "a β was left out because its KL was NaN: where π is 0, π·log(π/π_ref) counts as 0", (
-            _best(betas, means, allowed & ~underflows)
+        yield (
+            "a β was left out because its KL was NaN: where π is 0, π·log(π/π_ref) counts as 0",
+            (_best(betas, means, allowed & ~underflows)),
         )
 
     grid = np.random.default_rng(0).permutation(np.geomspace(0.04, 30, 25)).round(3)
