@@ -57,6 +57,7 @@ CALLS = {
     "plot_naive_form": (("log(1 + exp(-z))", np.float32), {}),
     "plot_preference_probability": (([-1.0, 2.2],), {}),
     "plot_probability_bar": ((2.0, 1.0), {}),
+    "plot_proxy_and_true": ((np.arange(5), 2.0 * np.arange(5), np.array([0.0, 1.0, 1.2, 0.6, -1.0])), {"now": 1}),
     "plot_pulls": (([-3.0, 0.0],), {}),
     "plot_reliability": ((BINS,), {}),
     "plot_reward_map": ((lambda x: 2 - x[:, 0] ** 2 + x[:, 1],), {}),

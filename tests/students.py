@@ -100,6 +100,55 @@ def slow_kernel(margins):
     return total / margins.size, gradients
 
 
+def tilted(reference, rewards, beta):
+    possible = np.where(reference > 0, rewards, -np.inf)
+    weights = reference * np.exp((possible - possible.max(axis=-1, keepdims=True)) / beta)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def tilted_by_row(reference, rewards, beta):
+    """Work in logarithms, prompt by prompt, and only with answers that the reference gives."""
+    if reference.ndim == 2:
+        return [tilted_by_row(p, r, beta) for p, r in zip(reference, rewards, strict=True)]
+    given = reference > 0
+    logs = np.log(reference[given]) + rewards[given] / beta
+    policy = np.zeros(reference.size)
+    policy[given] = np.exp(logs - np.logaddexp.reduce(logs))
+    return policy
+
+
+def nats_away(policy, reference):
+    """Return KL(policy‖reference) of each prompt."""
+    given = np.where(policy > 0, policy, 1)
+    return np.sum(policy * (np.log(given) - np.log(np.where(policy > 0, reference, 1))), axis=-1)
+
+
+def best_beta(*, judge=None, divergence=nats_away, over_prompts=np.mean, policy_of=tilted, answer=None):
+    """Make an answer to ``choose_beta``; by default the right one."""
+
+    def choose(reference, proxy, measured, betas, max_kl):
+        found = []
+        for k, beta in enumerate(betas):
+            policy = policy_of(reference, proxy, beta)
+            reward = np.mean(np.sum(policy * (proxy if judge == "proxy" else measured), axis=-1))
+            if judge == "no limit" or over_prompts(divergence(policy, reference)) <= max_kl:
+                found.append((reward, beta, k))
+        reward, beta, k = max(found)
+        return {"reward": reward, "position": k}.get(answer, beta)
+
+    return choose
+
+
+def naive_nats(policy, reference):
+    with np.errstate(all="ignore"):
+        return np.sum(policy * np.log(policy / reference), axis=-1)
+
+
+def reversed_nats(policy, reference):
+    with np.errstate(all="ignore"):
+        return np.sum(reference * np.log(reference / policy), axis=-1)
+
+
 RIGHT: dict[str, Function] = {
     "probability": lambda a, b: sigma(a - b),
     "margin": lambda p: np.log(p / (1 - p)),
@@ -115,6 +164,8 @@ RIGHT: dict[str, Function] = {
     "central_difference": entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / (2 * h)),
     "reward": forward,
     "overflow_limit": lambda dtype: np.log(float(np.finfo(dtype).max)),
+    "tilted_policy": tilted,
+    "choose_beta": best_beta(),
 }
 
 ALSO_RIGHT: list[tuple[str, Function]] = [
@@ -127,6 +178,8 @@ ALSO_RIGHT: list[tuple[str, Function]] = [
     ("ceiling", lambda t: np.maximum(sigma(t), sigma(-t)).mean()),
     ("overflow_limit", bisected),
     ("overflow_limit", lambda dtype: np.log(np.finfo(dtype).max)),
+    ("tilted_policy", tilted_by_row),
+    ("choose_beta", best_beta(policy_of=lambda p, r, beta: np.array(tilted_by_row(p, r, beta)))),
 ]
 
 
@@ -337,6 +390,33 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("losses instead of gradients", kernel_of(None, lambda z, n: nats(z))),
         ("for both signs", kernel_of(None, lambda z, n: -sigma(-np.abs(z)) / n)),
     ],
+    "tilted_policy": [
+        ("multiplied by β: divide", lambda p, r, beta: tilted(p, r * beta, 1)),
+        ("β is not used", lambda p, r, beta: tilted(p, r, 1)),
+        ("a softmax of r/β", lambda p, r, beta: tilted(np.ones(p.shape), r, beta)),
+        ("were added to r/β", lambda p, r, beta: tilted(np.ones(p.shape), p + r / beta, 1)),
+        ("the rewards are not used", lambda p, r, beta: p),
+        ("the sign of the rewards", lambda p, r, beta: tilted(p, -r, beta)),
+        ("the limit of a small β", lambda p, r, beta: tilted(np.ones(p.shape), r, 1e-9)),
+        ("not normalised", lambda p, r, beta: p * np.exp(r / beta)),
+        ("over all prompts together", lambda p, r, beta: p * np.exp(r / beta) / np.sum(p * np.exp(r / beta))),
+        (
+            "the largest weight instead of the sum",
+            lambda p, r, beta: tilted(p, r, beta) / tilted(p, r, beta).max(axis=-1, keepdims=True),
+        ),
+    ],
+    "choose_beta": [
+        ("the highest proxy reward", best_beta(judge="proxy")),
+        ("the KL limit is not used", best_beta(judge="no limit")),
+        ("the largest β", lambda p, r, m, betas, limit: max(betas)),
+        ("the smallest β", lambda p, r, m, betas, limit: min(betas)),
+        ("the other way round", best_beta(divergence=reversed_nats)),
+        ("summed over the prompts", best_beta(over_prompts=np.sum)),
+        ("multiplied by β instead", best_beta(policy_of=lambda p, r, beta: tilted(p, r * beta, 1))),
+        ("the highest measured reward", best_beta(answer="reward")),
+        ("the position of the best β", best_beta(answer="position")),
+        ("its KL was NaN", best_beta(divergence=naive_nats)),
+    ],
 }
 
 
@@ -383,4 +463,10 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("kernel", kernel_of(lambda z, n: np.median(nats(z)), lambda z, n: -sigma(-z) / (n + 1))),
     ("kernel", kernel_of(lambda z, n: nats(z).sum() / (n - 1), lambda z, n: -sigma(-2 * z) / n)),
     ("kernel", kernel_of(lambda z, n: nats(2 * z).mean(), lambda z, n: z / n)),
+    ("tilted_policy", lambda p, r, beta: tilted(p, r, 2 * beta)),
+    ("tilted_policy", lambda p, r, beta: tilted(p**2, r, beta)),
+    ("tilted_policy", lambda p, r, beta: np.full(p.shape, 1 / p.shape[-1])),
+    ("choose_beta", lambda p, r, m, betas, limit: np.median(betas)),
+    ("choose_beta", lambda p, r, m, betas, limit: 1.0),
+    ("choose_beta", lambda p, r, m, betas, limit: 2 * best_beta()(p, r, m, betas, limit)),
 ]

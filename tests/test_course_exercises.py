@@ -141,6 +141,19 @@ CASES: dict[str, list[str]] = {
     ],
     "overflow_limit": ["for float64: ", "for float32: ", "for float16: "],
     "kernel": ["", "for a single pair: ", "for 1,000 pairs: ", "at margins of ±1000: "],
+    "tilted_policy": [
+        "for one prompt: ",
+        "for three prompts: ",
+        "with β = 1e6: ",
+        "at rewards of ±1,000,000: ",
+        "where the reference never gives the answer with the highest reward: ",
+    ],
+    "choose_beta": [
+        "where the limit decides: ",
+        "where the limit does not decide: ",
+        "where the proxy is nearly right and there is no limit: ",
+        "for one prompt: ",
+    ],
 }
 # where all margins are 0, accuracy without ties is the mean of an empty array
 MEAN_OF_NOTHING = [
@@ -206,6 +219,15 @@ def closely(z):
     return 1 / s
 
 
+def softmax_of_plain_numbers(p, r, beta):
+    weights = p * np.exp(r / beta)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def softmax_below_the_largest(p, r, beta):
+    return softmax_of_plain_numbers(p, r - r.max(axis=-1, keepdims=True), beta)
+
+
 EXTREME: list[tuple[str, str, Function]] = [
     ("probability", "at rewards of ±1000: a NumPy warning", lambda a, b: np.exp(a) / (np.exp(a) + np.exp(b))),
     ("margin", "at tiny probabilities: ", lambda p: np.log((p + 1e-16) / (1 - p))),
@@ -220,6 +242,8 @@ EXTREME: list[tuple[str, str, Function]] = [
     ),
     ("best_temperature", "for an underconfident model: ", lambda z: search(z, lowest=0.0)),
     ("central_difference", "with h = 1e-5: ", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 0.2)),
+    ("tilted_policy", "at rewards of ±1,000,000: a NumPy warning", softmax_of_plain_numbers),
+    ("tilted_policy", "the answer with the highest reward: a NumPy warning", softmax_below_the_largest),
 ]
 
 

@@ -122,6 +122,8 @@ def test_an_answer_that_is_not_an_array_of_that_shape_is_refused(name, spoil, wo
         ("central_difference", ["function", "x"]),
         ("reward", ["parameters", "features"]),
         ("kernel", ["margins"]),
+        ("tilted_policy", ["reference_probabilities", "rewards"]),
+        ("choose_beta", ["reference_probabilities", "proxy_rewards", "measured_rewards", "betas"]),
     ],
 )
 def test_an_input_changed_in_place_is_noticed_even_if_the_answer_is_right(name, names) -> None:

@@ -66,6 +66,32 @@ P, ROUNDING = 0.7, np.finfo(np.float64).eps / 2
 HARD, EASY = -np.log(0.99), -np.log(0.7)  # nats of a right prediction with probability 0.99 and 0.7
 LIMIT_64, LIMIT_32 = np.log(np.finfo(np.float64).max), np.log(float(np.finfo(np.float32).max))
 
+
+def over_optimised(n_pairs: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """12.1: return the highest true gain, and the share of fresh pairs in the right order.
+
+    The answers are (quality, length) ~ N(0, I), the true reward is quality + 0.6·length − 0.3·length², and a linear
+    reward is fitted to choices by Newton's method.
+    """
+    rng = np.random.default_rng(seed)
+
+    def true(y):
+        return y[:, 0] + 0.6 * y[:, 1] - 0.3 * y[:, 1] ** 2
+
+    a, b = rng.normal(size=(2, n_pairs, 2))
+    won = rng.random(n_pairs) < sigma(true(a) - true(b))
+    x, w = np.where(won[:, None], a - b, b - a), np.zeros(2)
+    for _ in range(20):
+        p = sigma(x @ w)
+        w = w + np.linalg.solve((x.T * (p * (1 - p))) @ x, x.T @ (1 - p))
+    q, length = np.sqrt(2) * w / np.linalg.norm(w)
+    slope, bend = q + 0.6 * length, 0.3 * length**2
+    a, b = np.random.default_rng(1).normal(size=(2, 100_000, 2))
+    return slope**2 / (4 * bend), np.mean(((a - b) @ w > 0) == (true(a) > true(b)))
+
+
+HIGHEST, SAME_ORDER = over_optimised()
+
 NUMBERS: dict[str, dict[str, float]] = {
     "01.1": {
         "1": 2.0 - 1.0,
@@ -104,6 +130,7 @@ NUMBERS: dict[str, dict[str, float]] = {
         "88.73": np.ceil(100 * LIMIT_32) / 100,
         "89": LIMIT_32,
     },
+    "12.1": {"4.08": HIGHEST, "92": 100 * SAME_ORDER},
 }
 
 

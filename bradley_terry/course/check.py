@@ -18,6 +18,8 @@
             gradient(…, scorer="mlp")  f(parameters, chosen, rejected) -> dict of arrays
     9       overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
+    12      tilted_policy              f(reference_probabilities, rewards, beta) -> probabilities
+            choose_beta                f(reference_probabilities, proxy_rewards, measured_rewards, betas, max_kl) -> β
     all     prediction                 your guess, and the reason for the right answer
 
 A check asks these questions in order and stops at the first "no": Can your function be called? Does it run without an
@@ -38,6 +40,7 @@ from .exercises.gradients import gradient, training_step
 from .exercises.losses import loss, mean_loss
 from .exercises.networks import reward
 from .exercises.numerics import kernel, overflow_limit
+from .exercises.optimisation import choose_beta, tilted_policy
 from .exercises.probabilities import margin, probability
 from .exercises.shifts import centring, shift_invariance_test
 from .predictions import PREDICTIONS
@@ -50,6 +53,7 @@ __all__ = [
     "ceiling",
     "central_difference",
     "centring",
+    "choose_beta",
     "expected_loss",
     "gradient",
     "kernel",
@@ -61,6 +65,7 @@ __all__ = [
     "probability",
     "reward",
     "shift_invariance_test",
+    "tilted_policy",
     "training_step",
 ]
 

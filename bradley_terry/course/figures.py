@@ -21,6 +21,7 @@ from ..logistic import Array, sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
 from ..objective import REFERENCE
+from ..pairs import PreferencePairs
 from ..plots import plot_loss_and_gradient, plot_loss_curve
 from ..preference import expected_loss, loss_floor, sample_preferences
 from ..scorers import LinearScorer
@@ -31,6 +32,7 @@ from .plots import (
     plot_empirical_and_expected,
     plot_loss_tail,
     plot_preference_probability,
+    plot_proxy_and_true,
     plot_pulls,
     plot_reward_map,
     plot_scaling,
@@ -48,11 +50,14 @@ __all__ = [
     "PULLING",
     "TITLES",
     "EmpiricalAndExpected",
+    "OverOptimisation",
     "build_figures",
     "confidence_and_loss_figure",
     "empirical_and_expected_data",
     "empirical_and_expected_loss_figure",
     "loss_and_gradient_figure",
+    "over_optimisation_data",
+    "over_optimisation_figure",
     "shift_invariance_data",
     "shift_invariance_figure",
     "training_curve_data",
@@ -115,6 +120,13 @@ CAPTIONS = {
         "gradient descent after 255. The loss on held-out travellers falls together with the training loss, since six "
         "weights cannot memorise the choices of 168 people. It ends below the training loss by chance: another split "
         "of the travellers may give the opposite."
+    ),
+    "12_over_optimisation": (
+        "A policy is optimised for a reward model that has learned from 2,000 choices. The further the policy moves, "
+        "the higher the reward that the model gives (dashed). Left: people like length up to a point. The reward that "
+        "people give rises, falls, and ends below its start. Right: people like length without limit, and their "
+        "reward rises as well. The black lines are computed by hand, and each green point is the mean of 20,000 "
+        "simulated answers."
     ),
 }
 
@@ -279,6 +291,71 @@ def training_curve_figure() -> Figure:
     return figure_of(left)
 
 
+@dataclass(frozen=True)
+class OverOptimisation:
+    """A policy that is optimised for a learned reward, at growing distance from its reference.
+
+    Attributes
+    ----------
+    distances : array, (n,)
+        d = sqrt(KL), where the KL divergence is in nats.
+    proxy_gains, true_gains : array, (n,), log-odds
+        Gains in mean reward over the reference policy, by formula.
+    simulated : array, (n_points, 2)
+        Distances, and gains in the mean true reward of simulated answers.
+    """
+
+    distances: Array
+    proxy_gains: Array
+    true_gains: Array
+    simulated: Array
+
+
+def over_optimisation_data(
+    *, bend: float = 0.3, n_pairs: int = 2000, n_answers: int = 20_000, seed: int = 0
+) -> OverOptimisation:
+    """Fit a linear scorer to choices between answers (quality, length) ~ N(0, I), and optimise a policy for it.
+
+    The true reward is quality + 0.6·length - bend·length². The policy π_ref·exp(r/β) of a linear reward r = w·y is
+    N(w/β, I), with KL = |w/β|²/2, so at distance d its mean is √2·d·w/|w|.
+
+    Parameters
+    ----------
+    bend : float
+    n_pairs, n_answers : int
+        Choices for the fit; simulated answers at each distance.
+    seed : int
+    """
+
+    def true_reward(answers: Array) -> Array:
+        quality, length = answers.T
+        return np.asarray(quality + 0.6 * length - bend * length**2)
+
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n_pairs, 2))
+    a_wins = sample_preferences(true_reward(a), true_reward(b), rng)[:, None]
+    pairs = PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a))
+    weights = fit(LinearScorer(2), pairs, backend=REFERENCE).phi
+    step = np.sqrt(2) * weights / np.linalg.norm(weights)
+    d = np.linspace(0, 11, 221)
+    gains = d * (step @ [1, 0.6]) - bend * (d * step[1]) ** 2
+    tried = np.arange(1.0, 11.0)
+    means = [true_reward(each * step + rng.normal(size=(n_answers, 2))).mean() + bend for each in tried]
+    return OverOptimisation(d, d * (step @ weights), gains, np.column_stack([tried, means]))
+
+
+def over_optimisation_figure() -> Figure:
+    """Draw proxy and true reward where the true reward bends, and beside it where it is linear like the proxy."""
+    panels = new_axes(2, share_y=True)
+    for ax, bend, title in zip(
+        panels, (0.3, 0.0), ("people like length up to a point", "people like length without limit"), strict=True
+    ):
+        data = over_optimisation_data(bend=bend)
+        plot_proxy_and_true(data.distances, data.proxy_gains, data.true_gains, simulated=data.simulated, ax=ax)
+        ax.set_title(title, fontsize=TEXT_SIZE)
+    return figure_of(panels[0])
+
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "01_rewards_to_probability": rewards_to_probability_figure,
     "02_loss_and_gradient": loss_and_gradient_figure,
@@ -290,6 +367,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "08_linear_and_mlp": linear_and_mlp_figure,
     "09_naive_forms": naive_forms_figure,
     "10_training_curve": training_curve_figure,
+    "12_over_optimisation": over_optimisation_figure,
 }
 
 

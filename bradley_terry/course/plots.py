@@ -34,6 +34,7 @@ from ..logistic import Array, logit, sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..pairs import PreferencePairs
 from .naive_forms import NAIVE_FORMS, naive_losses, plot_naive_form
+from .optimisation_plots import plot_proxy_and_true
 
 __all__ = [
     "NAIVE_FORMS",
@@ -44,6 +45,7 @@ __all__ = [
     "plot_naive_form",
     "plot_preference_probability",
     "plot_probability_bar",
+    "plot_proxy_and_true",
     "plot_pulls",
     "plot_reward_map",
     "plot_scaling",

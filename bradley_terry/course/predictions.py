@@ -132,4 +132,16 @@ PREDICTIONS: dict[str, Prediction] = {
         c=("It does not fail: the result is a small number.",
            "No. The result, 89, is small, but exp(89) overflows on the way to it."),
     ),
+    "12.1": _asked(
+        "A reward model has learned from 2,000 choices. It puts 92 % of fresh pairs in the order of the true "
+        "reward. A policy is optimised for it, harder and harder. "
+        "What happens to the true reward of its answers?",
+        "b",
+        a=("It rises, then stays level.",
+           "No. It rises by 4.08, but the policy moves on, and at twice the best distance the whole gain is lost."),
+        b=("It rises, then falls, in the end below its start.",
+           "Yes. It rises by 4.08, at twice the best distance the gain is lost, and after that it is below its start."),
+        c=("It rises as long as the proxy reward rises.",
+           "No. The model is right about 92 % of the pairs like those it learned from. The policy leaves them."),
+    ),
 }  # fmt: skip

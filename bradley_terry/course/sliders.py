@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
+from numpy.typing import ArrayLike
 
 from ..drawing import TEXT_SIZE, figure_of, new_axes, style
 from ..evaluation import Evaluation, reliability
@@ -30,6 +31,7 @@ from ..preference import expected_loss, loss_floor, sample_preferences
 from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
 from .naive_forms import NAIVE_FORMS, plot_naive_form
+from .optimisation_plots import plot_proxy_and_true
 from .plots import (
     plot_empirical_and_expected,
     plot_probability_bar,
@@ -45,9 +47,11 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
 __all__ = [
+    "best_of_n",
     "confidence_world",
     "curved_models",
     "curved_world",
+    "draw_best_of_n",
     "draw_forms",
     "draw_hidden_width",
     "draw_loss",
@@ -372,3 +376,27 @@ def forms() -> VBox:
     return play(
         draw_forms, form={form: form for form in NAIVE_FORMS}, dtype={dtype: dtype for dtype in reversed(DTYPES)}
     )
+
+
+def draw_best_of_n(proxy_rewards: ArrayLike, true_rewards: ArrayLike, doublings: int) -> Drawing:
+    """Draw the picture of lesson 12: of n = 2^doublings answers to a prompt, the one with the highest proxy reward.
+
+    Parameters
+    ----------
+    proxy_rewards, true_rewards : array_like, (n_prompts, n_answers), log-odds
+        Of the same answers. The best of n is chosen among the first n.
+    doublings : int
+    """
+    proxy, true = np.asarray(proxy_rewards, dtype=np.float64), np.asarray(true_rewards, dtype=np.float64)
+    sizes = 2 ** np.arange(int(np.log2(proxy.shape[1])) + 1)
+    chosen = [np.argmax(proxy[:, :n], axis=1)[:, None] for n in sizes]
+    means = [[float(np.take_along_axis(r, best, axis=1).mean()) for best in chosen] for r in (proxy, true)]
+    ax = plot_proxy_and_true(sizes, *means, now=doublings, of_n=True)
+    now = f"n = {sizes[doublings]}: proxy reward {means[0][doublings]:.2f}, true reward {means[1][doublings]:.2f}"
+    return ax, f"{now}; at n = 1 it is {means[1][0]:.2f}"
+
+
+def best_of_n(proxy_rewards: ArrayLike, true_rewards: ArrayLike) -> VBox:
+    """Choose among more and more answers, and compare the reward that chooses with the reward that people give."""
+    most = int(np.log2(np.shape(proxy_rewards)[1]))
+    return play(partial(draw_best_of_n, proxy_rewards, true_rewards), doublings=(0, most, 1, 0))
