@@ -89,7 +89,8 @@ def test_more_pairs_says_the_means_of_the_samples():
 
 def test_the_axes_of_more_pairs_stay_where_they_are():
     """The limits are the same for every number of pairs, and hold all samples, the expected loss and the floor."""
-    pictures = [sliders.draw_more_pairs(LOSSES, 0.6, 0.3, pairs)[0] for pairs in (100, 200, 400)]
+    falling = LOSSES + np.linspace(2.0, 0.0, 450)[:, None]  # the means of the first pairs are far from the others
+    pictures = [sliders.draw_more_pairs(falling, 1.6, 1.5, pairs)[0] for pairs in (100, 200, 400)]
     assert len({(ax.get_xlim(), ax.get_ylim()) for ax in pictures}) == 1
     low, high = pictures[0].get_ylim()
     for ax in pictures:
