@@ -453,17 +453,17 @@ def plot_pull_on_rewards(margin: float, *, ax: Axes | None = None) -> Axes:
     """
     ax = given_or_new(ax, size=(6.4, 4.4))
     pull = -float(pair_loss_gradients(margin))
-    for x, sign, color, marker, name in ((0, 1, CHOSEN, "o", "chosen"), (1, -1, REJECTED, "s", "rejected")):
-        reward = sign * margin / 2
+    for x, sign, color, marker in ((0, 1, CHOSEN, "o"), (1, -1, REJECTED, "s")):
+        reward = sign * margin / 2 + 0.0  # not -0
         ax.plot([x], [reward], color=color, marker=marker, markersize=MARKER_SIZE, linestyle="none")
         arrow = {"arrowstyle": "-|>,head_width=0.35,head_length=0.5", "color": color, "linewidth": LINE_WIDTH}
         if pull > 0.01:  # a shorter arrow would be all head
             ax.annotate("", (x, reward + sign * pull), (x, reward), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0})
-        note(ax, (x + 0.08, reward), f"{name} {signed(reward, '+.2f')}", color, va="center")
+        note(ax, (x + 0.08, reward), signed(reward, "+.2f"), color, va="center")
     ax.axhline(0, color=QUIET, linewidth=1, linestyle=":", zorder=0)
-    ax.set(xlim=(-0.3, 1.9), ylim=(-4.3, 4.3), xticks=[])
+    ax.set(xlim=(-0.5, 1.7), ylim=(-4.3, 4.3), xticks=[0, 1], xticklabels=["chosen", "rejected"])
     ax.set_title(f"each is pulled by {pull:.3f}", fontsize=TEXT_SIZE)
-    return finish(ax, "", "reward (log-odds)")
+    return finish(ax, "answer", "reward (log-odds)")
 
 
 @style()
