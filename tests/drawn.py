@@ -27,6 +27,7 @@ HISTORY = {
 }
 SIZES = np.array([10, 100, 1000])
 LOSSES = 0.6 + np.array([[-0.1, 0.0, 0.2], [-0.05, 0.01, 0.04], [0.0, -0.01, 0.01]])
+RUNNING = 0.6 + 0.3 * np.cos(np.arange(500)[:, None] * np.array([1.0, 2.0, 3.0]))
 BINS = reliability(MARGINS, n_bins=4)
 
 # Each plot with arguments that it accepts.
@@ -58,9 +59,11 @@ CALLS = {
     "plot_preference_probability": (([-1.0, 2.2],), {}),
     "plot_probability_bar": ((2.0, 1.0), {}),
     "plot_proxy_and_true": ((np.arange(5), 2.0 * np.arange(5), np.array([0.0, 1.0, 1.2, 0.6, -1.0])), {"now": 1}),
+    "plot_pull_on_rewards": ((-2.0,), {}),
     "plot_pulls": (([-3.0, 0.0],), {}),
     "plot_reliability": ((BINS,), {}),
     "plot_reward_map": ((lambda x: 2 - x[:, 0] ** 2 + x[:, 1],), {}),
+    "plot_running_means": ((RUNNING, 0.6, 0.5), {"now": 300}),
     "plot_scaling": ((CHOSEN, REJECTED, np.linspace(0, 6, 121)), {}),
     "plot_shift_invariance": ((CHOSEN, REJECTED, np.linspace(-10, 10, 21)), {}),
     "plot_step_sweep": ((STEPS, STEPS**2 + 1e-16 / STEPS), {"mark": 1e-5}),

@@ -63,6 +63,53 @@ def fresh(true, z):
     return np.mean(sigma(true) * nats(z) + sigma(-true) * nats(-z))
 
 
+def by_prompts(correct, prompts, error=lambda sums, n: np.sqrt(np.sum(sums**2)) / n, middle=None):
+    """Make the ends of an interval from the sums of the deviations within each prompt, and the number of pairs."""
+    p = correct.mean()
+    sums = np.array([np.sum(correct[prompts == each] - p) for each in set(prompts.tolist())])
+    middle, half = p if middle is None else middle, 1.96 * error(sums, correct.size)
+    return middle - half, middle + half
+
+
+def by_sorting(correct, prompts):
+    """Add up the deviations of each prompt with a running sum over the sorted pairs."""
+    order = np.argsort(prompts)
+    running = np.cumsum(correct[order] - correct.mean())
+    last = np.append(np.diff(prompts[order]) != 0, True)
+    half = 1.96 * np.linalg.norm(np.diff(running[last], prepend=0.0)) / len(correct)
+    return [correct.mean() - half, correct.mean() + half]
+
+
+def of_shares(correct, prompts, ddof):
+    shares = [correct[prompts == each].mean() for each in np.unique(prompts)]
+    half = 1.96 * np.std(shares, ddof=ddof) / np.sqrt(len(shares))
+    return np.mean(shares) - half, np.mean(shares) + half
+
+
+def wilson(p, n, z=1.959963984540054):
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+
+
+def balanced(counts, differences, pull=lambda w, n, d: n * d * sigma(-w * d)):
+    """Halve an interval around the weight at which the pulls of all groups add up to zero."""
+    low, high = -1e4, 1e4
+    for _ in range(80):
+        w = (low + high) / 2
+        up = sum(pull(w, n, d) for n, d in zip(counts, differences, strict=True)) > 0
+        low, high = (w, high) if up else (low, w)
+    return w
+
+
+def by_newton(counts, differences):
+    w = 0.0
+    for _ in range(2000):
+        up, p = counts * differences, sigma(-w * differences)
+        step = (up @ p) / np.sum(up * differences * p * (1 - p))
+        w += np.clip(step, -2 / np.abs(differences).max(), 2 / np.abs(differences).max())
+    return w
+
+
 def slope(w, c, r):
     d = c - r
     return -sigma(-(d @ w)) @ d / len(d)
@@ -160,6 +207,8 @@ RIGHT: dict[str, Function] = {
     "best_temperature": search,
     "expected_loss": fresh,
     "ceiling": lambda t: sigma(np.abs(t)).mean(),
+    "interval_by_prompts": by_prompts,
+    "equilibrium": balanced,
     "training_step": lambda w, c, r, rate: w - rate * slope(w, c, r),
     "central_difference": entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / (2 * h)),
     "reward": forward,
@@ -176,6 +225,9 @@ ALSO_RIGHT: list[tuple[str, Function]] = [
     ("centring", by_counting),
     ("accuracy", lambda z: np.where(z > 0, 1, np.where(z < 0, 0, 0.5)).mean()),
     ("ceiling", lambda t: np.maximum(sigma(t), sigma(-t)).mean()),
+    ("interval_by_prompts", by_sorting),
+    ("interval_by_prompts", lambda y, x: np.array(by_prompts(y, x)) - [2e-6, -2e-6]),  # as with 1.96 rounded otherwise
+    ("equilibrium", by_newton),
     ("overflow_limit", bisected),
     ("overflow_limit", lambda dtype: np.log(np.finfo(dtype).max)),
     ("tilted_policy", tilted_by_row),
@@ -331,6 +383,45 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("σ of the mean |Δ|", lambda t: sigma(np.abs(t).mean())),
         ("no model can get right", lambda t: sigma(-np.abs(t)).mean()),
     ],
+    "interval_by_prompts": [
+        ("the interval of independent pairs", lambda y, x: by_prompts(y, np.arange(y.size))),
+        ("Wilson", lambda y, x: wilson(y.mean(), y.size)),
+        (
+            "by the number of prompts, as if",
+            lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(y.mean() * (1 - y.mean()) / len(sums))),
+        ),
+        ("the mean of the prompts' shares: every", lambda y, x: of_shares(y, x, 0)),
+        ("the mean of the prompts' shares with its", lambda y, x: of_shares(y, x, 1)),
+        (
+            "for few prompts",
+            lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(len(sums) / (len(sums) - 1) * np.sum(sums**2)) / n),
+        ),
+        (
+            "divided by the number of prompts, not of",
+            lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2)) / len(sums)),
+        ),
+        ("the square root is missing", lambda y, x: by_prompts(y, x, lambda sums, n: np.sum(sums**2) / n**2)),
+        ("divide by n, not by √n", lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2) / n))),
+        ("one standard error", lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2)) / n / 1.96)),
+        ("the two ends are exchanged", lambda y, x: by_prompts(y, x)[::-1]),
+        ("half of the width", lambda y, x: (y.mean(), by_prompts(y, x)[1] - y.mean())),
+    ],
+    "equilibrium": [
+        ("the differences are not used", lambda n, d: np.log(n[0] / n[1])),
+        ("log(n₁/n₂)/d₁", lambda n, d: np.log(n[0] / n[1]) / d[0]),
+        ("log(n₁/n₂)/d₂", lambda n, d: np.log(n[0] / n[1]) / -d[1]),
+        ("the sign is flipped", lambda n, d: -balanced(n, d)),
+        ("the counts are not used", lambda n, d: balanced(np.ones(2), d)),
+        ("n₁ and n₂ are exchanged", lambda n, d: balanced(n[::-1], d)),
+        (
+            "the pulls on the margins balance",
+            lambda n, d: balanced(n, d, lambda w, n, d: n * np.sign(d) * sigma(-w * d)),
+        ),
+        ("the two losses are equal", lambda n, d: balanced(n, d, lambda w, n, d: n * np.sign(d) * nats(w * d))),
+        ("the margin of the first", lambda n, d: d[0] * balanced(n, d)),
+        ("the margin of the second", lambda n, d: d[1] * balanced(n, d)),
+        ("one step from w = 0", lambda n, d: np.mean(n * d) / np.sum(n)),
+    ],
     "training_step": [
         ("uphill", stepping(lambda w, g, rate, n: w + rate * g)),
         ("the step alone", stepping(lambda w, g, rate, n: -rate * g)),
@@ -448,6 +539,12 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("ceiling", lambda t: np.abs(t).mean()),
     ("ceiling", lambda t: sigma(2 * np.abs(t)).mean()),
     ("ceiling", lambda t: np.sqrt(np.mean(sigma(t) ** 2))),
+    ("interval_by_prompts", lambda y, x: (0.5, 0.8)),
+    ("interval_by_prompts", lambda y, x: by_prompts(y, x, lambda sums, n: np.abs(sums).sum() / n)),
+    ("interval_by_prompts", lambda y, x: by_prompts(y, x, middle=0.5)),
+    ("equilibrium", lambda n, d: 0.0),
+    ("equilibrium", lambda n, d: np.sum(n * d)),
+    ("equilibrium", lambda n, d: balanced(n, d / 2)),
     ("training_step", stepping(lambda w, g, rate, n: w - rate * 2 * g)),
     ("training_step", stepping(lambda w, g, rate, n: (1 - rate) * w - rate * g)),
     ("training_step", stepping(lambda w, g, rate, n: w - rate * g[::-1])),

@@ -135,6 +135,52 @@ def test_preference_probability_and_pulls_are_drawn_as_computed():
     assert [bar.get_width() for bar in bars[:2]] == [1.0, 0.0]
 
 
+def test_running_means_are_the_means_of_the_first_pairs():
+    """Each sample is drawn at every hundredth pair up to now; the last points are the means of all pairs until now."""
+    losses = np.random.default_rng(1).exponential(size=(350, 4))
+    ax = plots.plot_running_means(losses, 1.0, 0.9, now=250)
+    *samples, expected, floor, others, mine = ax.lines
+    assert len(samples) == 4
+    x, y = samples[-1].get_xydata().T  # the first sample is drawn last, on top
+    assert x.tolist() == [100, 200]
+    np.testing.assert_allclose(y, [losses[:n, 0].mean() for n in (100, 200)])
+    assert set(expected.get_ydata()) == {1.0}
+    assert set(floor.get_ydata()) == {0.9}
+    np.testing.assert_allclose(mine.get_xydata(), [[250, losses[:250, 0].mean()]])
+    np.testing.assert_allclose(others.get_ydata(), losses[:250, 1:].mean(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("losses", "now", "words"),
+    [
+        (np.zeros(200), None, r"losses: expected shape \(at least 100, at least 2\), got \(200,\)"),
+        (np.zeros((99, 3)), None, r"got \(99, 3\)"),
+        (np.zeros((200, 1)), None, r"got \(200, 1\)"),
+        (np.ones((200, 2)), 50, "now: expected a number of pairs from 100 to 200, got 50"),
+        (np.ones((200, 2)), 201, "got 201"),
+    ],
+)
+def test_running_means_refuse_too_few_pairs(losses, now, words):
+    """Without a mean to draw there is no picture."""
+    with pytest.raises(ValueError, match=words):
+        plots.plot_running_means(losses, 1.0, 0.9, now=now)
+
+
+@pytest.mark.parametrize("margin", [-6.0, -2.0, 0.0, 1.5, 6.0])
+def test_pull_on_rewards_shows_one_step_of_gradient_descent(margin):
+    """Chosen and rejected are Δ apart, and the arrows have the length of the pull: up and down."""
+    ax = plots.plot_pull_on_rewards(margin)
+    chosen, rejected = ax.lines[:2]
+    assert chosen.get_ydata()[0] - rejected.get_ydata()[0] == pytest.approx(margin)
+    pull = 1 / (1 + np.exp(margin))
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    lengths = [arrow.xy[1] - arrow.xyann[1] for arrow in arrows]
+    np.testing.assert_allclose(lengths, [pull, -pull] if pull > 0.01 else [], rtol=1e-12)
+    assert ax.get_title() == f"each is pulled by {pull:.3f}"
+    low, high = ax.get_ylim()
+    assert all(low < height < high for arrow in arrows for height in (arrow.xy[1], arrow.xyann[1]))
+
+
 def test_temperature_curve_is_the_mean_loss():
     """At each T, the curve is the mean of log(1 + exp(-Δ/T))."""
     z = np.array([1.0, -2.0, 3.0])

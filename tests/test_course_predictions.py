@@ -62,7 +62,7 @@ def test_an_unknown_question_is_our_error() -> None:
         check.prediction("99.9", "a")
 
 
-P, ROUNDING = 0.7, np.finfo(np.float64).eps / 2
+P, ROUNDING = 0.8, np.finfo(np.float64).eps / 2
 HARD, EASY = -np.log(0.99), -np.log(0.7)  # nats of a right prediction with probability 0.99 and 0.7
 LIMIT_64, LIMIT_32 = np.log(np.finfo(np.float64).max), np.log(float(np.finfo(np.float32).max))
 
@@ -113,12 +113,12 @@ NUMBERS: dict[str, dict[str, float]] = {
     },
     "05.1": {
         "0": -np.log(1.0),
-        "30": 100 * (1 - P),
-        "0.7": P,
-        "0.3": 1 - P,
-        "0.357": -np.log(P),
-        "1.204": -np.log(1 - P),
-        "0.611": -P * np.log(P) - (1 - P) * np.log(1 - P),
+        "20": 100 * (1 - P),
+        "0.8": P,
+        "0.2": 1 - P,
+        "0.223": -np.log(P),
+        "1.609": -np.log(1 - P),
+        "0.500": -P * np.log(P) - (1 - P) * np.log(1 - P),
     },
     "06.1": {},
     "07.1": {"0": 0, "1e-16": ROUNDING, "1e-12": 1e-12, "1e-4": ROUNDING / 1e-12},
@@ -163,11 +163,11 @@ def test_rewards_are_shifted_and_doubled_as_the_replies_say() -> None:
 
 
 def test_the_entropy_is_the_smallest_expected_loss() -> None:
-    """05.1: of all predictions, 0.7 has the smallest expected loss, 0.611."""
+    """05.1: of all predictions, 0.8 has the smallest expected loss, 0.500."""
     q = np.linspace(0.001, 0.999, 999)
     costs = -P * np.log(q) - (1 - P) * np.log(1 - q)
-    assert q[costs.argmin()] == pytest.approx(0.7)
-    assert costs.min() == pytest.approx(0.611, abs=5e-4)
+    assert q[costs.argmin()] == pytest.approx(0.8)
+    assert costs.min() == pytest.approx(0.500, abs=5e-4)
 
 
 def test_a_step_of_1e_12_is_some_ten_million_times_worse() -> None:

@@ -10,8 +10,10 @@
     4       accuracy                   f(margins) -> share
             best_temperature           f(margins) -> T
     5       expected_loss              f(true_margins, margins) -> one number
+            interval_by_prompts        f(correct, prompts) -> (low, high)
             ceiling                    f(true_margins) -> share
     6       gradient                   f(weights, chosen, rejected) -> (n_features,)
+            equilibrium                f(counts, differences) -> weight
             training_step              f(weights, chosen, rejected, learning_rate) -> weights
     7       central_difference         f(function, x, h) -> gradient at x
     8       reward                     f(parameters, features) -> rewards
@@ -35,8 +37,8 @@ from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
 from .exercises.differences import central_difference
-from .exercises.expectations import ceiling, expected_loss
-from .exercises.gradients import gradient, training_step
+from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
+from .exercises.gradients import equilibrium, gradient, training_step
 from .exercises.losses import loss, mean_loss
 from .exercises.networks import reward
 from .exercises.numerics import kernel, overflow_limit
@@ -54,8 +56,10 @@ __all__ = [
     "central_difference",
     "centring",
     "choose_beta",
+    "equilibrium",
     "expected_loss",
     "gradient",
+    "interval_by_prompts",
     "kernel",
     "loss",
     "margin",

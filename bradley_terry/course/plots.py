@@ -46,8 +46,10 @@ __all__ = [
     "plot_preference_probability",
     "plot_probability_bar",
     "plot_proxy_and_true",
+    "plot_pull_on_rewards",
     "plot_pulls",
     "plot_reward_map",
+    "plot_running_means",
     "plot_scaling",
     "plot_shift_invariance",
     "plot_step_sweep",
@@ -369,6 +371,101 @@ def plot_empirical_and_expected(
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
     ax.xaxis.set_minor_formatter(NullFormatter())
     return finish(ax, "number of pairs n in the sample", "mean loss (nats)")
+
+
+@style()
+def plot_running_means(
+    losses: ArrayLike,
+    expected: float,
+    floor: float,
+    *,
+    now: int | None = None,
+    every: int = 100,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the mean loss of growing samples, up to now, around the expected loss that they approach like 1/sqrt(n).
+
+    The limits of the axes depend only on all the losses, so that nothing moves but the lines when ``now`` changes.
+
+    Parameters
+    ----------
+    losses : array_like, (n_pairs, n_samples), nats
+        The loss of each pair, in the order in which the pairs arrive; each column is one sample. The first sample is
+        drawn thicker, since in practice there is only one.
+    expected, floor : float, nats
+        The model's loss on unlimited data, and the lowest loss that any model can reach, the entropy.
+    now : int, optional
+        How many pairs have arrived, at least ``every``; by default all.
+    every : int
+        The means are drawn after each ``every`` pairs.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the samples, then the expected loss and the floor; the last two are the points at ``now``.
+    """
+    given = np.asarray(losses, dtype=np.float64)
+    if given.ndim != 2 or len(given) < every or given.shape[1] < 2:
+        raise ValueError(f"losses: expected shape (at least {every}, at least 2), got {given.shape}")
+    now = len(given) if now is None else now
+    if not every <= now <= len(given):
+        raise ValueError(f"now: expected a number of pairs from {every} to {len(given)}, got {now}")
+    sizes = np.arange(every, len(given) + 1, every)
+    means = np.add.reduceat(given[: sizes[-1]], sizes - every, axis=0).cumsum(axis=0) / sizes[:, None]
+    shown = sizes <= now
+    ax = given_or_new(ax, size=(9.6, 4.4))
+    for sample in reversed(range(means.shape[1])):
+        first = sample == 0
+        color, width = (CHOSEN, LINE_WIDTH) if first else (EMPIRICAL, 1.0)
+        ax.plot(sizes[shown], means[shown, sample], color=color, linewidth=width, alpha=1 if first else 0.5, zorder=2)
+    n = np.linspace(every / 2, float(sizes[-1]), 200)
+    half = 2 * float(given.std()) / np.sqrt(n)
+    ax.fill_between(n, expected - half, expected + half, color=EMPIRICAL, alpha=0.12, linewidth=0, zorder=0)
+    ax.plot([0, sizes[-1]], [expected, expected], color=EXPECTED, linewidth=2)
+    ax.plot([0, sizes[-1]], [floor, floor], color=QUIET, linewidth=2, linestyle=":")
+    here = given[:now].mean(axis=0)
+    ax.plot(
+        np.full(here.size - 1, now), here[1:], color=EMPIRICAL, marker="o", markersize=6, linestyle="none", zorder=3
+    )
+    ax.plot([now], [here[0]], color=CHOSEN, marker="D", markersize=MARKER_SIZE, linestyle="none", zorder=4)
+    farthest = max(float(np.abs(means - expected).max()), 2 * float(given.std()) / np.sqrt(every), expected - floor)
+    ax.set(xlim=(0, float(sizes[-1]) * 1.02), ylim=(max(0.0, expected - 1.1 * farthest), expected + 1.1 * farthest))
+    label_ends(ax, [(expected, f"expected {expected:.3f}", EXPECTED), (floor, f"floor {floor:.3f}", QUIET)])
+    corner(ax, "your sample (blue diamond)\nand others (green); shaded:\nexpected ± 2 standard errors", EMPIRICAL)
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", " ")))
+    return finish(ax, "number of pairs n in each sample", "mean loss (nats)")
+
+
+@style()
+def plot_pull_on_rewards(margin: float, *, ax: Axes | None = None) -> Axes:
+    """Draw the rewards of one pair, and as arrows where its pull moves them in one gradient step of size 1.
+
+    A shift has no meaning, so the rewards are drawn at Δ/2 and -Δ/2. The chosen one is pulled up and the rejected one
+    down, each by σ(-Δ).
+
+    Parameters
+    ----------
+    margin : float, log-odds, from -6 to 6
+
+    Returns
+    -------
+    Axes
+        ``lines`` are the chosen and the rejected reward.
+    """
+    ax = given_or_new(ax, size=(6.4, 4.4))
+    pull = -float(pair_loss_gradients(margin))
+    for x, sign, color, marker in ((0, 1, CHOSEN, "o"), (1, -1, REJECTED, "s")):
+        reward = sign * margin / 2 + 0.0  # not -0
+        ax.plot([x], [reward], color=color, marker=marker, markersize=MARKER_SIZE, linestyle="none")
+        arrow = {"arrowstyle": "-|>,head_width=0.35,head_length=0.5", "color": color, "linewidth": LINE_WIDTH}
+        if pull > 0.01:  # a shorter arrow would be all head
+            ax.annotate("", (x, reward + sign * pull), (x, reward), arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0})
+        note(ax, (x + 0.08, reward), signed(reward, "+.2f"), color, va="center")
+    ax.axhline(0, color=QUIET, linewidth=1, linestyle=":", zorder=0)
+    ax.set(xlim=(-0.5, 1.7), ylim=(-4.3, 4.3), xticks=[0, 1], xticklabels=["chosen", "rejected"])
+    ax.set_title(f"each is pulled by {pull:.3f}", fontsize=TEXT_SIZE)
+    return finish(ax, "answer", "reward (log-odds)")
 
 
 @style()

@@ -85,14 +85,14 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. Accuracy ignores how confident a model is, but the loss does not. It is 0.441 against 0.470."),
     ),
     "05.1": _asked(
-        "People choose the better answer of each pair 7 times in 10, and you know exactly which is better. "
+        "In each pair of answers, 8 of 10 people choose the better answer. You know exactly which answer is better. "
         "What is the smallest expected loss of any model?",
         "c",
-        a=("0.", "No. A model that predicts certainty pays an unlimited loss for each of the 30 % of surprises."),
-        b=("0.357, which is −log 0.7.",
-           "No. That is the loss of the likely outcome. The unlikely one costs −log 0.3 = 1.204, three times in ten."),
-        c=("0.611.",
-           "Yes. 0.7·0.357 + 0.3·1.204 = 0.611, the entropy of the choice. A smaller loss means memorised choices."),
+        a=("0.", "No. A model that predicts certainty has an unlimited loss on each of the 20 % of surprises."),
+        b=("0.223, which is −log 0.8.",
+           "No. That is the loss of the likely choice. The unlikely one costs −log 0.2 = 1.609, two times in ten."),
+        c=("0.500.",
+           "Yes. The best model says 0.8. Its loss is 0.8·0.223 + 0.2·1.609 = 0.500, the entropy of the choice."),
     ),
     "06.1": _asked(
         "Training is over: the gradient of the mean loss is zero. How hard do the pairs still pull?",

@@ -27,16 +27,16 @@ from ..model import RewardModel
 from ..objective import REFERENCE, Objective
 from ..pairs import PreferencePairs
 from ..plots import plot_loss_and_gradient, plot_reliability
-from ..preference import expected_loss, loss_floor, sample_preferences
+from ..preference import sample_preferences
 from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
 from .naive_forms import NAIVE_FORMS, plot_naive_form
 from .optimisation_plots import plot_proxy_and_true
 from .plots import (
-    plot_empirical_and_expected,
     plot_probability_bar,
-    plot_pulls,
+    plot_pull_on_rewards,
     plot_reward_map,
+    plot_running_means,
     plot_scaling,
     plot_shift_invariance,
     plot_step_sweep,
@@ -231,59 +231,55 @@ def temperature() -> VBox:
     return play(draw_temperature, temperature=(0.2, 10.0, 0.1, 1.0))
 
 
-@lru_cache(maxsize=1)
-def _sample(n: int = 20_000) -> tuple[Array, Array, float, float, float]:
-    rng = np.random.default_rng(5)
-    true = rng.normal(0.0, 1.5, 500)
-    drawn = rng.integers(500, size=(n, 20))
-    wins = np.where(sample_preferences(true[drawn], 0.0, rng), 1.0, -1.0)
-    losses = pair_losses(2 * true[drawn] * wins)
-    means = np.cumsum(losses, axis=0) / np.arange(1, n + 1)[:, None]
-    return means, losses[:, 0], expected_loss(true, 2 * true), loss_floor(true), float(losses.std())
+def draw_more_pairs(losses: ArrayLike, expected: float, floor: float, pairs: int) -> Drawing:
+    """Draw the picture of lesson 5: the mean loss of samples up to now, around the expected loss.
+
+    Parameters
+    ----------
+    losses : array_like, (n_pairs, n_samples), nats
+        The loss of each pair, in the order in which the pairs arrive; each column is one sample.
+    expected, floor : float, nats
+        The model's expected loss, and the lowest expected loss of any model.
+    pairs : int
+        How many pairs have arrived by now.
+    """
+    ax = plot_running_means(losses, expected, floor, now=pairs)
+    now = np.asarray(losses, dtype=np.float64)[:pairs].mean(axis=0)
+    between = (
+        f"the {now.size} samples lie between {now.min():.3f} and {now.max():.3f}, {np.sum(now < floor)} below the floor"
+    )
+    return ax, f"{pairs:,} pairs: your sample says {now[0]:.3f}; {between}"
 
 
-def draw_more_pairs(hundreds: int) -> Drawing:
-    """Draw the picture of lesson 5: twenty samples of n pairs each, around the expected loss."""
-    means, _, expected, floor, spread = _sample()
-    sizes = np.unique(np.round(np.logspace(1, np.log10(100 * hundreds), 12)).astype(int))
-    ax = plot_empirical_and_expected(sizes, means[sizes - 1], expected, floor, spread=spread)
-    last = means[100 * hundreds - 1]
-    words = f"{100 * hundreds:,} pairs: 20 samples lie between {last.min():.4f} and {last.max():.4f}"
-    return ax, f"{words}; expected {expected:.4f}, floor {floor:.4f}"
+def more_pairs(losses: ArrayLike, expected: float, floor: float) -> VBox:
+    """Press “+100 pairs”, or move the slider, and see the samples gather around the expected loss.
 
+    The arguments are those of ``draw_more_pairs``; the last press shows all pairs.
+    """
+    losses = np.asarray(losses, dtype=np.float64)
 
-def more_pairs() -> VBox:
-    """Press “+100 pairs” and see the empirical losses gather around the expected loss."""
-    widgets = _widgets()
-    button, reset = widgets.Button(description="+100 pairs"), widgets.Button(description="start again")
-    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
-    count = [1]
-    places: list[Bbox] = []
+    def draw(pairs: int) -> Drawing:
+        return draw_more_pairs(losses, expected, floor, pairs)
 
-    def redraw() -> None:
-        ax, words = draw_more_pairs(count[0])
-        _show(ax, picture, places)
-        sentence.value = words
+    box = play(draw, pairs=(100, len(losses) // 100 * 100, 100, 100))
+    slider, button = box.children[0], _widgets().Button(description="+100 pairs")
 
     def more(_: object) -> None:
-        count[0] = min(count[0] + 1, 200)
-        redraw()
-
-    def again(_: object) -> None:
-        count[0] = 1
-        redraw()
+        slider.value = min(slider.value + 100, slider.max)
 
     button.on_click(more)
-    reset.on_click(again)
-    redraw()
-    return _box()([widgets.HBox([button, reset]), picture, sentence])
+    box.children = (button, *box.children)
+    return box
 
 
 def draw_pull(margin: float) -> Drawing:
-    """Draw the picture of lesson 6: how hard a pair pulls."""
+    """Draw the picture of lesson 6: the loss and its slope at one margin, and how hard the pair pulls its rewards."""
+    left, right = new_axes(2, size=(10.0, 4.4))
     gradient = float(pair_loss_gradients(margin))
+    plot_loss_and_gradient(np.linspace(-6, 6, 241), tangent_at=margin, ax=left)
+    plot_pull_on_rewards(margin, ax=right)
     words = f"Δ = {margin:+.1f}: loss {float(pair_losses(margin)):.4f}, slope {gradient:+.4f}, pull {-gradient:.4f}"
-    return plot_pulls([margin]), words
+    return left, words
 
 
 def pull() -> VBox:

@@ -1,23 +1,31 @@
-"""Exercises of lesson 5: the expected loss, and the highest accuracy that any model can expect."""
+"""Exercises of lesson 5: the expected loss, an interval that knows about prompts, and the ceiling of the accuracy."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ...intervals import wilson_intervals
 from ...logistic import Array, sigmoid
 from ...losses import pair_losses
 from ...preference import accuracy_ceiling
 from ...preference import expected_loss as right_expected_loss
 from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from .allowed import refused
 
-__all__ = ["ceiling", "expected_loss"]
+__all__ = ["ceiling", "expected_loss", "interval_by_prompts"]
+
+ALLOWED = frozenset({"pair_losses", "preference_probability", "sigmoid"})
+TWO_SIDED_95 = 1.96  # standard errors on either side, as the exercise says; the quantile 1.959964 passes, too
 
 
 def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(true_margins, margins) -> one number, the mean loss over unlimited fresh choices.
 
-    The choices come from people whose rewards differ by the true margins.
+    The choices come from people whose rewards differ by the true margins. Of this package, the function may use only
+    the loss of a pair and the sigmoid.
     """
+    if (report := refused("expected loss", function, ALLOWED)) is not None:
+        return report
     true, model = np.array([2.0, -1.0, 0.5, 0.25]), np.array([1.0, 0.5, 0.5, -3.0])
     cases: list[Case] = [((true, model), ""), ((true, true), "where the model is the truth: ")]
     cases.append(((np.array([1.0, -2.0]), np.array([800.0, -900.0])), "at margins of 800 and -900: "))
@@ -89,3 +97,78 @@ def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     cases = [((true,), ""), ((np.zeros(3),), "where every choice is a coin flip: ")]
     return check_values("ceiling", function, ("true_margins",), cases, accuracy_ceiling, wrong, time_limit)
+
+
+def interval_by_prompts(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(correct, prompts) -> (low, high), a 95 % interval of the accuracy that counts prompts, not pairs.
+
+    With p the share of correct pairs, the deviations correct - p are first added up within each prompt, S, since only
+    those of different prompts are independent. The standard error is then √(Σ S²)/n, and the interval p ± 1.96 of it.
+    With one pair in each prompt it is the ordinary interval p ± 1.96·√(p(1 - p)/n).
+
+    Parameters
+    ----------
+    function : callable
+        ``correct`` is 1.0 where the model is right and 0.0 where it is wrong, (n_pairs,). ``prompts`` are numbers in
+        any order, (n_pairs,).
+    time_limit : float, seconds
+        Longest time for one call, where the system can interrupt it.
+    """
+    correct = np.array([1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 1], dtype=np.float64)
+    prompts = np.array([4, 4, 9, 2, 2, 9, 4, 9, 7, 4, 2, 7, 11, 2, 4, 9, 7, 30])
+    rng = np.random.default_rng(5)
+    many = rng.integers(12, size=150)
+    rate = np.where(np.arange(12) % 2 == 0, 0.85, 0.35)[many]
+    cases: list[Case] = [
+        ((correct, prompts), ""),
+        (((rng.random(150) < rate).astype(np.float64), 100 - 3 * many), "with 150 pairs of 12 prompts: "),
+        ((correct[::-1].copy(), np.arange(18)), "where each prompt has one pair: "),
+    ]
+    return check_values(
+        "interval", function, ("correct", "prompts"), cases, _interval, _wrong_intervals, time_limit, tolerance=1e-4
+    )
+
+
+def _ends(middle: float, error: float, times: float = TWO_SIDED_95) -> Array:
+    return np.array([middle - times * error, middle + times * error])
+
+
+def _interval(correct: Array, prompts: Array) -> Array:
+    p = float(np.mean(correct))
+    sums = [np.sum(correct[prompts == prompt] - p) for prompt in np.unique(prompts)]
+    return _ends(p, float(np.sqrt(np.sum(np.square(sums)))) / correct.size)
+
+
+def _wrong_intervals(correct: Array, prompts: Array) -> Wrong:
+    p, n = float(np.mean(correct)), correct.size
+    groups = [correct[prompts == prompt] for prompt in np.unique(prompts)]
+    k, shares = len(groups), np.array([group.mean() for group in groups])
+    sums = np.array([np.sum(group - p) for group in groups])
+    error = float(np.sqrt(np.sum(sums**2))) / n
+    yield (
+        "the interval of independent pairs: first add up the deviations within each prompt, then square",
+        _ends(p, np.sqrt(p * (1 - p) / n)),
+    )
+    yield (
+        "Wilson's interval of independent pairs: the prompts are not used",
+        wilson_intervals([p], n)[0],
+    )
+    yield (
+        "p(1 − p) is divided by the number of prompts, as if each prompt were one pair",
+        _ends(p, np.sqrt(p * (1 - p) / k)),
+    )
+    yield (
+        "the mean of the prompts' shares: every pair counts the same, so a prompt with more pairs counts more",
+        _ends(float(shares.mean()), float(shares.std()) / np.sqrt(k)),
+    )
+    yield (
+        "the mean of the prompts' shares with its usual standard error: every pair counts the same",
+        _ends(float(shares.mean()), float(shares.std(ddof=1)) / np.sqrt(k)),
+    )
+    yield "with the factor √(k/(k − 1)) for few prompts: leave it out here", _ends(p, error * np.sqrt(k / (k - 1)))
+    yield "the sums are divided by the number of prompts, not of pairs", _ends(p, error * n / k)
+    yield "the square root is missing", _ends(p, float(np.sum(sums**2)) / n**2)
+    yield "the root of the mean of the squares: divide by n, not by √n", _ends(p, error * np.sqrt(n))
+    yield "one standard error on either side: take 1.96 of them", _ends(p, error, 1)
+    yield "the two ends are exchanged: return (low, high)", _ends(p, error)[::-1]
+    yield "the share and half of the width, not the two ends", np.array([p, TWO_SIDED_95 * error])

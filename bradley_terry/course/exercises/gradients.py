@@ -1,8 +1,8 @@
-"""Exercises of lessons 6 to 8 on gradients: the gradient of a scorer, and one step of gradient descent."""
+"""Exercises of lessons 6 to 8 on gradients: the gradient of a scorer, a balance of pulls, and one step of descent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -35,8 +35,9 @@ from ..engine import (
     numbers_or_warning,
     with_their_objects,
 )
+from .allowed import refused
 
-__all__ = ["gradient", "training_step"]
+__all__ = ["equilibrium", "gradient", "training_step"]
 
 Sides = Array | tuple[NDArray[Any], NDArray[Any]]  # features, or item numbers, of chosen and rejected
 
@@ -59,7 +60,8 @@ def gradient(
     function : callable
         For "linear" f(weights, chosen, rejected) -> (n_features,), with features of shape (n_pairs, n_features). For
         "mlp" f(parameters, chosen, rejected) -> dict, both dicts with the names and shapes of ``MLPScorer.shapes``.
-        It may also return (loss, gradient); then the loss is checked, too.
+        It may also return (loss, gradient); then the loss is checked, too. For "linear", it may use only the sigmoid
+        of this package.
     scorer : "linear" or "mlp"
     activation : "tanh" or "relu"
         The activation of the MLP.
@@ -73,6 +75,8 @@ def gradient(
         raise ValueError(f"scorer: expected 'linear' or 'mlp', got {quoted(scorer)}")
     if pairs is not None:
         return judged("gradient", partial(_on_pairs, function, pairs, scorer, activation, time_limit))
+    if scorer == "linear" and (report := refused("gradient", function, frozenset({"sigmoid"}))) is not None:
+        return report
 
     def stages() -> list[str]:
         notes, said = [], ""
@@ -305,3 +309,70 @@ def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:
         "weights", function, ("weights", "chosen", "rejected", "learning_rate"), cases,
         lambda w, c, r, rate: w - rate * _linear(w, c, r), wrong, time_limit,
     )  # fmt: skip
+
+
+def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(counts, differences) -> the weight w of a linear scorer at which two opposed groups of pairs balance.
+
+    There is one feature. n₁ pairs have the difference d₁ > 0 of chosen and rejected answer, and n₂ pairs have the
+    difference -d₂ < 0. The gradient of the loss is zero where n₁·d₁·σ(-d₁w) = n₂·d₂·σ(d₂w). The left side falls with
+    w and the right side rises, so there is one such w. It has no closed form in general; 0.01 % is close enough.
+
+    Parameters
+    ----------
+    function : callable
+        ``counts`` are (n₁, n₂) and ``differences`` are (d₁, -d₂), two arrays of two numbers. Of this package, it may
+        use only the sigmoid and the slope of the loss.
+    time_limit : float, seconds
+        Longest time for one call, where the system can interrupt it.
+    """
+    if (report := refused("weight", function, frozenset({"pair_loss_gradients", "sigmoid"}))) is not None:
+        return report
+    cases: list[Case] = [
+        ((np.array([5.0, 2.0]), np.array([0.8, -2.0])), ""),
+        ((np.array([7.0, 3.0]), np.array([0.5, -0.2])), "where the balance is far from 0: "),
+        ((np.array([1.0, 1.0]), np.array([40.0, -90.0])), "with long differences: "),
+        ((np.array([1e6, 1.0]), np.array([0.02, -0.01])), "with a million pairs against one: "),
+    ]
+    return check_values(
+        "weight", function, ("counts", "differences"), cases, _balance, _wrong_balances, time_limit, tolerance=1e-4
+    )
+
+
+def _falling_to_zero(f: Callable[[float], float]) -> float:
+    """Find where a falling function of one number crosses 0, by bisection."""
+    low, high = -1.0, 1.0
+    while f(low) < 0:
+        low *= 2
+    while f(high) > 0:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f(middle) > 0 else (low, middle)
+    return (low + high) / 2
+
+
+def _balance(counts: Array, differences: Array) -> float:
+    forces = counts * differences
+    return _falling_to_zero(lambda w: float(forces @ sigmoid(-w * differences)))
+
+
+def _wrong_balances(counts: Array, differences: Array) -> Wrong:
+    (n_1, n_2), (d_1, d_2), right = counts, np.abs(differences), _balance(counts, differences)
+    yield "log(n₁/n₂), the margin for differences of 1 and −1: the differences are not used", np.log(n_1 / n_2)
+    yield "log(n₁/n₂)/d₁, which is right only where both differences have the same length", np.log(n_1 / n_2) / d_1
+    yield "log(n₁/n₂)/d₂, which is right only where both differences have the same length", np.log(n_1 / n_2) / d_2
+    yield "the sign is flipped", -right
+    yield "the counts are not used: n₁ pairs pull n₁ times as hard as one", _balance(np.ones(2), differences)
+    yield "n₁ and n₂ are exchanged", _balance(counts[::-1], differences)
+    yield (
+        "the pulls on the margins balance, not those on w: the chain rule multiplies each by its difference",
+        _balance(counts / np.abs(differences), differences),
+    )
+    yield (
+        "the two losses are equal there, not the pulls",
+        _falling_to_zero(lambda w: float(n_1 * pair_losses(d_1 * w) - n_2 * pair_losses(-d_2 * w))),
+    )
+    yield "the margin of the first group, d₁·w: return w", d_1 * right
+    yield "the margin of the second group, −d₂·w: return w", -d_2 * right
+    yield "one step from w = 0, not the balance", float(counts @ differences / 2 / counts.sum())
