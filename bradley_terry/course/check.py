@@ -2,8 +2,10 @@
 
     lesson  check.…                    your function
     1       probability                f(reward_a, reward_b) -> P(a preferred to b)
+            depends_on_differences     f(strength) -> True or False, where strength(rewards) -> positive numbers
             margin                     f(probability) -> Δ
     2       loss                       f(margins) -> losses, one for each pair
+            slope                      f(margins) -> slopes of these losses
             mean_loss                  f(rewards_chosen, rewards_rejected) -> one number
     3       shift_invariance_test      f(loss) -> True or False, where loss(rewards_chosen, rewards_rejected) -> number
             centring                   f(rewards, prompts) -> rewards
@@ -35,10 +37,10 @@ from .exercises.confidence import accuracy, best_temperature
 from .exercises.differences import central_difference
 from .exercises.expectations import ceiling, expected_loss
 from .exercises.gradients import gradient, training_step
-from .exercises.losses import loss, mean_loss
+from .exercises.losses import loss, mean_loss, slope
 from .exercises.networks import reward
 from .exercises.numerics import kernel, overflow_limit
-from .exercises.probabilities import margin, probability
+from .exercises.probabilities import depends_on_differences, margin, probability
 from .exercises.shifts import centring, shift_invariance_test
 from .predictions import PREDICTIONS
 
@@ -50,6 +52,7 @@ __all__ = [
     "ceiling",
     "central_difference",
     "centring",
+    "depends_on_differences",
     "expected_loss",
     "gradient",
     "kernel",
@@ -61,6 +64,7 @@ __all__ = [
     "probability",
     "reward",
     "shift_invariance_test",
+    "slope",
     "training_step",
 ]
 
