@@ -15,7 +15,9 @@ PACKAGE = Path(__file__).parents[2]
 AROUND_A_CALL = tuple(str(PACKAGE / part) for part in ("course", "gradient_check"))  # what calls a student's function
 
 
-def by_hand(report: Report, function: Student, names: Sequence[str], cases: Sequence[Case], time_limit: float) -> Report:
+def by_hand(
+    report: Report, function: Student, names: Sequence[str], cases: Sequence[Case], time_limit: float
+) -> Report:
     """Return the report of a right answer again, or a failure if the function calls a function of this package.
 
     The student's function is called once more for each case while Python reports every function that is called. A

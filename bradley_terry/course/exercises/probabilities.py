@@ -129,7 +129,9 @@ def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> R
 def _hint(said: dict[str, bool], missed: set[str]) -> str:
     """Say what a wrong test may have done, judging by the maps about which it is wrong."""
     if all(said.values()):
-        return "it returns True for every map: does it compare two shares, with different rewards but equal differences?\n"
+        return (
+            "it returns True for every map: does it compare two shares, with other rewards but the same difference?\n"
+        )
     if not any(said.values()):
         return (
             "it returns False for every map, even for exp(r): are both rewards shifted by the same number, and are "
@@ -140,7 +142,7 @@ def _hint(said: dict[str, bool], missed: set[str]) -> str:
     if missed == {"2^r", "exp(−r)"}:
         return "does it compare the share with σ(r_a − r_b)? That asks for exp(r); compare two shares of one map\n"
     if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
-        return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed, since it cancels in the share\n"
+        return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
     return ""
 
 
