@@ -31,7 +31,7 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("01", "2 against 1 gives {:.3f}, but 7 against 6 gives {:.3f}", (2 / (2 + 1), 7 / (7 + 6))),
     ("01", "A share of 50 choices has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),
     ("01", "means odds of {:.1f} to 1", (np.exp(1.0),)),
-    ("01", "at a margin of 1, about {:.0f} of 100 people", (100 * sigma(-1.0),)),
+    ("01", "At a margin of 1, about {:.0f} of 100 people", (100 * sigma(-1.0),)),
     ("01", "Margins of 0, 1, 2 and 3 mean {:.1f}, {:.3f}, {:.3f} and {:.3f}", tuple(map(sigma, (0.0, 1.0, 2.0, 3.0)))),
     ("01", "σ(2.2) = {:.3f}, or odds of {:.0f} to 1", (sigma(2.2), np.exp(2.2))),
     ("02", "From −2 to −3 the loss grows by {:.2f}", (nats(-3.0) - nats(-2.0),)),
