@@ -53,6 +53,7 @@ CALLS = {
     "plot_gradient_norm": ((HISTORY,), {}),
     "plot_loss_and_gradient": ((np.linspace(-3, 3, 61),), {}),
     "plot_loss_curve": ((HISTORY,), {}),
+    "plot_loss_shapes": (([-1.0, 0.0, 1.0, 2.0],), {}),
     "plot_loss_tail": ((np.linspace(-8, 4, 121),), {}),
     "plot_margins": ((MARGINS,), {"weights": np.ones(8)}),
     "plot_naive_form": (("log(1 + exp(-z))", np.float32), {}),
@@ -67,6 +68,7 @@ CALLS = {
     "plot_scaling": ((CHOSEN, REJECTED, np.linspace(0, 6, 121)), {}),
     "plot_shift_invariance": ((CHOSEN, REJECTED, np.linspace(-10, 10, 21)), {}),
     "plot_step_sweep": ((STEPS, STEPS**2 + 1e-16 / STEPS), {"mark": 1e-5}),
+    "plot_tangent": ((1.5,), {}),
     "plot_temperature": ((MARGINS, 2.0), {}),
     "plot_times": (
         ({"ours": (SIZES, SIZES / 1e6), "a peer": (SIZES, SIZES / 1e5), "copy": (SIZES, SIZES / 1e7)},),

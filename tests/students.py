@@ -29,6 +29,12 @@ def tells_losses_apart(loss):
     return np.isclose(loss(chosen, rejected), loss(chosen + 3 * shift, rejected + 3 * shift))
 
 
+def tells_strengths_apart(strength):
+    rng = np.random.default_rng(1)
+    a, b, shift = rng.normal(size=(3, 20))
+    return np.allclose(strength(a) / strength(b), strength(a + shift) / strength(b + shift))
+
+
 def by_prompt(of):
     """Make an answer to ``centring`` from what becomes of the rewards of one prompt."""
 
@@ -200,7 +206,9 @@ RIGHT: dict[str, Function] = {
     "probability": lambda a, b: sigma(a - b),
     "margin": lambda p: np.log(p / (1 - p)),
     "loss": nats,
+    "slope": lambda z: -sigma(-z),
     "mean_loss": lambda c, r: nats(c - r).mean(),
+    "depends_on_differences": tells_strengths_apart,
     "shift_invariance_test": tells_losses_apart,
     "centring": by_prompt(lambda v: v - v.mean()),
     "accuracy": share_right,
@@ -221,6 +229,8 @@ ALSO_RIGHT: list[tuple[str, Function]] = [
     ("probability", lambda a, b: (0.5 + 0.5 * np.tanh((a - b) / 2)).tolist()),
     ("margin", lambda p: 2 * np.arctanh(2 * p - 1) if p.min() > 0.001 else np.log(p)),
     ("loss", lambda z: np.maximum(-z, 0) + np.log1p(np.exp(-np.abs(z)))),
+    ("slope", lambda z: (np.tanh(z / 2) - 1) / 2),
+    ("slope", lambda z: -1 / (1 + np.exp(np.minimum(z, 700)))),
     ("mean_loss", lambda c, r: float(sum(nats(a - b) for a, b in zip(c, r, strict=True))) / len(c)),
     ("centring", by_counting),
     ("accuracy", lambda z: np.where(z > 0, 1, np.where(z < 0, 0, 0.5)).mean()),
@@ -317,6 +327,17 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the Brier score", lambda z: (1 - sigma(z)) ** 2),
         ("0 at a large negative margin", lambda z: np.where(np.abs(z) > 100, 0, nats(z))),
         ("the added 1e-8 keeps the loss below 18.42", lambda z: -np.log(np.exp(-nats(z)) + 1e-8)),
+    ],
+    "slope": [
+        ("the minus sign is missing", lambda z: sigma(-z)),
+        ("the inner derivative", lambda z: 1 / (1 + np.exp(-z))),
+        ("−σ(Δ) instead of −σ(−Δ)", lambda z: -sigma(z)),
+        ("the slope of the probability", lambda z: sigma(z) * (1 - sigma(z))),
+        ("the slope of 1 − σ(Δ)", lambda z: -sigma(z) * sigma(-z)),
+        ("−1/σ(Δ)", lambda z: -1 - np.exp(-z)),
+        ("the loss itself", nats),
+        ("divided by the number of pairs", lambda z: -sigma(-z) / len(z)),
+        ("the hinge loss", lambda z: np.where(z < 1, -1.0, 0.0)),
     ],
     "mean_loss": [
         ("a sum", lambda c, r: nats(c - r).sum()),
@@ -521,6 +542,9 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("loss", lambda z: nats(z - 1)),
     ("loss", lambda z: np.exp(-z)),
     ("loss", lambda z: np.log(1 + np.exp(z)) ** 2),
+    ("slope", lambda z: -sigma(-2 * z)),
+    ("slope", lambda z: -2 * sigma(-z)),
+    ("slope", np.zeros_like),
     ("mean_loss", lambda c, r: np.median(nats(c - r))),
     ("mean_loss", lambda c, r: nats(c - r).max()),
     ("mean_loss", lambda c, r: nats(2 * (c - r)).mean()),

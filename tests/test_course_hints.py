@@ -1,14 +1,17 @@
-"""Special hints: for the exercise on shift invariance, and for a kernel that is almost right."""
+"""Special hints: for tests of losses and of strengths, calls of the package, and a kernel that is almost right."""
 
 from __future__ import annotations
 
 import itertools
+import sys
 
 import numpy as np
 import pytest
-from students import kernel_of, nats, sigma, slow_kernel, tells_losses_apart
+from students import kernel_of, nats, sigma, slow_kernel, tells_losses_apart, tells_strengths_apart
 
+import bradley_terry as bt
 from bradley_terry.course import check
+from bradley_terry.course.exercises.probabilities import STRENGTHS
 
 REASONS: list[tuple[str, bool, str]] = [
     ("−log σ(r_c − r_r)", True, "it depends only on the difference"),
@@ -92,6 +95,170 @@ def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
     report = check.shift_invariance_test(misjudging(*wrongly))
     assert report.message.startswith("misjudged:\n")
     assert len(report.message.splitlines()) == 1 + len(wrongly)
+
+
+# ------------------------------------------------------------------------------------------------ tests of strengths
+
+
+def share(strength, a, b):
+    return strength(a) / (strength(a) + strength(b))
+
+
+def by_whole_numbers(strength):
+    a, b = np.random.default_rng(1).normal(size=(2, 20))
+    return np.allclose(share(strength, a, b), share(strength, a + 5, b + 5))
+
+
+def without_a_shift(strength):
+    return bool(np.isclose(share(strength, 1.0, 0.0), share(strength, 1.0, 0.0)))
+
+
+def equal_rewards(strength):
+    return bool(np.isclose(share(strength, 2.0, 2.0), share(strength, 7.3, 7.3)))
+
+
+def other_differences(strength):
+    return bool(np.isclose(share(strength, 1.0, 0.0), share(strength, 2.0, 0.3)))
+
+
+def bit_by_bit(strength):
+    triples = np.random.default_rng(1).normal(size=(50, 3))
+    return all(bool(share(strength, a, b) == share(strength, a + t, b + t)) for a, b, t in triples)
+
+
+def like_the_sigmoid(strength):
+    a, b = np.random.default_rng(1).normal(size=(2, 20))
+    return np.allclose(share(strength, a, b), sigma(a - b))
+
+
+def products_of_strengths(strength):
+    a, b = np.random.default_rng(1).normal(size=(2, 20))
+    return np.allclose(strength(a + b), strength(a) * strength(b))
+
+
+EVERY_TRUE, EVERY_FALSE = "it returns True for every map", "it returns False for every map"
+WHOLE, SIGMOID, PRODUCT = "by whole numbers only", "compare the share with σ(r_a − r_b)", "s(a + b) = s(a)·s(b)"
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (without_a_shift, EVERY_TRUE),
+        (equal_rewards, EVERY_TRUE),
+        (lambda strength: True, EVERY_TRUE),
+        (lambda strength: False, EVERY_FALSE),
+        (bit_by_bit, EVERY_FALSE),
+        (other_differences, EVERY_FALSE),
+        (by_whole_numbers, WHOLE),
+        (like_the_sigmoid, SIGMOID),
+        (products_of_strengths, PRODUCT),
+        (lambda strength: 1, "expected True or False, got int"),
+        (lambda strength: strength(0.0, 1.0), "given exp(r): TypeError in line"),
+    ],
+)
+def test_a_test_of_strengths_that_is_wrong_is_told_why(function, words) -> None:
+    """The maps that a test misjudges show what it does."""
+    report = check.depends_on_differences(function)
+    assert not report.passed
+    assert words in repr(report)
+    hints = (EVERY_TRUE, EVERY_FALSE, WHOLE, SIGMOID, PRODUCT)
+    assert sum(hint in repr(report) for hint in hints) == (words in hints)
+
+
+@pytest.mark.parametrize("k", range(9))
+def test_a_misjudged_strength_is_named_with_the_reason(k) -> None:
+    """The report names this map, and no other."""
+    turn = itertools.count()
+    report = check.depends_on_differences(lambda s: bool(tells_strengths_apart(s)) != (next(turn) == k))
+    name, is_so, why, _ = STRENGTHS[k]
+    (line,) = report.message.split("misjudged:\n")[1].splitlines()
+    assert (
+        line == f"  {name}: the share {'depends' if is_so else 'does not depend'} on the difference only, since {why}"
+    )
+
+
+def test_the_strengths_are_what_the_exercise_says() -> None:
+    """All nine are positive, and the share of four of them is that of the difference, over many rewards and shifts."""
+    a, b, shift = np.random.default_rng(3).normal(0, 2, size=(3, 500))
+    for name, depends, _, strength in STRENGTHS:
+        assert (strength(a) > 0).all(), name
+        assert strength(0.5) == pytest.approx(strength(np.array([0.5]))[0])
+        moved = np.abs(share(strength, a, b) - share(strength, a + shift, b + shift))
+        assert (moved.max() < 1e-12) if depends else (moved.max() > 0.01), name
+    assert [depends for _, depends, _, _ in STRENGTHS].count(True) == 4
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_test_of_strengths_that_passes_by_luck_is_asked_again(n) -> None:
+    """It compares random numbers with ==, or it guesses: rounding or chance makes it differ sooner or later."""
+    rng = np.random.default_rng(0)
+
+    def lucky(strength):
+        a, b, shift = rng.normal(size=(3, n))
+        return bool((share(strength, a, b) == share(strength, a + shift, b + shift)).all())
+
+    def luckier(strength):  # it is never wrong about the maps that do not depend on differences only
+        return bool(tells_strengths_apart(strength)) and rng.random() < 0.95
+
+    for function in (lucky, luckier, lambda _: bool(rng.random() < 0.5)):
+        assert not any(check.depends_on_differences(function).passed for _ in range(10))
+
+
+# ----------------------------------------------------------------------------------------------- calls of the package
+
+
+def in_a_corner(z):
+    far = np.abs(z) > 100
+    return np.where(far, bt.pair_losses(z), nats(z)) if far.any() else nats(z)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "words"),
+    [
+        ("probability", bt.preference_probability, "preference_probability"),
+        ("probability", lambda a, b: bt.sigmoid(a - b), "sigmoid"),
+        ("loss", bt.pair_losses, "pair_losses"),
+        ("loss", lambda z: bt.logistic.softplus(-z), "softplus"),
+        ("loss", in_a_corner, "pair_losses"),
+        ("slope", bt.pair_loss_gradients, "pair_loss_gradients"),
+        ("slope", lambda z: bt.sigmoid(z) - 1, "sigmoid"),
+    ],
+)
+def test_an_exercise_by_hand_is_not_solved_by_the_package(name, function, words) -> None:
+    """The text says NumPy, so a right answer that calls this package fails, and the report names what it calls."""
+    report = getattr(check, name)(function)
+    assert report.status == "failed"
+    assert f"the numbers are right, but your function calls {words} of bradley_terry: use NumPy" in repr(report)
+
+
+def test_a_wrong_answer_is_not_told_that_it_calls_the_package() -> None:
+    """The numbers are the first thing to mend."""
+    report = check.slope(bt.sigmoid)
+    assert "the inner derivative" in repr(report)
+    assert "use NumPy" not in repr(report)
+
+
+def test_listening_for_the_package_leaves_prints_and_profilers_alone(capsys) -> None:
+    """A print is caught by a class of this package, which is no call of the student's."""
+    seen = []
+
+    def mine(frame, event, _):
+        seen.append(event)
+
+    def talking(z):
+        print("here")
+        return nats(z)
+
+    before = sys.getprofile()
+    sys.setprofile(mine)
+    try:
+        report = check.loss(talking)
+        after = sys.getprofile()
+    finally:
+        sys.setprofile(before)
+    report.require()
+    assert after is mine
+    assert capsys.readouterr().out == ""
 
 
 # ------------------------------------------------------------------------------------------------ hints of the kernel

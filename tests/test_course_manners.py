@@ -112,6 +112,7 @@ def test_an_answer_that_is_not_an_array_of_that_shape_is_refused(name, spoil, wo
         ("probability", ["reward_a", "reward_b"]),
         ("margin", ["probability"]),
         ("loss", ["margins"]),
+        ("slope", ["margins"]),
         ("mean_loss", ["rewards_chosen", "rewards_rejected"]),
         ("centring", ["rewards", "prompts"]),
         ("accuracy", ["margins"]),

@@ -73,6 +73,36 @@ def test_tail_is_drawn_to_its_end() -> None:
     np.testing.assert_array_equal(y, -x)
 
 
+@pytest.mark.parametrize("margin", [-6.0, -1.0, 0.0, 1.5, 6.0, 12.0])
+def test_tangent_touches_the_loss_and_has_its_slope(margin) -> None:
+    """The line has the slope -1/(1 + exp(Δ)) and passes through the dot on the curve; nothing leaves the axes."""
+    ax = plots.plot_tangent(margin)
+    delta, loss = ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(loss, np.log1p(np.exp(-delta)), rtol=1e-12)
+    (x0, y0), (x1, y1) = ax.lines[2].get_xydata()
+    assert (y1 - y0) / (x1 - x0) == pytest.approx(-1 / (1 + np.exp(margin)))
+    assert (y0 + y1) / 2 == pytest.approx(np.log1p(np.exp(-margin)))
+    assert ax.lines[3].get_xydata().tolist() == [[margin, pytest.approx(np.log1p(np.exp(-margin)))]]
+    assert ax.get_xlim()[0] < margin < ax.get_xlim()[1]
+    assert ax.get_ylim()[1] > loss.max()
+
+
+def test_tangent_names_the_loss_and_the_slope_of_the_lesson() -> None:
+    """At Δ = -1 they are 1.313 and -0.731, as the lesson says."""
+    assert "Δ = −1:\nloss 1.313, slope −0.731" in words(plots.plot_tangent(-1.0))
+
+
+def test_loss_shapes_are_the_three_losses() -> None:
+    """Ours and the hinge are computed here; the 0-1 loss is 1 on the left of 0 and 0 on its right."""
+    ax = drawn("plot_loss_shapes").ax
+    delta, loss = ax.lines[0].get_xydata().T
+    np.testing.assert_allclose(loss, np.log1p(np.exp(-delta)), rtol=1e-12)
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), np.maximum(0, 1 - delta))
+    assert ax.lines[2].get_xydata().tolist() == [[-3, 1], [0, 1], [0, 0], [4, 0]]
+    np.testing.assert_allclose(ax.lines[3].get_ydata(), [1.313262, 0.693147, 0.313262, 0.126928], atol=5e-7)
+    assert len({line.get_linestyle() for line in ax.lines[:3]}) == 3  # colour is not the only cue
+
+
 def test_shift_leaves_the_loss_flat_and_scaling_does_not() -> None:
     """Adding c moves the mean loss by rounding only (1e-14 for rewards of size 10); multiplying by α moves it."""
     flat = drawn("plot_shift_invariance").ax.lines[0].get_ydata()

@@ -2,8 +2,10 @@
 
     lesson  check.…                    your function
     1       probability                f(reward_a, reward_b) -> P(a preferred to b)
+            depends_on_differences     f(strength) -> True or False, where strength(rewards) -> positive numbers
             margin                     f(probability) -> Δ
     2       loss                       f(margins) -> losses, one for each pair
+            slope                      f(margins) -> slopes of these losses
             mean_loss                  f(rewards_chosen, rewards_rejected) -> one number
     3       shift_invariance_test      f(loss) -> True or False, where loss(rewards_chosen, rewards_rejected) -> number
             centring                   f(rewards, prompts) -> rewards
@@ -39,11 +41,11 @@ from .exercises.confidence import accuracy, best_temperature
 from .exercises.differences import central_difference
 from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
 from .exercises.gradients import equilibrium, gradient, training_step
-from .exercises.losses import loss, mean_loss
+from .exercises.losses import loss, mean_loss, slope
 from .exercises.networks import reward
 from .exercises.numerics import kernel, overflow_limit
 from .exercises.optimisation import choose_beta, tilted_policy
-from .exercises.probabilities import margin, probability
+from .exercises.probabilities import depends_on_differences, margin, probability
 from .exercises.shifts import centring, shift_invariance_test
 from .predictions import PREDICTIONS
 
@@ -56,6 +58,7 @@ __all__ = [
     "central_difference",
     "centring",
     "choose_beta",
+    "depends_on_differences",
     "equilibrium",
     "expected_loss",
     "gradient",
@@ -69,6 +72,7 @@ __all__ = [
     "probability",
     "reward",
     "shift_invariance_test",
+    "slope",
     "tilted_policy",
     "training_step",
 ]

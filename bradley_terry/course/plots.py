@@ -30,9 +30,10 @@ from ..drawing import (
     signed,
     style,
 )
-from ..logistic import Array, logit, sigmoid
+from ..logistic import Array, logit
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..pairs import PreferencePairs
+from .choice_plots import plot_loss_shapes, plot_preference_probability, plot_probability_bar, plot_tangent
 from .naive_forms import NAIVE_FORMS, naive_losses, plot_naive_form
 from .optimisation_plots import plot_proxy_and_true
 
@@ -41,6 +42,7 @@ __all__ = [
     "naive_losses",
     "plot_confidence",
     "plot_empirical_and_expected",
+    "plot_loss_shapes",
     "plot_loss_tail",
     "plot_naive_form",
     "plot_preference_probability",
@@ -53,64 +55,9 @@ __all__ = [
     "plot_scaling",
     "plot_shift_invariance",
     "plot_step_sweep",
+    "plot_tangent",
     "plot_temperature",
 ]
-
-
-@style()
-def plot_preference_probability(margins: ArrayLike = (), *, ax: Axes | None = None) -> Axes:
-    """Draw σ(Δ), the probability that a is preferred, with the given margins as points.
-
-    Parameters
-    ----------
-    margins : array_like, (n,), log-odds
-    ax : Axes, optional
-
-    Returns
-    -------
-    Axes
-        ``lines[0]`` is σ; the points are ``lines[1]``.
-    """
-    ax = given_or_new(ax)
-    marked = np.asarray(margins, dtype=np.float64).reshape(-1)
-    reach = max(6.0, float(np.abs(marked).max(initial=0.0)) + 1)
-    delta = np.linspace(-reach, reach, 401)
-    ax.plot(delta, sigmoid(delta), color=EXPECTED, linewidth=LINE_WIDTH)
-    ax.plot(marked, sigmoid(marked), color=CHOSEN, marker="o", markersize=MARKER_SIZE, linestyle="none", zorder=3)
-    for z in marked.tolist():
-        left, height = z > 0, float(sigmoid(z))
-        place = (z + (-0.35 if left else 0.35), height + (0.04 if left else -0.04))
-        words = f"Δ = {signed(z, '.3g')}: {height:.3f}"
-        note(ax, place, words, CHOSEN, ha="right" if left else "left", hide_lines=True)
-    ax.axhline(0.5, color=QUIET, linewidth=1, linestyle=":")
-    ax.axvline(0.0, color=QUIET, linewidth=1, linestyle=":")
-    ax.set(ylim=(-0.04, 1.04), xlim=(-reach, reach))
-    return finish(ax, "margin Δ = reward of a − reward of b", "P(a preferred to b)")
-
-
-@style()
-def plot_probability_bar(reward_a: float, reward_b: float, *, ax: Axes | None = None) -> Axes:
-    """Draw one bar for all choices, divided into the shares of a and b that the margin of their rewards predicts.
-
-    Returns
-    -------
-    Axes
-        ``patches`` are the shares of a and b.
-    """
-    ax = given_or_new(ax, size=(8.0, 3.2))
-    p = float(sigmoid(reward_a - reward_b))
-    ax.barh([0], [p], color=CHOSEN, height=0.5)
-    ax.barh([0], [1 - p], left=[p], color="white", edgecolor=REJECTED, hatch="//", height=0.5)
-    inside = 0.12
-    note(ax, (max(p / 2, 0.02), 0.42), f"a: {p:.3f}", CHOSEN, ha="center" if p > inside else "left", va="baseline")
-    right = (min(p + (1 - p) / 2, 0.98), 0.42)
-    note(ax, right, f"b: {1 - p:.3f}", REJECTED, ha="center" if p < 1 - inside else "right", va="baseline")
-    ax.vlines(0.5, -0.4, 0.3, color=QUIET, linewidth=1, linestyle=":", zorder=0)
-    ax.set(xlim=(0, 1), ylim=(-0.4, 0.75), yticks=[])
-    ax.spines["left"].set_visible(False)
-    rewards, margin = f"rewards {signed(reward_a)} and {signed(reward_b)}", signed(reward_a - reward_b, "+.3g")
-    ax.set_title(f"{rewards}: margin {margin}", fontsize=TEXT_SIZE)
-    return finish(ax, "P(a preferred to b)", "")
 
 
 @style()

@@ -32,25 +32,26 @@ def _asked(question: str, right: str, **answers: tuple[str, str]) -> Prediction:
 
 PREDICTIONS: dict[str, Prediction] = {
     "01.1": _asked(
-        "Answer a is scored 2.0 and answer b 1.0. Now both scores double, to 4.0 and 2.0. "
+        "Answer a has the reward 2.0 and answer b 1.0. Now both rewards double, to 4.0 and 2.0. "
         "What happens to the probability that a is preferred?",
         "c",
         a=("It stays the same: a is still twice as good as b.",
-           "No. Scores are not strengths: their difference matters, not their ratio, and it grew from 1 to 2."),
+           "No. The probability depends on the difference of the rewards, not on their ratio. It grew from 1 to 2."),
         b=("It doubles.",
            "No. It was 0.731, and twice that, 1.46, is no probability. The margin doubles, so the odds are squared."),
         c=("It rises, but does not double.",
            "Yes. The margin grows from 1 to 2, the odds from e to e², the probability from 0.731 to σ(2) = 0.881."),
     ),
     "02.1": _asked(
-        "Pair A is scored 3.2 and 1.5, pair B −0.5 and −2.0, the chosen answer first. Which pair has the higher loss?",
-        "b",
-        a=("Pair A: its rejected answer has a high score.",
-           "No. The loss depends only on the margin, not on single scores. Pair A has margin 1.7 and loss 0.168."),
-        b=("Pair B, by a little.",
-           "Yes. The margins are 1.7 and 1.5 and the losses 0.168 and 0.201: the smaller margin has the higher loss."),
-        c=("Pair B, by a lot: both of its scores are negative.",
-           "It is pair B, but only by a little: 0.201 against 0.168. The sign of a score does not matter."),
+        "A pair with equal rewards costs 0.693. In another pair the chosen answer has the reward 2 and the rejected "
+        "answer 1, so the order is right. What does this pair cost?",
+        "c",
+        a=("Nothing: the order is right.",
+           "No. The order is right, but the model gave the choice a probability of 0.731, not 1. It costs 0.313."),
+        b=("Less than 0.1: little is left to improve.",
+           "No. For a loss below 0.1 the margin must be larger than 2.25. Here it is 1, and the pair costs 0.313."),
+        c=("About 0.3, almost half as much as equal rewards.",
+           "Yes. The model gave the choice a probability of σ(1) = 0.731, and −log 0.731 = 0.313."),
     ),
     "03.1": _asked(
         "A trained model scores an answer to prompt 1 with 7 and an answer to prompt 2 with 4. Which is better?",

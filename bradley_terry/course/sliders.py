@@ -40,6 +40,7 @@ from .plots import (
     plot_scaling,
     plot_shift_invariance,
     plot_step_sweep,
+    plot_tangent,
     plot_temperature,
 )
 
@@ -175,12 +176,12 @@ def probability() -> VBox:
 def draw_loss(margin: float) -> Drawing:
     """Draw the picture of lesson 2: the loss at one margin, with its tangent."""
     value, slope = float(pair_losses(margin)), float(pair_loss_gradients(margin))
-    ax = plot_loss_and_gradient(np.linspace(-6, 6, 241), tangent_at=margin)
-    return ax, f"Δ = {margin:+.1f}: probability {float(sigmoid(margin)):.4f}, loss {value:.4f}, slope {slope:+.4f}"
+    said = f"Δ = {margin:+.1f}: probability {float(sigmoid(margin)):.4f}, loss {value:.4f}, slope {slope:+.4f}"
+    return plot_tangent(margin), said
 
 
 def loss() -> VBox:
-    """Move the margin along the loss."""
+    """Move the margin, and see the loss of the pair and the slope of its tangent."""
     return play(draw_loss, margin=(-6.0, 6.0, 0.1, 0.0))
 
 

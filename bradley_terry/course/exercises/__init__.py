@@ -1,7 +1,7 @@
 """The checks of the exercises, one module for each subject. Students call them through ``bradley_terry.course.check``.
 
-    probabilities     lesson 1    probability, margin
-    losses            lesson 2    loss, mean_loss
+    probabilities     lesson 1    probability, depends_on_differences, margin
+    losses            lesson 2    loss, slope, mean_loss
     shifts            lesson 3    shift_invariance_test, centring
     confidence        lesson 4    accuracy, best_temperature
     expectations      lesson 5    expected_loss, ceiling

@@ -1,19 +1,25 @@
-"""Exercises of lesson 2: the loss of each pair, and the mean loss of a model."""
+"""Exercises of lesson 2: the loss of each pair, its slope, and the mean loss of a model."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from ...logistic import Array, sigmoid
 from ...losses import mean_loss as right_mean_loss
-from ...losses import pair_losses
+from ...losses import pair_loss_gradients, pair_losses
 from ..engine import LIMIT, Report, Student, Wrong, check_values
+from .by_hand import by_hand
 
-__all__ = ["loss", "mean_loss"]
+__all__ = ["loss", "mean_loss", "slope"]
 
 
 def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check a pair loss, f(margins) -> losses, both (n_pairs,). It must not overflow at margins of ±1000."""
+    """Check a pair loss, f(margins) -> losses, both (n_pairs,).
+
+    It must not overflow at margins of ±1000, and must not call this package.
+    """
     z, far = np.array([0.0, 1.5, -2.0, 0.3, -0.7]), np.array([1000.0, -1000.0, 40.0])
 
     def wrong(z: Array) -> Wrong:
@@ -37,7 +43,44 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
 
     cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
-    return check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit, warnings_fail=True)
+    report = check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit, warnings_fail=True)
+    return by_hand(report, function, ("margins",), cases, time_limit)
+
+
+EXACT = 1e-12  # relative; the error of a difference quotient is at least 1e-11, and a formula has rounding errors only
+
+
+def slope(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check the derivative of the pair loss, f(margins) -> slopes, both (n_pairs,), each in [-1, 0].
+
+    It must not overflow at margins of ±1000, must not call this package, and must be a formula: a difference quotient
+    is not exact enough.
+    """
+    z, far = np.array([0.0, 1.5, -2.0, 0.3, -0.7]), np.array([1000.0, -1000.0, 40.0])
+    other = np.random.default_rng(2).normal(0.0, 3.0, 8)
+
+    def wrong(z: Array) -> Wrong:
+        right, p = pair_loss_gradients(z), sigmoid(z)
+        yield "the minus sign is missing: the loss falls as the margin grows, so its slope is negative", -right
+        yield "σ(Δ): was the inner derivative, that of exp(−Δ), forgotten in the chain rule? The slope is negative", p
+        yield "−σ(Δ) instead of −σ(−Δ): where the model is right, the slope should be close to 0", -p
+        yield "σ′(Δ) = σ(Δ)·σ(−Δ), the slope of the probability: the loss is −log of it", -right * p
+        yield "−σ′(Δ), the slope of 1 − σ(Δ): the derivative of the logarithm is missing", right * p
+        yield "−1/σ(Δ): the derivative of log σ is σ′/σ, and the factor σ′ is missing", -1 / np.maximum(p, 1e-300)
+        yield "the loss itself, not its slope", pair_losses(z)
+        yield "divided by the number of pairs: return the slope of each pair", right / z.size
+        yield "the slope of the hinge loss max(0, 1 − Δ)", -1.0 * (z < 1)
+
+    cases = [((z,), ""), ((other,), "at other margins: "), ((far,), "at margins of 1000, -1000 and 40: ")]
+    report = check_values(
+        "slopes", function, ("margins",), cases, pair_loss_gradients, wrong, time_limit, EXACT, warnings_fail=True
+    )
+    almost = "almost right: is it a difference quotient, or are margins clipped too early? A formula for ℓ′ is exact"
+    problems = [
+        replace(problem, diagnosis=almost) if not problem.diagnosis and problem.absolute_error < 1e-4 else problem
+        for problem in report.problems
+    ]
+    return by_hand(replace(report, problems=tuple(problems)), function, ("margins",), cases, time_limit)
 
 
 def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:

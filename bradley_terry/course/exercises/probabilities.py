@@ -1,20 +1,24 @@
-"""Exercises of lesson 1: from two rewards to a probability, and from a probability back to its margin."""
+"""Exercises of lesson 1: from two rewards to a probability, back to the margin, and which strengths make sense."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from ...arrays.visible import class_name
 from ...logistic import Array, logit, sigmoid
 from ...losses import pair_losses
-from ..engine import LIMIT, Report, Student, Wrong, check_values
+from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, asked, can_be_called_with, check_values, judged
+from .by_hand import by_hand
 
-__all__ = ["margin", "probability"]
+__all__ = ["STRENGTHS", "depends_on_differences", "margin", "probability"]
 
 
 def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a preference probability, f(reward_a, reward_b) -> P(a preferred to b).
 
-    It must be ½ at equal rewards and must not overflow at rewards of ±1000.
+    It must be ½ at equal rewards, must not overflow at rewards of ±1000, and must not call this package.
     """
     a, b = np.array([2.0, 0.6, -1.0, 3.2, 1.0]), np.array([-0.2, 0.6, 1.5, 1.5, -4.0])
     far = np.array([1000.0, -1000.0]), np.array([-1000.0, 1000.0])
@@ -28,10 +32,11 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "only the sign of Δ is used, not its size", (a > b) + 0.5 * (a == b)
         yield "the rewards are used as strengths: a/(a + b) instead of exp(a)/(exp(a) + exp(b))", _share(a, b)
 
-    return check_values(
-        "probability", function, ("reward_a", "reward_b"), [((a, b), ""), (far, "at rewards of ±1000: ")],
-        lambda a, b: sigmoid(a - b), wrong, time_limit, warnings_fail=True,
-    )  # fmt: skip
+    names, cases = ("reward_a", "reward_b"), [((a, b), ""), (far, "at rewards of ±1000: ")]
+    report = check_values(
+        "probability", function, names, cases, lambda a, b: sigmoid(a - b), wrong, time_limit, warnings_fail=True
+    )
+    return by_hand(report, function, names, cases, time_limit)
 
 
 def _share(a: Array, b: Array) -> Array:
@@ -57,3 +62,98 @@ def margin(function: Student, *, time_limit: float = LIMIT) -> Report:
         "margin", function, ("probability",), [((p,), ""), ((np.array([1e-12, 1e-300]),), "at tiny probabilities: ")],
         logit, wrong, time_limit,
     )  # fmt: skip
+
+
+Strength = Callable[[Array | float], Array]
+
+
+def _row(rewards: Array | float) -> Array:
+    return np.asarray(rewards, dtype=np.float64)
+
+
+STRENGTHS: tuple[tuple[str, bool, str, Strength], ...] = (
+    ("exp(r)", True, "exp(r_a)/exp(r_b) = exp(r_a − r_b)", lambda r: np.exp(_row(r))),
+    ("3·exp(r)", True, "the factor 3 cancels in the share", lambda r: 3 * np.exp(_row(r))),
+    ("2^r", True, "it equals exp(r·log 2): the same map for rewards in another unit", lambda r: 2.0 ** _row(r)),
+    ("exp(−r)", True,
+     "the share is σ(r_b − r_a), although the higher reward now has the smaller strength",
+     lambda r: np.exp(-_row(r))),
+    ("log(1 + exp(r))", False, "it grows like exp(r) below 0 and like r above 0, so a shift moves the share",
+     lambda r: np.logaddexp(0, _row(r))),
+    ("r² + 1", False, "the ratio of two strengths tends to 1 when both rewards grow by the same number",
+     lambda r: _row(r) ** 2 + 1),
+    ("exp(r) + 1", False, "a shift multiplies exp(r), but not the 1", lambda r: np.exp(_row(r)) + 1),
+    ("1/(1 + exp(−r))", False, "it grows like exp(r) only where r is far below 0", lambda r: sigmoid(_row(r))),
+    ("exp(r + sin(2πr)/10)", False, "a shift by a whole number changes nothing, but a shift by 0.5 does",
+     lambda r: np.exp(_row(r) + np.sin(2 * np.pi * _row(r)) / 10)),
+)  # fmt: skip
+"""Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape)."""
+
+
+MORE_ROUNDS, MORE_OF_RIGHT = 30, 150
+"""How often all nine maps, and the four right ones, are asked about again, since a random draw may pass by luck."""
+
+
+def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check a test of strengths, f(strength) -> True if the share s(r_a)/(s(r_a) + s(r_b)) depends on r_a − r_b only.
+
+    The student's function is given nine maps s from rewards to positive strengths, which take numbers and arrays. Four
+    of them pass the test. The report lists the maps about which the function is wrong, each with the reason.
+    """
+
+    def stages() -> None:
+        can_be_called_with(function, (STRENGTHS[0][3],), ("strength",))
+        said = _answers(function, time_limit)
+        missed = [(name, is_so, why) for name, is_so, why, _ in STRENGTHS if said[name] != is_so]
+        if not missed:
+            for k in range(MORE_OF_RIGHT):
+                again = _answers(function, time_limit, only_right=k >= MORE_ROUNDS)
+                changed = [name for name in again if again[name] != said[name]]
+                if changed:
+                    raise Stop(
+                        FAILED,
+                        f"given {changed[0]}: it returns {said[changed[0]]} at one time and {again[changed[0]]} at "
+                        "another: does it draw new random numbers each time, and compare two values with == instead of "
+                        "np.isclose?",
+                    )
+            return
+        lines = [
+            f"{name}: the share {'depends' if is_so else 'does not depend'} on the difference only, since {why}"
+            for name, is_so, why in missed
+        ]
+        raise Stop(FAILED, _hint(said, {name for name, *_ in missed}) + "misjudged:\n  " + "\n  ".join(lines))
+
+    return judged("depends on differences", stages)
+
+
+def _hint(said: dict[str, bool], missed: set[str]) -> str:
+    """Say what a wrong test may have done, judging by the maps about which it is wrong."""
+    if all(said.values()):
+        return (
+            "it returns True for every map: does it compare two shares, with other rewards but the same difference?\n"
+        )
+    if not any(said.values()):
+        return (
+            "it returns False for every map, even for exp(r): are both rewards shifted by the same number, and are "
+            "values compared up to rounding, for example with np.isclose?\n"
+        )
+    if missed == {"exp(r + sin(2πr)/10)"}:
+        return "it shifts the rewards by whole numbers only: try 0.5 as well\n"
+    if missed == {"2^r", "exp(−r)"}:
+        return "does it compare the share with σ(r_a − r_b)? That asks for exp(r); compare two shares of one map\n"
+    if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
+        return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
+    return ""
+
+
+def _answers(function: Student, time_limit: float, *, only_right: bool = False) -> dict[str, bool]:
+    """Ask about each of the nine maps, or about the four whose share depends on differences only."""
+    said = {}
+    for name, is_so, _, its_map in STRENGTHS:
+        if only_right and not is_so:
+            continue
+        answer, _ = asked(function, (its_map,), ("strength",), time_limit, note=f"given {name}: ")
+        if type(answer) not in (bool, np.bool_):
+            raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
+        said[name] = bool(answer)
+    return said
