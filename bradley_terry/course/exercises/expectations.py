@@ -10,7 +10,7 @@ from ...losses import pair_losses
 from ...preference import accuracy_ceiling
 from ...preference import expected_loss as right_expected_loss
 from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
-from .allowed import refused
+from .by_hand import by_hand
 
 __all__ = ["ceiling", "expected_loss", "interval_by_prompts"]
 
@@ -24,8 +24,6 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     The choices come from people whose rewards differ by the true margins. Of this package, the function may use only
     the loss of a pair and the sigmoid.
     """
-    if (report := refused("expected loss", function, ALLOWED)) is not None:
-        return report
     true, model = np.array([2.0, -1.0, 0.5, 0.25]), np.array([1.0, 0.5, 0.5, -3.0])
     cases: list[Case] = [((true, model), ""), ((true, true), "where the model is the truth: ")]
     cases.append(((np.array([1.0, -2.0]), np.array([800.0, -900.0])), "at margins of 800 and -900: "))
@@ -59,16 +57,11 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
             np.mean(true * if_a + (1 - true) * if_b),
         )
 
-    return check_values(
-        "expected loss",
-        function,
-        ("true_margins", "margins"),
-        cases,
-        right_expected_loss,
-        wrong,
-        time_limit,
-        warnings_fail=True,
+    names = ("true_margins", "margins")
+    report = check_values(
+        "expected loss", function, names, cases, right_expected_loss, wrong, time_limit, warnings_fail=True
     )
+    return by_hand(report, function, names, cases, time_limit, ALLOWED)
 
 
 def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:

@@ -35,7 +35,7 @@ from ..engine import (
     numbers_or_warning,
     with_their_objects,
 )
-from .allowed import refused
+from .by_hand import by_hand
 
 __all__ = ["equilibrium", "gradient", "training_step"]
 
@@ -75,8 +75,6 @@ def gradient(
         raise ValueError(f"scorer: expected 'linear' or 'mlp', got {quoted(scorer)}")
     if pairs is not None:
         return judged("gradient", partial(_on_pairs, function, pairs, scorer, activation, time_limit))
-    if scorer == "linear" and (report := refused("gradient", function, frozenset({"sigmoid"}))) is not None:
-        return report
 
     def stages() -> list[str]:
         notes, said = [], ""
@@ -98,7 +96,11 @@ def gradient(
             function, model, phi, far, time_limit, "right with ordinary rewards; with rewards of size 10,000: "
         )
 
-    return judged("gradient", stages)
+    report = judged("gradient", stages)
+    if scorer == "mlp":
+        return report
+    phi, x = _problem(LinearScorer(3), 7, np.random.default_rng(0))
+    return by_hand(report, function, ("weights", "chosen", "rejected"), [((phi, *x), "")], time_limit, {"sigmoid"})
 
 
 def _problem(model: Scorer, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -326,17 +328,15 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
     time_limit : float, seconds
         Longest time for one call, where the system can interrupt it.
     """
-    if (report := refused("weight", function, frozenset({"pair_loss_gradients", "sigmoid"}))) is not None:
-        return report
     cases: list[Case] = [
         ((np.array([5.0, 2.0]), np.array([0.8, -2.0])), ""),
         ((np.array([7.0, 3.0]), np.array([0.5, -0.2])), "where the balance is far from 0: "),
         ((np.array([1.0, 1.0]), np.array([40.0, -90.0])), "with long differences: "),
         ((np.array([1e6, 1.0]), np.array([0.02, -0.01])), "with a million pairs against one: "),
     ]
-    return check_values(
-        "weight", function, ("counts", "differences"), cases, _balance, _wrong_balances, time_limit, tolerance=1e-4
-    )
+    names = ("counts", "differences")
+    report = check_values("weight", function, names, cases, _balance, _wrong_balances, time_limit, tolerance=1e-4)
+    return by_hand(report, function, names, cases, time_limit, {"pair_loss_gradients", "sigmoid"})
 
 
 def _falling_to_zero(f: Callable[[float], float]) -> float:
