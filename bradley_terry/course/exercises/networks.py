@@ -133,7 +133,7 @@ def _lead(parameters: Mapping[str, Array]) -> None:
 def _shape(over_short: Array, over_long: Array, over_impolite: Array, hidden_weights: Array) -> str:
     """Return a hint on the shape of the reward, or nothing."""
     of_length = hidden_weights[0]
-    if np.allclose([over_short, over_long], 0):
+    if np.allclose([over_short[1], over_long[1]], 0):  # at politeness 0
         why = "no unit has a weight of length" if not of_length.any() else (
             "the two units cancel each other; with a hidden bias they bend at different lengths"
         )  # fmt: skip
@@ -147,6 +147,9 @@ def _shape(over_short: Array, over_long: Array, over_impolite: Array, hidden_wei
         )
     if (over_impolite <= 0).all():
         return "politeness does not raise the reward: look at the second row of hidden_weights\n"
-    if min(over_short.min(), over_long.min()) >= LEAD or over_impolite.min() >= POLITE:
-        return "the shape is right, but one of the two leads is too small: a tanh beyond ±2 is nearly flat\n"
+    if min(over_short.min(), over_long.min(), over_impolite.min()) > 0:
+        return (
+            "the shape is right, but a lead is too small: larger output weights raise all of them, and a tanh beyond "
+            "±2 is nearly flat\n"
+        )
     return ""
