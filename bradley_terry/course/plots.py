@@ -484,8 +484,8 @@ def plot_reward_map(
         close = np.flatnonzero(np.hypot(*(c - d).T) <= 0.75 * reach)[:15]
         c, d = c[close], d[close]
         ax.quiver(
-            *d.T, *(c - d).T, angles="xy", scale_units="xy", scale=1, color=QUIET, units="dots", width=1.2, headwidth=7,
-            headlength=8, headaxislength=7,
+            *d.T, *(c - d).T, angles="xy", scale_units="xy", scale=1, color=QUIET, units="inches", width=0.014,
+            headwidth=7, headlength=8, headaxislength=7,
         )  # fmt: skip
         ax.plot(*c.T, color=CHOSEN, marker="o", markersize=6, linestyle="none")
         ax.plot(*d.T, color=REJECTED, marker="s", markersize=5, linestyle="none")
@@ -541,20 +541,17 @@ def plot_reward_model(*, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Two rows, the chosen answer above the rejected one, from the tokens on the left to the loss on the right.
+        Two rows, the chosen answer above the rejected one, from the tokens on the left to the margin on the right.
     """
     ax = given_or_new(ax, size=(10.0, 4.4))
-    for y, word, letter, color, dashes in (
-        (2.75, "chosen", "c", CHOSEN, "solid"),
-        (0.75, "rejected", "r", REJECTED, "dashed"),
-    ):
+    for y, word, letter, color in ((2.75, "chosen", "c", CHOSEN), (0.75, "rejected", "r", REJECTED)):
         note(ax, (0.0, y + 0.62), f"prompt x + {word} answer", color)
         for k in range(6):
             is_answer = k > 2
             ax.add_patch(
                 Rectangle(
                     (0.42 * k, y - 0.2), 0.34, 0.4, facecolor=color if is_answer else "white",
-                    edgecolor=color if is_answer else QUIET, linestyle=dashes if is_answer else "solid", linewidth=1.5,
+                    edgecolor=color if is_answer else QUIET, linewidth=1.5,
                     alpha=1.0 if k == 5 or not is_answer else 0.45,
                 )
             )  # fmt: skip
