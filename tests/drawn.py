@@ -65,6 +65,7 @@ CALLS = {
     "plot_reliability": ((BINS,), {}),
     "plot_reward_map": ((lambda x: 2 - x[:, 0] ** 2 + x[:, 1],), {}),
     "plot_running_means": ((RUNNING, 0.6, 0.5), {"now": 300}),
+    "plot_reward_model": ((), {}),
     "plot_scaling": ((CHOSEN, REJECTED, np.linspace(0, 6, 121)), {}),
     "plot_shift_invariance": ((CHOSEN, REJECTED, np.linspace(-10, 10, 21)), {}),
     "plot_step_sweep": ((STEPS, STEPS**2 + 1e-16 / STEPS), {"mark": 1e-5}),
@@ -74,6 +75,7 @@ CALLS = {
         ({"ours": (SIZES, SIZES / 1e6), "a peer": (SIZES, SIZES / 1e5), "copy": (SIZES, SIZES / 1e7)},),
         {"ours": "ours", "limits": ["copy"]},
     ),
+    "plot_widths": (([1, 2, 4], [0.6, 0.46, 0.459]), {"mark": 2}),
     "plot_weights": ((["price", "time"], [-0.5, 0.1], [[-0.7, -0.3], [-0.1, 0.3]]), {}),
 }
 

@@ -8,7 +8,9 @@ from drawn import CHOSEN, LOSSES, REJECTED, SIZES, color, drawn, words
 
 import bradley_terry as bt
 from bradley_terry.course import plots, sliders
+from bradley_terry.drawing import CHOSEN as CHOSEN_COLOR
 from bradley_terry.drawing import EMPIRICAL, EXPECTED, figure_of
+from bradley_terry.drawing import REJECTED as REJECTED_COLOR
 
 
 def test_confidence_names_the_three_cases() -> None:
@@ -245,8 +247,38 @@ def test_naive_form_plot_hatches_what_failed():
 
 
 def test_reward_map_is_centred_and_draws_pairs():
-    """A shift has no meaning, so it is removed. At most 15 pairs are drawn, each with two points."""
+    """A shift has no meaning, so it is removed. The first 15 pairs of answers that are close together are drawn."""
     pairs, _ = sliders.curved_world()
     ax = plots.plot_reward_map(lambda x: 100 + x[:, 0], pairs)
-    assert len(ax.lines) == 30
+    chosen, rejected = (line.get_xydata() for line in ax.lines)
+    close = np.linalg.norm(pairs.chosen - pairs.rejected, axis=1) <= 1.5
+    np.testing.assert_array_equal(chosen, pairs.chosen[close][:15])
+    np.testing.assert_array_equal(rejected, pairs.rejected[close][:15])
+    assert [color(line) for line in ax.lines] == [CHOSEN_COLOR, REJECTED_COLOR]
+    arrows = next(c for c in ax.collections if hasattr(c, "U"))
+    np.testing.assert_array_equal(arrows.get_offsets(), rejected)
+    np.testing.assert_allclose(np.column_stack([arrows.U, arrows.V]), chosen - rejected)
     assert max(abs(level) for level in ax.collections[0].levels) < 3
+
+
+def test_reward_model_is_drawn_once_for_each_answer() -> None:
+    """Both rows have the same parts, from tokens to reward, and the words say that the weights are the same."""
+    ax = drawn("plot_reward_model").ax
+    said = words(ax).split("\n")
+    for part in ("layers W", "head v"):
+        assert said.count(part) == 2
+    for part in ("prompt x + chosen answer", "prompt x + rejected answer", "last state h", "the same W", "the same v"):
+        assert said.count(part) == 1
+    assert repr(ax) == "figure: φ = (W, v): one reward model, used once for each answer"
+
+
+def test_widths_are_drawn_side_by_side_with_one_marked() -> None:
+    """Each width has the same distance from the next. A mark that is no width and a missing loss are refused."""
+    ax = drawn("plot_widths").ax
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [(0, 0.6), (1, 0.46), (2, 0.459)])
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), [(1, 0.46)])
+    assert words(ax) == "0.460"
+    with pytest.raises(ValueError, match="mark: expected one of 1, 2, got 3"):
+        plots.plot_widths([1, 2], [0.6, 0.5], mark=3)
+    with pytest.raises(ValueError, match=r"losses: expected shape \(2,\), one for each width, got \(1,\)"):
+        plots.plot_widths([1, 2], [0.6])

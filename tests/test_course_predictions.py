@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from students import nats, sigma
 
-from bradley_terry.course import check
+import bradley_terry as bt
+from bradley_terry.course import check, sliders
 from bradley_terry.course.predictions import PREDICTIONS
+from bradley_terry.gradient_check.diagnosis import wrong_gradients
 
 
 def test_every_question_has_three_choices_and_a_reply_to_each() -> None:
@@ -185,6 +187,27 @@ def test_a_step_of_1e_12_is_some_ten_million_times_worse() -> None:
     z = np.random.default_rng(7).normal(size=200)
     error = {h: np.median(np.abs((nats(z + h) - nats(z - h)) / (2 * h) + sigma(-z))) for h in (1e-5, 1e-12)}
     assert 1e6 < error[1e-12] / error[1e-5] < 1e8
+
+
+def test_the_v_of_lesson_7_is_as_its_text_says() -> None:
+    """The error is about 1e-12 at h = 1e-5 and about 1e-5 at 1e-12, and a float32 rounds 500 million times more."""
+    sweep = sliders.lesson_sweep()
+    near = {h: np.median(sweep.errors[np.abs(np.log10(sweep.steps / h)) < 0.6]) for h in (1e-5, 1e-12)}
+    assert 2e-13 < near[1e-5] < 5e-12
+    assert 3e-6 < near[1e-12] < 3e-5
+    assert 1e6 < near[1e-12] / near[1e-5] < 1e8
+    assert float(np.finfo(np.float32).eps) / np.finfo(np.float64).eps == pytest.approx(5e8, rel=0.1)
+
+
+@pytest.mark.full
+def test_zero_parameters_hide_ten_wrong_gradients_of_a_network() -> None:
+    """07: at zero all of ten wrong gradients of an MLP pass, even with a flipped sign. At random parameters none do."""
+    rng = np.random.default_rng(7)
+    network = bt.Objective(bt.MLPScorer(3, 4), bt.PreferencePairs(*rng.normal(size=(2, 30, 3))), backend="numpy")
+    for phi, n_passed in ((np.zeros(20), 10), (rng.normal(size=20), 0)):
+        wrong = [gradient for _, gradient in wrong_gradients(network, phi)][:10]
+        reports = [bt.check_gradient(lambda at, g=g: (network(at)[0], g), phi) for g in wrong]
+        assert sum(report.passed for report in reports) == n_passed
 
 
 def test_more_choices_do_not_help_a_straight_line() -> None:

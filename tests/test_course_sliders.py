@@ -16,8 +16,6 @@ START = {
     "draw_temperature": (3.0,),
     "draw_more_pairs": (LOSSES, 0.6, 0.5, 100),
     "draw_pull": (-2.0,),
-    "draw_step": (-5.0,),
-    "draw_hidden_width": (2,),
     "draw_forms": ("log(1 + exp(-z))", "float32"),
 }
 DATA = {"draw_more_pairs": (LOSSES, 0.6, 0.5)}  # what the lesson passes to a slider
@@ -28,13 +26,10 @@ SAYS = {  # numbers from the formulas, by hand
     "draw_more_pairs": "100 pairs: your sample says",
     "draw_pull": "Δ = -2.0: loss 2.1269, slope -0.8808, pull 0.8808",
     "draw_forms": "overflows",
-    "draw_step": "h = 1e-05",
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.full) if name == "draw_hidden_width" else name for name in START]
-)
+@pytest.mark.parametrize("name", START)
 def test_every_drawing_has_axes_and_a_sentence(name):
     """The sentence holds the numbers that the formula gives."""
     ax, words = getattr(sliders, name)(*START[name])
@@ -114,11 +109,63 @@ def test_the_temperature_that_undoes_the_world_is_three():
     assert grid[int(np.argmin(losses))] == pytest.approx(3.0, abs=0.35)
 
 
+def test_the_error_of_a_step_is_read_off_the_sweep():
+    """Lesson 7: the sentence names the step, its error in the sweep, and the kind of error that is larger there."""
+    sweep = sliders.lesson_sweep()
+    at = np.abs(sweep.steps - 1e-2).argmin()
+    ax, words = sliders.draw_step(sweep, -2.0)
+    assert words == f"h = 1e-02: error about {sweep.errors[at]:.0e}, mostly truncation"
+    assert ax.figure.get_size_inches().tolist() == [10.0, 4.4]
+    assert sliders.draw_step(sweep, -12.0)[1].endswith("mostly rounding")
+
+
+@pytest.fixture(scope="module")
+def widths():
+    """Return models of one and two hidden units, and the pairs that they were fitted to and evaluated on."""
+    pairs, fresh = sliders.curved_world()
+    models = {n: bt.fit(bt.MLPScorer(2, n), pairs, l2=1e-3, max_steps=150, backend="numpy") for n in (1, 2)}
+    return models, pairs, fresh
+
+
+def moved(box):
+    """Choose the last value of the first control; return picture and sentence before and after."""
+    control, picture, sentence = box.children
+    before = bytes(picture.value), sentence.value
+    control.value = control.options[-1][1] if hasattr(control, "options") else control.value - 1
+    return before, (bytes(picture.value), sentence.value)
+
+
 @pytest.mark.full
-def test_a_curved_reward_needs_two_hidden_units():
+def test_the_slider_of_the_step_moves_picture_and_sentence():
+    """It starts at 1e-2, and one notch to the left is 1e-3."""
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+    before, after = moved(sliders.step(sliders.lesson_sweep()))
+    assert before[0] != after[0]
+    assert [said.partition(":")[0] for _, said in (before, after)] == ["h = 1e-02", "h = 1e-03"]
+
+
+@pytest.mark.full
+def test_the_slider_of_the_width_moves_picture_and_sentence(widths):
+    """Its options are the widths of the models that it was given."""
+    pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+    before, after = moved(sliders.hidden_width(*widths))
+    assert before[0] != after[0]
+    assert before[1].startswith("1 hidden unit: accuracy")
+    assert after[1].startswith("2 hidden units: accuracy")
+
+
+@pytest.mark.full
+def test_a_curved_reward_needs_two_hidden_units(widths):
     """One unit is no better than a straight line. Two units learn that too long is as bad as too short."""
-    training, fresh = sliders.curved_world()
-    line = bt.fit(bt.LinearScorer(2), training, backend="numpy").evaluate(fresh)
-    accuracies = [float(sliders.draw_hidden_width(width)[1].split()[4].rstrip(",")) for width in (1, 2)]
-    assert accuracies[0] < line.accuracy + 0.05
-    assert accuracies[1] > line.accuracy + 0.08
+    models, pairs, fresh = widths
+    found = {n: model.evaluate(fresh) for n, model in models.items()}
+    line = bt.fit(bt.LinearScorer(2), pairs, backend="numpy").evaluate(fresh)
+    assert found[1].accuracy < line.accuracy + 0.05
+    assert found[2].accuracy > line.accuracy + 0.08
+    left, words = sliders.draw_hidden_width(models, found, pairs, 2)
+    assert words == (
+        f"2 hidden units: accuracy {found[2].accuracy:.3f}, mean loss {found[2].mean_loss:.4f} on fresh pairs"
+    )
+    map_, losses = left.figure.axes
+    assert map_ is left
+    assert losses.lines[0].get_ydata().tolist() == [found[1].mean_loss, found[2].mean_loss]

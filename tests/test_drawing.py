@@ -40,7 +40,7 @@ def test_plot_labels_its_axes_in_large_letters(name) -> None:
     """Both axes say what they measure, in letters of at least 14 points; names of weights and checks need no label."""
     ax = drawn(name).ax
     assert ax.get_xlabel()
-    assert ax.get_ylabel() or name in ("plot_weights", "plot_probability_bar", "plot_diagnosis")
+    assert ax.get_ylabel() or name in ("plot_weights", "plot_probability_bar", "plot_diagnosis", "plot_reward_model")
     texts = [ax.xaxis.label, ax.yaxis.label, *ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels()]
     assert min(text.get_fontsize() for text in texts) >= 14
 

@@ -18,7 +18,9 @@
             equilibrium                f(counts, differences) -> weight
             training_step              f(weights, chosen, rejected, learning_rate) -> weights
     7       central_difference         f(function, x, h) -> gradient at x
-    8       reward                     f(parameters, features) -> rewards
+            name_the_bug               f(gradient) -> letter of its mistake
+    8       middle_is_best             f() -> parameters of two hidden units
+            reward                     f(parameters, features) -> rewards
             gradient(…, scorer="mlp")  f(parameters, chosen, rejected) -> dict of arrays
     9       overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
@@ -38,11 +40,11 @@ from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
-from .exercises.differences import central_difference
+from .exercises.differences import central_difference, name_the_bug
 from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
 from .exercises.gradients import equilibrium, gradient, training_step
 from .exercises.losses import loss, mean_loss, slope
-from .exercises.networks import reward
+from .exercises.networks import middle_is_best, reward
 from .exercises.numerics import kernel, overflow_limit
 from .exercises.optimisation import choose_beta, tilted_policy
 from .exercises.probabilities import depends_on_differences, margin, probability
@@ -67,6 +69,8 @@ __all__ = [
     "loss",
     "margin",
     "mean_loss",
+    "middle_is_best",
+    "name_the_bug",
     "overflow_limit",
     "prediction",
     "probability",

@@ -96,10 +96,10 @@ CAPTIONS = {
         "full force, and where the model is right and sure it is almost zero."
     ),
     "07_step_of_a_difference": (
-        "The error of a central difference against its step h. To the right of the bend, the step is too long, and "
-        "the truncation error grows like h². To the left of it, the step is too short: the rounding error of the "
-        "function, about 1e-16, is divided by a smaller and smaller number. The best step lies between the two, near "
-        "1e-5."
+        "The error of a central difference against its step h, for one weight of a linear scorer. To the right of the "
+        "bend, the step is too long, and the truncation error grows like h². To the left of it, the step is too short: "
+        "the rounding error of the loss, about 1e-16, is divided by a smaller and smaller number. The best step lies "
+        "between the two, near 1e-5."
     ),
     "08_linear_and_mlp": (
         "Two models trained on the same 600 choices. Lines join answers of equal reward, in log-odds, dashed where the "
@@ -241,7 +241,7 @@ def pulls_figure() -> Figure:
 
 
 def step_of_a_difference_figure() -> Figure:
-    """Draw the V-shaped error of a central difference for one entry of an MLP's gradient."""
+    """Draw the V-shaped error of a central difference for one entry of a linear scorer's gradient."""
     sweep = lesson_sweep()
     return figure_of(plot_step_sweep(sweep.steps, sweep.errors, mark=sweep.best_step))
 

@@ -366,7 +366,9 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
             print(f"Port {port} is in use: JupyterLab will choose another port and print its address.", flush=True)
         command.append(f"--ServerApp.port={port}")
     configured = [str(Path(__file__).parent / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
-    settings = {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, configured))}  # no pop-up asks whether to fetch news
+    settings = {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, configured))
+    }  # no pop-up asks whether to fetch news
     return _wait_for(subprocess.Popen(command, env=os.environ | settings))  # noqa: S603  # our own interpreter
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
@@ -51,12 +52,14 @@ __all__ = [
     "plot_pull_on_rewards",
     "plot_pulls",
     "plot_reward_map",
+    "plot_reward_model",
     "plot_running_means",
     "plot_scaling",
     "plot_shift_invariance",
     "plot_step_sweep",
     "plot_tangent",
     "plot_temperature",
+    "plot_widths",
 ]
 
 
@@ -513,6 +516,7 @@ def plot_reward_map(
     Returns
     -------
     Axes
+        ``lines[0]`` and ``lines[1]`` are the chosen and the rejected answers, if there are pairs.
     """
     ax = given_or_new(ax, size=(6.4, 5.6))
     side = np.linspace(-reach, reach, 61)
@@ -524,9 +528,110 @@ def plot_reward_map(
     if pairs is not None:
         c, d = (np.asarray(x, dtype=np.float64) for x in (pairs.chosen, pairs.rejected))
         close = np.flatnonzero(np.hypot(*(c - d).T) <= 0.75 * reach)[:15]
-        for chosen, rejected in zip(c[close], d[close], strict=True):
-            ax.annotate("", chosen, rejected, arrowprops={"arrowstyle": "->", "color": QUIET, "linewidth": 0.8})
-            ax.plot(*chosen, color=CHOSEN, marker="o", markersize=6, linestyle="none")
-            ax.plot(*rejected, color=REJECTED, marker="s", markersize=5, linestyle="none")
+        c, d = c[close], d[close]
+        ax.quiver(
+            *d.T, *(c - d).T, angles="xy", scale_units="xy", scale=1, color=QUIET, units="inches", width=0.014,
+            headwidth=7, headlength=8, headaxislength=7,
+        )  # fmt: skip
+        ax.plot(*c.T, color=CHOSEN, marker="o", markersize=6, linestyle="none")
+        ax.plot(*d.T, color=REJECTED, marker="s", markersize=5, linestyle="none")
+    ax.xaxis.set_major_locator(MaxNLocator(4))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
     return finish(ax, *names)
+
+
+@style()
+def plot_widths(widths: Sequence[int], losses: ArrayLike, *, mark: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the mean loss of models against their number of hidden units, with one of them marked.
+
+    Parameters
+    ----------
+    widths : sequence of int, in increasing order
+    losses : array_like, (n_widths,), nats
+    mark : int, optional
+        One of the widths.
+
+    Returns
+    -------
+    Axes
+        ``lines[0]`` holds the losses, and ``lines[1]`` is the mark.
+    """
+    n, values = numbers(widths, "widths"), numbers(losses, "losses")
+    if n.shape != values.shape:
+        raise ValueError(f"losses: expected shape {n.shape}, one for each width, got {values.shape}")
+    ax = given_or_new(ax, size=(5.0, 4.4))
+    at = np.arange(n.size)
+    ax.plot(at, values, color=EMPIRICAL, linewidth=LINE_WIDTH, marker="o", markersize=MARKER_SIZE, zorder=3)
+    if mark is not None:
+        if mark not in n:
+            raise ValueError(f"mark: expected one of {', '.join(f'{width:g}' for width in n)}, got {mark}")
+        place = int(np.flatnonzero(n == mark)[0])
+        ax.plot([place], [values[place]], color=REJECTED, marker="s", markersize=MARKER_SIZE + 3, zorder=4)
+        beyond = place > (n.size - 1) / 2
+        ax.annotate(
+            f"{values[place]:.3f}", (place, values[place]), (0, 14), textcoords="offset points", color=REJECTED,
+            fontsize=TEXT_SIZE, ha="right" if beyond else "left",
+        )  # fmt: skip
+    ax.set_xticks(at, [f"{width:g}" for width in n])
+    ax.yaxis.set_major_locator(MaxNLocator(5))
+    reach = max(float(np.ptp(values)), 0.01)
+    ax.set(xlim=(-0.4, n.size - 0.6), ylim=(values.min() - 0.15 * reach, values.max() + 0.25 * reach))
+    return finish(ax, "hidden units", "mean loss on fresh pairs (nats)")
+
+
+@style()
+def plot_reward_model(*, ax: Axes | None = None) -> Axes:
+    """Draw a reward model that is made from a language model, used twice with the same φ: once for each answer.
+
+    Returns
+    -------
+    Axes
+        Two rows, the chosen answer above the rejected one, from the tokens on the left to the margin on the right.
+    """
+    ax = given_or_new(ax, size=(10.0, 4.4))
+    for y, word, letter, color in ((2.75, "chosen", "c", CHOSEN), (0.75, "rejected", "r", REJECTED)):
+        note(ax, (0.0, y + 0.62), f"prompt x + {word} answer", color)
+        for k in range(6):
+            is_answer = k > 2
+            ax.add_patch(
+                Rectangle(
+                    (0.42 * k, y - 0.2), 0.34, 0.4, facecolor=color if is_answer else "white",
+                    edgecolor=color if is_answer else QUIET, linewidth=1.5,
+                    alpha=1.0 if k == 5 or not is_answer else 0.45,
+                )
+            )  # fmt: skip
+        _arrow(ax, (2.55, y), (3.0, y))
+        ax.add_patch(_box((3.05, y - 0.42), 2.1, 0.84))
+        note(ax, (4.1, y), "layers W", EXPECTED, ha="center")
+        _arrow(ax, (5.2, y), (5.6, y))
+        for k in range(4):
+            ax.add_patch(Rectangle((5.66, y - 0.4 + 0.2 * k), 0.26, 0.2, facecolor="white", edgecolor=color))
+        _arrow(ax, (5.98, y), (6.36, y))
+        ax.add_patch(_box((6.42, y - 0.42), 1.2, 0.84))
+        note(ax, (7.02, y), "head v", EXPECTED, ha="center")
+        _arrow(ax, (7.67, y), (8.05, y))
+        ax.text(8.12, y, f"$r_{letter}$", color=color, fontsize=TEXT_SIZE, va="center")
+        _arrow(ax, (8.55, y), (9.15, 1.75 + 0.3 * float(np.sign(y - 1.75))))
+    note(ax, (5.79, 1.75), "last state h", QUIET, ha="center")
+    for x in (4.1, 7.02):
+        ax.annotate("", (x, 2.28), (x, 1.22), arrowprops={"arrowstyle": "<->", "color": QUIET, "linewidth": 1.5})
+    note(ax, (4.0, 1.75), "the same W", QUIET, ha="right")
+    note(ax, (7.12, 1.75), "the same v", QUIET)
+    ax.text(8.95, 1.75, "$\\Delta = r_c - r_r$", color=EXPECTED, fontsize=TEXT_SIZE, va="center")
+    note(ax, (0.0, 0.22), "tokens; the prompt is white", QUIET)
+    ax.set(xlim=(-0.1, 10.5), ylim=(0.0, 3.7), xticks=[], yticks=[])
+    finish(ax, "φ = (W, v): one reward model, used once for each answer", "")
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return ax
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": EXPECTED, "linewidth": 1.5})
+
+
+def _box(corner: tuple[float, float], width: float, height: float) -> FancyBboxPatch:
+    return FancyBboxPatch(
+        corner, width, height, boxstyle="round,pad=0,rounding_size=0.1", facecolor="white", edgecolor=EXPECTED,
+        linewidth=2,
+    )  # fmt: skip

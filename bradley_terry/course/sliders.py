@@ -42,6 +42,7 @@ from .plots import (
     plot_step_sweep,
     plot_tangent,
     plot_temperature,
+    plot_widths,
 )
 
 if TYPE_CHECKING:
@@ -290,74 +291,91 @@ def pull() -> VBox:
 
 @lru_cache(maxsize=1)
 def lesson_sweep() -> StepSweep:
-    """Return the data of lesson 7: the error of a central difference of one MLP parameter for steps of many sizes."""
-    rng = np.random.default_rng(7)
-    scorer = MLPScorer(3, 4)
-    chosen, rejected = rng.normal(size=(2, 30, 3))
-    objective = Objective(scorer, PreferencePairs(chosen, rejected), backend=REFERENCE)
-    return step_sweep(objective, rng.normal(size=scorer.n_parameters))
+    """Return the data of lesson 7: the error of a central difference for steps of many sizes, for a linear scorer."""
+    rng = np.random.default_rng(0)
+    true_weights = np.array([1.0, -1.0, 0.5])
+    a, b = rng.normal(size=(2, 60, 3))
+    a_wins = sample_preferences(a @ true_weights, b @ true_weights, rng)[:, None]
+    pairs = PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a))
+    return step_sweep(Objective(LinearScorer(3), pairs, backend=REFERENCE), [0.5, -0.5, 1.0])
 
 
-def draw_step(exponent: float) -> Drawing:
-    """Draw the picture of lesson 7: the error of a central difference with the step 10^exponent."""
-    sweep, h = lesson_sweep(), 10.0**exponent
+def draw_step(sweep: StepSweep, exponent: float) -> Drawing:
+    """Draw the picture of lesson 7: the errors of central differences, with the step 10^exponent marked."""
+    h = 10.0**exponent
     error = float(np.exp(np.interp(np.log(h), np.log(sweep.steps), np.log(np.maximum(sweep.errors, 1e-17)))))
     side = "rounding" if h < sweep.best_step else "truncation"
-    return plot_step_sweep(sweep.steps, sweep.errors, mark=h), f"h = {h:.0e}: error about {error:.0e}, mostly {side}"
+    ax = plot_step_sweep(sweep.steps, sweep.errors, mark=h, ax=new_axes(size=(10.0, 4.4))[0])
+    return ax, f"h = {h:.0e}: error about {error:.0e}, mostly {side}"
 
 
-def step() -> VBox:
-    """Choose the step of a central difference, from much too short to much too long."""
-    return play(draw_step, exponent=(-13.0, 0.0, 0.25, -2.0))
+def step(sweep: StepSweep) -> VBox:
+    """Choose the step of a central difference, from much too short to much too long.
+
+    Parameters
+    ----------
+    sweep : StepSweep
+        The errors of a lesson's own gradient, as ``gradient_check.step_sweep`` returns them.
+    """
+    return play(partial(draw_step, sweep), exponent=(-13.0, 0.0, 0.25, -2.0))
 
 
-WIDTHS = (1, 2, 4, 8, 16)
+@lru_cache(maxsize=1)
+def curved_world() -> tuple[PreferencePairs, PreferencePairs]:
+    """Return 600 pairs for training and 600 for evaluation, with the true reward 2 - x1² + x2: medium length is best.
 
-
-@lru_cache(maxsize=2)
-def curved_world(n: int = 600) -> tuple[PreferencePairs, PreferencePairs]:
-    """Return n pairs for training and 600 for evaluation, with the true reward 2 - x1² + x2: medium length is best."""
-    rng = np.random.default_rng(0 if n == 600 else n)
-    a, b = rng.uniform(-2, 2, size=(2, n + 600, 2))
+    The lesson makes pairs of its own. These are the ones in the figure of the folder ``figures``.
+    """
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-2, 2, size=(2, 1200, 2))
     true = [2 - x[:, 0] ** 2 + x[:, 1] for x in (a, b)]
     won = sample_preferences(true[0], true[1], rng)[:, None]
     names = ["length", "politeness"]
     pairs = PreferencePairs(np.where(won, a, b), np.where(won, b, a), feature_names=names)
-    return pairs.subset(np.arange(n)), pairs.subset(np.arange(n, n + 600))
+    return pairs.subset(np.arange(600)), pairs.subset(np.arange(600, 1200))
 
 
-@lru_cache(maxsize=len(WIDTHS))
-@only_whole_fits()
-def _fitted(n_hidden: int) -> RewardModel:
-    return fit(MLPScorer(2, n_hidden), curved_world()[0], l2=1e-3, max_steps=150, backend=REFERENCE)
-
-
-@lru_cache(maxsize=len(WIDTHS))
-def _evaluated(n_hidden: int) -> Evaluation:
-    return _fitted(n_hidden).evaluate(curved_world()[1])
-
-
+@lru_cache(maxsize=1)
 @only_whole_fits()
 def curved_models() -> tuple[RewardModel, RewardModel, PreferencePairs]:
     """Return a linear model and one with two hidden units, fitted to the curved world, and their training pairs."""
     pairs = curved_world()[0]
-    return fit(LinearScorer(2), pairs, l2=1e-3, backend=REFERENCE), _fitted(2), pairs
+    bent = fit(MLPScorer(2, 2), pairs, l2=1e-3, max_steps=150, backend=REFERENCE)
+    return fit(LinearScorer(2), pairs, l2=1e-3, backend=REFERENCE), bent, pairs
 
 
-def draw_hidden_width(n_hidden: int) -> Drawing:
-    """Draw the picture of lesson 8: the reward that an MLP with ``n_hidden`` units has learned."""
-    model, found = _fitted(n_hidden), _evaluated(n_hidden)
-    ax = plot_reward_map(model.reward, curved_world()[0], names=("length", "politeness"))
-    return (
-        ax,
-        f"{n_hidden} hidden unit{'s' * (n_hidden > 1)}: accuracy {found.accuracy:.3f}, mean loss {found.mean_loss:.4f} "
-        "on fresh pairs",
-    )
+def draw_hidden_width(
+    models: Mapping[int, RewardModel], found: Mapping[int, Evaluation], pairs: PreferencePairs, hidden_units: int
+) -> Drawing:
+    """Draw the picture of lesson 8: the reward of the model with this width, and the losses of all widths.
+
+    Parameters
+    ----------
+    models, found : mappings of a number of hidden units to the model that was fitted, and to its evaluation
+    pairs : PreferencePairs
+        Their training pairs, of which a few are drawn.
+    hidden_units : int
+    """
+    left, right = new_axes(2, size=(10.0, 4.4))
+    plot_reward_map(models[hidden_units].reward, pairs, names=("length", "politeness"), ax=left)
+    plot_widths(list(found), [found[width].mean_loss for width in found], mark=hidden_units, ax=right)
+    here = found[hidden_units]
+    words = f"{hidden_units} hidden unit{'s' * (hidden_units > 1)}"
+    return left, f"{words}: accuracy {here.accuracy:.3f}, mean loss {here.mean_loss:.4f} on fresh pairs"
 
 
-def hidden_width() -> VBox:
-    """Choose the number of hidden units, and see how they bend the reward."""
-    return play(draw_hidden_width, n_hidden={str(width): width for width in WIDTHS})
+def hidden_width(models: Mapping[int, RewardModel], pairs: PreferencePairs, fresh: PreferencePairs) -> VBox:
+    """Choose the number of hidden units, and see how they bend the reward.
+
+    Parameters
+    ----------
+    models : mapping of a number of hidden units to the model that was fitted
+    pairs, fresh : PreferencePairs
+        Their training pairs, and fresh pairs on which they are evaluated once, at the start.
+    """
+    found = {width: model.evaluate(fresh) for width, model in models.items()}
+    draw = partial(draw_hidden_width, models, found, pairs)
+    return play(draw, hidden_units={str(width): width for width in models})
 
 
 DTYPES: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.float32, "float64": np.float64}

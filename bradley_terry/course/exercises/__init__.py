@@ -6,8 +6,8 @@
     confidence        lesson 4    accuracy, best_temperature
     expectations      lesson 5    expected_loss, ceiling
     gradients         lesson 6    gradient, training_step
-    differences       lesson 7    central_difference
-    networks          lesson 8    reward
+    differences       lesson 7    central_difference, name_the_bug
+    networks          lesson 8    middle_is_best, reward
     numerics          lesson 9    overflow_limit, kernel
     optimisation      lesson 12   tilted_policy, choose_beta
 

@@ -1,15 +1,29 @@
-"""Exercise of lesson 7: a gradient by central differences."""
+"""Exercises of lesson 7: a gradient by central differences, and a function that names the mistake in a gradient."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ...logistic import Array
-from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from ...arrays.visible import class_name, quoted
+from ...logistic import Array, sigmoid
+from ..engine import (
+    FAILED,
+    LIMIT,
+    Case,
+    Report,
+    Stop,
+    Student,
+    Wrong,
+    asked,
+    can_be_called_with,
+    check_values,
+    judged,
+)
 
-__all__ = ["central_difference"]
+__all__ = ["GRADIENTS", "central_difference", "name_the_bug"]
 
 
 def central_difference(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -72,3 +86,114 @@ def _not_put_back(f: Callable[[Array], float], x: Array, h: float) -> Array:
         moved[j] -= 2 * h
         slopes.append((up - f(moved)) / (2 * h))
     return np.array(slopes)
+
+
+# ------------------------------------------------------------------------------------------------- name the bug
+
+
+def _gradient(
+    pulls: Callable[[Array], Array], *, of_all: float = 1.0, summed: bool = False, forgotten: bool = False
+) -> Callable[[ArrayLike, ArrayLike, ArrayLike], Array]:
+    """Make a gradient of a linear scorer, f(weights, chosen, rejected), from the pull of each pair at its margin."""
+
+    def gradient(weights: ArrayLike, chosen: ArrayLike, rejected: ArrayLike) -> Array:
+        w = np.asarray(weights, dtype=np.float64)
+        c, r = (np.atleast_2d(np.asarray(side, dtype=np.float64)) for side in (chosen, rejected))
+        x = c if forgotten else c - r
+        total: Array = -of_all * (pulls((c - r) @ w) @ x)
+        return total if summed else total / len(c)
+
+    return gradient
+
+
+def _right(z: Array) -> Array:
+    return np.asarray(sigmoid(-z))
+
+
+GRADIENTS: tuple[tuple[str, str, str, Callable[[ArrayLike, ArrayLike, ArrayLike], Array]], ...] = (
+    ("a", "the right gradient", "it agrees with differences of the loss, but only up to rounding", _gradient(_right)),
+    ("b", "the sum over the pairs", "with a single pair it is right", _gradient(_right, summed=True)),
+    ("c", "the rejected answer is forgotten", "it is right if all features of the rejected answers are 0",
+     _gradient(_right, forgotten=True)),
+    ("d", "σ(Δ) instead of σ(−Δ)", "it is right at weights of zero",
+     _gradient(lambda z: np.asarray(sigmoid(z)))),
+    ("e", "the pull of the pair before", "it is right at weights of zero, and with a single pair",
+     _gradient(lambda z: np.roll(_right(z), 1))),
+    ("f", "the sign is flipped", "it is minus the right one", _gradient(_right, of_all=-1.0)),
+    ("f", "σ(2Δ) instead of σ(Δ)", "it is right at weights of zero, and it is not one of the mistakes b to e",
+     _gradient(lambda z: _right(2 * z))),
+    ("f", "0.1 % too long", "its first two digits are right, but a gradient should agree to six or more",
+     _gradient(_right, of_all=1.001)),
+)  # fmt: skip
+"""Gradients of a linear scorer: the letter, what it is, how it is told from the others, and the function."""
+
+LETTERS = tuple(dict.fromkeys(letter for letter, *_ in GRADIENTS))
+ROUNDS = 20  # a guess at random is right about all eight gradients with probability 6 to the power −8, once
+
+
+def name_the_bug(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(gradient) -> the letter of its mistake, where gradient(weights, chosen, rejected) -> (n_features,).
+
+    The letters are a for the right gradient, b for the sum over the pairs instead of the mean, c where the rejected
+    answer is forgotten, d for σ(Δ) instead of σ(−Δ), e where each pair has the pull of the pair before it, and f for
+    any other mistake. The function is given eight gradients without names, again and again, each time in another order.
+    The report lists those about which it is wrong, each with a hint.
+    """
+
+    def stages() -> None:
+        can_be_called_with(function, (GRADIENTS[0][3],), ("gradient",))
+        rng = np.random.default_rng(7)
+        said = _letters(function, rng, time_limit)
+        missed = [k for k, (letter, *_) in enumerate(GRADIENTS) if said[k] != letter]
+        if missed:
+            lines = [
+                f"{what}: expected {letter!r}, got {said[k]!r}; {hint}"
+                for k, (letter, what, hint, _) in enumerate(GRADIENTS)
+                if k in missed
+            ]
+            raise Stop(FAILED, _pattern(said) + "misjudged:\n  " + "\n  ".join(lines))
+        for _ in range(ROUNDS):
+            again = _letters(function, rng, time_limit)
+            for k, (_, what, *_) in enumerate(GRADIENTS):
+                if again[k] != said[k]:
+                    raise Stop(
+                        FAILED,
+                        f"{what}: it returns {said[k]!r} at one time and {again[k]!r} at another. Does it draw new "
+                        "random numbers each time, or remember the order of the gradients?",
+                    )
+
+    return judged("name the bug", stages)
+
+
+def _letters(function: Student, rng: np.random.Generator, time_limit: float) -> list[str]:
+    """Ask about each gradient once, in random order, and return the letters in the order of ``GRADIENTS``."""
+    said = [""] * len(GRADIENTS)
+    for k in rng.permutation(len(GRADIENTS)).tolist():
+
+        def gradient(weights: ArrayLike, chosen: ArrayLike, rejected: ArrayLike, k: int = k) -> Array:
+            return GRADIENTS[k][3](weights, chosen, rejected)
+
+        answer, _ = asked(function, (gradient,), ("gradient",), time_limit)
+        if not isinstance(answer, str):
+            raise Stop(FAILED, f"expected one of the letters {', '.join(LETTERS)}, got {class_name(answer)}")
+        said[k] = answer.strip().lower()
+        if said[k] not in LETTERS:
+            raise Stop(FAILED, f"expected one of the letters {', '.join(LETTERS)}, got {quoted(answer)}")
+    return said
+
+
+def _pattern(said: Sequence[str]) -> str:
+    """Return a hint if the misjudged gradients have a common cause, else nothing."""
+    if len(set(said)) == 1:
+        return f"it returns {said[0]!r} for every gradient: does it look at what the gradient returns?\n"
+    taken_for_right = {
+        what for letter, (true, what, *_) in zip(said, GRADIENTS, strict=True) if letter == "a" and true != "a"
+    }
+    at_zero, alone = {GRADIENTS[k][1] for k in (3, 4, 6)}, {GRADIENTS[k][1] for k in (1, 4)}
+    if at_zero <= taken_for_right:
+        return "it asks at weights of zero, where every pull is ½: ask at random weights\n"
+    if alone <= taken_for_right:
+        return "it asks about a single pair, where a sum is a mean and there is no pair before: ask about several\n"
+    if taken_for_right == {GRADIENTS[7][1]}:
+        return "it accepts what is nearly right: compare more digits\n"
+    return ""
