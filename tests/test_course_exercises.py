@@ -11,8 +11,22 @@ import numpy as np
 import pytest
 import sentences
 import students
-from students import ALSO_RIGHT, RIGHT, UNKNOWN, WRONG, Function, entry_by_entry, nats, search, sigma, slow_kernel
+from students import (
+    ALSO_RIGHT,
+    RIGHT,
+    UNKNOWN,
+    WRONG,
+    Function,
+    best_margin,
+    entry_by_entry,
+    nats,
+    on_a_grid,
+    search,
+    sigma,
+    slow_kernel,
+)
 
+import bradley_terry as bt
 from bradley_terry.course import check
 
 
@@ -128,9 +142,29 @@ CASES: dict[str, list[str]] = {
     "margin": ["", "at tiny probabilities: "],
     "loss": ["", "at margins of 1000, -1000 and 40: "],
     "mean_loss": ["", "at rewards of ±900: "],
-    "centring": ["", "in another order: "],
+    "centring": ["", "in another order: ", "for 30 answers to 4 prompts: "],
     "accuracy": ["", "where all margins are 0: "],
-    "best_temperature": ["for an overconfident model: ", "for an underconfident model: "],
+    "best_temperature": [
+        "for an overconfident model: ",
+        "for an underconfident model: ",
+        "for 100 margins of size about 1: ",
+        "for 50 margins of size about 30: ",
+        "for 80 margins of size about 0.03: ",
+        "for 500 margins of size about 3.7: ",
+        "for 20 margins of size about 0.31: ",
+    ],
+    "minimiser": [
+        "for the squared loss (1 − Δ)² and p = 0.7: ",
+        "for −log σ(Δ) and p = 0.8: ",
+        "for −log σ(Δ) and p = 0.3: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.6: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.95: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.2: ",
+        "for exp(−Δ) and p = 0.9: ",
+        "for the squared loss (1 − Δ)² and p = 0.15: ",
+        "for −log σ(Δ/3) and p = 0.65: ",
+        "for −log σ(Δ) and p = 0.9999: ",
+    ],
     "expected_loss": ["", "where the model is the truth: ", "at margins of 800 and -900: "],
     "ceiling": ["", "where every choice is a coin flip: "],
     "training_step": ["", "right with learning rate 0.25; with 3: "],
@@ -177,7 +211,7 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tolerances_are_what_the_docstrings_say(name, sign) -> None:
     """The allowed relative error is 1e-6, unless the exercise says 1 % or 0.1 %."""
-    allowed = {"best_temperature": 0.01, "overflow_limit": 1e-3}.get(name, 1e-6)
+    allowed = {"best_temperature": 0.01, "minimiser": 0.01, "overflow_limit": 1e-3}.get(name, 1e-6)
     turn = itertools.count()
 
     def off_by(share):
@@ -219,6 +253,7 @@ EXTREME: list[tuple[str, str, Function]] = [
         lambda t, z: -np.mean(sigma(t) * np.log(sigma(z)) + sigma(-t) * np.log(1 - sigma(z))),
     ),
     ("best_temperature", "for an underconfident model: ", lambda z: search(z, lowest=0.0)),
+    ("minimiser", "p = 0.9999: ", lambda loss, p: best_margin(loss, p, reach=5.0)),
     ("central_difference", "with h = 1e-5: ", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 0.2)),
 ]
 
@@ -230,3 +265,29 @@ def test_what_works_only_on_ordinary_numbers_fails(name, words, function) -> Non
     report = getattr(check, name)(function)
     assert report.status == "failed"
     assert words in repr(report)
+
+
+@pytest.mark.parametrize("per_decade", [10, 20, 30, 40, 50])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_coarse_grid_of_temperatures_does_not_pass_by_luck(per_decade, seed) -> None:
+    """Grids of up to 50 points per decade are more than 4 % apart, too coarse for 1 %, wherever they start."""
+    start = -3 + np.random.default_rng(seed).random() / per_decade
+    grid = 10 ** np.arange(start, 3, 1 / per_decade)
+    report = check.best_temperature(lambda z: grid[np.argmin([nats(z / T).mean() for T in grid])])
+    assert report.status == "failed"
+
+
+@pytest.mark.parametrize("constant", [0.4, 1.0, 1.386, -0.847, 9.21])
+def test_one_margin_for_every_loss_and_share_fails(constant) -> None:
+    """Each of these is the right answer to one of the questions."""
+    assert check.minimiser(lambda loss, p: constant).status == "failed"
+
+
+def test_a_formula_or_a_coarse_grid_is_no_minimiser() -> None:
+    """The formula of one loss fails for the others, in the package's words as well; so do steps of 0.1."""
+    for formula in (bt.logit, lambda p: 2 * p - 1, lambda p: np.sign(p - 0.5)):
+        assert check.minimiser(lambda loss, p, formula=formula: formula(p)).status == "failed"
+    assert check.minimiser(lambda loss, p: on_a_grid(loss, p, step=0.1)).status == "failed"
+    assert check.minimiser(lambda loss, p: on_a_grid(loss, p, reach=5.0)).message.startswith(
+        "for −log σ(Δ) and p = 0.9"
+    )

@@ -9,6 +9,7 @@
             centring                   f(rewards, prompts) -> rewards
     4       accuracy                   f(margins) -> share
             best_temperature           f(margins) -> T
+            minimiser                  f(loss, p) -> Δ, where loss(margins) -> losses
     5       expected_loss              f(true_margins, margins) -> one number
             ceiling                    f(true_margins) -> share
     6       gradient                   f(weights, chosen, rejected) -> (n_features,)
@@ -31,7 +32,7 @@ from __future__ import annotations
 from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
-from .exercises.confidence import accuracy, best_temperature
+from .exercises.confidence import accuracy, best_temperature, minimiser
 from .exercises.differences import central_difference
 from .exercises.expectations import ceiling, expected_loss
 from .exercises.gradients import gradient, training_step
@@ -56,6 +57,7 @@ __all__ = [
     "loss",
     "margin",
     "mean_loss",
+    "minimiser",
     "overflow_limit",
     "prediction",
     "probability",

@@ -53,25 +53,26 @@ PREDICTIONS: dict[str, Prediction] = {
            "It is pair B, but only by a little: 0.201 against 0.168. The sign of a score does not matter."),
     ),
     "03.1": _asked(
-        "A trained model scores an answer to prompt 1 with 7 and an answer to prompt 2 with 4. Which is better?",
+        "A trained reward model gives the best answer to one prompt the reward 3.81, and the best answer to another "
+        "prompt 2.82. Which of these two answers is better?",
         "c",
-        a=("The one scored 7.",
-           "No. Adding −5 to all answers to prompt 1 changes no margin, and then the scores are 2 and 4."),
-        b=("The one scored 7, with probability σ(3) = 0.95.",
-           "No. Nobody was asked to compare answers to different prompts, so the loss never sees Δ between prompts."),
-        c=("The model cannot say.",
+        a=("The one with 3.81.",
+           "No. Subtracting 2 from all answers to its prompt changes no margin, and then it has 1.81 against 2.82."),
+        b=("The one with 3.81, with probability σ(0.99) = 0.73.",
+           "No. People only compared answers to the same prompt. No choice has tested a margin between two prompts."),
+        c=("The rewards do not say.",
            "Yes. The loss sees only margins within a prompt. Each prompt may have a shift that no choice reveals."),
     ),
     "03.2": _asked(
-        "A linear model has the smallest loss possible on its choices. You double every reward, so the order of the "
-        "answers stays the same. What happens to the loss?",
-        "c",
-        a=("It stays the same: the order of all answers is the same.",
-           "No. The loss depends on how far apart the answers are, not only on their order."),
-        b=("It falls: chosen answers lead by more.",
-           "No. Where the rejected answer leads, it also leads by more, and that costs more than the others save."),
-        c=("It rises.",
-           "Yes. At the smallest loss the scale of the rewards is already right: any factor but 1 raises the loss."),
+        "You add a number to every reward: 10, or a number f(prompt) that depends on the prompt, or a number f(length) "
+        "that depends on the length of the answer. Which of these can change the loss?",
+        "a",
+        a=("Only f(length).",
+           "Yes. The 10 and f(prompt) are the same for both answers, so they cancel. The two lengths may differ."),
+        b=("f(prompt) and f(length).",
+           "No. f(prompt) differs between prompts, but both answers to a prompt get the same number, and it cancels."),
+        c=("All three.",
+           "No. A margin is the difference of two rewards of one prompt, so the 10 and f(prompt) cancel in it."),
     ),
     "04.1": _asked(
         "Two models rank 9 of 10 pairs correctly. Each time, the first gives its choice a probability of 0.7, the "
