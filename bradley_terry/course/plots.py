@@ -209,8 +209,8 @@ def plot_rewards_by_prompt(rewards: ArrayLike, prompts: ArrayLike, *, ax: Axes |
         ax.plot(np.full(own.shape, k), own, color=EMPIRICAL, marker="os^D"[k % 4], markersize=MARKER_SIZE, linewidth=1)
         note(ax, (k + 0.12, float(own[-1])), signed(float(own[-1]), ".2f"), EMPIRICAL)
     ax.set(xlim=(-0.5, len(numbered) - 0.2), xticks=range(len(numbered)))
-    ax.set_xticklabels([f"prompt {prompt:g}" for prompt in numbered])
-    return finish(ax, "", "reward (log-odds)")
+    ax.set_xticklabels([f"{prompt:g}" for prompt in numbered])
+    return finish(ax, "prompt", "reward (log-odds)")
 
 
 def _rewards(rewards_chosen: ArrayLike, rewards_rejected: ArrayLike) -> tuple[Array, Array]:

@@ -115,11 +115,14 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
         return right_of[loss](p)
 
     def wrong(loss: PairLossOfMargins, p: float) -> Wrong:
-        best = right_of[loss](p)
+        best, weights = right_of[loss](p), np.array([p, 1 - p])
         yield "p and 1 − p are exchanged: ℓ(Δ) happens with probability p", -best
         yield "log(p/(1 − p)), which is right for −log σ(Δ) alone: minimise the loss that is given", logit(p)
         yield "2p − 1, which is right for the squared loss alone: minimise the loss that is given", 2 * p - 1
-        yield "the smallest expected loss: return the Δ at which it is reached", p * loss(best) + (1 - p) * loss(-best)
+        yield (
+            "the smallest expected loss: return the Δ at which it is reached",
+            weights @ loss(best * np.array([1, -1])),
+        )
         yield "the probability σ(Δ): return the margin Δ", sigmoid(best)
         yield "the minimum of ℓ(Δ) alone: with probability 1 − p, b is chosen and the loss is ℓ(−Δ)", _alone(loss)
         yield "the minimum for p = ½: weight the two losses with p and 1 − p", 0.0
