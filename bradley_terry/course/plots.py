@@ -332,7 +332,7 @@ def plot_expected_loss_of_margin(
         ``lines[2k]`` is the curve of the k-th share and ``lines[2k + 1]`` its minimum.
     """
     ax = given_or_new(ax, size=(5.0, 4.4))
-    delta = np.linspace(-1, 4, 501)
+    delta = np.linspace(-1, 4.6, 561)
     ends = []
     for k, p in enumerate(numbers(shares, "shares").tolist()):
         expected = p * loss(delta) + (1 - p) * loss(-delta)
@@ -340,7 +340,7 @@ def plot_expected_loss_of_margin(
         ax.plot(delta, expected, color=color, linestyle=dashes, linewidth=LINE_WIDTH)
         points(ax, [delta[expected.argmin()]], [expected.min()], color)
         ends.append((float(expected[-1]), f"p = {p:g}", color))
-    ax.set(xlim=(-1, 4), ylim=(0, 2.5))
+    ax.set(xlim=(-1, 4.6), ylim=(0, 2.5))
     label_ends(ax, ends)
     return finish(ax, "margin Δ = reward of a − reward of b", "expected loss")
 
