@@ -107,8 +107,8 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
     """
     squared, ours, hinge, exponential, softened = range(5)
     asked_about = (
-        (squared, 0.75), (ours, 0.8), (ours, 0.3), (hinge, 0.6), (hinge, 0.95), (hinge, 0.2), (exponential, 0.9),
-        (squared, 0.15), (softened, 0.65), (ours, 0.9999),
+        (squared, 0.35), (ours, 0.8), (ours, 0.3), (hinge, 0.6), (hinge, 0.95), (hinge, 0.2), (exponential, 0.9),
+        (squared, 0.9), (softened, 0.65), (ours, 0.9999),
     )  # fmt: skip
     right_of = {loss: formula for _, loss, formula in MINIMISERS}
     cases: list[Case] = [((MINIMISERS[k][1], p), f"for {MINIMISERS[k][0]} and p = {p:g}: ") for k, p in asked_about]
