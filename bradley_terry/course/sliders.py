@@ -1,8 +1,9 @@
 """The sliders of the lessons: when a slider moves, a picture and a sentence below it change.
 
-Each slider is a function without arguments, which a lesson calls as the last line of a cell. Its drawing is a function
-of its own, ``draw_…``, which takes the values and returns axes and a sentence. So lessons can show the same picture
-without a kernel, and tests can check it without a browser. ipywidgets is imported on first use.
+Each slider is a function, which a lesson calls as the last line of a cell, with its own data as arguments. Its drawing
+is a function of its own, ``draw_…``, which takes the data and the values and returns axes and a sentence. So lessons
+can show the same picture without a kernel, and tests can check it without a browser. ipywidgets is imported on first
+use.
 """
 
 from __future__ import annotations
