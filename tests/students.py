@@ -65,6 +65,26 @@ def search(z, lowest=-5.0):
     return np.exp(best)
 
 
+def best_margin(loss, p, reach=10.0):
+    """Find the margin with the least expected loss by cutting an interval into thirds again and again."""
+    low, high = -reach, reach
+    for _ in range(100):
+        one, other = low + (high - low) / 3, high - (high - low) / 3
+        costs = [p * loss(z) + (1 - p) * loss(-z) for z in (one, other)]
+        low, high = (low, other) if costs[0] < costs[1] else (one, high)
+    return (low + high) / 2
+
+
+def least_cost(loss, p):
+    z = best_margin(loss, p)
+    return p * loss(z) + (1 - p) * loss(-z)
+
+
+def on_a_grid(loss, p, step=0.001, reach=10.0):
+    z = np.arange(-reach, reach + step / 2, step)
+    return z[np.argmin(p * loss(z) + (1 - p) * loss(-z))]
+
+
 def fresh(true, z):
     return np.mean(sigma(true) * nats(z) + sigma(-true) * nats(-z))
 
@@ -213,6 +233,7 @@ RIGHT: dict[str, Function] = {
     "centring": by_prompt(lambda v: v - v.mean()),
     "accuracy": share_right,
     "best_temperature": search,
+    "minimiser": best_margin,
     "expected_loss": fresh,
     "ceiling": lambda t: sigma(np.abs(t)).mean(),
     "interval_by_prompts": by_prompts,
@@ -234,6 +255,7 @@ ALSO_RIGHT: list[tuple[str, Function]] = [
     ("mean_loss", lambda c, r: float(sum(nats(a - b) for a, b in zip(c, r, strict=True))) / len(c)),
     ("centring", by_counting),
     ("accuracy", lambda z: np.where(z > 0, 1, np.where(z < 0, 0, 0.5)).mean()),
+    ("minimiser", on_a_grid),
     ("ceiling", lambda t: np.maximum(sigma(t), sigma(-t)).mean()),
     ("interval_by_prompts", by_sorting),
     ("interval_by_prompts", lambda y, x: np.array(by_prompts(y, x)) - [2e-6, -2e-6]),  # as with 1.96 rounded otherwise
@@ -378,6 +400,15 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("√T instead", lambda z: np.sqrt(search(z))),
         ("the mean of |Δ|", lambda z: np.mean(np.abs(z))),
         ("the standard deviation", np.std),
+    ],
+    "minimiser": [
+        ("p and 1 − p are exchanged", lambda loss, p: best_margin(loss, 1 - p)),
+        ("right for −log σ(Δ) alone", lambda loss, p: np.log(p / (1 - p))),
+        ("right for the squared loss alone", lambda loss, p: 2 * p - 1),
+        ("the smallest expected loss", least_cost),
+        ("the probability σ(Δ)", lambda loss, p: sigma(best_margin(loss, p))),
+        ("the minimum of ℓ(Δ) alone", lambda loss, p: best_margin(loss, 1.0)),
+        ("the minimum for p = ½", lambda loss, p: 0.0),
     ],
     "expected_loss": [
         ("only the likelier outcome", lambda t, z: np.where(t >= 0, nats(z), nats(-z)).mean()),
@@ -557,6 +588,9 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("best_temperature", lambda z: 3 * search(z)),
     ("best_temperature", lambda z: np.abs(z).max()),
     ("best_temperature", lambda z: 0.3),
+    ("minimiser", lambda loss, p: 2 * best_margin(loss, p)),
+    ("minimiser", lambda loss, p: best_margin(loss, p**2)),
+    ("minimiser", lambda loss, p: 3.0),
     ("expected_loss", lambda t, z: nats(t).mean()),
     ("expected_loss", lambda t, z: np.mean((sigma(t) - sigma(z)) ** 2)),
     ("expected_loss", lambda t, z: fresh(t, z) - fresh(t, t)),

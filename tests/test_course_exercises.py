@@ -18,14 +18,17 @@ from students import (
     WRONG,
     Function,
     balanced,
+    best_margin,
     by_prompts,
     entry_by_entry,
     nats,
+    on_a_grid,
     search,
     sigma,
     slow_kernel,
 )
 
+import bradley_terry as bt
 from bradley_terry.course import check
 
 
@@ -143,9 +146,32 @@ CASES: dict[str, list[str]] = {
     "loss": ["", "at margins of 1000, -1000 and 40: "],
     "slope": ["", "at other margins: ", "at margins of 1000, -1000 and 40: "],
     "mean_loss": ["", "at rewards of ±900: "],
-    "centring": ["", "in another order: "],
+    "centring": ["", "in another order: ", "for 30 answers to 4 prompts: "],
     "accuracy": ["", "where all margins are 0: "],
-    "best_temperature": ["for an overconfident model: ", "for an underconfident model: "],
+    "best_temperature": [
+        "for an overconfident model: ",
+        "for an underconfident model: ",
+        "for 100 margins of size about 1.39: ",
+        "for 50 margins of size about 16.06: ",
+        "for 80 margins of size about 0.04: ",
+        "for 500 margins of size about 4.22: ",
+        "for 20 margins of size about 0.49: ",
+        "for 200 margins of size about 6.81: ",
+        "for 60 margins of size about 0.06: ",
+        "for 150 margins of size about 2.15: ",
+    ],
+    "minimiser": [
+        "for the squared loss (1 − Δ)² and p = 0.35: ",
+        "for −log σ(Δ) and p = 0.8: ",
+        "for −log σ(Δ) and p = 0.3: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.6: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.95: ",
+        "for the hinge max(0, 1 − Δ) and p = 0.2: ",
+        "for exp(−Δ) and p = 0.9: ",
+        "for the squared loss (1 − Δ)² and p = 0.9: ",
+        "for −log σ(Δ/3) and p = 0.65: ",
+        "for −log σ(Δ) and p = 0.9999: ",
+    ],
     "expected_loss": ["", "where the model is the truth: ", "at margins of 800 and -900: "],
     "interval_by_prompts": ["", "with 150 pairs of 12 prompts: ", "where each prompt has one pair: "],
     "ceiling": ["", "where every choice is a coin flip: "],
@@ -212,8 +238,8 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tolerances_are_what_the_docstrings_say(name, sign) -> None:
     """The allowed relative error is 1e-6, unless the exercise says 1 % to 0.01 %, or wants a formula."""
-    coarse = {"best_temperature": 0.01, "overflow_limit": 1e-3, "interval_by_prompts": 1e-4, "equilibrium": 1e-4}
-    allowed = (coarse | {"slope": 1e-12}).get(name, 1e-6)
+    coarse = {"best_temperature": 0.01, "minimiser": 0.01, "overflow_limit": 1e-3, "slope": 1e-12}
+    allowed = (coarse | {"interval_by_prompts": 1e-4, "equilibrium": 1e-4}).get(name, 1e-6)
     turn = itertools.count()
 
     def off_by(share):
@@ -276,6 +302,7 @@ EXTREME: list[tuple[str, str, Function]] = [
     ),
     ("equilibrium", "where the balance is far from 0: ", lambda n, d: np.clip(balanced(n, d), -3, 3)),
     ("equilibrium", "with a million pairs against one: ", lambda n, d: np.clip(balanced(n, d), -500, 500)),
+    ("minimiser", "p = 0.9999: ", lambda loss, p: best_margin(loss, p, reach=5.0)),
     ("central_difference", "with h = 1e-5: ", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 0.2)),
     ("tilted_policy", "at rewards of ±1,000,000: a NumPy warning", softmax_of_plain_numbers),
     ("tilted_policy", "the answer with the highest reward: a NumPy warning", softmax_below_the_largest),
@@ -289,3 +316,31 @@ def test_what_works_only_on_ordinary_numbers_fails(name, words, function) -> Non
     report = getattr(check, name)(function)
     assert report.status == "failed"
     assert words in repr(report)
+
+
+@pytest.mark.parametrize("per_decade", [10, 30, 40, 60, 77])
+def test_a_coarse_grid_of_temperatures_does_not_pass_by_luck(per_decade) -> None:
+    """77 points per decade are 3 % apart. Wherever the grid starts, it misses one of the models by more than 1 %.
+
+    For the first two models alone, grids of 30, 40 and 60 points per decade are right if they start in the right place.
+    """
+    for start in np.arange(0, 1, 0.05):
+        grid = 10 ** (-3 + (start + np.arange(6 * per_decade)) / per_decade)
+        report = check.best_temperature(lambda z, grid=grid: grid[np.argmin(nats(z[:, None] / grid).mean(axis=0))])
+        assert report.status == "failed"
+
+
+@pytest.mark.parametrize("constant", [-0.3, 1.0, 1.386, -0.847, 9.21])
+def test_one_margin_for_every_loss_and_share_fails(constant) -> None:
+    """Each of these is the right answer to one of the questions."""
+    assert check.minimiser(lambda loss, p: constant).status == "failed"
+
+
+def test_a_formula_or_a_coarse_grid_is_no_minimiser() -> None:
+    """The formula of one loss fails for the others, in the package's words as well; so do steps of 0.1."""
+    for formula in (bt.logit, lambda p: 2 * p - 1, lambda p: np.sign(p - 0.5)):
+        assert check.minimiser(lambda loss, p, formula=formula: formula(p)).status == "failed"
+    assert check.minimiser(lambda loss, p: on_a_grid(loss, p, step=0.1)).status == "failed"
+    assert check.minimiser(lambda loss, p: on_a_grid(loss, p, reach=5.0)).message.startswith(
+        "for −log σ(Δ) and p = 0.9"
+    )

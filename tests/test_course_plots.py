@@ -221,6 +221,36 @@ def test_temperature_curve_is_the_mean_loss():
 
 
 @pytest.mark.parametrize(
+    ("loss", "best"),
+    [
+        (lambda z: np.logaddexp(0, -z), {0.6: 0.405, 0.8: 1.386, 0.95: 2.944}),  # log(p/(1 - p))
+        (lambda z: np.maximum(0, 1 - z), {0.6: 1.0, 0.8: 1.0, 0.95: 1.0}),
+        (lambda z: (1 - z) ** 2, {0.6: 0.2, 0.8: 0.6, 0.95: 0.9}),  # 2p - 1
+    ],
+)
+def test_the_least_expected_loss_is_marked_where_it_is(loss, best) -> None:
+    """Each curve is p·ℓ(Δ) + (1 − p)·ℓ(−Δ), with its own dashes, and its minimum is where calculus puts it."""
+    ax = plots.plot_expected_loss_of_margin(loss, tuple(best))
+    for k, (p, where) in enumerate(best.items()):
+        curve, minimum = ax.lines[2 * k : 2 * k + 2]
+        x, y = curve.get_xydata().T
+        np.testing.assert_allclose(y, p * loss(x) + (1 - p) * loss(-x))
+        assert minimum.get_xdata()[0] == pytest.approx(where, abs=0.006)
+        assert f"p = {p:g}" in words(ax)
+    assert len({line.get_linestyle() for line in ax.lines[::2]}) == 3
+
+
+def test_rewards_are_drawn_in_the_column_of_their_prompt() -> None:
+    """The best answer of each prompt is named, and each answer has a prompt."""
+    ax = plots.plot_rewards_by_prompt([3.81, 0.9, 2.82, -1.0], [1, 1, 2, 2])
+    assert words(ax) == "3.81\n2.82"
+    assert [line.get_xydata().tolist() for line in ax.lines] == [[[0, 0.9], [0, 3.81]], [[1, -1.0], [1, 2.82]]]
+    assert len({line.get_marker() for line in ax.lines}) == 2
+    with pytest.raises(ValueError, match=r"^prompts: expected shape \(2,\), one for each answer, got \(1,\)$"):
+        plots.plot_rewards_by_prompt([1.0, 2.0], [1])
+
+
+@pytest.mark.parametrize(
     ("form", "dtype", "margin", "what"),
     [
         ("log(1 + exp(-z))", np.float64, -709.0, np.isfinite),

@@ -107,8 +107,15 @@ NUMBERS: dict[str, dict[str, float]] = {
         "0.731": sigma(1.0),
         "0.313": nats(1.0),
     },
-    "03.1": {"7": 7, "4": 4, "5": 7 - 2, "1": 1, "2": 7 - 5, "3": 7 - 4, "0.95": sigma(7.0 - 4.0)},
-    "03.2": {"1": 1},
+    "03.1": {
+        "3.81": 3.81,
+        "2.82": 2.82,
+        "2": 2,
+        "1.81": 3.81 - 2,
+        "0.99": 3.81 - 2.82,
+        "0.73": sigma(3.81 - 2.82),
+    },
+    "03.2": {"10": 10},
     "04.1": {
         "0.441": 0.9 * EASY - 0.1 * np.log(1 - 0.7),
         "0.470": 0.9 * HARD - 0.1 * np.log(1 - 0.99),
@@ -153,19 +160,21 @@ def test_every_number_in_a_choice_or_reply_is_true(number) -> None:
         assert float(rounded) == float(literal), literal
 
 
-def test_rewards_are_shifted_and_doubled_as_the_replies_say() -> None:
-    """01.1: the odds are squared; 03.1: −5 in one prompt changes no margin; 03.2: a factor raises the smallest loss."""
+def test_doubled_rewards_square_the_odds() -> None:
+    """01.1: with twice the margin, the odds are squared."""
     assert sigma(2.0) / sigma(-2.0) == pytest.approx((sigma(1.0) / sigma(-1.0)) ** 2)
-    chosen, rejected = np.random.default_rng(3).normal(size=(2, 50))
-    differences, best = np.random.default_rng(4).normal(0.3, 1.0, size=(80, 2)), np.zeros(2)
-    for _ in range(2000):
-        best = best + sigma(-(differences @ best)) @ differences / 80
-    least = nats(differences @ best).mean()
-    assert all(nats(factor * (differences @ best)).mean() > least for factor in (0.5, 0.9, 1.1, 2.0))
-    first = np.arange(50) < 25
-    assert nats(np.where(first, chosen - 5, chosen) - np.where(first, rejected - 5, rejected)) == pytest.approx(
-        nats(chosen - rejected)
-    )
+
+
+def test_only_a_shift_that_depends_on_the_answer_changes_a_loss() -> None:
+    """03.1: −2 for one prompt changes no loss; 03.2: neither does 10 or f(prompt), but f(length) does."""
+    rng = np.random.default_rng(3)
+    chosen, rejected, of_prompt = rng.normal(size=(3, 50))
+    before = nats(chosen - rejected)
+    for shift in (10.0, of_prompt, np.where(np.arange(50) < 25, -2.0, 0.0)):
+        assert nats((chosen + shift) - (rejected + shift)) == pytest.approx(before)
+    lengths = rng.integers(5, 200, (2, 50))
+    after = nats((chosen + 0.01 * lengths[0]) - (rejected + 0.01 * lengths[1]))
+    assert np.array_equal(np.isclose(after, before), lengths[0] == lengths[1])
 
 
 def test_a_pair_in_the_right_order_costs_almost_half_as_much_as_equal_rewards() -> None:

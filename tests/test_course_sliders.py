@@ -9,20 +9,27 @@ import bradley_terry as bt
 from bradley_terry.course import sliders
 
 LOSSES = 0.6 + 0.3 * np.cos(np.arange(450)[:, None] * np.array([1.0, 2.0, 3.0]))  # three samples of 450 pairs
+CHOSEN, REJECTED = np.array([2.0, 1.5, 3.0, 0.5]), np.array([1.0, 1.0, 2.0, 1.0])  # mean loss 0.5187
+MARGINS = 4 * np.array([1.2, 0.5, -0.3, 2.0, -1.0, 0.8])
+DATA = {  # what a lesson passes to its slider
+    "draw_shift_and_scale": (CHOSEN, REJECTED),
+    "draw_temperature": (MARGINS,),
+    "draw_more_pairs": (LOSSES, 0.6, 0.5),
+}
 START = {
     "draw_probability": (2.0, -0.2),
     "draw_loss": (1.5,),
     "draw_shift_and_scale": (3.0, 1.0),
     "draw_temperature": (3.0,),
-    "draw_more_pairs": (LOSSES, 0.6, 0.5, 100),
+    "draw_more_pairs": (100,),
     "draw_pull": (-2.0,),
     "draw_forms": ("log(1 + exp(-z))", "float32"),
 }
-DATA = {"draw_more_pairs": (LOSSES, 0.6, 0.5)}  # what the lesson passes to a slider
 SAYS = {  # numbers from the formulas, by hand
     "draw_probability": "margin +2.20: a is preferred with probability 0.9002",
     "draw_loss": "Δ = +1.5: probability 0.8176, loss 0.2014, slope -0.1824",
-    "draw_shift_and_scale": "every reward times 1.0, plus +3.0: mean loss 0.5187",
+    "draw_shift_and_scale": "every reward times 1.0, plus 3.0: mean loss 0.5187 (at the start 0.5187)",
+    "draw_temperature": "T = 3.0: mean loss 0.5736; accuracy 0.6667 for every T",
     "draw_more_pairs": "100 pairs: your sample says",
     "draw_pull": "Δ = -2.0: loss 2.1269, slope -0.8808, pull 0.8808",
     "draw_forms": "overflows",
@@ -32,7 +39,7 @@ SAYS = {  # numbers from the formulas, by hand
 @pytest.mark.parametrize("name", START)
 def test_every_drawing_has_axes_and_a_sentence(name):
     """The sentence holds the numbers that the formula gives."""
-    ax, words = getattr(sliders, name)(*START[name])
+    ax, words = getattr(sliders, name)(*DATA.get(name, ()), *START[name])
     assert ax.figure.axes
     assert SAYS.get(name, "") in words
     assert "nan" not in words
@@ -97,16 +104,29 @@ def test_the_axes_of_more_pairs_stay_where_they_are():
 
 def test_a_shift_changes_nothing_and_a_scale_does():
     """The sentence below the slider of lesson 3 says so."""
-    still = {sliders.draw_shift_and_scale(c, 1.0)[1].partition("mean loss")[2] for c in (-10.0, 0.0, 7.5)}
-    assert still == {" 0.5187"}
-    assert "0.6931" in sliders.draw_shift_and_scale(0.0, 0.0)[1]
+    said = [sliders.draw_shift_and_scale(CHOSEN, REJECTED, b, 1.0)[1].partition(": ")[2] for b in (-10.0, 0.0, 7.5)]
+    assert set(said) == {"mean loss 0.5187 (at the start 0.5187)"}
+    assert "mean loss 0.6931" in sliders.draw_shift_and_scale(CHOSEN, REJECTED, 0.0, 0.0)[1]
 
 
-def test_the_temperature_that_undoes_the_world_is_three():
-    """The margins are three times the true ones, so the loss has its minimum near T = 3."""
-    grid = np.arange(1.0, 6.0, 0.1)
-    losses = [bt.mean_loss(sliders.confidence_world() / t) for t in grid]
-    assert grid[int(np.argmin(losses))] == pytest.approx(3.0, abs=0.35)
+def test_one_dot_moves_on_both_panels_and_its_start_stays():
+    """At b = 3 and α = 2 the dots are at (3, 0.4701) and (2, 0.4701), and the hollow ones at 0 and 1, at 0.5187."""
+    left, _ = sliders.draw_shift_and_scale(CHOSEN, REJECTED, 3.0, 2.0)
+    for ax, here, start in zip(left.figure.axes, (3.0, 2.0), (0.0, 1.0), strict=True):
+        dot, ghost = (line for line in ax.lines if line.get_marker() == "o")
+        assert dot.get_xydata() == pytest.approx(np.array([[here, bt.mean_loss(2 * (CHOSEN - REJECTED))]]))
+        assert ghost.get_xydata() == pytest.approx(np.array([[start, 0.5187]]), abs=5e-5)
+        x, losses = ax.lines[0].get_xydata().T
+        assert np.interp(here, x, losses) == pytest.approx(0.4701, abs=5e-5)  # the dot lies on the curve
+
+
+def test_the_temperature_slider_draws_the_margins_that_it_is_given():
+    """Its sentence has the mean of log(1 + exp(−Δ/T)) and the accuracy, and the dot is at T."""
+    ax, words = sliders.draw_temperature(MARGINS, 2.0)
+    loss = np.mean(np.log1p(np.exp(-MARGINS / 2)))
+    assert words == f"T = 2.0: mean loss {loss:.4f}; accuracy 0.6667 for every T"
+    dots = [line.get_xydata() for line in ax.figure.axes[1].lines if line.get_marker() == "o"]
+    assert dots[0] == pytest.approx(np.array([[2.0, loss]]))
 
 
 def test_the_error_of_a_step_is_read_off_the_sweep():

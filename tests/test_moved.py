@@ -36,7 +36,7 @@ EARLIER = {
     "course.predictions": "PREDICTIONS Prediction",
     "course.projector": "SCENES page show write_copy",
     "course.sliders": (
-        "confidence_world curved_models curved_world draw_forms draw_hidden_width draw_loss draw_more_pairs "
+        "curved_models curved_world draw_forms draw_hidden_width draw_loss draw_more_pairs "
         "draw_probability draw_pull draw_shift_and_scale draw_step draw_temperature forms hidden_width lesson_sweep "
         "loss more_pairs play probability pull shift_and_scale step temperature"
     ),

@@ -11,6 +11,7 @@
             centring                   f(rewards, prompts) -> rewards
     4       accuracy                   f(margins) -> share
             best_temperature           f(margins) -> T
+            minimiser                  f(loss, p) -> Δ, where loss(margins) -> losses
     5       expected_loss              f(true_margins, margins) -> one number
             interval_by_prompts        f(correct, prompts) -> (low, high)
             ceiling                    f(true_margins) -> share
@@ -39,7 +40,7 @@ from __future__ import annotations
 from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
-from .exercises.confidence import accuracy, best_temperature
+from .exercises.confidence import accuracy, best_temperature, minimiser
 from .exercises.differences import central_difference, name_the_bug
 from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
 from .exercises.gradients import equilibrium, gradient, training_step
@@ -70,6 +71,7 @@ __all__ = [
     "margin",
     "mean_loss",
     "middle_is_best",
+    "minimiser",
     "name_the_bug",
     "overflow_limit",
     "prediction",

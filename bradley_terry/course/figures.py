@@ -76,7 +76,7 @@ CAPTIONS = {
         "at Δ = 0, and almost none where the model is surely right."
     ),
     "03_shift_invariance": (
-        "Left: adding the same number c to every reward does not change the loss, because the loss depends only on "
+        "Left: adding the same number b to every reward does not change the loss, because the loss depends only on "
         "differences of rewards. Right: multiplying every reward by α keeps the order of all answers, but changes the "
         "loss. At α = 0 the model knows nothing. If α is too large, the model is overconfident."
     ),
@@ -163,7 +163,7 @@ def loss_and_gradient_figure() -> Figure:
 
 
 def shift_invariance_data() -> tuple[Array, Array, Array, Array]:
-    """Return rewards of chosen and rejected answers, (4,), and the shifts c and factors α to try.
+    """Return rewards of chosen and rejected answers, (4,), and the shifts b and factors α to try.
 
     The four pairs have mean loss .5187 and accuracy .75. The last one is on the wrong side, so the loss does not go
     to 0 as α grows.
@@ -173,7 +173,7 @@ def shift_invariance_data() -> tuple[Array, Array, Array, Array]:
 
 
 def shift_invariance_figure() -> Figure:
-    """Draw the mean loss after adding c to all rewards, and beside it after multiplying all by α."""
+    """Draw the mean loss after adding b to all rewards, and beside it after multiplying all by α."""
     rewards_chosen, rewards_rejected, shifts, factors = shift_invariance_data()
     left, right = new_axes(2, size=(13.0, 4.6), share_y=True)
     plot_shift_invariance(rewards_chosen, rewards_rejected, shifts, ax=left)

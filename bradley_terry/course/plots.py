@@ -43,6 +43,7 @@ __all__ = [
     "naive_losses",
     "plot_confidence",
     "plot_empirical_and_expected",
+    "plot_expected_loss_of_margin",
     "plot_loss_shapes",
     "plot_loss_tail",
     "plot_naive_form",
@@ -53,6 +54,7 @@ __all__ = [
     "plot_pulls",
     "plot_reward_map",
     "plot_reward_model",
+    "plot_rewards_by_prompt",
     "plot_running_means",
     "plot_scaling",
     "plot_shift_invariance",
@@ -67,33 +69,33 @@ __all__ = [
 def plot_shift_invariance(
     rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, shifts: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
-    """Draw the mean loss after adding c to every reward. It is flat, since only differences of rewards matter.
+    """Draw the mean loss after adding b to every reward. It is flat, since only differences of rewards matter.
 
     Parameters
     ----------
     rewards_chosen, rewards_rejected : array_like, (n_pairs,), log-odds
     shifts : array_like, (n,), log-odds
-        The constants c, in increasing order.
+        The shifts b, in increasing order.
     ax : Axes, optional
 
     Returns
     -------
     Axes
-        ``lines[0]`` is the mean loss against c.
+        ``lines[0]`` is the mean loss against b.
     """
     r_chosen, r_rejected = _rewards(rewards_chosen, rewards_rejected)
-    c = numbers(shifts, "shifts")
-    losses = np.array([mean_loss((r_chosen + s) - (r_rejected + s)) for s in c])
+    b = numbers(shifts, "shifts")
+    losses = np.array([mean_loss((r_chosen + s) - (r_rejected + s)) for s in b])
     ax = given_or_new(ax)
-    ax.plot(c, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
+    ax.plot(b, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here = mean_loss(r_chosen - r_rejected)
     points(ax, [0.0], [here], EMPIRICAL)
     note(ax, (0.0, here + 0.03), f"no shift: {here:.4f}", EMPIRICAL, ha="center", va="bottom")
-    ax.set(xlim=(float(c[0]), float(c[-1])), ylim=(0, max(0.9, 1.3 * here)))
+    ax.set(xlim=(float(b[0]), float(b[-1])), ylim=(0, max(0.9, 1.3 * here)))
     guide(ax, LOG_TWO, "knowing nothing: log 2")
     ax.yaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    return finish(ax, "c added to every reward (log-odds)", "mean loss (nats)")
+    return finish(ax, "b added to every reward (log-odds)", "mean loss (nats)")
 
 
 @style()
@@ -133,6 +135,36 @@ def plot_scaling(
     guide(ax, LOG_TWO, "knowing nothing: log 2", x=0.12, ha="left")
     ax.yaxis.set_major_locator(MaxNLocator(5))
     return finish(ax, "factor α on every reward", "mean loss (nats)")
+
+
+@style()
+def plot_rewards_by_prompt(rewards: ArrayLike, prompts: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """Draw the rewards of all answers, one column for each prompt, with the best answer of each prompt named.
+
+    Parameters
+    ----------
+    rewards : array_like, (n_answers,), log-odds
+    prompts : array_like of int, (n_answers,)
+        The number of each answer's prompt.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[k]`` joins the answers to the k-th prompt.
+    """
+    r, x = numbers(rewards, "rewards"), numbers(prompts, "prompts")
+    if r.shape != x.shape:
+        raise ValueError(f"prompts: expected shape {r.shape}, one for each answer, got {x.shape}")
+    ax = given_or_new(ax, size=(5.0, 4.4))
+    numbered = np.unique(x)
+    for k, prompt in enumerate(numbered):
+        own = np.sort(r[x == prompt])
+        ax.plot(np.full(own.shape, k), own, color=EMPIRICAL, marker="os^D"[k % 4], markersize=MARKER_SIZE, linewidth=1)
+        note(ax, (k + 0.12, float(own[-1])), signed(float(own[-1]), ".2f"), EMPIRICAL)
+    ax.set(xlim=(-0.5, len(numbered) - 0.2), xticks=range(len(numbered)))
+    ax.set_xticklabels([f"{prompt:g}" for prompt in numbered])
+    return finish(ax, "prompt", "reward (log-odds)")
 
 
 def _rewards(rewards_chosen: ArrayLike, rewards_rejected: ArrayLike) -> tuple[Array, Array]:
@@ -232,6 +264,39 @@ def _confidence(probability: float) -> str:
     if 0.25 <= probability <= 0.75:
         return "unsure"
     return "confident and right" if probability > 0.5 else "confident and wrong"
+
+
+@style()
+def plot_expected_loss_of_margin(
+    loss: Callable[[Array], Array], shares: Sequence[float] = (0.6, 0.8, 0.95), *, ax: Axes | None = None
+) -> Axes:
+    """Draw the expected loss p·ℓ(Δ) + (1 - p)·ℓ(-Δ) of a pair against Δ, for several shares p, with its minimum marked.
+
+    Parameters
+    ----------
+    loss : callable
+        Maps margins, (n,), log-odds, to losses, (n,).
+    shares : sequence of float, in [0, 1]
+        How many people prefer answer a, one curve for each.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        ``lines[2k]`` is the curve of the k-th share and ``lines[2k + 1]`` its minimum.
+    """
+    ax = given_or_new(ax, size=(5.0, 4.4))
+    delta = np.linspace(-1, 4.6, 561)
+    ends = []
+    for k, p in enumerate(numbers(shares, "shares").tolist()):
+        expected = p * loss(delta) + (1 - p) * loss(-delta)
+        color, dashes = ((CHOSEN, "-"), (REJECTED, "--"), (EMPIRICAL, "-."))[k % 3]
+        ax.plot(delta, expected, color=color, linestyle=dashes, linewidth=LINE_WIDTH)
+        points(ax, [delta[expected.argmin()]], [expected.min()], color)
+        ends.append((float(expected[-1]), f"p = {p:g}", color))
+    ax.set(xlim=(-1, 4.6), ylim=(0, 2.5))
+    label_ends(ax, ends)
+    return finish(ax, "margin Δ = reward of a − reward of b", "expected loss")
 
 
 @style()

@@ -1,8 +1,9 @@
 """The sliders of the lessons: when a slider moves, a picture and a sentence below it change.
 
-Each slider is a function without arguments, which a lesson calls as the last line of a cell. Its drawing is a function
-of its own, ``draw_…``, which takes the values and returns axes and a sentence. So lessons can show the same picture
-without a kernel, and tests can check it without a browser. ipywidgets is imported on first use.
+Each slider is a function, which a lesson calls as the last line of a cell, with its own data as arguments. Its drawing
+is a function of its own, ``draw_…``, which takes the data and the values and returns axes and a sentence. So lessons
+can show the same picture without a kernel, and tests can check it without a browser. ipywidgets is imported on first
+use.
 """
 
 from __future__ import annotations
@@ -17,11 +18,27 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
-from ..drawing import TEXT_SIZE, figure_of, new_axes, style
+from ..drawing import (
+    CHOSEN,
+    EMPIRICAL,
+    LINE_WIDTH,
+    LOG_TWO,
+    MARKER_SIZE,
+    QUIET,
+    TEXT_SIZE,
+    figure_of,
+    finish,
+    guide,
+    new_axes,
+    note,
+    points,
+    signed,
+    style,
+)
 from ..evaluation import Evaluation, reliability
 from ..fitting.interrupts import only_whole_fits
 from ..gradient_check import StepSweep, step_sweep
-from ..logistic import Array, sigmoid
+from ..logistic import sigmoid
 from ..losses import mean_loss, pair_loss_gradients, pair_losses
 from ..model import RewardModel
 from ..objective import REFERENCE, Objective
@@ -37,8 +54,6 @@ from .plots import (
     plot_pull_on_rewards,
     plot_reward_map,
     plot_running_means,
-    plot_scaling,
-    plot_shift_invariance,
     plot_step_sweep,
     plot_tangent,
     plot_temperature,
@@ -50,7 +65,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "best_of_n",
-    "confidence_world",
     "curved_models",
     "curved_world",
     "draw_best_of_n",
@@ -186,51 +200,76 @@ def loss() -> VBox:
     return play(draw_loss, margin=(-6.0, 6.0, 0.1, 0.0))
 
 
-_CHOSEN, _REJECTED = np.array([2.0, 1.5, 3.0, 0.5]), np.array([1.0, 1.0, 2.0, 1.0])
+def draw_shift_and_scale(rewards_chosen: ArrayLike, rewards_rejected: ArrayLike, shift: float, scale: float) -> Drawing:
+    """Draw the picture of lesson 3: multiply every reward by α, then add b, and mark the mean loss on both panels.
+
+    Parameters
+    ----------
+    rewards_chosen, rewards_rejected : array_like, (n_pairs,), log-odds
+    shift, scale : float
+        b and α.
+
+    Returns
+    -------
+    (Axes, str)
+        On each panel, ``lines[0]`` is the loss; a filled dot marks the loss now, a hollow one the loss at b = 0, α = 1.
+    """
+    chosen, rejected = np.asarray(rewards_chosen, dtype=np.float64), np.asarray(rewards_rejected, dtype=np.float64)
+
+    def loss_at(b: float, alpha: float) -> float:
+        return mean_loss((alpha * chosen + b) - (alpha * rejected + b))
+
+    shifts, scales = np.linspace(-10, 10, 21), np.linspace(0, 4, 41)
+    start, now = loss_at(0.0, 1.0), loss_at(shift, scale)
+    left, right = new_axes(2, size=(10.0, 4.2), share_y=True)
+    against_shift, against_scale = [loss_at(b, scale) for b in shifts], [loss_at(shift, alpha) for alpha in scales]
+    with style():
+        for ax, x, losses, before, here, label in (
+            (left, shifts, against_shift, 0.0, shift, "b added to every reward"),
+            (right, scales, against_scale, 1.0, scale, "factor α on every reward"),
+        ):
+            ax.plot(x, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
+            ax.axhline(LOG_TWO, color=QUIET, linewidth=1.5, linestyle=":", zorder=0)
+            ax.plot([here], [now], color=CHOSEN, marker="o", markersize=MARKER_SIZE, zorder=5, clip_on=False)
+            points(ax, [before], [start], QUIET, hollow=True)
+            ax.set(xlim=(x[0], x[-1]), ylim=(0, 1.1 * max(LOG_TWO, *against_scale)))
+            finish(ax, label, "mean loss (nats)")
+        guide(left, LOG_TWO, "knowing nothing: log 2")
+        note(left, (0.0, start - 0.05), "start", QUIET, ha="center", va="top")
+        left.set_title(f"loss against the shift, at α = {scale:.1f}", fontsize=TEXT_SIZE)
+        right.set_title(f"loss against the scale, at b = {signed(shift, '.1f')}", fontsize=TEXT_SIZE)
+    words = (
+        f"every reward times {scale:.1f}, plus {signed(shift, '.1f')}: mean loss {now:.4f} (at the start {start:.4f})"
+    )
+    return left, words
 
 
-def draw_shift_and_scale(shift: float, scale: float) -> Drawing:
-    """Draw the picture of lesson 3: add c to every reward, multiply every reward by α."""
-    left, right = new_axes(2, size=(11.0, 4.2), share_y=True)
-    plot_shift_invariance(_CHOSEN * scale, _REJECTED * scale, np.linspace(-10, 10, 41), ax=left)
-    plot_scaling(_CHOSEN + shift, _REJECTED + shift, np.linspace(0, 6, 61), ax=right)
-    value = mean_loss((_CHOSEN * scale + shift) - (_REJECTED * scale + shift))
-    left.set_title(f"all rewards × {scale:.1f}, then shifted", fontsize=TEXT_SIZE)
-    right.set_title(f"all rewards {shift:+.1f}, then scaled".replace("-", "−"), fontsize=TEXT_SIZE)
-    left.axvline(shift, color="0.4", linewidth=1.5)
-    right.axvline(scale, color="0.4", linewidth=1.5)
-    return left, f"every reward times {scale:.1f}, plus {shift:+.1f}: mean loss {value:.4f}"
+def shift_and_scale(rewards_chosen: ArrayLike, rewards_rejected: ArrayLike) -> VBox:
+    """Change a shift of all rewards, which does not change the mean loss of these pairs, and a scale, which does."""
+    draw = partial(draw_shift_and_scale, rewards_chosen, rewards_rejected)
+    return play(draw, shift=(-10.0, 10.0, 0.5, 0.0), scale=(0.0, 4.0, 0.1, 1.0))
 
 
-def shift_and_scale() -> VBox:
-    """Change a shift, which does not change the loss, and a scale, which does."""
-    return play(draw_shift_and_scale, shift=(-10.0, 10.0, 0.5, 0.0), scale=(0.0, 6.0, 0.1, 1.0))
+def draw_temperature(margins: ArrayLike, temperature: float) -> Drawing:
+    """Draw the picture of lesson 4: the calibration and the mean loss of margins divided by T.
 
-
-@lru_cache(maxsize=1)
-def confidence_world() -> Array:
-    """Return 2,000 margins, Δ = 3Δ*, of the answers that people chose: the model is overconfident by a factor of 3."""
-    rng = np.random.default_rng(4)
-    true = rng.normal(0.0, 1.2, 2000)
-    a_wins = sample_preferences(true, 0.0, rng)
-    margins: Array = 3 * np.where(a_wins, true, -true)
-    margins.flags.writeable = False
-    return margins
-
-
-def draw_temperature(temperature: float) -> Drawing:
-    """Draw the picture of lesson 4: the calibration and the loss of margins divided by T."""
-    z = confidence_world() / temperature
-    left, right = new_axes(2, size=(11.0, 4.6))
+    Parameters
+    ----------
+    margins : array_like, (n_pairs,), log-odds
+        Measured margins of the answers that people chose.
+    temperature : float, above 0
+    """
+    z = np.asarray(margins, dtype=np.float64) / temperature
+    left, right = new_axes(2, size=(10.0, 4.4))
     plot_reliability(reliability(z), ax=left)
-    plot_temperature(confidence_world(), temperature, ax=right)
+    plot_temperature(z * temperature, temperature, ax=right)
     share = float(np.mean(z > 0))
     return left, f"T = {temperature:.1f}: mean loss {mean_loss(z):.4f}; accuracy {share:.4f} for every T"
 
 
-def temperature() -> VBox:
-    """Divide all margins by T: the accuracy stays, the loss changes."""
-    return play(draw_temperature, temperature=(0.2, 10.0, 0.1, 1.0))
+def temperature(margins: ArrayLike) -> VBox:
+    """Divide these margins by T: the accuracy stays, the loss changes."""
+    return play(partial(draw_temperature, margins), temperature=(0.2, 10.0, 0.1, 1.0))
 
 
 def draw_more_pairs(losses: ArrayLike, expected: float, floor: float, pairs: int) -> Drawing:

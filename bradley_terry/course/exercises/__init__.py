@@ -3,7 +3,7 @@
     probabilities     lesson 1    probability, depends_on_differences, margin
     losses            lesson 2    loss, slope, mean_loss
     shifts            lesson 3    shift_invariance_test, centring
-    confidence        lesson 4    accuracy, best_temperature
+    confidence        lesson 4    accuracy, best_temperature, minimiser
     expectations      lesson 5    expected_loss, ceiling
     gradients         lesson 6    gradient, training_step
     differences       lesson 7    central_difference, name_the_bug

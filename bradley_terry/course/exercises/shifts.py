@@ -41,7 +41,7 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
      lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
 )  # fmt: skip
-"""Losses f(rewards_chosen, rewards_rejected): name, whether a shift c(x) per prompt leaves it alone, why, the loss."""
+"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift f(x) per prompt leaves it alone, why, loss."""
 
 
 MORE_ROUNDS, MORE_OF_INVARIANT = 30, 150
@@ -53,7 +53,7 @@ both invariant losses with probability 0.89, and 0.89 to the power 150 is below 
 
 
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check a test of losses, f(loss) -> True if adding c(x) to both rewards of a prompt never changes the loss.
+    """Check a test of losses, f(loss) -> True if a shift of each prompt, added to both rewards, never changes the loss.
 
     The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
     invariant. The report lists the losses about which the function is wrong, each with the reason.
@@ -110,6 +110,8 @@ def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(rewards, prompts) -> rewards with mean zero within each prompt; prompts are numbers, (n_answers,)."""
     rewards = np.array([2.0, -1.0, 0.5, 7.0, 9.0, -3.0, 4.0])
     prompts = np.array([0, 0, 0, 5, 5, 2, 0])
+    rng = np.random.default_rng(3)
+    more_rewards, more_prompts = 10 + 3 * rng.normal(size=30), rng.choice([1, 4, 7, 20], 30)
 
     def within(rewards: Array, prompts: Array, of: Callable[[Array], float]) -> Array:
         result = np.array(rewards)
@@ -131,7 +133,11 @@ def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
             right[np.argsort(x, kind="stable")],
         )
 
-    cases = [((rewards, prompts), ""), ((rewards[::-1].copy(), prompts), "in another order: ")]
+    cases = [
+        ((rewards, prompts), ""),
+        ((rewards[::-1].copy(), prompts), "in another order: "),
+        ((more_rewards, more_prompts), "for 30 answers to 4 prompts: "),
+    ]
     return check_values(
         "rewards", function, ("rewards", "prompts"), cases, lambda r, x: r - within(r, x, np.mean), wrong, time_limit
     )
