@@ -13,6 +13,7 @@ import sentences
 import students
 from students import ALSO_RIGHT, RIGHT, UNKNOWN, WRONG, Function, entry_by_entry, nats, search, sigma, slow_kernel
 
+import bradley_terry as bt
 from bradley_terry.course import check
 
 
@@ -139,6 +140,22 @@ CASES: dict[str, list[str]] = {
         "",
         "right with 5 answers, 3 features and 4 hidden units; with 2 answers, 4 features and 3 hidden units: ",
     ],
+    "format_limits": [
+        "for 5 bits of exponent and 10 of fraction (float16): ",
+        "for 8 bits of exponent and 7 of fraction (bfloat16): ",
+        "for 8 bits of exponent and 23 of fraction (float32): ",
+        "for 11 bits of exponent and 52 of fraction (float64): ",
+        "for 4 bits of exponent and 3 of fraction (eight bits): ",
+    ],
+    "margin_gradient": ["", "with 5 pairs of 7 answers: ", "with 12 pairs of 5 answers: ", "at rewards of ±1000: "],
+    "ranking_loss": [
+        "",
+        "for four answers: ",
+        "for two answers: ",
+        "for eight answers: ",
+        "at rewards of 1000, 0 and -1000: ",
+        "at rewards of -1000, 0 and 1000: ",
+    ],
     "overflow_limit": ["for float64: ", "for float32: ", "for float16: "],
     "kernel": ["", "for a single pair: ", "for 1,000 pairs: ", "at margins of ±1000: "],
 }
@@ -177,7 +194,7 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tolerances_are_what_the_docstrings_say(name, sign) -> None:
     """The allowed relative error is 1e-6, unless the exercise says 1 % or 0.1 %."""
-    allowed = {"best_temperature": 0.01, "overflow_limit": 1e-3}.get(name, 1e-6)
+    allowed = {"best_temperature": 0.01, "format_limits": 1e-3, "overflow_limit": 1e-3}.get(name, 1e-6)
     turn = itertools.count()
 
     def off_by(share):
@@ -219,6 +236,8 @@ EXTREME: list[tuple[str, str, Function]] = [
         lambda t, z: -np.mean(sigma(t) * np.log(sigma(z)) + sigma(-t) * np.log(1 - sigma(z))),
     ),
     ("best_temperature", "for an underconfident model: ", lambda z: search(z, lowest=0.0)),
+    ("ranking_loss", "at rewards of 1000, 0 and -1000: ", students.from_exponentials),
+    ("ranking_loss", "at rewards of 1000, 0 and -1000: ", lambda r: -np.log(students.product_of_choices(r))),
     ("central_difference", "with h = 1e-5: ", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 0.2)),
 ]
 
@@ -230,3 +249,45 @@ def test_what_works_only_on_ordinary_numbers_fails(name, words, function) -> Non
     report = getattr(check, name)(function)
     assert report.status == "failed"
     assert words in repr(report)
+
+
+# ------------------------------------------------------------------------------------------------------- in NumPy
+
+
+def test_an_answer_that_calls_the_package_does_not_pass() -> None:
+    """Lesson 11 asks for NumPy. A helper of the student, an import inside the function, and a closure are seen too."""
+
+    def helper(rewards):
+        return bt.losses.PlackettLuce().ranking_losses(rewards[None], np.array([rewards.size - 1]))[0]
+
+    def imported(rewards):
+        from bradley_terry.losses import PlackettLuce
+
+        return PlackettLuce().ranking_losses(rewards[None], np.array([rewards.size - 1]))[0]
+
+    def slopes(rewards, chosen, rejected, target_margins):
+        margins = rewards[chosen] - rewards[rejected]
+        each = bt.pair_loss_gradients(margins, target_margins=target_margins) / len(chosen)
+        return np.bincount(chosen, each, rewards.size) - np.bincount(rejected, each, rewards.size)
+
+    for name, function in (
+        ("ranking_loss", helper),
+        ("ranking_loss", lambda rewards: float(helper(rewards))),
+        ("ranking_loss", imported),
+        ("margin_gradient", slopes),
+    ):
+        report = getattr(check, name)(function)
+        assert report.status == "failed"
+        assert report.message == "the numbers are right, but they come from bradley_terry: write it in NumPy"
+
+
+def test_a_ranking_loss_is_checked_against_the_published_number() -> None:
+    """Rewards 2, 1, 0: .720868, which is log(1 + e⁻¹ + e⁻²) + log(1 + e⁻¹). A NumPy warning on the way is a note."""
+    np.testing.assert_allclose(students.plackett_luce(np.array([2.0, 1.0, 0.0])), 0.720868, atol=5e-7)
+    assert check.ranking_loss(lambda r: 0.720868).message.startswith("for four answers: ")
+
+    def warns(rewards):
+        np.exp(np.float64(1000.0))
+        return students.plackett_luce(rewards)
+
+    assert check.ranking_loss(warns).status == "passed with a note"

@@ -17,14 +17,16 @@ START = {
     "draw_pull": (-2.0,),
     "draw_step": (-5.0,),
     "draw_hidden_width": (2,),
-    "draw_forms": ("log(1 + exp(-z))", "float32"),
+    "draw_forms": ("log(1 + exp(-z))", "float32", -100.0),
+    "draw_ranking_loss": ("hinge", 0.5),
 }
 SAYS = {  # numbers from the formulas, by hand
     "draw_probability": "margin +2.20: a is preferred with probability 0.9002",
     "draw_loss": "Δ = +1.5: probability 0.8176, loss 0.2014, slope -0.1824",
     "draw_shift_and_scale": "every reward times 1.0, plus +3.0: mean loss 0.5187",
     "draw_pull": "Δ = -2.0: loss 2.1269, slope -0.8808, pull 0.8808",
-    "draw_forms": "overflows",
+    "draw_forms": "Δ = -100 in float32: this form gives inf, right is 100",
+    "draw_ranking_loss": "hinge at Δ = +0.5: loss 0.5000, pull +1.0000 (plain: +0.3775)",
     "draw_step": "h = 1e-05",
 }
 

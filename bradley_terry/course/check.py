@@ -16,8 +16,11 @@
     7       central_difference         f(function, x, h) -> gradient at x
     8       reward                     f(parameters, features) -> rewards
             gradient(…, scorer="mlp")  f(parameters, chosen, rejected) -> dict of arrays
-    9       overflow_limit             f(dtype) -> largest x whose exp is finite
+    9       format_limits              f(exponent_bits, fraction_bits) -> where exp overflows, where 1 + exp(−Δ) is 1
+            overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
+    11      margin_gradient            f(rewards, chosen, rejected, target_margins) -> gradient of each reward
+            ranking_loss               f(rewards, best first) -> one number
     all     prediction                 your guess, and the reason for the right answer
 
 A check asks these questions in order and stops at the first "no": Can your function be called? Does it run without an
@@ -37,8 +40,9 @@ from .exercises.expectations import ceiling, expected_loss
 from .exercises.gradients import gradient, training_step
 from .exercises.losses import loss, mean_loss
 from .exercises.networks import reward
-from .exercises.numerics import kernel, overflow_limit
+from .exercises.numerics import format_limits, kernel, overflow_limit
 from .exercises.probabilities import margin, probability
+from .exercises.rankings import margin_gradient, ranking_loss
 from .exercises.shifts import centring, shift_invariance_test
 from .predictions import PREDICTIONS
 
@@ -51,14 +55,17 @@ __all__ = [
     "central_difference",
     "centring",
     "expected_loss",
+    "format_limits",
     "gradient",
     "kernel",
     "loss",
     "margin",
+    "margin_gradient",
     "mean_loss",
     "overflow_limit",
     "prediction",
     "probability",
+    "ranking_loss",
     "reward",
     "shift_invariance_test",
     "training_step",

@@ -8,7 +8,8 @@
     gradients         lesson 6    gradient, training_step
     differences       lesson 7    central_difference
     networks          lesson 8    reward
-    numerics          lesson 9    overflow_limit, kernel
+    numerics          lesson 9    format_limits, overflow_limit, kernel
+    rankings          lesson 11   margin_gradient, ranking_loss
 
 Each check gives the student's function some arguments and compares its answers with the right ones. It has a list of
 common mistakes, each with a sentence and the numbers that the mistake would give. If the student's numbers match one of
