@@ -37,7 +37,7 @@ from .plots import (
     plot_shift_invariance,
     plot_step_sweep,
 )
-from .ranking_plots import plot_best_margins, plot_ranking_pulls
+from .ranking_plots import plot_ranking_losses
 from .sliders import curved_models, lesson_sweep
 
 if TYPE_CHECKING:
@@ -288,10 +288,7 @@ def training_curve_figure() -> Figure:
 
 def ranking_losses_figure() -> Figure:
     """Draw the pulls of four losses of a pair, and beside them the margins that they make the best ones."""
-    left, right = new_axes(2, size=(13.0, 4.8))
-    plot_ranking_pulls(ax=left)
-    plot_best_margins(ax=right)
-    return figure_of(left)
+    return figure_of(plot_ranking_losses())
 
 
 FIGURES: dict[str, Callable[[], Figure]] = {

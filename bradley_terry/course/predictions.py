@@ -147,9 +147,9 @@ PREDICTIONS: dict[str, Prediction] = {
         "A person ranks three answers, and the model gives them the rewards 2, 1 and 0 in this order. Is −log of the "
         "probability of the ranking the sum of the losses of its three pairs?",
         "c",
-        a=("Yes: a ranking says the same as its three pairs.",
+        a=("Yes: a ranking says the same as its pairs.",
            "No. The pairs cost 0.753 together, the ranking 0.721. Three pairs are not three independent choices."),
-        b=("No, it is larger: a whole ranking is harder to predict.",
+        b=("No, it is larger.",
            "No. It is smaller, 0.721 against 0.753: the best of three is chosen, then the better of the other two."),
         c=("No, it is smaller.",
            "Yes. The ranking costs 0.721, its pairs 0.753 together. The ranking is made of two choices, not of three."),

@@ -32,7 +32,14 @@ from ..logistic import Array
 from ..losses import BradleyTerryLoss
 from ..ranking import Exponential, Hinge, LabelSmoothing, MarginLoss, RaoKupper, Square
 
-__all__ = ["LOSSES", "LessonLoss", "plot_best_margins", "plot_ranking_loss", "plot_ranking_pulls"]
+__all__ = [
+    "LOSSES",
+    "LessonLoss",
+    "plot_best_margins",
+    "plot_ranking_loss",
+    "plot_ranking_losses",
+    "plot_ranking_pulls",
+]
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,21 @@ def plot_best_margins(*, ax: Axes | None = None) -> Axes:
     ax.set(xlim=(0, 1), ylim=(-5.2, 5.2))
     label_ends(ax, ends)
     return finish(ax, "probability p that a is preferred", "best margin (log-odds)")
+
+
+@style()
+def plot_ranking_losses() -> Axes:
+    """Draw the pulls of four losses, and beside them the margins that they make the best ones.
+
+    Returns
+    -------
+    Axes
+        The panel of the pulls; that of the best margins is ``ax.figure.axes[1]``.
+    """
+    left, right = new_axes(2, size=(13.0, 4.8))
+    plot_ranking_pulls(ax=left)
+    plot_best_margins(ax=right)
+    return left
 
 
 @style()

@@ -144,7 +144,7 @@ def _without_itself(rewards: Array) -> float:
     return float((later[1:] - rewards[:-1]).sum())
 
 
-# ------------------------------------------------------------------------------------------- answers without the package
+# ------------------------------------------------------------------------------------ answers without the package
 
 
 def _in_numpy(report: Report, function: Student) -> Report:
