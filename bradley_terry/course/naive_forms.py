@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ..arrays.visible import quoted
-from ..drawing import EMPIRICAL, LINE_WIDTH, QUIET, REJECTED, TEXT_SIZE, finish, given_or_new, note, points, style
+from ..drawing import (
+    EMPIRICAL,
+    LINE_WIDTH,
+    QUIET,
+    REJECTED,
+    TEXT_SIZE,
+    finish,
+    given_or_new,
+    note,
+    points,
+    power_of_ten,
+    style,
+)
 from ..losses import pair_losses
 
 __all__ = ["NAIVE_FORMS", "naive_losses", "plot_naive_form"]
@@ -48,7 +60,7 @@ def naive_losses(form: str, margins: ArrayLike, dtype: type[np.floating] = np.fl
         return np.maximum(-z, dtype(0)) + np.log1p(np.exp(-np.abs(z)))
 
 
-REACH = 1000.0  # the margins drawn: ±REACH holds the borders of all three types
+REACH = 3000.0  # the margins drawn: ±REACH holds the borders of all three types
 
 
 @style()
@@ -57,7 +69,7 @@ def plot_naive_form(
 ) -> Axes:
     """Draw the relative error of one form of the loss against the margin, hatched where it returns inf, NaN or 0.
 
-    The margins run from -1000 to 1000 on an axis that is logarithmic on both sides of 0, so that pictures of different
+    The margins run from -3000 to 3000 on an axis that is logarithmic on both sides of 0, so that pictures of different
     types can be compared. The curve ends where the loss is smaller than the smallest normal number of its type.
 
     Parameters
@@ -75,7 +87,7 @@ def plot_naive_form(
         ``lines[0]`` is the relative error, NaN where the form fails and where the curve has ended.
     """
     ax = given_or_new(ax)
-    side = np.logspace(-1, np.log10(REACH), 500)
+    side = np.logspace(-1, np.log10(REACH), 400)
     z = np.concatenate([-side[::-1], [0.0], side]).astype(dtype).astype(np.float64)
     error, got, failed = _errors(form, z, dtype)
     is_shown = ~failed & (pair_losses(z) >= float(np.finfo(dtype).tiny))
@@ -84,6 +96,8 @@ def plot_naive_form(
     ax.set(yscale="log", xlim=(-REACH, REACH), ylim=(float(np.finfo(dtype).eps) / 32, 10))
     ax.set_xticks([-1000, -100, -10, 0, 10, 100, 1000], ["−1000", "−100", "−10", "0", "10", "100", "1000"])
     ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(power_of_ten))
     for value, where in {"inf": np.isinf(got), "NaN": np.isnan(got), "0": failed & (got == 0)}.items():
         edges = np.flatnonzero(np.diff(np.concatenate([[0], where.astype(int), [0]])))
         for first, last in zip(edges[::2], edges[1::2], strict=True):
