@@ -164,6 +164,50 @@ def bisected(dtype):
     return low
 
 
+def limits(exponent_bits, fraction_bits):
+    largest = 2 ** (exponent_bits - 1) - 1
+    return (largest + 1) * np.log(2) + np.log1p(-(0.5 ** (fraction_bits + 1))), (fraction_bits + 1) * np.log(2)
+
+
+def with_margins(r, c, j, m, slopes=lambda z, m: -sigma(m - z), of_chosen=1, of_rejected=-1):
+    at = slopes(r[c] - r[j], m) / len(c)
+    return np.bincount(c, of_chosen * at, r.size) + np.bincount(j, of_rejected * at, r.size)
+
+
+def pair_by_pair(rewards, chosen, rejected, target_margins):
+    gradient = [0.0] * len(rewards)
+    for c, j, m in zip(chosen, rejected, target_margins, strict=True):
+        push = np.exp(-np.logaddexp(0, rewards[c] - rewards[j] - m)) / len(chosen)
+        gradient[c] -= push
+        gradient[j] += push
+    return gradient
+
+
+def plackett_luce(rewards):
+    return sum(np.logaddexp.reduce(rewards[k:]) - rewards[k] for k in range(len(rewards)))
+
+
+def choice_by_choice(rewards):
+    total = 0.0
+    for k in range(rewards.size - 1):
+        left = rewards[k:] - rewards[k:].max()
+        total += np.log(np.exp(left).sum()) - left[0]
+    return total
+
+
+def product_of_choices(rewards):
+    strengths = np.exp(rewards)
+    return np.prod([strengths[k] / strengths[k:].sum() for k in range(rewards.size)])
+
+
+def from_exponentials(rewards):
+    return sum(np.log(np.exp(rewards[k:]).sum()) - rewards[k] for k in range(rewards.size))
+
+
+def all_pairs(rewards):
+    return [nats(a - b) for i, a in enumerate(rewards) for b in rewards[i + 1 :]]
+
+
 def slow_kernel(margins):
     total, gradients = 0.0, np.zeros(margins.size)
     for i in range(margins.size):
@@ -241,7 +285,10 @@ RIGHT: dict[str, Function] = {
     "training_step": lambda w, c, r, rate: w - rate * slope(w, c, r),
     "central_difference": entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / (2 * h)),
     "reward": forward,
+    "format_limits": limits,
     "overflow_limit": lambda dtype: np.log(float(np.finfo(dtype).max)),
+    "margin_gradient": with_margins,
+    "ranking_loss": plackett_luce,
     "tilted_policy": tilted,
     "choose_beta": best_beta(),
 }
@@ -260,8 +307,11 @@ ALSO_RIGHT: list[tuple[str, Function]] = [
     ("interval_by_prompts", by_sorting),
     ("interval_by_prompts", lambda y, x: np.array(by_prompts(y, x)) - [2e-6, -2e-6]),  # as with 1.96 rounded otherwise
     ("equilibrium", by_newton),
+    ("format_limits", lambda e, f: [np.log((2 - 2.0**-f) * 2.0 ** (2.0 ** (e - 1) - 1)), np.log(2 * 2.0**f)]),
     ("overflow_limit", bisected),
     ("overflow_limit", lambda dtype: np.log(np.finfo(dtype).max)),
+    ("margin_gradient", pair_by_pair),
+    ("ranking_loss", choice_by_choice),
     ("tilted_policy", tilted_by_row),
     ("choose_beta", best_beta(policy_of=lambda p, r, beta: np.array(tilted_by_row(p, r, beta)))),
 ]
@@ -315,6 +365,33 @@ def kernel_of(mean, gradients):
     mean = mean or (lambda z, n: nats(z).sum() / n)
     gradients = gradients or (lambda z, n: -sigma(-z) / n)
     return lambda z: (mean(z, z.size), gradients(z, z.size))
+
+
+def written(assign):
+    """Make an answer to ``margin_gradient`` that writes the slopes of all pairs into an array of zeros at once."""
+
+    def gradient(r, c, j, m):
+        total = np.zeros(r.size)
+        assign(total, c, j, -sigma(m - r[c] + r[j]) / len(c))
+        return total
+
+    return gradient
+
+
+def buffered(total, c, j, slopes):
+    total[c] += slopes
+    total[j] -= slopes
+
+
+def overwriting(total, c, j, slopes):
+    for i, slope in enumerate(slopes):
+        total[c[i]] = slope
+        total[j[i]] = -slope
+
+
+def shifted_limits(change):
+    """Make an answer to ``format_limits`` from the right numbers, the largest exponent and the bits of the fraction."""
+    return lambda e, f: change(*limits(e, f), 2 ** (e - 1) - 1, f)
 
 
 WRONG: dict[str, list[tuple[str, Function]]] = {
@@ -510,6 +587,44 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("a sum over the hidden units", lambda p, x: hidden(p, x).sum(axis=1)),
         ("a mean over the hidden units", lambda p, x: hidden(p, x).mean(axis=1)),
     ],
+    "format_limits": [
+        ("base 2", shifted_limits(lambda x, z, k, f: (x / np.log(2), z / np.log(2)))),
+        ("base 10", shifted_limits(lambda x, z, k, f: (x / np.log(10), z / np.log(10)))),
+        ("exchanged", shifted_limits(lambda x, z, k, f: (z, x))),
+        ("the largest number itself", shifted_limits(lambda x, z, k, f: ((2 - 0.5**f) * 2.0**k, z))),
+        ("the other half", shifted_limits(lambda x, z, k, f: (x + (k + 1) * np.log(2), z))),
+        ("the topmost exponent", shifted_limits(lambda x, z, k, f: (x + np.log(2), z))),
+        ("the fraction is missing", shifted_limits(lambda x, z, k, f: (k * np.log(2), z))),
+        ("where exp(−Δ) is ε", shifted_limits(lambda x, z, k, f: (x, f * np.log(2)))),
+        ("the wrong sign", shifted_limits(lambda x, z, k, f: (x, -z))),
+    ],
+    "margin_gradient": [
+        ("is added", lambda r, c, j, m: with_margins(r, c, j, -m)),
+        ("is not used", lambda r, c, j, m: with_margins(r, c, j, 0 * m)),
+        ("exchanged", lambda r, c, j, m: with_margins(r, j, c, m)),
+        ("σ(Δ − m) instead", lambda r, c, j, m: with_margins(r, c, j, m, lambda z, m: -sigma(z - m))),
+        ("the sign is flipped", lambda r, c, j, m: with_margins(r, c, j, m, lambda z, m: sigma(m - z))),
+        ("a sum", lambda r, c, j, m: with_margins(r, c, j, m) * m.size),
+        ("the number of answers", lambda r, c, j, m: with_margins(r, c, j, m) * m.size / r.size),
+        ("only the chosen", lambda r, c, j, m: with_margins(r, c, j, m, of_rejected=0)),
+        ("only the rejected", lambda r, c, j, m: with_margins(r, c, j, m, of_chosen=0)),
+        ("adds once", written(buffered)),
+        ("overwrites", written(overwriting)),
+    ],
+    "ranking_loss": [
+        ("the sum of the pairs'", lambda r: sum(all_pairs(r))),
+        ("the mean of the pairs'", lambda r: np.mean(all_pairs(r))),
+        ("neighbours only", lambda r: -np.log(sigma(r[:-1] - r[1:])).sum()),
+        ("the first choice only", lambda r: np.log(np.exp(r).sum()) - r[0]),
+        ("every choice among all", lambda r: sum(np.log(np.exp(r).sum()) - x for x in r[:-1])),
+        ("answers before each one", lambda r: plackett_luce(r[::-1])),
+        ("missing in its own sum", lambda r: sum(np.log(np.exp(r[k + 1 :]).sum()) - r[k] for k in range(r.size - 1))),
+        ("the minus sign", lambda r: -plackett_luce(r)),
+        ("a probability", lambda r: np.exp(-plackett_luce(r))),
+        ("base 2", lambda r: plackett_luce(r) / np.log(2)),
+        ("the number of choices", lambda r: plackett_luce(r) / (r.size - 1)),
+        ("the number of answers", lambda r: plackett_luce(r) / r.size),
+    ],
     "overflow_limit": [
         ("the largest number itself", lambda dtype: float(np.finfo(dtype).max)),
         ("base 2", lambda dtype: float(np.finfo(dtype).maxexp)),
@@ -615,6 +730,15 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("overflow_limit", lambda dtype: 0.5 * np.log(float(np.finfo(dtype).max))),
     ("overflow_limit", lambda dtype: float(np.finfo(dtype).bits)),
     ("overflow_limit", lambda dtype: 100.0),
+    ("format_limits", lambda e, f: (100.0, 10.0)),
+    ("format_limits", lambda e, f: (2.0**e, 2.0**f)),
+    ("margin_gradient", lambda r, c, j, m: with_margins(r, c, j, 2 * m)),
+    ("margin_gradient", lambda r, c, j, m: with_margins(r, c, j, m, lambda z, m: -sigma(-z) * m)),
+    ("margin_gradient", lambda r, c, j, m: with_margins(r, c, j, m, lambda z, m: -1.0 * (z < m))),
+    ("ranking_loss", lambda r: max(all_pairs(r))),
+    ("ranking_loss", lambda r: nats(r[0] - r[-1])),
+    ("ranking_loss", lambda r: plackett_luce(np.sort(r))),
+    ("ranking_loss", lambda r: 0.720868),
     ("kernel", kernel_of(lambda z, n: np.median(nats(z)), lambda z, n: -sigma(-z) / (n + 1))),
     ("kernel", kernel_of(lambda z, n: nats(z).sum() / (n - 1), lambda z, n: -sigma(-2 * z) / n)),
     ("kernel", kernel_of(lambda z, n: nats(2 * z).mean(), lambda z, n: z / n)),

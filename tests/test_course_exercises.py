@@ -187,6 +187,22 @@ CASES: dict[str, list[str]] = {
         "",
         "right with 5 answers, 3 features and 4 hidden units; with 2 answers, 4 features and 3 hidden units: ",
     ],
+    "format_limits": [
+        "for 5 bits of exponent and 10 of fraction (float16): ",
+        "for 8 bits of exponent and 7 of fraction (bfloat16): ",
+        "for 8 bits of exponent and 23 of fraction (float32): ",
+        "for 11 bits of exponent and 52 of fraction (float64): ",
+        "for 4 bits of exponent and 3 of fraction (eight bits): ",
+    ],
+    "margin_gradient": ["", "with 5 pairs of 7 answers: ", "with 12 pairs of 5 answers: ", "at rewards of ±1000: "],
+    "ranking_loss": [
+        "",
+        "for four answers: ",
+        "for two answers: ",
+        "for eight answers: ",
+        "at rewards of 1000, 0 and -1000: ",
+        "at rewards of -1000, 0 and 1000: ",
+    ],
     "overflow_limit": ["for float64: ", "for float32: ", "for float16: "],
     "kernel": ["", "for a single pair: ", "for 1,000 pairs: ", "at margins of ±1000: "],
     "tilted_policy": [
@@ -238,8 +254,8 @@ def test_an_answer_must_be_right_in_every_case(name, k, note) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_tolerances_are_what_the_docstrings_say(name, sign) -> None:
     """The allowed relative error is 1e-6, unless the exercise says 1 % to 0.01 %, or wants a formula."""
-    coarse = {"best_temperature": 0.01, "minimiser": 0.01, "overflow_limit": 1e-3, "slope": 1e-12}
-    allowed = (coarse | {"interval_by_prompts": 1e-4, "equilibrium": 1e-4}).get(name, 1e-6)
+    coarse = {"best_temperature": 0.01, "minimiser": 0.01, "overflow_limit": 1e-3, "format_limits": 1e-3}
+    allowed = (coarse | {"interval_by_prompts": 1e-4, "equilibrium": 1e-4, "slope": 1e-12}).get(name, 1e-6)
     turn = itertools.count()
 
     def off_by(share):
@@ -303,6 +319,8 @@ EXTREME: list[tuple[str, str, Function]] = [
     ("equilibrium", "where the balance is far from 0: ", lambda n, d: np.clip(balanced(n, d), -3, 3)),
     ("equilibrium", "with a million pairs against one: ", lambda n, d: np.clip(balanced(n, d), -500, 500)),
     ("minimiser", "p = 0.9999: ", lambda loss, p: best_margin(loss, p, reach=5.0)),
+    ("ranking_loss", "at rewards of 1000, 0 and -1000: ", students.from_exponentials),
+    ("ranking_loss", "at rewards of 1000, 0 and -1000: ", lambda r: -np.log(students.product_of_choices(r))),
     ("central_difference", "with h = 1e-5: ", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 0.2)),
     ("tilted_policy", "at rewards of ±1,000,000: a NumPy warning", softmax_of_plain_numbers),
     ("tilted_policy", "the answer with the highest reward: a NumPy warning", softmax_below_the_largest),
@@ -344,3 +362,45 @@ def test_a_formula_or_a_coarse_grid_is_no_minimiser() -> None:
     assert check.minimiser(lambda loss, p: on_a_grid(loss, p, reach=5.0)).message.startswith(
         "for −log σ(Δ) and p = 0.9"
     )
+
+
+# ------------------------------------------------------------------------------------------------------- in NumPy
+
+
+def test_an_answer_that_calls_the_package_does_not_pass() -> None:
+    """Lesson 11 asks for NumPy. A helper of the student, an import inside the function, and a closure are seen too."""
+
+    def helper(rewards):
+        return bt.losses.PlackettLuce().ranking_losses(rewards[None], np.array([rewards.size - 1]))[0]
+
+    def imported(rewards):
+        from bradley_terry.losses import PlackettLuce
+
+        return PlackettLuce().ranking_losses(rewards[None], np.array([rewards.size - 1]))[0]
+
+    def slopes(rewards, chosen, rejected, target_margins):
+        margins = rewards[chosen] - rewards[rejected]
+        each = bt.pair_loss_gradients(margins, target_margins=target_margins) / len(chosen)
+        return np.bincount(chosen, each, rewards.size) - np.bincount(rejected, each, rewards.size)
+
+    for name, function in (
+        ("ranking_loss", helper),
+        ("ranking_loss", lambda rewards: float(helper(rewards))),
+        ("ranking_loss", imported),
+        ("margin_gradient", slopes),
+    ):
+        report = getattr(check, name)(function)
+        assert report.status == "failed"
+        assert report.message == "the numbers are right, but they come from bradley_terry: write it in NumPy"
+
+
+def test_a_ranking_loss_is_checked_against_the_published_number() -> None:
+    """Rewards 2, 1, 0: .720868, which is log(1 + e⁻¹ + e⁻²) + log(1 + e⁻¹). A NumPy warning on the way is a note."""
+    np.testing.assert_allclose(students.plackett_luce(np.array([2.0, 1.0, 0.0])), 0.720868, atol=5e-7)
+    assert check.ranking_loss(lambda r: 0.720868).message.startswith("for four answers: ")
+
+    def warns(rewards):
+        np.exp(np.float64(1000.0))
+        return students.plackett_luce(rewards)
+
+    assert check.ranking_loss(warns).status == "passed with a note"

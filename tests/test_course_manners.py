@@ -122,6 +122,8 @@ def test_an_answer_that_is_not_an_array_of_that_shape_is_refused(name, spoil, wo
         ("training_step", ["weights", "chosen", "rejected"]),
         ("central_difference", ["function", "x"]),
         ("reward", ["parameters", "features"]),
+        ("margin_gradient", ["rewards", "chosen", "rejected", "target_margins"]),
+        ("ranking_loss", ["rewards"]),
         ("kernel", ["margins"]),
         ("tilted_policy", ["reference_probabilities", "rewards"]),
         ("choose_beta", ["reference_probabilities", "proxy_rewards", "measured_rewards", "betas"]),

@@ -276,6 +276,19 @@ def test_naive_form_plot_hatches_what_failed():
         plots.naive_losses("exp", [0.0])
 
 
+def test_naive_form_plot_ends_where_the_loss_has_no_full_digits_and_marks_a_margin():
+    """In float32 that is beyond Δ = 87.3. The dot lies at the error, or as a square at 100 % where the form fails."""
+    ax = plots.plot_naive_form("max(-z, 0) + log1p(exp(-|z|))", np.float32, mark=5.0)
+    z, error = ax.lines[0].get_xdata(), ax.lines[0].get_ydata()
+    assert np.isfinite(error[z < 87]).all()
+    assert np.isnan(error[z > 87.4]).all()
+    dot = ax.lines[-1]
+    assert (dot.get_xdata()[0], dot.get_marker()) == (5.0, "o")
+    assert dot.get_ydata()[0] < 1e-6
+    failed = plots.plot_naive_form("log(1 + exp(-z))", np.float32, mark=20.0).lines[-1]
+    assert (failed.get_xdata()[0], failed.get_ydata()[0], failed.get_marker()) == (20.0, 1.0, "s")
+
+
 def test_reward_map_is_centred_and_draws_pairs():
     """A shift has no meaning, so it is removed. The first 15 pairs of answers that are close together are drawn."""
     pairs, _ = sliders.curved_world()

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from students import nats, sigma
+from students import nats, plackett_luce, sigma
 
 import bradley_terry as bt
 from bradley_terry.course import check, sliders
@@ -64,6 +64,12 @@ def test_an_unknown_question_is_our_error() -> None:
 P, ROUNDING = 0.8, np.finfo(np.float64).eps / 2
 HARD, EASY = -np.log(0.99), -np.log(0.7)  # nats of a right prediction with probability 0.99 and 0.7
 LIMIT_64, LIMIT_32 = np.log(np.finfo(np.float64).max), np.log(float(np.finfo(np.float32).max))
+
+
+def with_target_margin() -> float:
+    """Return the best margin if all choices, 8 of a and 2 of b, have the target margin 1."""
+    z = np.linspace(0, 4, 4001)
+    return float(z[np.argmin(0.8 * nats(z - 1) + 0.2 * nats(-z - 1))])
 
 
 def over_optimised(n_pairs: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -142,6 +148,18 @@ NUMBERS: dict[str, dict[str, float]] = {
         "88.7": LIMIT_32,
         "88.73": np.ceil(100 * LIMIT_32) / 100,
         "89": LIMIT_32,
+    },
+    "11.1": {
+        "8": 8,
+        "2": 10 - 8,
+        "1": 1,
+        "1.39": np.log(0.8 / 0.2),
+        "2.15": with_target_margin(),
+        "2.39": np.log(0.8 / 0.2) + 1,
+    },
+    "11.2": {
+        "0.721": plackett_luce(np.array([2.0, 1.0, 0.0])),
+        "0.753": nats(1.0) + nats(1.0) + nats(2.0),
     },
     "12.1": {"4.08": HIGHEST, "92": 100 * SAME_ORDER},
 }

@@ -23,7 +23,8 @@ START = {
     "draw_temperature": (3.0,),
     "draw_more_pairs": (100,),
     "draw_pull": (-2.0,),
-    "draw_forms": ("log(1 + exp(-z))", "float32"),
+    "draw_forms": ("log(1 + exp(-z))", "float32", -100.0),
+    "draw_ranking_loss": ("hinge", 0.5),
 }
 SAYS = {  # numbers from the formulas, by hand
     "draw_probability": "margin +2.20: a is preferred with probability 0.9002",
@@ -32,7 +33,8 @@ SAYS = {  # numbers from the formulas, by hand
     "draw_temperature": "T = 3.0: mean loss 0.5736; accuracy 0.6667 for every T",
     "draw_more_pairs": "100 pairs: your sample says",
     "draw_pull": "Δ = -2.0: loss 2.1269, slope -0.8808, pull 0.8808",
-    "draw_forms": "overflows",
+    "draw_forms": "Δ = -100 in float32: this form gives inf, right is 100",
+    "draw_ranking_loss": "hinge at Δ = +0.5: loss 0.5000, pull +1.0000 (plain: +0.3775)",
 }
 
 

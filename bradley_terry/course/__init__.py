@@ -7,6 +7,7 @@
     museum        sixteen published mistakes: how they hide, and what catches them
     plots         pictures that only the lessons need
     naive_forms   four ways to write the loss, and where each of them fails
+    ranking_plots the losses of lesson 11 side by side
     sliders       the same plots with sliders: the picture and a sentence change together
     figures       one figure for each lesson
     notebooks     the lessons as files: working copies, stored outputs, checks

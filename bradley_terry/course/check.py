@@ -23,8 +23,11 @@
     8       middle_is_best             f() -> parameters of two hidden units
             reward                     f(parameters, features) -> rewards
             gradient(…, scorer="mlp")  f(parameters, chosen, rejected) -> dict of arrays
-    9       overflow_limit             f(dtype) -> largest x whose exp is finite
+    9       format_limits              f(exponent_bits, fraction_bits) -> where exp overflows, where 1 + exp(−Δ) is 1
+            overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
+    11      margin_gradient            f(rewards, chosen, rejected, target_margins) -> gradient of each reward
+            ranking_loss               f(rewards, best first) -> one number
     12      tilted_policy              f(reference_probabilities, rewards, beta) -> probabilities
             choose_beta                f(reference_probabilities, proxy_rewards, measured_rewards, betas, max_kl) -> β
     all     prediction                 your guess, and the reason for the right answer
@@ -46,9 +49,10 @@ from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
 from .exercises.gradients import equilibrium, gradient, training_step
 from .exercises.losses import loss, mean_loss, slope
 from .exercises.networks import middle_is_best, reward
-from .exercises.numerics import kernel, overflow_limit
+from .exercises.numerics import format_limits, kernel, overflow_limit
 from .exercises.optimisation import choose_beta, tilted_policy
 from .exercises.probabilities import depends_on_differences, margin, probability
+from .exercises.rankings import margin_gradient, ranking_loss
 from .exercises.shifts import centring, shift_invariance_test
 from .predictions import PREDICTIONS
 
@@ -64,11 +68,13 @@ __all__ = [
     "depends_on_differences",
     "equilibrium",
     "expected_loss",
+    "format_limits",
     "gradient",
     "interval_by_prompts",
     "kernel",
     "loss",
     "margin",
+    "margin_gradient",
     "mean_loss",
     "middle_is_best",
     "minimiser",
@@ -76,6 +82,7 @@ __all__ = [
     "overflow_limit",
     "prediction",
     "probability",
+    "ranking_loss",
     "reward",
     "shift_invariance_test",
     "slope",

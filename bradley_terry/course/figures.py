@@ -39,6 +39,7 @@ from .plots import (
     plot_shift_invariance,
     plot_step_sweep,
 )
+from .ranking_plots import plot_ranking_losses
 from .sliders import curved_models, lesson_sweep
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ CAPTIONS = {
     ),
     "09_naive_forms": (
         "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
-        "Δ = −88.7; for large Δ it loses digit after digit and in the end returns 0. Right: "
-        "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. Beyond Δ = 88 the loss is smaller "
-        "than any float32 number with full precision, so this panel does not count 0 as an error there."
+        "Δ = −88.7; for large Δ it loses digit after digit, and from Δ = 16.6 on it returns 0. Right: "
+        "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. The curve ends near Δ = 87, where "
+        "the loss is smaller than any float32 number with full precision."
     ),
     "10_training_curve": (
         "A linear scorer learns from the travel choices. It starts at log 2, the loss of a model that knows nothing. "
@@ -120,6 +121,12 @@ CAPTIONS = {
         "gradient descent after 255. The loss on held-out travellers falls together with the training loss, since six "
         "weights cannot memorise the choices of 168 people. It ends below the training loss by chance: another split "
         "of the travellers may give the opposite."
+    ),
+    "11_ranking_losses": (
+        "Four losses of a pair. Left: how hard the pair pulls its two rewards apart. Right, with the same lines: the "
+        "margin that each loss makes the best one if a is preferred with probability p. Only the plain loss gives the "
+        "log-odds of p. A target margin asks for more, and label smoothing for less: it pulls back where a pair is "
+        "ordered well. The hinge loss has two answers only, 1 and −1, so p cannot be read off them."
     ),
     "12_over_optimisation": (
         "A policy is optimised for a reward model that has learned from 2,000 choices. The further the policy moves, "
@@ -291,6 +298,11 @@ def training_curve_figure() -> Figure:
     return figure_of(left)
 
 
+def ranking_losses_figure() -> Figure:
+    """Draw the pulls of four losses of a pair, and beside them the margins that they make the best ones."""
+    return figure_of(plot_ranking_losses())
+
+
 @dataclass(frozen=True)
 class OverOptimisation:
     """A policy that is optimised for a learned reward, at growing distance from its reference.
@@ -367,6 +379,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "08_linear_and_mlp": linear_and_mlp_figure,
     "09_naive_forms": naive_forms_figure,
     "10_training_curve": training_curve_figure,
+    "11_ranking_losses": ranking_losses_figure,
     "12_over_optimisation": over_optimisation_figure,
 }
 

@@ -134,6 +134,28 @@ PREDICTIONS: dict[str, Prediction] = {
         c=("It does not fail: the result is a small number.",
            "No. The result, 89, is small, but exp(89) overflows on the way to it."),
     ),
+    "11.1": _asked(
+        "People prefer a to b 8 times in 10, and the plain loss learns the margin logit 0.8 = 1.39. Now every pair has "
+        "the target margin 1: its loss is −log σ(Δ − 1), whichever answer was chosen. Which margin is learned?",
+        "b",
+        a=("1.39, as before: a constant in the loss moves no minimum.",
+           "No. The 1 is not added to the loss. It is inside σ, so it changes the pull of each pair."),
+        b=("2.15.",
+           "Yes. The margin grows, but by less than 1: the 2 choices of b ask for a margin of 1, too, and pull back."),
+        c=("2.39, which is 1.39 + 1.",
+           "No. That shifts the loss of each choice, not their balance: the 2 choices of b ask for a margin, too."),
+    ),
+    "11.2": _asked(
+        "A person ranks three answers, and the model gives them the rewards 2, 1 and 0 in this order. Is −log of the "
+        "probability of the ranking the sum of the losses of its three pairs?",
+        "c",
+        a=("Yes: a ranking says the same as its pairs.",
+           "No. The pairs cost 0.753 together, the ranking 0.721. Three pairs are not three independent choices."),
+        b=("No, it is larger.",
+           "No. It is smaller, 0.721 against 0.753: the best of three is chosen, then the better of the other two."),
+        c=("No, it is smaller.",
+           "Yes. The ranking costs 0.721, its pairs 0.753 together. The ranking is made of two choices, not of three."),
+    ),
     "12.1": _asked(
         "A reward model has learned from 2,000 choices. It puts 92 % of fresh pairs in the order of the true "
         "reward. A policy is optimised for it, harder and harder. "

@@ -47,7 +47,7 @@ from ..plots import plot_loss_and_gradient, plot_reliability
 from ..preference import sample_preferences
 from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
-from .naive_forms import NAIVE_FORMS, plot_naive_form
+from .naive_forms import NAIVE_FORMS, naive_losses, plot_naive_form
 from .optimisation_plots import plot_proxy_and_true
 from .plots import (
     plot_probability_bar,
@@ -59,6 +59,7 @@ from .plots import (
     plot_temperature,
     plot_widths,
 )
+from .ranking_plots import LOSSES, plot_ranking_loss
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -74,6 +75,7 @@ __all__ = [
     "draw_more_pairs",
     "draw_probability",
     "draw_pull",
+    "draw_ranking_loss",
     "draw_shift_and_scale",
     "draw_step",
     "draw_temperature",
@@ -85,6 +87,7 @@ __all__ = [
     "play",
     "probability",
     "pull",
+    "ranking_loss",
     "shift_and_scale",
     "step",
     "temperature",
@@ -420,16 +423,37 @@ def hidden_width(models: Mapping[int, RewardModel], pairs: PreferencePairs, fres
 DTYPES: dict[str, type[np.floating]] = {"float16": np.float16, "float32": np.float32, "float64": np.float64}
 
 
-def draw_forms(form: str, dtype: str) -> Drawing:
+FORM_MARGINS = {str(z).replace("-", "−"): float(z) for z in (-800, -100, -20, -5, 0, 5, 10, 20, 50, 100, 500)}
+
+
+def draw_forms(form: str, dtype: str, margin: float) -> Drawing:
     """Draw the picture of lesson 9: where one form of the loss fails in one floating-point type."""
-    return plot_naive_form(form, DTYPES[dtype]), f"{form} in {dtype}: {NAIVE_FORMS[form]}"
+    (ax,) = new_axes(size=(10.0, 4.4))
+    plot_naive_form(form, DTYPES[dtype], mark=margin, ax=ax)
+    got = float(naive_losses(form, [margin], DTYPES[dtype])[0])
+    return ax, f"Δ = {margin:g} in {dtype}: this form gives {got:.5g}, right is {float(pair_losses(margin)):.5g}"
 
 
 def forms() -> VBox:
-    """Choose how the loss is written, and with how many bits it is computed."""
+    """Choose how the loss is written, with how many bits it is computed, and at which margin."""
     return play(
-        draw_forms, form={form: form for form in NAIVE_FORMS}, dtype={dtype: dtype for dtype in reversed(DTYPES)}
+        draw_forms,
+        form={form: form for form in NAIVE_FORMS},
+        dtype={dtype: dtype for dtype in reversed(DTYPES)},
+        margin=FORM_MARGINS,
     )
+
+
+def draw_ranking_loss(loss: str, margin: float) -> Drawing:
+    """Draw the picture of lesson 11: a loss and its pull at one margin, beside the plain loss."""
+    shown = LOSSES[loss]
+    words = f"{loss} at Δ = {margin:+.1f}: loss {shown.value(margin)[0]:.4f}, pull {shown.pull(margin)[0]:+.4f}"
+    return plot_ranking_loss(loss, margin), f"{words} (plain: {LOSSES['plain'].pull(margin)[0]:+.4f})"
+
+
+def ranking_loss() -> VBox:
+    """Choose a loss, and see its value and its pull along the margin."""
+    return play(draw_ranking_loss, loss={name: name for name in LOSSES}, margin=(-4.0, 6.0, 0.1, -1.0))
 
 
 def draw_best_of_n(proxy_rewards: ArrayLike, true_rewards: ArrayLike, doublings: int) -> Drawing:

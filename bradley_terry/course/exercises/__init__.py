@@ -8,7 +8,8 @@
     gradients         lesson 6    gradient, training_step
     differences       lesson 7    central_difference, name_the_bug
     networks          lesson 8    middle_is_best, reward
-    numerics          lesson 9    overflow_limit, kernel
+    numerics          lesson 9    format_limits, overflow_limit, kernel
+    rankings          lesson 11   margin_gradient, ranking_loss
     optimisation      lesson 12   tilted_policy, choose_beta
 
 Each check gives the student's function some arguments and compares its answers with the right ones. It has a list of

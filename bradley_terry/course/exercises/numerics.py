@@ -1,4 +1,4 @@
-"""Exercises of lesson 9: where exp overflows, and a compiled kernel for the loss and its gradients."""
+"""Exercises of lesson 9: the borders of a floating-point format, and a compiled kernel for loss and gradients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,52 @@ from ..engine import (
     with_their_objects,
 )
 
-__all__ = ["kernel", "overflow_limit"]
+__all__ = ["format_limits", "kernel", "overflow_limit"]
+
+FORMATS = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52), "eight bits": (4, 3)}
+
+
+def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(exponent_bits, fraction_bits) -> two numbers, both to 0.1 %.
+
+    The first is the largest x for which exp(x) is finite in a format with so many bits. The second is the margin Δ from
+    which 1 + exp(−Δ) rounds to 1. Formats are those of IEEE 754: the topmost exponent stands for infinity.
+    """
+
+    def wrong(exponent_bits: int, fraction_bits: int) -> Wrong:
+        right = _limits(exponent_bits, fraction_bits)
+        top, mantissa = 2 ** (exponent_bits - 1) - 1, np.log(2 - 0.5**fraction_bits)
+        yield "the logarithms have base 2: exp has base e", right / np.log(2)
+        yield "the logarithms have base 10: exp has base e", right / np.log(10)
+        yield "the two numbers are exchanged", right[::-1]
+        yield "the largest number itself: asked is the x whose exp(x) it is", [np.exp(right[0]), right[1]]
+        yield (
+            "the largest exponent is 2^(exponent_bits − 1) − 1: the other half of the exponents is negative",
+            [(2**exponent_bits - 1) * np.log(2) + mantissa, right[1]],
+        )
+        yield "the topmost exponent is counted, but it stands for infinity", [right[0] + np.log(2), right[1]]
+        yield "the fraction is missing: the largest number is nearly 2 · 2^k, not 2^k", [top * np.log(2), right[1]]
+        yield (
+            "where exp(−Δ) is ε: 1 + ε is the next number after 1, and only 1 + ε/2 rounds to 1",
+            [
+                right[0],
+                fraction_bits * np.log(2),
+            ],
+        )
+        yield "the second number has the wrong sign: exp(−Δ) is small where Δ is large", right * [1, -1]
+
+    cases: list[Case] = [
+        (bits, f"for {bits[0]} bits of exponent and {bits[1]} of fraction ({name}): ") for name, bits in FORMATS.items()
+    ]
+    return check_values(
+        "limits", function, ("exponent_bits", "fraction_bits"), cases, _limits, wrong, time_limit, tolerance=1e-3
+    )
+
+
+def _limits(exponent_bits: int, fraction_bits: int) -> Array:
+    """Return log((2 − 2^−f) 2^k) for the largest exponent k, and log(2/ε) = log 2^(f + 1)."""
+    largest = (2 ** (exponent_bits - 1) - 1) * np.log(2) + np.log(2 - 0.5**fraction_bits)
+    return np.array([largest, (fraction_bits + 1) * np.log(2)])
 
 
 def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:

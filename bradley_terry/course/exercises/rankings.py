@@ -1,0 +1,198 @@
+"""Exercises of lesson 11: the gradient of a loss with target margins, and the loss of a whole ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...logistic import Array, sigmoid, softplus
+from ...losses import pair_loss_gradients, pair_losses
+from ..engine import FAILED, LIMIT, Case, Report, Student, Wrong, check_values
+
+__all__ = ["margin_gradient", "ranking_loss"]
+
+Index = NDArray[np.int64]
+PACKAGE = __name__.partition(".")[0]
+
+
+def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(rewards, chosen, rejected, target_margins) -> gradient with respect to each reward, (n_answers,).
+
+    ``chosen`` and ``rejected``, (n_pairs,), are positions in ``rewards``; an answer may be in several pairs or in none.
+    The loss is the mean of −log σ(Δ − m) over the pairs.
+    """
+    rng = np.random.default_rng(11)
+    cases: list[Case] = [(_ranking_as_pairs(rng.normal(0, 1, 4), rng), "")]
+    for n_answers, n_pairs in ((7, 5), (5, 12)):
+        chosen = rng.integers(n_answers, size=n_pairs)
+        rejected = (chosen + rng.integers(1, n_answers, size=n_pairs)) % n_answers
+        given = (rng.normal(0, 2, n_answers), chosen, rejected, rng.uniform(0.2, 2, n_pairs))
+        cases.append((given, f"with {n_pairs} pairs of {n_answers} answers: "))
+    far = (np.array([1000.0, -1000.0, 0.0]), np.array([0, 1, 2]), np.array([1, 2, 0]), np.array([3.0, 0.5, 0.0]))
+    cases.append((far, "at rewards of ±1000: "))
+
+    def wrong(r: Array, c: Index, j: Index, m: Array) -> Wrong:
+        z, n = r[c] - r[j], len(c)
+        slopes = _slopes(z - m) / n
+        right = _added(r, c, j, slopes, -slopes)
+        yield "the target margin is added: it is subtracted, Δ − m", _added_at(r, c, j, z + m)
+        yield "the target margin is not used", _added_at(r, c, j, z)
+        yield "chosen and rejected are exchanged: Δ = r_rejected − r_chosen", _added_at(r, j, c, -z - m)
+        yield "σ(Δ − m) instead of σ(m − Δ)", _added(r, c, j, -sigmoid(z - m) / n, sigmoid(z - m) / n)
+        yield "the sign is flipped", -right
+        yield "a sum instead of a mean: divide by the number of pairs", right * n
+        yield "divided by the number of answers, not of pairs", right * n / r.size
+        yield "only the chosen rewards: a rejected reward has the opposite slope", _added(r, c, j, slopes, 0 * slopes)
+        yield "only the rejected rewards: a chosen reward has the opposite slope", _added(r, c, j, 0 * slopes, -slopes)
+        lost = np.zeros(r.size)
+        lost[c] += slopes
+        lost[j] -= slopes
+        yield (
+            "an answer in several pairs gets the slope of one pair only: g[chosen] += … adds once, np.add.at all",
+            lost,
+        )
+        last = np.zeros(r.size)
+        for at_c, at_j, slope in zip(c, j, slopes, strict=True):
+            last[at_c], last[at_j] = slope, -slope
+        yield "each pair overwrites what earlier pairs gave to its answers: use += instead of =", last
+
+    report = check_values(
+        "margin gradient", function, ("rewards", "chosen", "rejected", "target_margins"), cases,
+        lambda r, c, j, m: _added_at(r, c, j, r[c] - r[j] - m), wrong, time_limit,
+    )  # fmt: skip
+    return _in_numpy(report, function)
+
+
+def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check the Plackett-Luce loss, f(rewards) -> −log of the probability of the ranking, one number.
+
+    The rewards are in ranked order, best answer first. Rewards of ±1000 must give finite numbers.
+    """
+    rng = np.random.default_rng(12)
+    cases: list[Case] = [
+        ((np.array([2.0, 1.0, 0.0]),), ""),
+        ((np.array([0.3, -1.2, 0.9, 0.4]),), "for four answers: "),
+        ((np.array([-0.4, 0.7]),), "for two answers: "),
+        ((rng.normal(0, 2, 8),), "for eight answers: "),
+        ((np.array([1000.0, 0.0, -1000.0]),), "at rewards of 1000, 0 and -1000: "),
+        ((np.array([-1000.0, 0.0, 1000.0]),), "at rewards of -1000, 0 and 1000: "),
+    ]
+
+    def wrong(r: Array) -> Wrong:
+        right, k, pairs = _ranking_loss(r), r.size, pair_losses(_differences(r))
+        lowest_first = np.logaddexp.accumulate(r)
+        yield "the sum of the pairs' losses: they are not independent, a ranking is K − 1 choices", pairs.sum()
+        yield "the mean of the pairs' losses", pairs.mean()
+        yield "neighbours only: each answer is chosen among all that are left", pair_losses(r[:-1] - r[1:]).sum()
+        yield "the first choice only", np.logaddexp.reduce(r) - r[0]
+        yield "every choice among all answers: those that are already ranked must leave", _each_among_all(r)
+        yield "the sums run over the answers before each one: they run over those after it", (lowest_first - r).sum()
+        yield "the chosen answer is missing in its own sum", _without_itself(r)
+        yield "the minus sign is missing", -right
+        yield "a probability, not a loss: −log is missing", np.exp(-right)
+        yield "the logarithm has base 2: nats need the natural one", right / np.log(2)
+        yield "divided by the number of choices: the loss of a ranking is a sum", right / (k - 1)
+        yield "divided by the number of answers: the loss of a ranking is a sum", right / k
+
+    report = check_values("ranking loss", function, ("rewards",), cases, _ranking_loss, wrong, time_limit)
+    return _in_numpy(report, function)
+
+
+def _ranking_as_pairs(rewards: Array, rng: np.random.Generator) -> tuple[Array, Index, Index, Array]:
+    """Return the arguments for all pairs of one ranking, best answer first."""
+    chosen, rejected = np.triu_indices(rewards.size, 1)
+    return rewards, chosen, rejected, rng.uniform(0.2, 2, chosen.size)
+
+
+def _slopes(z: Array) -> Array:
+    return np.asarray(pair_loss_gradients(z), dtype=np.float64)
+
+
+def _added(rewards: Array, chosen: Index, rejected: Index, of_chosen: Array, of_rejected: Array) -> Array:
+    total = np.zeros(rewards.size)
+    np.add.at(total, chosen, of_chosen)
+    np.add.at(total, rejected, of_rejected)
+    return total
+
+
+def _added_at(rewards: Array, chosen: Index, rejected: Index, z: Array) -> Array:
+    """Return the gradient of the mean of −log σ(z) with respect to the rewards, if dz/dr is 1 and −1."""
+    slopes = _slopes(z) / len(chosen)
+    return _added(rewards, chosen, rejected, slopes, -slopes)
+
+
+def _ranking_loss(rewards: Array) -> float:
+    later = np.logaddexp.accumulate(rewards[::-1])[::-1]
+    return float(softplus(later[1:] - rewards[:-1]).sum())
+
+
+def _differences(rewards: Array) -> Array:
+    better, worse = np.triu_indices(rewards.size, 1)
+    return np.asarray(rewards[better] - rewards[worse])
+
+
+def _each_among_all(rewards: Array) -> float:
+    return float((np.logaddexp.reduce(rewards) - rewards[:-1]).sum())
+
+
+def _without_itself(rewards: Array) -> float:
+    later = np.logaddexp.accumulate(rewards[::-1])[::-1]
+    return float((later[1:] - rewards[:-1]).sum())
+
+
+# ------------------------------------------------------------------------------------ answers without the package
+
+
+def _in_numpy(report: Report, function: Student) -> Report:
+    """Return the report, or a failure if a right answer comes from this package."""
+    if not report.passed or not _uses_the_package(function):
+        return report
+    return Report(report.what, FAILED, "the numbers are right, but they come from bradley_terry: write it in NumPy")
+
+
+def _uses_the_package(function: object) -> bool:
+    """Return whether a function, or a function of the notebook that it calls, names something from this package."""
+    seen: set[int] = set()
+    waiting = [function]
+    while waiting:
+        mine = waiting.pop()
+        if not isinstance(mine, FunctionType) or id(mine) in seen:
+            continue
+        seen.add(id(mine))
+        names = set(_names_in(mine.__code__))
+        cells = [cell.cell_contents for cell in mine.__closure__ or () if _is_full(cell)]
+        used = [*(mine.__globals__[name] for name in names if name in mine.__globals__), *cells]
+        if any(home == PACKAGE for home in (*map(_root, names), *map(_home_of, used))):
+            return True
+        waiting += used
+    return False
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names_in(inner)
+
+
+def _is_full(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # an empty cell raises
+    except ValueError:
+        return False
+    return True
+
+
+def _home_of(value: object) -> str:
+    """Return the top-level package of a module, a function or a class, else an empty string."""
+    if isinstance(value, ModuleType):
+        return _root(value.__name__)
+    return _root(value.__module__) if isinstance(value, FunctionType | type) else ""
+
+
+def _root(name: object) -> str:
+    return str(name).partition(".")[0]
