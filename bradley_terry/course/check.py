@@ -18,6 +18,8 @@
             gradient(…, scorer="mlp")  f(parameters, chosen, rejected) -> dict of arrays
     9       overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
+    10      causes                     the name of a cause for each run, and the runs; not a function
+            leaks                      f(training, held_out) -> row numbers of the held-out pairs that leak
     all     prediction                 your guess, and the reason for the right answer
 
 A check asks these questions in order and stops at the first "no": Can your function be called? Does it run without an
@@ -32,6 +34,7 @@ from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature
+from .exercises.diagnosis import causes, leaks
 from .exercises.differences import central_difference
 from .exercises.expectations import ceiling, expected_loss
 from .exercises.gradients import gradient, training_step
@@ -47,12 +50,14 @@ __all__ = [
     "Report",
     "accuracy",
     "best_temperature",
+    "causes",
     "ceiling",
     "central_difference",
     "centring",
     "expected_loss",
     "gradient",
     "kernel",
+    "leaks",
     "loss",
     "margin",
     "mean_loss",

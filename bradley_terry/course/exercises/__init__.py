@@ -9,6 +9,7 @@
     differences       lesson 7    central_difference
     networks          lesson 8    reward
     numerics          lesson 9    overflow_limit, kernel
+    diagnosis         lesson 10   causes, leaks
 
 Each check gives the student's function some arguments and compares its answers with the right ones. It has a list of
 common mistakes, each with a sentence and the numbers that the mistake would give. If the student's numbers match one of
