@@ -100,6 +100,16 @@ def slow_kernel(margins):
     return total / margins.size, gradients
 
 
+def leaking(training, held_out):
+    answers = list(zip(training["chosen"].tolist(), training["rejected"].tolist(), strict=True))
+    found = []
+    for i, prompt in enumerate(held_out["prompts"]):
+        c, r = held_out["chosen"][i].tolist(), held_out["rejected"][i].tolist()
+        if prompt in training["prompts"] or (c, r) in answers or (r, c) in answers:
+            found.append(i)
+    return found
+
+
 RIGHT: dict[str, Function] = {
     "probability": lambda a, b: sigma(a - b),
     "margin": lambda p: np.log(p / (1 - p)),
@@ -115,6 +125,7 @@ RIGHT: dict[str, Function] = {
     "central_difference": entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / (2 * h)),
     "reward": forward,
     "overflow_limit": lambda dtype: np.log(float(np.finfo(dtype).max)),
+    "leaks": leaking,
 }
 
 ALSO_RIGHT: list[tuple[str, Function]] = [

@@ -1,7 +1,7 @@
 """What a person reads off a training run in order to find its cause, and the number that contradicts each candidate.
 
-Lesson 10 has the same tests as a table. They are written separately from ``bt.diagnose``, with which the lesson compares
-them, and use plain rules instead of exact levels.
+Lesson 10 has the same tests as a table. They are written separately from ``bt.diagnose``, with which the lesson
+compares them, and use plain rules instead of exact levels.
 """
 
 from __future__ import annotations
@@ -160,7 +160,10 @@ def _rate_too_high(run: Numbers) -> str:
     if words := _no_slope(run):
         return words
     if run.rise <= max(1e-3, run.by_chance):
-        return "its training loss hardly ever rises, and steps that are too long make it jump up and down"
+        return (
+            f"in the second half of the fit its training loss is {run.rise:.2g} nats above its lowest value so far, and "
+            "steps that are too long make it jump up and down"
+        )
     return ""
 
 
