@@ -161,8 +161,8 @@ def _rate_too_high(run: Numbers) -> str:
         return words
     if run.rise <= max(1e-3, run.by_chance):
         return (
-            f"in the second half of the fit its training loss is {run.rise:.2g} nats above its lowest value so far, and "
-            "steps that are too long make it jump up and down"
+            f"in the second half of the fit its training loss is on average {run.rise:.2g} nats above its lowest value "
+            "so far, and steps that are too long make it jump up and down"
         )
     return ""
 

@@ -107,21 +107,24 @@ def plot_learning_rate(
     """
     left, right = new_axes(2, size=(10.0, 4.0))
     steps, loss = model.history["step"], model.history["loss"]
-    left.plot(steps, np.minimum(loss, 10 * top), color=EMPIRICAL, linewidth=LINE_WIDTH, label="training")
+    left.plot(steps, np.minimum(loss, 10 * top), color=EMPIRICAL, linewidth=LINE_WIDTH)
     held_out = np.minimum(model.history["validation_loss"], 10 * top)
-    left.plot(steps, held_out, color=EXPECTED, linestyle=DASHES, linewidth=LINE_WIDTH / 2, label="held-out")
+    left.plot(steps, held_out, color=EXPECTED, linestyle=DASHES, linewidth=LINE_WIDTH / 2)
     left.set(xlim=(0, float(steps[-1])), ylim=(0, top))
-    left.legend(fontsize=TEXT_SIZE - 1, frameon=False, loc="upper right", ncols=2)
+    middle, high = 0.5 * float(steps[-1]), 1.06 * top  # above the panel; words are drawn faster than a legend
+    note(left, (0.94 * middle, high), "— training", EMPIRICAL, ha="right")
+    note(left, (1.06 * middle, high), "- - held-out", EXPECTED)
     finish(left, "step", "mean loss (nats)")
     all_rates, reached = numbers(rates, "rates"), numbers(final_losses, "final_losses")
     right.plot(all_rates, np.minimum(reached, 10 * top), color=CHOSEN, linewidth=LINE_WIDTH)
     now = float(np.exp(np.interp(np.log(rate), np.log(all_rates), np.log(reached))))
     points(right, [rate], [min(now, top)], CHOSEN)
     right.set_xscale("log")
-    right.xaxis.set_minor_locator(NullLocator())  # they would take longer to draw than all the rest
+    right.xaxis.set_minor_locator(NullLocator())  # these, and powers as labels, would be slow to draw
+    right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     right.set(xlim=(float(all_rates[0]), float(all_rates[-1])), ylim=(0, top))
     finish(right, "learning rate", f"training loss after {int(steps[-1])} steps")
     for ax in (left, right):
         ax.axhline(LOG_TWO, color=QUIET, linewidth=1, linestyle=":", zorder=0)
-    note(right, (float(all_rates[0]) * 1.15, LOG_TWO + 0.06), "log 2", QUIET)
+    note(right, (float(all_rates[0]) * 1.15, LOG_TWO + 0.11), "log 2", QUIET)
     return left
