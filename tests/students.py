@@ -266,6 +266,16 @@ def reversed_nats(policy, reference):
         return np.sum(reference * np.log(reference / policy), axis=-1)
 
 
+def leaking(training, held_out):
+    answers = list(zip(training["chosen"].tolist(), training["rejected"].tolist(), strict=True))
+    found = []
+    for i, prompt in enumerate(held_out["prompts"]):
+        c, r = held_out["chosen"][i].tolist(), held_out["rejected"][i].tolist()
+        if prompt in training["prompts"] or (c, r) in answers or (r, c) in answers:
+            found.append(i)
+    return found
+
+
 RIGHT: dict[str, Function] = {
     "probability": lambda a, b: sigma(a - b),
     "margin": lambda p: np.log(p / (1 - p)),
@@ -287,6 +297,7 @@ RIGHT: dict[str, Function] = {
     "reward": forward,
     "format_limits": limits,
     "overflow_limit": lambda dtype: np.log(float(np.finfo(dtype).max)),
+    "leaks": leaking,
     "margin_gradient": with_margins,
     "ranking_loss": plackett_luce,
     "tilted_policy": tilted,

@@ -149,6 +149,17 @@ NUMBERS: dict[str, dict[str, float]] = {
         "88.73": np.ceil(100 * LIMIT_32) / 100,
         "89": LIMIT_32,
     },
+    "10.1": {
+        "2": 2,
+        "200": 200,
+        "20": 20,
+        "1": 1,
+        "0": 0,
+        "0.693": np.log(2),
+        "0.64": np.log(2) - 20 / (2 * 200),
+        "0.0025": 1 / (2 * 200),
+        "0.05": 20 / (2 * 200),
+    },
     "11.1": {
         "8": 8,
         "2": 10 - 8,
@@ -251,6 +262,19 @@ def test_more_choices_do_not_help_a_straight_line() -> None:
         z = w * (fresh_a - fresh_b)
         lost.append(np.mean(p * nats(z) + (1 - p) * nats(-z) + p * np.log(p) + (1 - p) * np.log(1 - p)))
     assert lost[1] == pytest.approx(lost[0], rel=0.02)
+
+
+def test_coin_flips_are_fitted_by_k_over_2n() -> None:
+    """10.1: over 40 sets of 200 coin flips with 20 features, the smallest loss rounds to 0.64."""
+    rng, least = np.random.default_rng(10), []
+    for _ in range(40):
+        d, w = rng.normal(size=(200, 20)), np.zeros(20)
+        for _ in range(12):  # Newton's method
+            p = sigma(d @ w)
+            w += np.linalg.solve(d.T @ (d * (p * (1 - p))[:, None]), (1 - p) @ d)
+        least.append(nats(d @ w).mean())
+    assert np.mean(least) == pytest.approx(np.log(2) - 0.05, abs=0.006)
+    assert f"{np.mean(least):.2f}" == "0.64"
 
 
 def test_pulls_at_the_smallest_loss_are_unequal_and_cancel() -> None:

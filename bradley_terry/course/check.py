@@ -26,6 +26,8 @@
     9       format_limits              f(exponent_bits, fraction_bits) -> where exp overflows, where 1 + exp(−Δ) is 1
             overflow_limit             f(dtype) -> largest x whose exp is finite
             kernel                     f(margins) -> mean loss, gradients; compiled
+    10      causes                     the name of a cause for each run, and the runs; not a function
+            leaks                      f(training, held_out) -> row numbers of the held-out pairs that leak
     11      margin_gradient            f(rewards, chosen, rejected, target_margins) -> gradient of each reward
             ranking_loss               f(rewards, best first) -> one number
     12      tilted_policy              f(reference_probabilities, rewards, beta) -> probabilities
@@ -44,6 +46,7 @@ from ..arrays.single import one_of
 from ..arrays.visible import quoted
 from .engine import AS_EXPECTED, ERROR, NOT_ATTEMPTED, SURPRISE, Problem, Report, mind_the_order
 from .exercises.confidence import accuracy, best_temperature, minimiser
+from .exercises.diagnosis import causes, leaks
 from .exercises.differences import central_difference, name_the_bug
 from .exercises.expectations import ceiling, expected_loss, interval_by_prompts
 from .exercises.gradients import equilibrium, gradient, training_step
@@ -61,6 +64,7 @@ __all__ = [
     "Report",
     "accuracy",
     "best_temperature",
+    "causes",
     "ceiling",
     "central_difference",
     "centring",
@@ -72,6 +76,7 @@ __all__ = [
     "gradient",
     "interval_by_prompts",
     "kernel",
+    "leaks",
     "loss",
     "margin",
     "margin_gradient",

@@ -41,6 +41,7 @@ from .plots import (
 )
 from .ranking_plots import plot_ranking_losses
 from .sliders import curved_models, lesson_sweep
+from .training_plots import plot_runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,6 +62,8 @@ __all__ = [
     "over_optimisation_figure",
     "shift_invariance_data",
     "shift_invariance_figure",
+    "six_runs_data",
+    "six_runs_figure",
     "training_curve_data",
     "training_curve_figure",
 ]
@@ -121,6 +124,13 @@ CAPTIONS = {
         "gradient descent after 255. The loss on held-out travellers falls together with the training loss, since six "
         "weights cannot memorise the choices of 168 people. It ends below the training loss by chance: another split "
         "of the travellers may give the opposite."
+    ),
+    "10_six_runs": (
+        "Six runs of gradient descent, each with a fault of its own, and without their names. The steps are on "
+        "a logarithmic axis, and a ring marks where each fit ended. The loss of run E jumps, and that of run C falls "
+        "without end. In run A the training loss falls while the held-out loss rises far above log 2. Runs D and F "
+        "look the same, although their causes differ, and run B ended before its first step. Curves alone do not name "
+        "a cause; lesson 10 has the tests that do."
     ),
     "11_ranking_losses": (
         "Four losses of a pair. Left: how hard the pair pulls its two rewards apart. Right, with the same lines: the "
@@ -298,6 +308,52 @@ def training_curve_figure() -> Figure:
     return figure_of(left)
 
 
+@only_whole_fits()
+def six_runs_data(seed: int = 49) -> dict[str, tuple[str, RewardModel, PreferencePairs, PreferencePairs]]:
+    """Make the six runs of lesson 10 as the lesson does: six of eight recipes, in random order.
+
+    Returns
+    -------
+    dict from a letter to (recipe, model, training pairs, held-out pairs)
+        Of each recipe's pairs the last 200 are held out.
+    """
+    rng = np.random.default_rng(seed)
+
+    def people(n: int, taste: Array) -> PreferencePairs:
+        a, b = rng.normal(size=(2, n, len(taste)))
+        a_wins = sample_preferences(a @ taste, b @ taste, rng)[:, None]
+        return PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a))
+
+    taste = np.array([1.0, -0.5, 0.5, 0.0])
+    people(400, taste), people(200, taste)  # the pairs of the slider come first
+    start = people(600, taste).chosen
+    recipes = {
+        "healthy": (people(600, taste), 1.0),
+        "learning rate too low": (people(600, taste), 1e-4),
+        "learning rate too high": (people(600, taste), 12.0),
+        "zero features": (PreferencePairs(0 * start, 0 * start), 1.0),
+        "identical answers": (PreferencePairs(start, start), 1.0),
+        "coin-flip labels": (people(600, 0 * taste), 1.0),
+        "separable data": (people(600, 1e6 * taste), 4.0),
+        "over-fitting": (people(300, np.r_[taste, np.zeros(26)]), 1.0),
+    }
+    runs = {}
+    for letter, name in zip("ABCDEF", rng.permutation(list(recipes)).tolist(), strict=False):
+        pairs, rate = recipes[name]
+        training, held_out = pairs[:-200], pairs[-200:]
+        model = fit(
+            LinearScorer(pairs.n_features), training, method="gradient_descent", learning_rate=rate,
+            validation=held_out, max_steps=300, patience=300, tolerance=0, backend=REFERENCE,
+        )  # fmt: skip
+        runs[letter] = (name, model, training, held_out)
+    return runs
+
+
+def six_runs_figure() -> Figure:
+    """Draw the losses of six runs without their names."""
+    return figure_of(plot_runs({letter: model for letter, (_, model, _, _) in six_runs_data().items()}))
+
+
 def ranking_losses_figure() -> Figure:
     """Draw the pulls of four losses of a pair, and beside them the margins that they make the best ones."""
     return figure_of(plot_ranking_losses())
@@ -379,6 +435,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "08_linear_and_mlp": linear_and_mlp_figure,
     "09_naive_forms": naive_forms_figure,
     "10_training_curve": training_curve_figure,
+    "10_six_runs": six_runs_figure,
     "11_ranking_losses": ranking_losses_figure,
     "12_over_optimisation": over_optimisation_figure,
 }

@@ -134,6 +134,17 @@ PREDICTIONS: dict[str, Prediction] = {
         c=("It does not fail: the result is a small number.",
            "No. The result, 89, is small, but exp(89) overflows on the way to it."),
     ),
+    "10.1": _asked(
+        "The labels of 200 pairs are coin flips, and a linear scorer has 20 features. You train it to the end. "
+        "What does the training loss do?",
+        "b",
+        a=("It stays at log 2 = 0.693, since there is nothing to learn.",
+           "No. There is nothing to learn about people, but the scorer fits the chance in these 200 labels."),
+        b=("It falls to about 0.64.",
+           "Yes. By chance each feature lowers the loss by about 1/(2n) = 0.0025, and 20 features lower it by 0.05."),
+        c=("It falls to almost 0, since the model memorises the choices.",
+           "No. 20 weights cannot put 200 coin flips in the right order: the loss falls by only about 0.05."),
+    ),
     "11.1": _asked(
         "People prefer a to b 8 times in 10, and the plain loss learns the margin logit 0.8 = 1.39. Now every pair has "
         "the target margin 1: its loss is −log σ(Δ − 1), whichever answer was chosen. Which margin is learned?",

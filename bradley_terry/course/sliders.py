@@ -60,6 +60,7 @@ from .plots import (
     plot_widths,
 )
 from .ranking_plots import LOSSES, plot_ranking_loss
+from .training_plots import plot_learning_rate
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -71,6 +72,7 @@ __all__ = [
     "draw_best_of_n",
     "draw_forms",
     "draw_hidden_width",
+    "draw_learning_rate",
     "draw_loss",
     "draw_more_pairs",
     "draw_probability",
@@ -81,6 +83,7 @@ __all__ = [
     "draw_temperature",
     "forms",
     "hidden_width",
+    "learning_rate",
     "lesson_sweep",
     "loss",
     "more_pairs",
@@ -442,6 +445,40 @@ def forms() -> VBox:
         dtype={dtype: dtype for dtype in reversed(DTYPES)},
         margin=FORM_MARGINS,
     )
+
+
+RATES = 10.0 ** np.arange(-3, 2.01, 0.25)
+"""The learning rates of lesson 10, from much too small to much too large."""
+STEPS = 50
+
+
+@lru_cache(maxsize=2)
+@only_whole_fits()
+def _fits(training: PreferencePairs, held_out: PreferencePairs) -> dict[float, RewardModel]:
+    """Fit a linear scorer by gradient descent with each learning rate, ``STEPS`` steps from φ = 0."""
+    scorer, fits = LinearScorer(training.n_features), {}
+    for rate in RATES.tolist():
+        fits[rate] = fit(
+            scorer, training, method="gradient_descent", learning_rate=rate, validation=held_out, max_steps=STEPS,
+            patience=STEPS, tolerance=0.0, backend=REFERENCE,
+        )  # fmt: skip
+    return fits
+
+
+def draw_learning_rate(training: PreferencePairs, held_out: PreferencePairs, exponent: float) -> Drawing:
+    """Draw the picture of lesson 10: fifty steps of gradient descent with the learning rate 10^exponent."""
+    fits = _fits(training, held_out)
+    rate = float(RATES[np.abs(np.log10(RATES) - exponent).argmin()])
+    losses = fits[rate].history["loss"]
+    n_rises = int(np.count_nonzero(np.diff(losses) > 0))
+    ax = plot_learning_rate(fits[rate], rate, RATES, [fits[each].history["loss"][-1] for each in RATES.tolist()])
+    words = f"rate {rate:.3g}: the training loss ends at {losses[-1]:.4f} and rises in {n_rises} of {STEPS} steps"
+    return ax, words
+
+
+def learning_rate(training: PreferencePairs, held_out: PreferencePairs) -> VBox:
+    """Choose the learning rate of real fits to these pairs, and see where each one ends."""
+    return play(partial(draw_learning_rate, training, held_out), exponent=(-3.0, 2.0, 0.25, -3.0))
 
 
 def draw_ranking_loss(loss: str, margin: float) -> Drawing:

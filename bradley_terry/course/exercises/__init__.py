@@ -9,6 +9,7 @@
     differences       lesson 7    central_difference, name_the_bug
     networks          lesson 8    middle_is_best, reward
     numerics          lesson 9    format_limits, overflow_limit, kernel
+    diagnosis         lesson 10   causes, leaks
     rankings          lesson 11   margin_gradient, ranking_loss
     optimisation      lesson 12   tilted_policy, choose_beta
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...logistic import Array, sigmoid, softplus
 from ...losses import pair_loss_gradients, pair_losses
-from ..engine import FAILED, LIMIT, Case, Report, Student, Wrong, check_values
+from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from .by_hand import by_hand
 
 __all__ = ["margin_gradient", "ranking_loss"]
 
 Index = NDArray[np.int64]
-PACKAGE = __name__.partition(".")[0]
 
 
 def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -60,11 +56,12 @@ def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
             last[at_c], last[at_j] = slope, -slope
         yield "each pair overwrites what earlier pairs gave to its answers: use += instead of =", last
 
+    names = ("rewards", "chosen", "rejected", "target_margins")
     report = check_values(
-        "margin gradient", function, ("rewards", "chosen", "rejected", "target_margins"), cases,
+        "margin gradient", function, names, cases,
         lambda r, c, j, m: _added_at(r, c, j, r[c] - r[j] - m), wrong, time_limit,
     )  # fmt: skip
-    return _in_numpy(report, function)
+    return by_hand(report, function, names, cases, time_limit)
 
 
 def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -99,7 +96,7 @@ def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "divided by the number of answers: the loss of a ranking is a sum", right / k
 
     report = check_values("ranking loss", function, ("rewards",), cases, _ranking_loss, wrong, time_limit)
-    return _in_numpy(report, function)
+    return by_hand(report, function, ("rewards",), cases, time_limit)
 
 
 def _ranking_as_pairs(rewards: Array, rng: np.random.Generator) -> tuple[Array, Index, Index, Array]:
@@ -142,57 +139,3 @@ def _each_among_all(rewards: Array) -> float:
 def _without_itself(rewards: Array) -> float:
     later = np.logaddexp.accumulate(rewards[::-1])[::-1]
     return float((later[1:] - rewards[:-1]).sum())
-
-
-# ------------------------------------------------------------------------------------ answers without the package
-
-
-def _in_numpy(report: Report, function: Student) -> Report:
-    """Return the report, or a failure if a right answer comes from this package."""
-    if not report.passed or not _uses_the_package(function):
-        return report
-    return Report(report.what, FAILED, "the numbers are right, but they come from bradley_terry: write it in NumPy")
-
-
-def _uses_the_package(function: object) -> bool:
-    """Return whether a function, or a function of the notebook that it calls, names something from this package."""
-    seen: set[int] = set()
-    waiting = [function]
-    while waiting:
-        mine = waiting.pop()
-        if not isinstance(mine, FunctionType) or id(mine) in seen:
-            continue
-        seen.add(id(mine))
-        names = set(_names_in(mine.__code__))
-        cells = [cell.cell_contents for cell in mine.__closure__ or () if _is_full(cell)]
-        used = [*(mine.__globals__[name] for name in names if name in mine.__globals__), *cells]
-        if any(home == PACKAGE for home in (*map(_root, names), *map(_home_of, used))):
-            return True
-        waiting += used
-    return False
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names_in(inner)
-
-
-def _is_full(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018  # an empty cell raises
-    except ValueError:
-        return False
-    return True
-
-
-def _home_of(value: object) -> str:
-    """Return the top-level package of a module, a function or a class, else an empty string."""
-    if isinstance(value, ModuleType):
-        return _root(value.__name__)
-    return _root(value.__module__) if isinstance(value, FunctionType | type) else ""
-
-
-def _root(name: object) -> str:
-    return str(name).partition(".")[0]

@@ -1,0 +1,249 @@
+"""Exercises of lesson 10: the causes of runs whose names are hidden, and pairs that leak between splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ...arrays.visible import class_name, quoted
+from ...model import RewardModel
+from ...pairs import PreferencePairs
+from ..causes import CAUSES, Run, Side, leaking, numbers_of
+from ..engine import (
+    ERROR,
+    FAILED,
+    LIMIT,
+    NOT_ATTEMPTED,
+    PASSED,
+    Report,
+    Stop,
+    Student,
+    call,
+    can_be_called_with,
+    judged,
+    with_their_objects,
+)
+
+__all__ = ["causes", "leaks"]
+
+
+def causes(answers: object, runs: Mapping[str, Run]) -> Report:
+    """Check a diagnosis of several runs. Each wrong answer is contradicted by a number of that run.
+
+    Parameters
+    ----------
+    answers : dict, or list in the order of the runs
+        For each run the name of a cause, or None where there is no answer yet.
+    runs : mapping from a name to (model, training pairs, held-out pairs)
+
+    Raises
+    ------
+    TypeError
+        If ``runs`` are not runs.
+    """
+    for name, run in runs.items():
+        kinds = (RewardModel, PreferencePairs, PreferencePairs)
+        if not isinstance(run, tuple) or len(run) != 3 or not all(map(isinstance, run, kinds)):
+            raise TypeError(
+                f"runs: expected (model, training pairs, held-out pairs) for each run, got others for {name}"
+            )
+    what = "causes"
+    try:
+        said = _said(answers, tuple(runs))
+    except Stop as stop:
+        return Report(what, stop.status, stop.message)
+    if all(answer is None for answer in said.values()):
+        return Report(what, NOT_ATTEMPTED)
+    right, lines = [], []
+    for name, answer in said.items():
+        if answer is None:
+            lines.append(f"{name}: no answer yet")
+        elif answer not in CAUSES:
+            lines.append(f"{name}: {quoted(answer)} is none of the candidates: {', '.join(CAUSES)}")
+        elif words := CAUSES[answer](numbers_of(runs[name])):
+            lines.append(f"{name} is not a case of “{answer}”: {words}")
+        else:
+            right.append(name)
+    if not lines:
+        return Report(what, PASSED)
+    lines.append(f"right: {', '.join(right) or 'none yet'}")
+    return Report(what, FAILED, "\n".join(lines))
+
+
+def _said(answers: object, names: Sequence[str]) -> dict[str, str | None]:
+    """Return the answer to each run, in lower case; None where there is none."""
+    wanted = f"a dict from {', '.join(names)} to the name of a cause, or a list of {len(names)} names"
+    with with_their_objects("reading your answers"):
+        if isinstance(answers, Mapping):
+            unknown = [name for name in answers if name not in names]
+            if unknown:
+                raise Stop(ERROR, f"there is no run {quoted(unknown[0])}: expected {wanted}")
+            of_each = {name: answers.get(name) for name in names}
+        elif isinstance(answers, list | tuple) and len(answers) == len(names):
+            of_each = dict(zip(names, answers, strict=True))
+        elif answers is None:
+            of_each = dict.fromkeys(names)
+        else:
+            found = f"{len(answers)} names" if isinstance(answers, list | tuple) else class_name(answers)
+            raise Stop(ERROR, f"expected {wanted}, got {found}")
+        for name, answer in of_each.items():
+            if answer is not None and not isinstance(answer, str):
+                raise Stop(ERROR, f"{name}: expected the name of one cause, got {class_name(answer)}")
+        return {name: None if answer is None else " ".join(answer.lower().split()) for name, answer in of_each.items()}
+
+
+NAMES = ("training", "held_out")
+
+
+def _problem(rng: np.random.Generator, n: int, kinds: Sequence[str], n_features: int) -> tuple[Side, Side]:
+    """Make n training pairs, and one held-out pair of each kind.
+
+    Training prompts occur up to three times, and some answers are the standard refusal, which many pairs share.
+    """
+    prompts = rng.permutation(
+        np.sort(rng.choice(np.arange(100, 100 + 10 * n), -(-n // 2), replace=False)).repeat(2)[:n]
+    )
+    chosen, rejected = rng.normal(size=(2, n, n_features)).round(3)
+    refusal = rng.normal(size=n_features).round(3)
+    rejected[rng.random(n) < 0.2] = refusal
+    fresh = 10_000 + rng.permutation(len(kinds))
+    new_prompts, new = fresh.copy(), rng.normal(size=(2, len(kinds), n_features)).round(3)
+    for row, kind in enumerate(kinds):
+        i, j = rng.choice(n, 2, replace=False) if n > 1 else (0, 0)
+        if kind == "same prompt":
+            new_prompts[row] = prompts[i]
+        elif kind == "copy":
+            new[:, row] = chosen[i], rejected[i]
+        elif kind == "swapped":
+            new[:, row] = rejected[i], chosen[i]
+        elif kind == "one answer":
+            new[row % 2, row] = (chosen, rejected)[rng.integers(2)][i]
+        elif kind == "two pairs" and n > 1:
+            new[:, row] = chosen[i], chosen[j]
+    training = {"prompts": prompts, "chosen": chosen, "rejected": rejected}
+    return training, {"prompts": new_prompts, "chosen": new[0], "rejected": new[1]}
+
+
+KINDS = ("same prompt", "copy", "swapped", "one answer", "two pairs", "clean")
+
+
+def _leak_cases() -> list[tuple[tuple[Side, Side], str]]:
+    rng = np.random.default_rng(10)
+    cases = []
+    for n, n_new, k, kinds, note in (
+        (12, 9, 2, KINDS, ""),
+        (7, 24, 3, KINDS, "with more held-out than training pairs: "),
+        (60, 40, 4, KINDS, "with 60 training pairs: "),
+        (15, 6, 2, ("one answer", "two pairs", "clean"), "where nothing leaks: "),
+        (10, 5, 3, ("same prompt", "copy", "swapped"), "where every pair leaks: "),
+        (1, 3, 1, ("swapped", "clean", "same prompt"), "with a single training pair: "),
+    ):
+        some = [kinds[i % len(kinds)] for i in range(n_new)]
+        cases.append((_problem(rng, n, [some[i] for i in rng.permutation(n_new)], k), note))
+    return cases
+
+
+def leaks(function: Student, *, time_limit: float = LIMIT) -> Report:
+    """Check f(training, held_out) -> the row numbers of the held-out pairs that leak, in any order.
+
+    Both arguments are dicts of arrays: prompts (n_pairs,), chosen and rejected (n_pairs, n_features). A pair leaks if
+    its prompt is a training prompt, or if both of its answers are those of one training pair, in either order.
+    """
+
+    def stages() -> None:
+        cases = _leak_cases()
+        can_be_called_with(function, cases[0][0], NAMES)
+        for number, (arguments, note) in enumerate(cases):
+            try:
+                found = _rows(
+                    call(function, arguments, NAMES, time_limit, note=note), len(arguments[1]["prompts"]), note
+                )
+            except Stop as stop:
+                if number and stop.status == NOT_ATTEMPTED:
+                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
+                raise
+            reasons = leaking(*arguments)
+            if found == set(reasons):
+                continue
+            lines = [f"held-out pair {row} is missing: it {reasons[row]}" for row in sorted(set(reasons) - found)[:2]]
+            lines += [
+                f"held-out pair {row} does not leak: {_why_not(row, *arguments)}"
+                for row in sorted(found - set(reasons))[:2]
+            ]
+            if said := _looks_like(found, *arguments):
+                lines.append(f"looks like: {said}")
+            raise Stop(
+                FAILED,
+                f"{note}{len(reasons)} pairs leak, and your function found {len(found)}\n  " + "\n  ".join(lines),
+            )
+
+    return judged("leaks", stages)
+
+
+def _rows(answer: object, n: int, note: str) -> set[int]:
+    """Return the row numbers, 0 to n - 1, of an answer, or stop and say what is wrong with it."""
+    with with_their_objects(f"{note}reading the row numbers"):
+        items = list(answer) if isinstance(answer, set | frozenset | range) else answer
+        try:
+            rows = np.asarray(items)
+        except ValueError:
+            raise Stop(FAILED, f"{note}expected a list of row numbers, got rows of different lengths") from None
+        if rows.dtype.kind == "b" and rows.shape == (n,):
+            raise Stop(FAILED, f"{note}got True or False for each pair: np.flatnonzero turns these into row numbers")
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iuf"):
+            found = f"shape {rows.shape}" if rows.dtype.kind in "iufb" else class_name(answer)
+            raise Stop(FAILED, f"{note}expected a list of row numbers, got {found}")
+        if (rows != np.round(rows)).any() if rows.dtype.kind == "f" else False:
+            raise Stop(FAILED, f"{note}expected whole numbers, got {rows[rows != np.round(rows)][0]:.6g}")
+        if rows.size and not ((rows >= 0) & (rows < n)).all():
+            wrong = int(rows[(rows < 0) | (rows >= n)][0])
+            raise Stop(FAILED, f"{note}expected rows of the held-out pairs, 0 to {n - 1}, got {wrong}")
+        if len(set(rows.tolist())) < rows.size:
+            raise Stop(FAILED, f"{note}a row number occurs more than once: name each pair once")
+        return {int(row) for row in rows}
+
+
+def _why_not(row: int, training: Side, held_out: Side) -> str:
+    """Say why a held-out pair does not leak."""
+    answers = [held_out[side][row].tobytes() for side in ("chosen", "rejected")]
+    known = {x.tobytes() for side in ("chosen", "rejected") for x in training[side]}
+    n_known = sum(answer in known for answer in answers)
+    if n_known == 2:
+        return "its two answers come from two different training pairs"
+    return "only one of its answers is in the training pairs" if n_known else "its prompt and its answers are new"
+
+
+def _looks_like(found: set[int], training: Side, held_out: Side) -> str:
+    """Return what the mistake looks like, or ""."""
+    for words, other in _mistakes(training, held_out):
+        if found == other and other != set(leaking(training, held_out)):
+            return words
+    return ""
+
+
+def _mistakes(training: Side, held_out: Side) -> Iterable[tuple[str, set[int]]]:
+    right, n = set(leaking(training, held_out)), len(held_out["prompts"])
+    prompts = set(np.flatnonzero(np.isin(held_out["prompts"], training["prompts"])).tolist())
+    of_training = [(c.tobytes(), r.tobytes()) for c, r in zip(training["chosen"], training["rejected"], strict=True)]
+    new = [(c.tobytes(), r.tobytes()) for c, r in zip(held_out["chosen"], held_out["rejected"], strict=True)]
+    copies = {row for row, pair in enumerate(new) if pair in set(of_training)}
+    turned = {row for row, (c, r) in enumerate(new) if (r, c) in set(of_training)}
+    firsts, seconds = {c for c, _ in of_training}, {r for _, r in of_training}
+    known = firsts | seconds
+    shared = {row for row, pair in enumerate(new) if set(pair) & known}
+    both = {row for row, pair in enumerate(new) if set(pair) <= known}
+    return [
+        ("only the prompts are compared: a pair may return under another prompt number", prompts),
+        ("only the answers are compared: another pair of a training prompt leaks as well", copies | turned),
+        ("only copies in the same order are found: the two answers may be exchanged", prompts | copies),
+        ("only copies in the same order are found, and prompts are not compared", copies),
+        (
+            "a pair counts as soon as one answer is known, but many pairs share an answer, such as a refusal",
+            prompts | shared,
+        ),
+        ("both answers are looked for, but not in the same training pair", prompts | both),
+        ("these are the pairs that do not leak", set(range(n)) - right),
+        ("all pairs are named", set(range(n))),
+        ("no pair is named", set()),
+    ]
