@@ -7,8 +7,9 @@ import pytest
 from students import limits, nats, plackett_luce, sigma
 
 import bradley_terry as bt
-from bradley_terry.course import check, ranking_plots
-from bradley_terry.course.ranking_plots import LINES, LOSSES
+from bradley_terry.course import check
+from bradley_terry.course.plots import rankings as ranking_plots
+from bradley_terry.course.plots.rankings import LINES, LOSSES
 
 FORMULAS = {
     "plain": nats,

@@ -10,8 +10,9 @@ import pytest
 from students import leaking, nats
 
 import bradley_terry as bt
-from bradley_terry.course import check, figures, notebooks, sliders, training_plots
+from bradley_terry.course import check, figures, notebooks, sliders
 from bradley_terry.course.causes import CAUSES, causes_of, numbers_of
+from bradley_terry.course.plots import training as training_plots
 from bradley_terry.drawing import figure_of
 
 LETTERS = "ABCDEF"

@@ -5,9 +5,8 @@
     exercises     the same checks, one module for each subject
     engine        the parts that all checks share: the report, and the comparison of numbers
     museum        sixteen published mistakes: how they hide, and what catches them
-    plots         pictures that only the lessons need
+    plots         pictures that only the lessons need, one module for each group of lessons
     naive_forms   four ways to write the loss, and where each of them fails
-    ranking_plots the losses of lesson 11 side by side
     sliders       the same plots with sliders: the picture and a sentence change together
     figures       one figure for each lesson
     notebooks     the lessons as files: working copies, stored outputs, checks

@@ -39,9 +39,9 @@ from .plots import (
     plot_shift_invariance,
     plot_step_sweep,
 )
-from .ranking_plots import plot_ranking_losses
+from .plots.rankings import plot_ranking_losses
+from .plots.training import plot_runs
 from .sliders import curved_models, lesson_sweep
-from .training_plots import plot_runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

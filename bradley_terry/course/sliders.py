@@ -8,14 +8,11 @@ use.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
 from ..drawing import (
@@ -26,7 +23,6 @@ from ..drawing import (
     MARKER_SIZE,
     QUIET,
     TEXT_SIZE,
-    figure_of,
     finish,
     guide,
     new_axes,
@@ -48,7 +44,7 @@ from ..preference import sample_preferences
 from ..scorers import LinearScorer, MLPScorer
 from ..training import fit
 from .naive_forms import NAIVE_FORMS, naive_losses, plot_naive_form
-from .optimisation_plots import plot_proxy_and_true
+from .play import Drawing, play, widgets_of
 from .plots import (
     plot_probability_bar,
     plot_pull_on_rewards,
@@ -59,8 +55,9 @@ from .plots import (
     plot_temperature,
     plot_widths,
 )
-from .ranking_plots import LOSSES, plot_ranking_loss
-from .training_plots import plot_learning_rate
+from .plots.optimisation import plot_proxy_and_true
+from .plots.rankings import LOSSES, plot_ranking_loss
+from .plots.training import plot_learning_rate
 
 if TYPE_CHECKING:
     from ipywidgets import VBox
@@ -95,89 +92,6 @@ __all__ = [
     "step",
     "temperature",
 ]
-
-Drawing = tuple[Axes, str]
-
-NATURAL_SIZE = {"align_self": "flex-start", "max_width": "100%"}  # otherwise JupyterLab makes it as wide as the page
-CSS_PIXELS = 72  # for an inch of a figure
-
-
-def play(draw: Callable[..., Drawing], **controls: tuple[float, float, float, float] | Mapping[str, object]) -> VBox:
-    """Make a widget: one slider or selector for each argument of ``draw``, the picture, and the sentence below it.
-
-    Parameters
-    ----------
-    draw : callable, (**values) -> (axes, sentence)
-    **controls : (smallest, largest, step, start), or a mapping of words to values
-        One for each argument of ``draw``, in order; underscores in its name become spaces.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If ipywidgets is not installed.
-    """
-    widgets = _widgets()
-    inputs: dict[str, Any] = {}
-    for name, control in controls.items():
-        words = name.replace("_", " ")
-        common = {"description": words, "style": {"description_width": "initial"}, "layout": {"width": "34em"}}
-        if isinstance(control, Mapping):
-            inputs[name] = widgets.Dropdown(options=list(control.items()), **common)
-        else:
-            low, high, step_size, start = control
-            kind = widgets.IntSlider if all(isinstance(value, int) for value in control) else widgets.FloatSlider
-            inputs[name] = kind(value=start, min=low, max=high, step=step_size, **common)
-    picture, sentence = widgets.Image(format="png", layout=NATURAL_SIZE), widgets.Label()
-    places: list[Bbox] = []
-
-    def redraw(_: object = None) -> None:
-        ax, words = draw(**{name: widget.value for name, widget in inputs.items()})
-        _show(ax, picture, places)
-        sentence.value = words
-
-    for widget in inputs.values():
-        widget.observe(redraw, names="value")
-    redraw()
-    return _box()([*inputs.values(), picture, sentence])
-
-
-@lru_cache(maxsize=1)
-def _box() -> Any:
-    class Play(_widgets().VBox):  # type: ignore[misc]
-        """A box that describes itself in plain text for readers without a running kernel."""
-
-        def __repr__(self) -> str:
-            return "a slider: it needs a running kernel; the figures of this lesson need none"
-
-    return Play
-
-
-def _widgets() -> Any:
-    try:
-        import ipywidgets  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            'sliders need ipywidgets: python -m pip install "bradley_terry[course]"; the figures work without it'
-        ) from None
-    return ipywidgets
-
-
-def _show(ax: Axes, picture: Any, places: list[Bbox]) -> None:
-    """Show axes in a picture, with the panels where the first picture had them.
-
-    This halves the time, and the panels do not jump. ``places`` is empty before the first picture, which fills it. The
-    picture has twice as many pixels as it takes on the page, so that it is sharp on any screen.
-    """
-    figure, buffer = figure_of(ax), io.BytesIO()
-    with style():
-        if places:
-            figure.set_layout_engine("none")
-            for panel, place in zip(figure.axes, places, strict=True):
-                panel.set_position(place)
-        figure.savefig(buffer, format="png", dpi=2 * CSS_PIXELS, pil_kwargs={"compress_level": 1})
-    places[:] = [panel.get_position() for panel in figure.axes]
-    picture.value, picture.layout.width = buffer.getvalue(), f"{CSS_PIXELS * figure.get_figwidth():.0f}px"
-
 
 # ------------------------------------------------------------------------------------------------ lesson by lesson
 
@@ -309,7 +223,7 @@ def more_pairs(losses: ArrayLike, expected: float, floor: float) -> VBox:
         return draw_more_pairs(losses, expected, floor, pairs)
 
     box = play(draw, pairs=(100, len(losses) // 100 * 100, 100, 100))
-    slider, button = box.children[0], _widgets().Button(description="+100 pairs")
+    slider, button = box.children[0], widgets_of().Button(description="+100 pairs")
 
     def more(_: object) -> None:
         slider.value = min(slider.value + 100, slider.max)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from ..drawing import (
+from ...drawing import (
     CHOSEN,
     EXPECTED,
     LINE_WIDTH,
@@ -26,8 +26,8 @@ from ..drawing import (
     signed,
     style,
 )
-from ..logistic import sigmoid
-from ..losses import pair_loss_gradients, pair_losses
+from ...logistic import sigmoid
+from ...losses import pair_loss_gradients, pair_losses
 
 __all__ = ["plot_loss_shapes", "plot_preference_probability", "plot_probability_bar", "plot_tangent"]
 

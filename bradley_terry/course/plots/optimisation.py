@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
 
-from ..arrays.single import switch
-from ..drawing import (
+from ...arrays.single import switch
+from ...drawing import (
     EMPIRICAL,
     EXPECTED,
     LINE_WIDTH,

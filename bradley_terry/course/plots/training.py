@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike
 
-from ..drawing import (
+from ...drawing import (
     CHOSEN,
     EMPIRICAL,
     EXPECTED,
@@ -24,7 +24,7 @@ from ..drawing import (
     points,
     style,
 )
-from ..model import RewardModel
+from ...model import RewardModel
 
 __all__ = ["plot_learning_rate", "plot_runs"]
 

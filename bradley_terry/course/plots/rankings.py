@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from ..arrays.single import one_of
-from ..drawing import (
+from ...arrays.single import one_of
+from ...drawing import (
     CHOSEN,
     EMPIRICAL,
     EXPECTED,
@@ -28,9 +28,9 @@ from ..drawing import (
     points,
     style,
 )
-from ..logistic import Array
-from ..losses import BradleyTerryLoss
-from ..ranking import Exponential, Hinge, LabelSmoothing, MarginLoss, RaoKupper, Square
+from ...logistic import Array
+from ...losses import BradleyTerryLoss
+from ...ranking import Exponential, Hinge, LabelSmoothing, MarginLoss, RaoKupper, Square
 
 __all__ = [
     "LOSSES",
