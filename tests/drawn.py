@@ -32,7 +32,12 @@ BINS = reliability(MARGINS, n_bins=4)
 
 # Each plot with arguments that it accepts.
 STEPS = np.logspace(-12, 0, 25)
+SEVERAL_PANELS = {"plot_learning_rate", "plot_losses", "plot_ranking_loss", "plot_ranking_losses", "plot_runs"}
+"""Tried in ``test_ranking_losses``, ``test_course_rankings`` and ``test_course_training``."""
+
 CALLS = {
+    "plot_best_margins": ((), {}),
+    "plot_ranking_pulls": ((), {}),
     "plot_confidence": ((np.linspace(0.01, 0.99, 99),), {}),
     "plot_diagnosis": (
         (

@@ -748,7 +748,7 @@ UNKNOWN: list[tuple[str, Function]] = [
     ("margin_gradient", lambda r, c, j, m: with_margins(r, c, j, m, lambda z, m: -1.0 * (z < m))),
     ("ranking_loss", lambda r: max(all_pairs(r))),
     ("ranking_loss", lambda r: nats(r[0] - r[-1])),
-    ("ranking_loss", lambda r: plackett_luce(np.sort(r))),
+    ("ranking_loss", lambda r: plackett_luce(r / 2)),
     ("ranking_loss", lambda r: 0.720868),
     ("kernel", kernel_of(lambda z, n: np.median(nats(z)), lambda z, n: -sigma(-z) / (n + 1))),
     ("kernel", kernel_of(lambda z, n: nats(z).sum() / (n - 1), lambda z, n: -sigma(-2 * z) / n)),

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from bradley_terry.cli import main
@@ -163,11 +164,12 @@ def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
 
 def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsys):
     """A port that is in use is announced; an unknown lesson or port is refused."""
-    calls = []
+    calls, environments = [], []
 
     class Server:
-        def __init__(self, command):
+        def __init__(self, command, env):
             calls.append(command)
+            environments.append(env)
 
         def wait(self):
             return 0
@@ -182,6 +184,8 @@ def test_jupyterlab_is_started_on_the_lesson(shelf, tmp_path, monkeypatch, capsy
     assert f"Port {port} is in use" in capsys.readouterr().out
     assert "--LabApp.default_url=/doc/tree/02_second.ipynb" in calls[0]
     assert "--no-browser" in calls[0]
+    settings = json.loads((Path(environments[0]["JUPYTER_CONFIG_PATH"]) / "labconfig" / "page_config.json").read_text())
+    assert settings["disabledExtensions"]["@jupyterlab/apputils-extension:announcements"] is True
     assert ("--allow-root" in calls[0]) == (hasattr(os, "geteuid") and os.geteuid() == 0)
     assert main(["course", "--folder", mine, "--port", "99999999"]) == 2
     assert "--port: expected a number from 1 to 65535" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from types import FrameType
 
-from ..engine import FAILED, Case, Report, Stop, Student, call, judged
+from ..engine import FAILED, Case, Report, Stop, Student, asked, judged
 
 __all__ = ["by_hand"]
 
@@ -35,7 +35,7 @@ def by_hand(
     def stages() -> None:
         for arguments, note in cases:
             listening = _Listening(function, allowed)
-            call(listening, arguments, names, time_limit, note=note)
+            asked(listening, arguments, names, time_limit, note=note)  # NumPy may warn
             if listening.heard:
                 called = next((name for name in listening.heard if name[0] not in "_<"), listening.heard[0])
                 instead = " and ".join(["NumPy", *(f"bt.{name}" for name in sorted(allowed))])
