@@ -704,7 +704,7 @@ def test_curves_can_be_clicked_and_planes_dragged(open_page):
 
 
 def test_a_finger_moves_points_too(browser):
-    """On a phone, a touch on a curve moves the point there, and a touch on a slider does the same."""
+    """On a phone, a touch on a curve or a slider moves the point there. A finger that scrolls the page moves no point."""
     context = browser.new_context(offline=True, has_touch=True, viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(f"{ADDRESS}#scene=loss&delta=3")
@@ -714,6 +714,15 @@ def test_a_finger_moves_points_too(browser):
     track = page.locator("#delta").bounding_box()
     page.touchscreen.tap(track["x"] + track["width"] * 0.9, track["y"] + track["height"] / 2)
     page.wait_for_function("state.delta > 4")
+    before = page.evaluate("state.delta")
+    x, y = frame["x"] + frame["width"] / 3, frame["y"] + 250
+    touch = context.new_cdp_session(page)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for up in range(10, 210, 10):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - up}]})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("scrollY > 50")
+    assert page.evaluate("state.delta") == before
     context.close()
 
 

@@ -99,7 +99,7 @@ def test_colours_have_enough_contrast(open_page, theme):
         .map(e => [e.className.baseVal, css(e).stroke, paper]);
       const dots = shown('svg circle:not(.ghost, .cloud)').map(e => [e.className.baseVal, css(e).fill, paper]);
       return { words: [...words, ...labels], lines: [...lines, ...dots] }; }"""
-    for scene in projector.SCENES:
+    for scene in [*projector.SCENES, "loss&show=example", "loss&show=keys", "training&predict=1"]:
         set_state(page, f"scene={scene}&theme={theme}&plus=1&model=2.5&step=9&distance=3")
         found = page.evaluate(look)
         assert len(found["words"]) > 20
@@ -170,7 +170,7 @@ def test_nothing_overlaps_or_overflows(open_page, size):
     """In windows of five sizes and along every slider, no words overlap and nothing scrolls sideways."""
     page = open_page(size=size)
     for scene, stops in TOURS.items():
-        for stop in stops:
+        for stop in [*stops, "predict=1"]:
             set_state(page, f"scene={scene}&{stop}")
             assert page.evaluate(CLASHES) == [], (scene, stop)
 
