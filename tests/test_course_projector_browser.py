@@ -102,7 +102,7 @@ def test_training_of_the_page_is_that_of_the_package(open_page, rate):
     np.testing.assert_allclose(page.evaluate("DIFFERENCES"), (pairs.chosen - pairs.rejected) / spread, rtol=1e-13)
     states = page.evaluate("rate => gradientDescent(DIFFERENCES, rate, 100)", rate)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", bt.ConvergenceWarning)  # after 100 steps, and no wonder
+        warnings.simplefilter("ignore", bt.ConvergenceWarning)  # 100 steps are not enough
         fitted = bt.fit(
             bt.LinearScorer(6), pairs, method="gradient_descent", learning_rate=rate, standardise=True, max_steps=100
         )
@@ -704,7 +704,10 @@ def test_curves_can_be_clicked_and_planes_dragged(open_page):
 
 
 def test_a_finger_moves_points_too(browser):
-    """On a phone, a touch on a curve or a slider moves the point there. A finger that scrolls the page moves no point."""
+    """On a phone, a tap on a curve or a slider moves the point, and so does a finger that moves sideways.
+
+    A finger that scrolls the page moves no point.
+    """
     context = browser.new_context(offline=True, has_touch=True, viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(f"{ADDRESS}#scene=loss&delta=3")
@@ -717,12 +720,20 @@ def test_a_finger_moves_points_too(browser):
     before = page.evaluate("state.delta")
     x, y = frame["x"] + frame["width"] / 3, frame["y"] + 250
     touch = context.new_cdp_session(page)
-    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
-    for up in range(10, 210, 10):
-        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - up}]})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def swipe(right, up):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for part in np.linspace(0, 1, 21)[1:]:
+            point = {"x": x + part * right, "y": y - part * up}
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe(10, 200)
     page.wait_for_function("scrollY > 50")
     assert page.evaluate("state.delta") == before
+    page.evaluate("scrollTo(0, 0)")
+    swipe(-80, 10)
+    assert page.evaluate("state.delta") < -3
     context.close()
 
 
