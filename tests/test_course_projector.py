@@ -6,19 +6,78 @@ import re
 import webbrowser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bradley_terry.cli import main
 
+import bradley_terry as bt
 from bradley_terry.course import projector
 
 ADDRESS = (Path(projector.__file__).parent / "projector.html").as_uri()
 
 
 def test_page_is_one_small_file_that_asks_for_nothing():
-    """The page is smaller than 60 kB and contains no address of anything else."""
+    """The page is smaller than 120 kB and contains no address of anything else."""
     text = projector.page()
-    assert len(text.encode()) < 60_000
+    assert len(text.encode()) < 120_000
     assert not re.search(r"https?:|//[a-z]|@import|url\(|<script[^>]*src|<link[^>]*stylesheet|fetch\(|eval\(", text)
+
+
+def test_travellers_of_the_page_are_those_of_the_package():
+    """Chosen mode, income, four costs and three waiting times of 210 travellers give the 630 pairs of the package."""
+    table = re.search(r"const TRAVELLERS = `\n(.*?)`", projector.page(), re.DOTALL)[1]
+    chosen, rejected, prompts = [], [], []
+    for traveller, row in enumerate(re.split(r"[,\n]+", table.strip()), start=1):
+        taken, income, *rest = map(float, row.split())
+        costs, waits = rest[:4], [*rest[4:], 0.0]  # nobody waits for a car
+        modes = [
+            [costs[m], waits[m], income if m == 0 else 0.0, float(m == 0), float(m == 1), float(m == 2)]
+            for m in range(4)
+        ]
+        for mode in range(4):
+            if mode != taken:
+                chosen.append(modes[int(taken)])
+                rejected.append(modes[mode])
+                prompts.append(traveller)
+    pairs = bt.datasets.travel_modes()
+    np.testing.assert_array_equal(chosen, pairs.chosen)
+    np.testing.assert_array_equal(rejected, pairs.rejected)
+    np.testing.assert_array_equal(prompts, pairs.prompts)
+
+
+def test_lowest_loss_on_the_page_is_that_of_the_fit():
+    """The page names the mean loss at the minimum, 0.471083."""
+    fitted = bt.fit(bt.LinearScorer(6), bt.datasets.travel_modes())
+    assert fitted.history["loss"][-1] == pytest.approx(float(_constant("LEAST")), abs=5e-7)  # six digits
+
+
+def _constant(name):
+    """Return the words to the right of ``const name =`` in the page."""
+    return re.search(rf"const {name} = (.*?);", projector.page(), re.DOTALL)[1]
+
+
+def _true_reward(answers):
+    quality, length = answers.T
+    return quality + 0.6 * length - 0.3 * length**2
+
+
+@pytest.mark.parametrize("n", [200, 2_000, 20_000])
+def test_proxies_of_the_page_are_fits_of_the_package(n):
+    """Each proxy of scene 6 is a linear scorer, fitted to n Bradley-Terry choices between answers from N(0, I).
+
+    Its accuracy is the share of 100,000 other pairs that it orders as the true reward does.
+    """
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, n, 2))
+    first = (rng.random(n) < bt.preference_probability(_true_reward(a), _true_reward(b)))[:, np.newaxis]
+    weights = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(np.where(first, a, b), np.where(first, b, a))).phi
+    a, b = np.random.default_rng(1).normal(size=(2, 100_000, 2))
+    accuracy = np.mean(((a - b) @ weights > 0) == (_true_reward(a) > _true_reward(b)))
+    quality, length, share = map(
+        float, re.search(rf"\b{n}: {{ w: \[([\d.]+), ([\d.]+)\], accuracy: ([\d.]+)", _constant("PROXIES")).groups()
+    )
+    np.testing.assert_allclose(weights, [quality, length], atol=1e-6)  # six digits
+    assert share == pytest.approx(accuracy, abs=5.1e-4)  # three digits
 
 
 def test_demo_opens_the_page_at_a_scene(monkeypatch, capsys):
@@ -75,7 +134,7 @@ def test_demo_knows_the_scenes_of_the_page():
     assert tuple(re.findall(r'<section id="(\w+)"', projector.page())) == projector.SCENES
     for scene in projector.SCENES:
         assert projector.page(scene).count(f'<html lang="en" data-start="{scene}">') == 1
-    with pytest.raises(ValueError, match=r"^scene: expected one of loss, shift, confidence, expected, got 'los'$"):
+    with pytest.raises(ValueError, match=r"^scene: expected one of loss, shift, .*, training, optimising, got 'los'$"):
         projector.page("los")
 
 

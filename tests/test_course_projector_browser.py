@@ -5,11 +5,15 @@ All tests here need Chromium, and belong to the full tier.
 
 from __future__ import annotations
 
+import io
+import warnings
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import bradley_terry as bt
 from bradley_terry.course import projector
@@ -86,6 +90,113 @@ def test_expectations_of_the_page_are_those_of_the_package(open_page):
     assert got == pytest.approx(deviation, rel=1e-12)  # a difference of squares there, a sum here
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.5, 2.0, 4.0])
+def test_training_of_the_page_is_that_of_the_package(open_page, rate):
+    """A hundred steps on the travel choices have the losses, accuracies and gradients of ``fit``, at every rate.
+
+    Both sum 630 terms in 100 steps, each in its own order; with a rate that is too large, rounding errors grow first.
+    """
+    page = open_page()
+    pairs = bt.datasets.travel_modes()
+    spread = np.concatenate([pairs.chosen, pairs.rejected]).std(axis=0)
+    np.testing.assert_allclose(page.evaluate("DIFFERENCES"), (pairs.chosen - pairs.rejected) / spread, rtol=1e-13)
+    states = page.evaluate("rate => gradientDescent(DIFFERENCES, rate, 100)", rate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", bt.ConvergenceWarning)  # 100 steps are not enough
+        fitted = bt.fit(
+            bt.LinearScorer(6), pairs, method="gradient_descent", learning_rate=rate, standardise=True, max_steps=100
+        )
+    for ours, theirs in (("loss", "loss"), ("accuracy", "accuracy"), ("gradient_norm", "gradient")):
+        np.testing.assert_allclose([state[theirs] for state in states], fitted.history[ours], rtol=1e-9)
+    lengths = [np.linalg.norm(state["w"]) for state in states]
+    np.testing.assert_allclose(lengths, fitted.history["parameter_norm"], rtol=1e-9)
+
+
+def test_gradient_of_the_page_is_that_of_the_objective(open_page):
+    """At random weights of several sizes, margins and gradient are the package's, also where margins are extreme."""
+    page, rng = open_page(), np.random.default_rng(5)
+    pairs = bt.PreferencePairs(*rng.normal(size=(2, 30, 4)))
+    differences = (pairs.chosen - pairs.rejected).tolist()
+    for scale in (0.1, 1.0, 10.0, 300.0):
+        w = rng.normal(0, scale, 4)
+        got = page.evaluate("([w, x]) => [linearMargins(w, x), linearGradient(w, x)]", [w.tolist(), differences])
+        margins, gradient = got
+        np.testing.assert_allclose(margins, (pairs.chosen - pairs.rejected) @ w, rtol=1e-12, atol=1e-13 * scale)
+        np.testing.assert_allclose(gradient, bt.Objective(bt.LinearScorer(4), pairs)(w)[1], rtol=1e-11, atol=1e-14)
+
+
+def test_rewards_against_the_distance_are_those_of_the_tilted_policy(open_page):
+    """The closed forms agree with π ∝ π_ref exp(s u·y) itself, whose KL, proxy and true reward are integrated here.
+
+    Gauss-Hermite quadrature with 60 nodes is exact up to rounding for a Gaussian times exp, up to s of about 5.
+    """
+    page = open_page()
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    quality, length = np.meshgrid(nodes, nodes, indexing="ij")
+    start = np.outer(weights, weights) / weights.sum() ** 2
+    for n in (200, 2000, 20000):
+        w = page.evaluate("n => PROXIES[n].w", n)
+        proxy = w[0] * quality + w[1] * length
+        true = page.evaluate(
+            "([q, l]) => q.map((a, i) => trueReward(a, l[i]))", [quality.ravel().tolist(), length.ravel().tolist()]
+        )
+        true = np.reshape(true, quality.shape)
+        np.testing.assert_allclose(true, quality + 0.6 * length - 0.3 * length**2, rtol=1e-12, atol=1e-12)
+        for d in (0.0, 0.5, 1.0, 2.0, 3.0):
+            tilted = start * np.exp(np.sqrt(2) * d * proxy / np.hypot(*w))
+            tilted /= tilted.sum()
+            kl = np.sum(tilted * np.log(np.where(tilted > 0, tilted / start, 1.0)))
+            got = page.evaluate("([w, d]) => [proxyGain(w, d), trueGain(w, d)]", [w, d])
+            want = [np.sum((tilted - start) * reward) for reward in (proxy, true)]
+            np.testing.assert_allclose([d**2, *got], [kl, *want], rtol=1e-8, atol=1e-10)
+        best = page.evaluate("w => bestDistance(w)", w)
+        around = page.evaluate("([w, d]) => [d - 0.01, d, d + 0.01].map(at => trueGain(w, at))", [w, best])
+        assert around[1] > max(around[0], around[2])
+
+
+def test_published_maxima_are_reached(open_page):
+    """With 200 pairs the true reward is highest, 3.23, at d = 3.94, and the page says so at the nearest position."""
+    page = open_page("scene=optimising&distance=3.9")
+    w = page.evaluate("PROXIES[200].w")
+    assert page.evaluate("w => [bestDistance(w), trueGain(w, bestDistance(w))]", w) == pytest.approx(
+        [3.94, 3.23], abs=5e-3
+    )
+    assert said(page, "optimising-true") == 3.23
+    assert "maximum here, 3.23" in page.inner_text("#optimising-sentence")
+    for distance, words in (
+        (0, "still where it started"),
+        (2, "Both rewards rise"),
+        (5.5, "Too far"),
+        (8, "worse than before"),
+    ):
+        set_state(page, f"scene=optimising&distance={distance}")
+        assert words in page.inner_text("#optimising-sentence")
+    peaks = page.evaluate("Object.values(PROXIES).map(({ w }) => bestDistance(w))")
+    assert peaks == sorted(peaks)  # more data: later, but there is still a maximum
+    assert peaks[-1] < 8
+
+
+def test_training_scene_tells_the_rates_apart(open_page):
+    """It starts at log 2. A good rate comes close to the minimum; one that is too large is worse than the start."""
+    page = open_page("scene=training")
+    assert said(page, "training-loss") == pytest.approx(np.log(2), abs=5e-5)
+    assert said(page, "training-accuracy") == 0.5
+    losses = {}
+    for rate in (0.1, 0.5, 2, 4):
+        set_state(page, f"scene=training&step=100&rate={rate}")
+        losses[rate] = said(page, "training-loss")
+        right, wrong = page.evaluate(
+            "['right', 'wrong'].map(w => Number([...document.querySelectorAll('#training text')]"
+            ".find(t => t.textContent.endsWith(w)).textContent.match(/\\d+/)))"
+        )
+        assert right + wrong == 630
+        assert said(page, "training-accuracy") == pytest.approx(right / 630, abs=5e-4)
+    assert 0.471 < losses[0.5] < losses[2] < losses[0.1] < np.log(2) < losses[4]
+    assert "worse than before training" in page.inner_text("#training-sentence")
+    set_state(page, "scene=training&step=5&rate=2")
+    assert "jumped across the minimum" in page.inner_text("#training-sentence")
+
+
 def test_best_confidence_is_where_the_derivative_vanishes(open_page):
     """The derivative of the mean loss of αΔ, the mean of -Δ σ(-αΔ), is zero at the α that the page marks."""
     alpha = open_page().evaluate("formulas.bestScale(SIX)")
@@ -152,7 +263,7 @@ def test_shift_moves_marks_but_no_number_and_scale_moves_both(open_page):
     for margin in margins:
         assert f"{margin:+.2f}".replace("-", "−") in words
         assert f"{float(bt.pair_losses(margin)):.3f}" in words
-    for shifted in ("plus=3", "plus=-2.5", "own=1.7", "plus=1.3&own=0.9"):
+    for shifted in ("plus=2", "plus=-1.5", "own=1.3", "own=-1.5", "plus=1.3&own=0.9"):
         words_now, marks_now, *numbers = look(shifted)
         assert (words_now, *numbers) == (words, loss, accuracy)
         assert all(abs(a - b) > 1 for a, b in zip(marks, marks_now, strict=True))
@@ -245,7 +356,9 @@ STATES = [
     {"scene": "loss", "delta": "-2.3"},
     {"scene": "shift", "plus": "-1.5", "own": "0.7", "scale": "1.6", "theme": "dark"},
     {"scene": "confidence", "sure": "4.5", "delta": "0.5", "theme": "light"},
-    {"scene": "expected", "model": "0.4", "pairs": "1700", "seed": "4321", "sure": "0.1"},
+    {"scene": "expected", "model": "0.4", "pairs": "1734", "seed": "4321", "sure": "0.1"},
+    {"scene": "training", "step": "17", "rate": "4", "predict": "1"},
+    {"scene": "optimising", "distance": "3.9", "proxy": "20000", "rate": "0.1", "show": "example"},
 ]
 
 
@@ -283,6 +396,8 @@ BAD = [
     ("delta=-0.04", {"delta": 0}),
     ("pairs=-5&seed=3.6", {"pairs": 100, "seed": 4}),
     ("pairs=1e9&sure=0", {"pairs": 20000, "sure": 0.1}),
+    ("step=7.6&rate=3&proxy=2e2&distance=-1", {"step": 8, "rate": 0.5, "proxy": 200, "distance": 0}),
+    ("show=nothing&predict=yes", {"show": None, "predict": False}),
     ("theme=<b>&__proto__=1&constructor=2", {"theme": None}),
     ("%%%&=&&scene=shift&scene=loss", {"scene": "shift"}),
     ("#", {"scene": "loss"}),
@@ -304,20 +419,22 @@ def test_bad_addresses_are_ignored_or_moved_into_range(open_page):
 @pytest.mark.parametrize(
     ("scene", "slider", "output"),
     [("loss", "delta", "loss-loss"), ("shift", "scale", "shift-loss"), ("confidence", "sure", "confidence-loss"),
-     ("expected", "model", "expected-expected")],
+     ("expected", "model", "expected-expected"), ("training&step=50", "step", "training-gradient"),
+     ("optimising&distance=4", "distance", "optimising-proxy")],
 )  # fmt: skip
 def test_keyboard_moves_slider_number_and_picture(open_page, scene, slider, output):
     """Arrows move one step, PageUp and PageDown more, Home and End to the ends; number, picture and address follow."""
-    page = open_page(f"scene={scene}")
+    page, scene = open_page(f"scene={scene}"), scene.partition("&")[0]
     page.focus(f"#{slider}")
+    step = float(page.get_attribute(f"#{slider}", "step"))
     low, high = (float(page.get_attribute(f"#{slider}", end)) for end in ("min", "max"))
     start, seen = float(page.input_value(f"#{slider}")), set()
     for key, lands in (
-        ("ArrowRight", lambda v: v == pytest.approx(start + 0.1)),
+        ("ArrowRight", lambda v: v == pytest.approx(start + step)),
         ("ArrowLeft", lambda v: v == pytest.approx(start)),
-        ("PageDown", lambda v: v < start - 0.15),
+        ("PageDown", lambda v: v < start - 1.5 * step),
         ("Home", lambda v: v == low),
-        ("PageUp", lambda v: v > low + 0.15),
+        ("PageUp", lambda v: v > low + 1.5 * step),
         ("End", lambda v: v == high),
     ):
         page.keyboard.press(key)
@@ -328,7 +445,7 @@ def test_keyboard_moves_slider_number_and_picture(open_page, scene, slider, outp
 
 
 def test_digits_choose_scenes_but_not_while_a_number_is_typed(open_page):
-    """Keys 1 to 4 show a scene and focus its slider. In the seed field they are digits; with Ctrl they do nothing."""
+    """Keys 1 to 6 show a scene and focus its slider. In the seed field they are digits; with Ctrl they do nothing."""
     page = open_page()
     for digit, scene in enumerate(projector.SCENES, start=1):
         page.keyboard.press(str(digit))
@@ -336,6 +453,7 @@ def test_digits_choose_scenes_but_not_while_a_number_is_typed(open_page):
         assert visible == [scene]
         assert page.evaluate("document.activeElement.type") == "range"
         assert page.inner_text("nav [aria-current]").startswith(str(digit))
+    page.keyboard.press("4")
     page.click("#seed")
     page.keyboard.press("Control+a")
     page.keyboard.type("12")
@@ -350,6 +468,289 @@ def test_digits_choose_scenes_but_not_while_a_number_is_typed(open_page):
     assert page.is_visible("#expected")
     page.click("text=1 Loss")
     assert page.is_visible("#loss")
+
+
+def test_training_plays_pauses_and_stops_at_the_end(open_page):
+    """Play advances by itself until Pause, another scene or the last step. Only then is the sentence announced."""
+    page = open_page("scene=training")
+    page.click("#play")
+    assert page.inner_text("#play") == "Pause"
+    assert page.get_attribute("#training-sentence", "aria-live") == "off"
+    page.wait_for_function("state.step >= 3")
+    page.keyboard.press("Space")  # on the button, which has the focus
+    paused = page.evaluate("state.step")
+    assert page.inner_text("#play") == "Play"
+    assert page.get_attribute("#training-sentence", "aria-live") == "polite"
+    page.wait_for_timeout(400)
+    assert page.evaluate("state.step") == paused
+    page.keyboard.press("n")
+    assert page.evaluate("state.step") == paused + 1
+    page.focus("#step")
+    page.keyboard.press("Space")
+    page.wait_for_function("before => state.step > before + 1", arg=paused)
+    page.keyboard.press("1")
+    left = page.evaluate("state.step")
+    page.wait_for_timeout(400)
+    assert page.evaluate("state.step") == left
+    set_state(page, "scene=training&step=98")
+    page.click("#play")
+    page.wait_for_function("state.step === 100")
+    assert page.is_disabled("#play")
+    assert page.evaluate("playing") is None
+    page.click("#again")
+    assert page.evaluate("state.step") == 0
+
+
+def test_readers_who_want_no_motion_see_the_end_at_once(open_page):
+    """With prefers-reduced-motion, the button reads "To the end" and jumps there in one change."""
+    page = open_page("scene=training", reduced_motion="reduce")
+    assert page.inner_text("#play") == "To the end"
+    page.click("#play")
+    assert page.evaluate("[state.step, playing]") == [100, None]
+
+
+def test_predict_first_hides_the_answer_until_asked(open_page):
+    """A question replaces the sentence, results are "?", and no answer is visible, in every scene and in its label."""
+    page = open_page("predict=1")
+    for scene in projector.SCENES:
+        set_state(page, f"scene={scene}&predict=1")
+        question = page.inner_text(f"#{scene}-sentence")
+        assert question.startswith("Predict first. ")
+        assert "?" in question
+        assert page.get_attribute(f"#{scene} svg", "aria-label") == question
+        assert page.evaluate(
+            """scene => [...document.querySelectorAll(`#${scene} .answer *`)]
+                 .every(e => getComputedStyle(e).visibility === 'hidden')""",
+            scene,
+        )
+        assert page.locator(f"#{scene} .answer").count() > 0
+        hidden = page.evaluate(
+            "scene => [...document.querySelectorAll(`#${scene} dd:not(.given, .small)`)].map(d => d.textContent)", scene
+        )
+        assert hidden
+        assert set(hidden) == {"?"}
+        page.click(f"#{scene} .reveal")
+        assert not page.is_visible(f"#{scene} .reveal")
+        assert page.inner_text(f"#{scene}-sentence") != question
+        assert "?" not in page.inner_text(f"#{scene} dl")
+    page.keyboard.press("p")
+    assert page.get_attribute("#predict", "aria-pressed") == "true"
+    assert address_of(page, "predict=1")["predict"] == "1"
+    page.click("#predict")
+    assert page.evaluate("state.predict") is False
+
+
+def test_example_and_keys_open_and_close(open_page):
+    """Keys open and close the dialogs, the address keeps them, and the numbers of the example are the package's."""
+    page = open_page()
+    page.keyboard.press("?")
+    assert page.is_visible("#keys")
+    page.keyboard.press("e")
+    assert page.is_visible("#example")
+    assert not page.is_visible("#keys")
+    assert address_of(page, "show=example")["show"] == "example"
+    words = page.inner_text("#example")
+    assert "Δ = 2.0 − 0.5 = 1.5" in words
+    assert f"σ(Δ) = {bt.preference_probability(2.0, 0.5):.4f}" in words
+    assert f"−log σ(Δ) = {float(bt.pair_losses(1.5)):.4f}" in words
+    for label in ("chosen", "rejected"):
+        assert label in words
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#example", state="hidden")
+    page.wait_for_function("!location.hash.includes('show')")
+    page.click("text=Keys")
+    page.click("#keys [data-close]")
+    assert not page.is_visible("#keys")
+    page.keyboard.press("e")
+    page.keyboard.press("e")
+    assert not page.is_visible("#example")
+    page.keyboard.press("e")
+    page.keyboard.press("3")
+    assert not page.is_visible("#example")
+    assert page.is_visible("#confidence")
+
+
+def test_every_key_of_the_list_works(open_page):
+    """The key d changes the theme, f asks for the full screen, n adds pairs or a step; with Ctrl they do nothing."""
+    page = open_page("scene=expected")
+    page.evaluate(
+        "document.documentElement.requestFullscreen = () => { window.asked = true; return Promise.resolve(); }"
+    )
+    page.keyboard.press("Control+d")
+    assert page.get_attribute("html", "data-theme") == "light"
+    page.keyboard.press("d")
+    assert page.get_attribute("html", "data-theme") == "dark"
+    page.keyboard.press("f")
+    assert page.evaluate("window.asked") is True
+    page.keyboard.press("n")
+    assert page.evaluate("state.pairs") == 200
+    page.click("#full")
+
+
+def test_everything_can_be_reached_with_tab(open_page):
+    """Every visible button and input of every scene gets the focus in turn; no picture traps it."""
+    page = open_page()
+    for scene in projector.SCENES:
+        set_state(page, f"scene={scene}&predict=1")
+        wanted = page.evaluate(
+            """[...document.querySelectorAll('button, input')].filter(e => e.getClientRects().length && !e.disabled)
+                 .map((e, i) => { e.dataset.number = i; return String(i); })"""
+        )
+        page.evaluate("document.activeElement.blur()")
+        reached = set()
+        for _ in range(len(wanted) + 2):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.dataset.number"))
+        assert reached >= set(wanted), scene
+
+
+# The scene, the slider, a value, and the mark of the picture that is exactly above the thumb.
+MARKS = {
+    "delta": ("loss", (-6, -2.3, 0, 6), "#loss circle.ink"),
+    "plus": ("shift", (-2, 0.7, 2), "#shift .guide"),
+    "own": ("shift&plus=1", (-1.5, 0.4, 1.5), "#shift .guide ~ .guide"),
+    "scale": ("shift", (0.1, 1, 2), "#shift path.wide"),
+    "sure": ("confidence", (0.1, 1.5, 6), "#confidence circle.green"),
+    "pairs": ("expected", (100, 777, 20000), "#expected circle.green"),
+    "model": ("expected", (0, 1.2, 3), "#expected circle.ink"),
+    "step": ("training", (0, 31, 100), "#training circle.green"),
+    "distance": ("optimising", (0, 3.3, 8), "#optimising circle.green"),
+}
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080), (390, 844)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_thumbs_stand_under_the_points_that_they_move(open_page, size):
+    """On a screenshot, the middle of each thumb is within 1.5 px of its point (a screenshot has whole pixels)."""
+    page = open_page(size=size)
+    for slider, (scene, values, mark) in MARKS.items():
+        for value in values:
+            set_state(page, f"scene={scene}&{slider}={value}")
+            right = page.evaluate("mark => document.querySelector(mark).getBoundingClientRect().right", mark)
+            left = page.evaluate("mark => document.querySelector(mark).getBoundingClientRect().left", mark)
+            point = right if slider == "scale" else (left + right) / 2
+            page.locator(f"#{slider}").scroll_into_view_if_needed()
+            frame = page.locator(f"#{slider}").bounding_box()
+            pixels = np.asarray(Image.open(io.BytesIO(page.locator(f"#{slider}").screenshot())).convert("L"))
+            dark = np.flatnonzero(pixels[pixels.shape[0] // 2] < 60)  # the track is grey
+            thumb = np.floor(frame["x"]) + (dark[0] + dark[-1] + 1) / 2
+            assert thumb == pytest.approx(point, abs=1.5), (slider, value)
+            below = page.evaluate(
+                "scene => document.querySelector(`#${scene} svg`).getBoundingClientRect().top", scene.split("&")[0]
+            )
+            assert frame["y"] > below
+
+
+# The scene, the mark that is dragged and its number among those, how far in px, and the slider that follows.
+DRAGS = [
+    ("loss", "#loss circle.ink", 0, -150, "delta"),
+    ("shift", "#shift circle:not(.ghost)", 2, 25, "own"),
+    ("shift", "#shift rect:not(.ghost)", 1, 25, "own"),
+    ("shift", "#shift path.wide", 0, -30, "scale"),
+    ("confidence&sure=3", "#confidence circle.green", 0, 60, "sure"),
+    ("confidence&sure=2", "#confidence rect", 0, -60, "sure"),
+    ("expected", "#expected circle.green", 0, 80, "pairs"),
+    ("expected", "#expected circle.ink", 0, -40, "model"),
+    ("training&step=20", "#training circle.green", 0, 100, "step"),
+    ("optimising&distance=3", "#optimising circle.green", 0, 90, "distance"),
+]
+
+
+@pytest.mark.parametrize("drag", DRAGS, ids=lambda drag: f"{drag[0]}-{drag[4]}-{drag[3]}-{drag[2]}")
+def test_points_can_be_dragged(open_page, drag):
+    """A point follows the mouse to the nearest step of its slider, which gets the focus, until it is released."""
+    scene, mark, number, by, slider = drag
+    page = open_page(f"scene={scene}", size=(1366, 768))
+
+    def place():
+        frame = page.locator(mark).nth(number).evaluate("mark => mark.getBoundingClientRect()")
+        end = frame["width"] if slider == "scale" else frame["width"] / 2  # of a bar, its right end is dragged
+        return frame["x"] + end, frame["y"] + frame["height"] / 2
+
+    x, y = place()
+    before = page.evaluate("name => state[name]", slider)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by / 2, y + 3)
+    page.mouse.move(x + by, y)
+    after = page.evaluate("name => state[name]", slider)
+    assert after != before
+    assert place()[0] == pytest.approx(x + by, abs=5)  # half a step of every slider is less than 5 px
+    assert page.evaluate("document.activeElement.id") == slider
+    page.mouse.up()
+    page.mouse.move(x - by, y)
+    assert page.evaluate("name => state[name]", slider) == after
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("name => state[name]", slider) < after
+
+
+def test_curves_can_be_clicked_and_planes_dragged(open_page):
+    """A click moves the point below the cursor's position; the mean answer of scene 6 moves along its line only."""
+    page = open_page("scene=loss", size=(1366, 768))
+    frame = page.locator("#loss svg").bounding_box()
+    page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + 40)
+    assert abs(page.evaluate("state.delta")) < 0.5
+    set_state(page, "scene=optimising&distance=2")
+    box = page.locator("#optimising svg circle.ink").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] - 80)
+    page.mouse.up()
+    assert page.evaluate("state.distance") > 3
+    page.mouse.click(frame["x"] + frame["width"] / 2, frame["y"] + 40, button="right")  # the menu of the browser
+    set_state(page, "scene=training&step=5")
+    cloud = page.locator("#training path.dots").bounding_box()
+    page.mouse.click(cloud["x"] + 20, cloud["y"] + 20)
+    assert page.evaluate("state.step") == 5
+
+
+def test_a_finger_moves_points_too(browser):
+    """On a phone, a tap on a curve or a slider moves the point, and so does a finger that moves sideways.
+
+    A finger that scrolls the page moves no point.
+    """
+    context = browser.new_context(offline=True, has_touch=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{ADDRESS}#scene=loss&delta=3")
+    frame = page.locator("#loss svg").bounding_box()
+    page.touchscreen.tap(frame["x"] + frame["width"] / 2, frame["y"] + 30)
+    assert abs(page.evaluate("state.delta")) < 0.7
+    track = page.locator("#delta").bounding_box()
+    page.touchscreen.tap(track["x"] + track["width"] * 0.9, track["y"] + track["height"] / 2)
+    page.wait_for_function("state.delta > 4")
+    before = page.evaluate("state.delta")
+    x, y = frame["x"] + frame["width"] / 3, frame["y"] + 250
+    touch = context.new_cdp_session(page)
+
+    def swipe(right, up):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for part in np.linspace(0, 1, 21)[1:]:
+            point = {"x": x + part * right, "y": y - part * up}
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    swipe(10, 200)
+    page.wait_for_function("scrollY > 50")
+    assert page.evaluate("state.delta") == before
+    page.evaluate("scrollTo(0, 0)")
+    swipe(-80, 10)
+    assert page.evaluate("state.delta") < -3
+    context.close()
+
+
+def test_slider_of_pairs_is_logarithmic_and_never_stuck(open_page):
+    """Each arrow changes the number of pairs, from both ends, and a screen reader hears the number itself."""
+    page = open_page("scene=expected")
+    page.focus("#pairs")
+    numbers = [100]
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+        numbers.append(page.evaluate("state.pairs"))
+    assert all(a < b for a, b in pairwise(numbers))
+    page.keyboard.press("End")
+    assert page.evaluate("state.pairs") == 20000
+    assert page.get_attribute("#pairs", "aria-valuetext") == "20,000 pairs"
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("state.pairs") < 20000
 
 
 def test_copy_opens_at_its_scene(open_page, tmp_path):

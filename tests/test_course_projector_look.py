@@ -16,7 +16,7 @@ ADDRESS = (Path(projector.__file__).parent / "projector.html").as_uri()
 
 pytestmark = pytest.mark.full  # a browser
 
-SIZES = [(1280, 720), (1920, 1080), (1024, 768), (390, 844)]
+SIZES = [(1280, 720), (1366, 768), (1920, 1080), (1024, 768), (390, 844)]
 
 
 def set_state(page, hash_):
@@ -97,10 +97,10 @@ def test_colours_have_enough_contrast(open_page, theme):
       const labels = shown('svg text').map(e => [e.textContent, css(e).fill, paper]);
       const lines = shown('svg path, svg rect').filter(e => css(e).stroke !== 'none')
         .map(e => [e.className.baseVal, css(e).stroke, paper]);
-      const dots = shown('svg circle:not(.ghost)').map(e => [e.className.baseVal, css(e).fill, paper]);
+      const dots = shown('svg circle:not(.ghost, .cloud)').map(e => [e.className.baseVal, css(e).fill, paper]);
       return { words: [...words, ...labels], lines: [...lines, ...dots] }; }"""
-    for scene in projector.SCENES:
-        set_state(page, f"scene={scene}&theme={theme}&plus=1&model=2.5")
+    for scene in [*projector.SCENES, "loss&show=example", "loss&show=keys", "training&predict=1"]:
+        set_state(page, f"scene={scene}&theme={theme}&plus=1&model=2.5&step=9&distance=3")
         found = page.evaluate(look)
         assert len(found["words"]) > 20
         assert len(found["lines"]) > 5
@@ -134,6 +134,18 @@ CLASHES = """() => {  // words that touch words, marks or the edge of their pict
     for (const [other, b] of words.slice(0, i)) if (!apart(a, b, 3)) out.push(`${text} / ${other}`);
     for (const [, b] of marks) if (!apart(a, b, 5)) out.push(`${text} / mark`);
   });
+  const shown = query => [...section.querySelectorAll(query)].filter(e => e.getClientRects().length && e.textContent);
+  const labels = shown('.slider label, .slider output, dt, dd, .sentence, .buttons button, .buttons span')
+    .map(e => [e.textContent, e.getBoundingClientRect()]);
+  labels.forEach(([text, a], i) => {
+    for (const [other, b] of [...words, ...labels.slice(0, i)]) if (!apart(a, b, 1)) out.push(`${text} / ${other}`);
+    if (a.right > innerWidth) out.push(`outside: ${text}`);
+  });
+  for (const input of section.querySelectorAll('.slider input')) {
+    const a = input.getBoundingClientRect();
+    for (const [text, b] of [...words, ...labels]) if (!apart(a, b, 4)) out.push(`slider / ${text}`);
+    if (a.left < 0 || a.right > innerWidth) out.push(`outside: ${input.id}`);
+  }
   for (const e of section.querySelectorAll('dt, dd, h1, .formula, .sentence'))
     if (e.clientWidth && e.scrollWidth > e.clientWidth + 1) out.push(`too wide: ${e.textContent}`);
   if (document.documentElement.scrollWidth > innerWidth) out.push('scrolls sideways');
@@ -143,18 +155,22 @@ CLASHES = """() => {  // words that touch words, marks or the edge of their pict
   return out; }"""
 TOURS = {
     "loss": [f"delta={delta}" for delta in (-6, -4, -2, -1, 0, 0.7, 1.5, 3, 6)],
-    "shift": [f"plus={c}&own={o}&scale={a}" for c, o, a in [(0, 0, 1), (-3, 2, 2), (3, 2, 2), (3, 0, 0), (0, 2, 0.4)]],
+    "shift": [
+        f"plus={c}&own={o}&scale={a}" for c, o, a in [(0, 0, 1), (-2, 1.5, 2), (2, -1.5, 2), (2, 0, 0), (0, 1.5, 0.4)]
+    ],
     "confidence": [f"sure={sure}" for sure in (0.1, 0.5, 1, 1.5, 2, 2.1, 2.5, 3, 4, 4.3, 5, 6)],
     "expected": [f"model={m}&pairs={n}&seed=7" for m in (0, 1, 2, 3) for n in (100, 600, 3000, 20000)],
+    "training": [f"step={k}&rate={rate}" for k in (0, 1, 20, 100) for rate in (0.1, 0.5, 2, 4)],
+    "optimising": [f"distance={d}&proxy={n}" for d in (0, 2, 3.9, 5.5, 8) for n in (200, 2000, 20000)],
 }
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_overlaps_or_overflows(open_page, size):
-    """In windows of four sizes and along every slider, no words overlap and nothing scrolls sideways."""
+    """In windows of five sizes and along every slider, no words overlap and nothing scrolls sideways."""
     page = open_page(size=size)
     for scene, stops in TOURS.items():
-        for stop in stops:
+        for stop in [*stops, "predict=1"]:
             set_state(page, f"scene={scene}&{stop}")
             assert page.evaluate(CLASHES) == [], (scene, stop)
 
@@ -164,7 +180,7 @@ def test_type_and_lines_are_large_and_grow(open_page, size, least):
     """At 1280 px no word is below 20 px, except subscripts, and no line below 3 px; words grow with the window."""
     page = open_page(size=size)
     for scene in projector.SCENES:
-        set_state(page, f"scene={scene}&plus=1")
+        set_state(page, f"scene={scene}&plus=1&step=9&distance=3")
         sizes, widths = page.evaluate(
             """scene => {
                  const css = getComputedStyle;
@@ -181,18 +197,20 @@ def test_type_and_lines_are_large_and_grow(open_page, size, least):
 
 
 def test_nothing_moves_by_itself(open_page):
-    """There is no animation and no transition, so a reader who wants none has nothing to switch off."""
-    page = open_page(reduced_motion="reduce")
+    """There is no animation and no transition, and the training of scene 5 waits for somebody to press Play."""
+    page = open_page("scene=training")
+    page.wait_for_timeout(400)
+    assert page.evaluate("[state.step, playing]") == [0, None]
     assert page.evaluate("document.getAnimations().length") == 0
     assert "transition" not in projector.page()
     assert "animation" not in projector.page()
 
 
 def test_print_is_white_and_has_one_scene_a_page(open_page):
-    """A printout has four pages, black on white even in the dark theme, with every number but no controls."""
+    """A printout has the example and six pages, black on white also in the dark theme, with numbers but no controls."""
     page = open_page("scene=confidence&theme=dark&sure=4&pairs=900&seed=12")
     numbers = page.evaluate("[...document.querySelectorAll('dd output')].map(o => o.textContent)")
-    assert len(numbers) >= 16
+    assert len(numbers) >= 24
     page.emulate_media(media="print")
     for scene in projector.SCENES:
         assert page.is_visible(f"#{scene}")
@@ -208,4 +226,4 @@ def test_print_is_white_and_has_one_scene_a_page(open_page):
         == numbers
     )
     page.emulate_media(media="null")
-    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 4
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True))) == 7

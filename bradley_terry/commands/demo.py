@@ -1,4 +1,4 @@
-"""``bradley-terry demo``: the page with four scenes for a projector."""
+"""``bradley-terry demo``: the page with six scenes for a projector."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ..arrays.visible import visible
 
-SUMMARY = "show the loss on a projector: a page with four scenes, in a browser"
+SUMMARY = "show the loss on a projector: a page with six scenes, in a browser"
 EXAMPLE = "bradley-terry demo --scene shift"
-SCENES = ("loss", "shift", "confidence", "expected")
+SCENES = ("loss", "shift", "confidence", "expected", "training", "optimising")
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -10,7 +10,7 @@
     sliders       the same plots with sliders: the picture and a sentence change together
     figures       one figure for each lesson
     notebooks     the lessons as files: working copies, stored outputs, checks
-    projector     one page for the classroom, with four scenes; it needs no network
+    projector     one page for the classroom, with six scenes; it needs no network
 
 The lessons are the notebooks in ``notebooks/``; its README says which section belongs to which page of the course.
 """

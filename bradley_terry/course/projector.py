@@ -1,4 +1,4 @@
-"""The projector page ``projector.html``: four scenes about the loss in one file, for a browser without a network.
+"""The projector page ``projector.html``: six scenes about the loss in one file, for a browser without a network.
 
 The page carries its own copy of the formulas; the tests compare them with those of this package.
 """
@@ -15,7 +15,7 @@ from ..files.saving import write_file
 
 __all__ = ["SCENES", "page", "show", "write_copy"]
 
-SCENES = ("loss", "shift", "confidence", "expected")
+SCENES = ("loss", "shift", "confidence", "expected", "training", "optimising")
 _FILE = "projector.html"
 
 
