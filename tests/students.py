@@ -501,7 +501,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
     "expected_loss": [
         ("only the likelier outcome", lambda t, z: np.where(t >= 0, nats(z), nats(-z)).mean()),
         ("only the outcome “a preferred”", lambda t, z: np.mean(sigma(t) * nats(z))),
-        ("as if a always won", lambda t, z: nats(z).mean()),
+        ("as if everyone chose a", lambda t, z: nats(z).mean()),
         ("p and 1 − p are exchanged", lambda t, z: fresh(-t, z)),
         ("truth and model are exchanged", lambda t, z: fresh(z, t)),
         ("the model's own probabilities are the weights", lambda t, z: fresh(z, z)),

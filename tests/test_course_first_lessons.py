@@ -25,17 +25,19 @@ def at_the_margin(p: float) -> str:
 
 QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("01", "from 1 to 2 and the probability from {:.3f} to {:.3f}.", (sigma(1.0), sigma(2.0))),
-    ("01", "A margin of {} means three times in four, and {} means nine", (at_the_margin(3 / 4), at_the_margin(0.9))),
+    ("01", "A margin of {} means three times out of four, and {} means nine",
+     (at_the_margin(3 / 4), at_the_margin(0.9))),
     ("01", "Use $e^{{2.0}}={:.2f}$ and $e^{{-0.2}}={:.2f}$", (np.exp(2.0), np.exp(-0.2))),
     ("01", "The share is 7.39/(7.39 + 0.82) = {:.2f}.", (7.39 / (7.39 + 0.82),)),
     ("01", "2 against 1 gives {:.3f}, but 7 against 6 gives {:.3f}", (2 / (2 + 1), 7 / (7 + 6))),
-    ("01", "A share of 50 choices has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),
+    ("01", "A share computed from 50 choices has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),
     ("01", "means odds of {:.1f} to 1", (np.exp(1.0),)),
     ("01", "At a margin of 1, about {:.0f} of 100 people", (100 * sigma(-1.0),)),
-    ("01", "Margins of 0, 1, 2 and 3 mean {:.1f}, {:.3f}, {:.3f} and {:.3f}", tuple(map(sigma, (0.0, 1.0, 2.0, 3.0)))),
+    ("01", "Margins of 0, 1, 2 and 3 mean probabilities of {:.1f}, {:.3f}, {:.3f} and {:.3f}",
+     tuple(map(sigma, (0.0, 1.0, 2.0, 3.0)))),
     ("01", "σ(2.2) = {:.3f}, or odds of {:.0f} to 1", (sigma(2.2), np.exp(2.2))),
     ("02", "From −2 to −3 the loss grows by {:.2f}", (nats(-3.0) - nats(-2.0),)),
-    ("02", "From 2 to 3 it shrinks by {:.2f} only", (nats(2.0) - nats(3.0),)),
+    ("02", "From 2 to 3 it shrinks by only {:.2f}", (nats(2.0) - nats(3.0),)),
     ("02", "The likelihood is 0.9 · 0.5 · 0.8 = {:.2f}, and −log 0.36 = {:.3f}", (0.9 * 0.5 * 0.8, -np.log(0.36))),
     ("02", "the choices cost {:.3f} + {:.3f} + {:.3f} = 1.022", tuple(-np.log([0.9, 0.5, 0.8]))),
     ("02", "The mean is {:.3f}.", (-np.log(0.36) / 3,)),
@@ -44,7 +46,7 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("02", "at the margin log 9 = {:.3f}. The loss falls from log 2 to {:.3f}",
      (np.log(9), 0.9 * nats(np.log(9)) + 0.1 * nats(-np.log(9)))),
     ("02", "A margin of 0.01 is a probability of {:.4f}", (sigma(0.01),)),
-    ("02", "The margins are 1.7 and 1.5, so they cost {:.3f} and {:.3f}.", (nats(3.2 - 1.5), nats(-0.5 - -2.0))),
+    ("02", "The margins are 1.7 and 1.5, so the pairs cost {:.3f} and {:.3f}.", (nats(3.2 - 1.5), nats(-0.5 - -2.0))),
 ]  # fmt: skip
 
 

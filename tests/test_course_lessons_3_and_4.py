@@ -31,7 +31,7 @@ def test_the_paper_problem_of_lesson_3() -> None:
     shown(name, "After adding 10 it is {} − {} = {}", a + 10, b + 10, (a + 10) - (b + 10))
     words = (0.05 * 20, 0.05 * 60)
     said = f"({a} + {words[0]}) − ({b} + {words[1]}) = {(a + words[0]) - (b + words[1])}".replace("= -", "= −")
-    shown(name, "With the words it is " + said)
+    shown(name, "After adding 0.05 for each word it is " + said)
 
 
 def test_the_loss_of_the_six_pairs_is_lowest_near_1_2_and_comes_back_near_1_5() -> None:

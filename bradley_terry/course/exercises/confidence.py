@@ -1,4 +1,4 @@
-"""Exercises of lesson 4: pairwise accuracy, the best temperature, and the margin with the least expected loss."""
+"""Exercises of lesson 4: pairwise accuracy, the best temperature, and the margin with the lowest expected loss."""
 
 from __future__ import annotations
 
@@ -133,6 +133,6 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def _alone(loss: PairLossOfMargins) -> float:
-    """Return the smallest Δ with the least loss; only for a loss that has a minimum."""
+    """Return the smallest Δ with the lowest loss; only for a loss that has a minimum."""
     grid = np.linspace(-10, 10, 2001)
     return float(grid[np.argmin(loss(grid))])

@@ -1,4 +1,4 @@
-"""Exercises of lesson 5: the expected loss, an interval that knows about prompts, and the ceiling of the accuracy."""
+"""Exercises of lesson 5: the expected loss, an interval computed from prompts, and the ceiling of the accuracy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
             "only the outcome “a preferred” was counted, with weight p: the other one happens too",
             np.mean(p * if_a),
         )
-        yield "the loss as if a always won: p is not used", np.mean(if_a)
+        yield "the loss as if everyone chose a: p is not used", np.mean(if_a)
         yield "p and 1 − p are exchanged", np.mean(q * if_a + p * if_b)
         yield "truth and model are exchanged", right_expected_loss(z, true)
         yield (

@@ -25,7 +25,7 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     def wrong(z: Array) -> Wrong:
         right = pair_losses(z)
         yield "the minus sign is missing: log σ(Δ) instead of −log σ(Δ)", -right
-        yield "the margin has the wrong sign: −log σ(−Δ) punishes the chosen answer for winning", right + z
+        yield "the margin has the wrong sign: −log σ(−Δ) grows with the reward of the chosen answer", right + z
         yield "the logarithm has base 2: nats need the natural one", right / np.log(2)
         yield "the logarithm has base 10: nats need the natural one", right / np.log(10)
         yield "a probability, not a loss: −log is missing", sigmoid(z)

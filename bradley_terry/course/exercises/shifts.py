@@ -41,7 +41,7 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
      lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
 )  # fmt: skip
-"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift f(x) per prompt leaves it alone, why, loss."""
+"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift of each prompt leaves it unchanged, why, loss."""
 
 
 MORE_ROUNDS, MORE_OF_INVARIANT = 30, 150
