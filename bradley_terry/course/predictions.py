@@ -112,7 +112,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. That needs infinitely many digits. With this h, f(x + h) − f(x − h) has hardly a correct digit left."),
         b=("It stays the same: both steps are small.",
            "No. It is about ten million times as large: the rounding error, up to 1e-16, is divided by the step."),
-        c=("It grows.", "Yes. The rounding error, up to about 1e-16, is divided by the step: up to 1e-16/1e-12 = 1e-4."),
+        c=("It grows.",
+           "Yes. The rounding error, up to about 1e-16, is divided by the step: up to 1e-16/1e-12 = 1e-4."),
     ),
     "08.1": _asked(
         "People like answers of medium length. A linear scorer has learned from 600 choices. How much do ten times as "
@@ -121,7 +122,7 @@ PREDICTIONS: dict[str, Prediction] = {
         a=("By half of its gap to the best possible loss.",
            "No. More choices lead to the best linear scorer, which it had almost found already."),
         b=("By almost nothing.",
-           "Yes. It has enough data but the wrong shape: a reward that is linear in length has no maximum inside."),
+           "Yes. It has enough data but the wrong shape: a reward that is linear in length has no peak in the middle."),
         c=("By the whole gap: with enough choices it finds the middle.",
            "No. A reward that is linear in length only rises or only falls, however many choices there are."),
     ),
@@ -175,8 +176,8 @@ PREDICTIONS: dict[str, Prediction] = {
         a=("It rises, then stays level.",
            "No. It rises by 4.08, but then it falls, and at twice the best distance the whole gain is lost."),
         b=("It rises, then falls, in the end below its start.",
-           "Yes. It rises by 4.08. At twice the best distance the gain is lost, and then it is below its start."),
+           "Yes. It rises by 4.08 and then falls. At twice the best distance the gain is lost, and it falls further."),
         c=("It rises as long as the proxy reward rises.",
-           "No. The model is right about 92 % of pairs like those it learned from, but the policy leaves them."),
+           "No. The model is right about 92 % of pairs like those it learned from, but the policy moves elsewhere."),
     ),
 }  # fmt: skip
