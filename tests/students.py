@@ -606,7 +606,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the other half", shifted_limits(lambda x, z, k, f: (x + (k + 1) * np.log(2), z))),
         ("the highest exponent", shifted_limits(lambda x, z, k, f: (x + np.log(2), z))),
         ("the fraction is missing", shifted_limits(lambda x, z, k, f: (k * np.log(2), z))),
-        ("where exp(−Δ) is ε", shifted_limits(lambda x, z, k, f: (x, f * np.log(2)))),
+        ("the Δ at which exp(−Δ) is ε", shifted_limits(lambda x, z, k, f: (x, f * np.log(2)))),
         ("the wrong sign", shifted_limits(lambda x, z, k, f: (x, -z))),
     ],
     "margin_gradient": [
