@@ -172,7 +172,7 @@ def test_a_ridge_passes(function) -> None:
     [
         (phi(RIDGE[0], RIDGE[1], [-2, -2]), "the middle is worst, not best"),
         (phi([[1, -1], [0.25, 0.25]], [0, 0], [2, 2]), "the two units cancel each other"),
-        (phi([[0, 0], [1, 1]], [1, 1], [2, 2]), "no unit has a weight of length"),
+        (phi([[0, 0], [1, 1]], [1, 1], [2, 2]), "length has no weight in either unit"),
         (phi([[1, 1], [0.25, 0.25]], [1, -1], [2, 2]), "the reward only rises or only falls with length"),
         (phi([[1, 0], [0.25, 0.25]], [1, 1], [2, 2]), "the reward only rises or only falls with length"),
         (phi([[1, -1], [0, 0]], [1, 1], [2, 2]), "politeness does not raise the reward"),

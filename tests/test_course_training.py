@@ -152,7 +152,7 @@ def test_no_single_answer_and_no_permutation_passes(runs, answers) -> None:
         ("over-fitting", "error", "got str"),
         (3, "error", "got int"),
         ({"A": ["over-fitting"]}, "error", "A: expected the name of one cause, got list"),
-        ({"A": "bad luck"}, "failed", "A: 'bad luck' is none of the candidates: zero features, identical answers"),
+        ({"A": "bad luck"}, "failed", "A: 'bad luck' is not one of the candidates: zero features, identical answers"),
     ],
 )
 def test_answers_in_another_form_get_a_sentence(runs, said, status, words) -> None:
@@ -259,7 +259,7 @@ MISTAKES = [
     ("only the prompts are compared", rows_where(lambda t, p, c, r: p in prompts_of(t))),
     ("only the answers are compared", rows_where(lambda t, p, c, r: {(c, r), (r, c)} & pairs_of(t))),
     ("the two answers may be exchanged", rows_where(lambda t, p, c, r: p in prompts_of(t) or (c, r) in pairs_of(t))),
-    ("and prompts are not compared", rows_where(lambda t, p, c, r: (c, r) in pairs_of(t))),
+    ("and the prompts are not compared", rows_where(lambda t, p, c, r: (c, r) in pairs_of(t))),
     (
         "a pair counts as soon as one answer is known",
         rows_where(lambda t, p, c, r: p in prompts_of(t) or {c, r} & answers_of(t)),
@@ -269,8 +269,8 @@ MISTAKES = [
         rows_where(lambda t, p, c, r: p in prompts_of(t) or {c, r} <= answers_of(t)),
     ),
     ("these are the pairs that do not leak", lambda t, h: set(range(len(h["prompts"]))) - set(leaking(t, h))),
-    ("all pairs are named", lambda t, h: range(len(h["prompts"]))),
-    ("no pair is named", lambda t, h: []),
+    ("every pair is returned", lambda t, h: range(len(h["prompts"]))),
+    ("no pair is returned", lambda t, h: []),
 ]
 
 

@@ -133,13 +133,13 @@ def _zero_network(run: Numbers) -> str:
         return ""
     if run.first_gradient:
         return f"the gradient of a network of zeros is exactly 0, and its first gradient is {run.first_gradient:.3g}"
-    return "its scorer is linear, and has no hidden layer"
+    return "its scorer is linear and has no hidden layer"
 
 
 def _no_slope(run: Numbers) -> str:
     """Return why neither the learning rate nor the labels can be the cause: there is nothing that they could move."""
     if not run.first_gradient:
-        return "its first gradient is exactly 0, and neither a learning rate nor labels make it so"
+        return "its first gradient is exactly 0, and neither the learning rate nor the labels can make it 0"
     return ""
 
 
@@ -150,8 +150,8 @@ def _rate_too_low(run: Numbers) -> str:
         return f"its training loss rises again and again, by {run.rise:.3g} on average, which small steps never do"
     if run.loss - run.attainable <= max(run.by_chance, 0.1 * (LOG_TWO - run.attainable)):
         return (
-            f"its training loss of {run.loss:.3f} is as good as it gets: Newton's method, which needs no rate, reaches "
-            f"{run.attainable:.3f}"
+            f"its training loss of {run.loss:.3f} cannot fall much further: Newton's method, which needs no rate, "
+            f"reaches {run.attainable:.3f}"
         )
     return ""
 
@@ -211,7 +211,7 @@ def _over_fitting(run: Numbers) -> str:
             f"of the difference is {run.gap_error:.2g}"
         )
     if not _swapped(run):
-        return f"its held-out accuracy is {run.held_out_accuracy:.2f}: it is not forgetful, but wrong"
+        return f"its held-out accuracy is {run.held_out_accuracy:.2f}: over-fitting does not bring it that low"
     return ""
 
 
@@ -225,7 +225,7 @@ def _leak(run: Numbers) -> str:
 
 def _healthy(run: Numbers) -> str:
     if LOG_TWO - run.loss <= run.by_chance:
-        return f"its training loss of {run.loss:.3f} is that of knowing nothing, up to chance"
+        return f"its training loss of {run.loss:.3f} is, up to chance, that of a model that has learned nothing"
     for name, contradicted_by in CAUSES.items():
         if name != "healthy" and not contradicted_by(run):
             return (

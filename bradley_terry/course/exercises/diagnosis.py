@@ -60,7 +60,7 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
         if answer is None:
             lines.append(f"{name}: no answer yet")
         elif answer not in CAUSES:
-            lines.append(f"{name}: {quoted(answer)} is none of the candidates: {', '.join(CAUSES)}")
+            lines.append(f"{name}: {quoted(answer)} is not one of the candidates: {', '.join(CAUSES)}")
         elif words := CAUSES[answer](numbers_of(runs[name])):
             lines.append(f"{name} is not a case of “{answer}”: {words}")
         else:
@@ -200,7 +200,7 @@ def _rows(answer: object, n: int, note: str) -> set[int]:
             wrong = int(rows[(rows < 0) | (rows >= n)][0])
             raise Stop(FAILED, f"{note}expected rows of the held-out pairs, 0 to {n - 1}, got {wrong}")
         if len(set(rows.tolist())) < rows.size:
-            raise Stop(FAILED, f"{note}a row number occurs more than once: name each pair once")
+            raise Stop(FAILED, f"{note}a row number occurs more than once: return each pair once")
         return {int(row) for row in rows}
 
 
@@ -237,13 +237,13 @@ def _mistakes(training: Side, held_out: Side) -> Iterable[tuple[str, set[int]]]:
         ("only the prompts are compared: a pair may return under another prompt number", prompts),
         ("only the answers are compared: another pair of a training prompt leaks as well", copies | turned),
         ("only copies in the same order are found: the two answers may be exchanged", prompts | copies),
-        ("only copies in the same order are found, and prompts are not compared", copies),
+        ("only copies in the same order are found, and the prompts are not compared", copies),
         (
             "a pair counts as soon as one answer is known, but many pairs share an answer, such as a refusal",
             prompts | shared,
         ),
         ("both answers are looked for, but not in the same training pair", prompts | both),
         ("these are the pairs that do not leak", set(range(n)) - right),
-        ("all pairs are named", set(range(n))),
-        ("no pair is named", set()),
+        ("every pair is returned", set(range(n))),
+        ("no pair is returned", set()),
     ]

@@ -134,7 +134,7 @@ def _shape(over_short: Array, over_long: Array, over_impolite: Array, hidden_wei
     """Return a hint on the shape of the reward, or nothing."""
     of_length = hidden_weights[0]
     if np.allclose([over_short[1], over_long[1]], 0):  # at politeness 0
-        why = "no unit has a weight of length" if not of_length.any() else (
+        why = "length has no weight in either unit" if not of_length.any() else (
             "the two units cancel each other; with a hidden bias they bend at different lengths"
         )  # fmt: skip
         return f"the reward does not depend on length: {why}\n"

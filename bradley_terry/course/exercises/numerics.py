@@ -37,7 +37,7 @@ def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(exponent_bits, fraction_bits) -> two numbers, both to 0.1 %.
 
     The first is the largest x for which exp(x) is finite in a format with so many bits. The second is the margin Δ from
-    which 1 + exp(−Δ) rounds to 1. Formats are those of IEEE 754: the topmost exponent stands for infinity.
+    which 1 + exp(−Δ) rounds to 1. Formats are those of IEEE 754: the highest exponent stands for infinity.
     """
 
     def wrong(exponent_bits: int, fraction_bits: int) -> Wrong:
@@ -46,15 +46,15 @@ def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the logarithms have base 2: exp has base e", right / np.log(2)
         yield "the logarithms have base 10: exp has base e", right / np.log(10)
         yield "the two numbers are exchanged", right[::-1]
-        yield "the largest number itself: asked is the x whose exp(x) it is", [np.exp(right[0]), right[1]]
+        yield "the largest number itself: return the x for which exp(x) is this number", [np.exp(right[0]), right[1]]
         yield (
             "the largest exponent is 2^(exponent_bits − 1) − 1: the other half of the exponents is negative",
             [(2**exponent_bits - 1) * np.log(2) + mantissa, right[1]],
         )
-        yield "the topmost exponent is counted, but it stands for infinity", [right[0] + np.log(2), right[1]]
+        yield "the highest exponent is counted, but it stands for infinity", [right[0] + np.log(2), right[1]]
         yield "the fraction is missing: the largest number is nearly 2 · 2^k, not 2^k", [top * np.log(2), right[1]]
         yield (
-            "where exp(−Δ) is ε: 1 + ε is the next number after 1, and only 1 + ε/2 rounds to 1",
+            "the Δ at which exp(−Δ) is ε: 1 + ε is the next number after 1, but 1 + ε/2 rounds to 1",
             [
                 right[0],
                 fraction_bits * np.log(2),
@@ -138,7 +138,7 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
         mean, gradients = _pair(call(function, (with_nan,), ("margins",), time_limit, note=note), with_nan, note)
         if not (np.isnan(mean) and np.isnan(gradients[1])):
             raise Stop(
-                FAILED, "given a NaN: it returns a number, but a NaN must stay a NaN, or the error goes unnoticed"
+                FAILED, "given a NaN: it returns a number, but a NaN must stay a NaN, or nobody notices the error"
             )
         if not hasattr(function, "py_func"):
             raise Stop(FAILED, "the numbers are right, but it is plain Python: put @njit on the line above def")

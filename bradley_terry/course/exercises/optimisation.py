@@ -46,7 +46,10 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
         yield "β is not used", _tilted(p, r, 1.0)
         yield "the reference probabilities are not used: this is a softmax of r/β", _tilted(flat, r, beta)
-        yield "the reference probabilities were added to r/β: they multiply exp(r/β)", _tilted(flat, p + r / beta, 1.0)
+        yield (
+            "the reference probabilities are added to r/β: multiply exp(r/β) by them",
+            _tilted(flat, p + r / beta, 1.0),
+        )
         yield "the rewards are not used", p
         yield "the sign of the rewards is flipped: bad answers become likely", _tilted(p, -r, beta)
         yield "all probability on the best answer: that is the limit of a small β", best / best.sum(-1, keepdims=True)

@@ -35,7 +35,7 @@ def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
         z, n = r[c] - r[j], len(c)
         slopes = _slopes(z - m) / n
         right = _added(r, c, j, slopes, -slopes)
-        yield "the target margin is added: it is subtracted, Δ − m", _added_at(r, c, j, z + m)
+        yield "the target margin is added: subtract it, Δ − m", _added_at(r, c, j, z + m)
         yield "the target margin is not used", _added_at(r, c, j, z)
         yield "chosen and rejected are exchanged: Δ = r_rejected − r_chosen", _added_at(r, j, c, -z - m)
         yield "σ(Δ − m) instead of σ(m − Δ)", _added(r, c, j, -sigmoid(z - m) / n, sigmoid(z - m) / n)
@@ -48,7 +48,7 @@ def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
         lost[c] += slopes
         lost[j] -= slopes
         yield (
-            "an answer in several pairs gets the slope of one pair only: g[chosen] += … adds once, np.add.at all",
+            "an answer in several pairs gets the slope of one pair only: g[chosen] += … adds once, np.add.at adds all",
             lost,
         )
         last = np.zeros(r.size)
@@ -84,11 +84,14 @@ def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         lowest_first = np.logaddexp.accumulate(r)
         yield "the sum of the pairs' losses: they are not independent, a ranking is K − 1 choices", pairs.sum()
         yield "the mean of the pairs' losses", pairs.mean()
-        yield "neighbours only: each answer is chosen among all that are left", pair_losses(r[:-1] - r[1:]).sum()
+        yield "neighbours only: each answer is chosen from all that are left", pair_losses(r[:-1] - r[1:]).sum()
         yield "the first choice only", np.logaddexp.reduce(r) - r[0]
-        yield "every choice among all answers: those that are already ranked must leave", _each_among_all(r)
-        yield "the sums run over the answers before each one: they run over those after it", (lowest_first - r).sum()
-        yield "the chosen answer is missing in its own sum", _without_itself(r)
+        yield "every choice is made among all answers: leave out those that are already ranked", _each_among_all(r)
+        yield (
+            "the sums run over the answers ranked above each one: they should run over those below it",
+            (lowest_first - r).sum(),
+        )
+        yield "the chosen answer is missing from its own sum", _without_itself(r)
         yield "the minus sign is missing", -right
         yield "a probability, not a loss: −log is missing", np.exp(-right)
         yield "the logarithm has base 2: nats need the natural one", right / np.log(2)
