@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
+from bradley_terry.inference import covariance
 
 
 def world(n: int = 30, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -151,3 +152,16 @@ def test_items_that_never_played_are_said_to_be_apart(options) -> None:
     assert "groups that never met" in model.message
     played = bt.fit(bt.TableScorer(3), pairs, **options)
     np.testing.assert_allclose(model.phi[:3] - model.phi[0], played.phi - played.phi[0], atol=1e-6)
+
+
+def test_penalties_and_parameters_near_the_largest_double_are_refused_or_right() -> None:
+    """Found by the battery: each of these let a NumPy warning escape."""
+    pairs = bt.PreferencePairs([[1.0, 2.0], [0.0, 1.0]], [[0.0, 1.0], [1.0, 3.0]])
+    for value in (1e151, 1e308):
+        with pytest.raises(ValueError, match=r"^l2: expected at most 1e\+150, got "):
+            bt.fit(bt.LinearScorer(2), pairs, l2=value)
+    assert np.abs(bt.fit(bt.LinearScorer(2), pairs, l2=1e150).phi).max() < 1e-149
+    objective = bt.Objective(bt.LinearScorer(2), pairs)
+    assert bt.check_hessian(objective, np.array([1e308, -1.5])).status != "failed"
+    with pytest.raises(ValueError, match="not determined"):
+        covariance(bt.LinearScorer(2), np.full((2, 2), 5e-324))

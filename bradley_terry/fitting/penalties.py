@@ -25,10 +25,15 @@ from ..scorers import Features, LinearScorer, Scorer, TableScorer, forward
 __all__ = ["Penalties", "checked_strength"]
 
 
+STRONGEST = 1e150  # times the sum of the weights, it stays below the largest double
+
+
 def checked_strength(name: str, value: float) -> float:
-    """Return a penalty's strength, or raise ValueError unless it is a finite number of at least 0."""
+    """Return a penalty's strength, or raise ValueError unless it is a number from 0 to 1e150."""
     if not 0 <= number(value) < np.inf:
         raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
+    if value > STRONGEST:
+        raise ValueError(f"{name}: expected at most {STRONGEST:g}, got {quoted(value)}")
     return float(value)
 
 

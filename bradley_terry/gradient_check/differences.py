@@ -209,7 +209,8 @@ def moved(phi: Array, j: int, h: float) -> Array:
 
 def typical_size(phi: Array) -> float:
     """Return the root mean square of φ, or 1 where φ is zero."""
-    return float(np.sqrt(np.mean(phi**2))) or 1.0
+    largest = float(np.abs(phi).max()) or 1.0
+    return largest * float(np.sqrt(np.mean((phi / largest) ** 2))) or 1.0  # its square might overflow
 
 
 def unit_of(phi: Array, j: int, typical: float) -> float:
