@@ -133,15 +133,17 @@ def in_words(figure: Figure) -> str:
     return "; ".join(panels or [ax.get_xlabel() for ax in figure.axes]).replace(r"\$", "$")
 
 
-def ranges_of(figure: Figure) -> str | None:
-    """Say which values the axes of each panel show, as the description of a picture; None if they have no numbers."""
+def ranges_of(figure: Figure) -> str:
+    """Describe a picture: the values that the axes of each panel show, or the words of a drawing without axes."""
     said = []
     for ax in figure.axes:
-        if ax.axison and ax.get_xlabel() and ax.get_ylabel():
+        if ax.get_xlabel() and ax.get_ylabel():
             (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
             across, up = f"from {left:.3g} to {right:.3g}", f"from {low:.3g} to {high:.3g}"
             said.append(f"{ax.get_xlabel()} goes {across}, {ax.get_ylabel()} {up}.")
-    return " ".join(said).replace(r"\$", "$") or None
+        elif words := [text.get_text() for text in ax.texts if text.get_text()]:
+            said.append(f"A drawing with the words: {'; '.join(words)}.")
+    return " ".join(said).replace(r"\$", "$")
 
 
 def finish(ax: Axes, x_label: str, y_label: str) -> Axes:
