@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -12,7 +13,8 @@ from ..engine import FAILED, Case, Report, Stop, Student, asked, judged
 __all__ = ["by_hand"]
 
 PACKAGE = Path(__file__).parents[2]
-AROUND_A_CALL = tuple(str(PACKAGE / part) for part in ("course", "gradient_check"))  # what calls a student's function
+OF_THIS_PACKAGE = f"{PACKAGE}{os.sep}"  # with the separator: bradley_terry_course is a folder of a student
+AROUND_A_CALL = tuple(f"{PACKAGE / part}{os.sep}" for part in ("course", "gradient_check"))  # what calls a function
 
 
 def by_hand(
@@ -65,7 +67,7 @@ class _Listening:
         if event == "return" and frame is self.inside:
             self.inside = None
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(str(PACKAGE)) and not file.startswith(AROUND_A_CALL):
+        if event == "call" and file.startswith(OF_THIS_PACKAGE) and not file.startswith(AROUND_A_CALL):
             name = frame.f_code.co_name
             if name in self.allowed and self.inside is None:
                 self.inside = frame
