@@ -72,4 +72,5 @@ class _Listening:
             if name in self.allowed and self.inside is None:
                 self.inside = frame
             elif self.inside is None:
-                self.heard.append(name)
+                its = frame.f_locals.get("self")  # of a class, the name says more than __init__ does
+                self.heard.append(type(its).__name__ if name.startswith("__") and its is not None else name)
