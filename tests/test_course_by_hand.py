@@ -64,15 +64,15 @@ def of_a_fit(counts, differences):
         (
             "expected_loss",
             called_by_its_attribute,
-            "calls expected_loss of bradley_terry: use NumPy and ",
+            "calls expected_loss of bradley_terry: use NumPy, bt.pair_losses",
         ),
         ("expected_loss", called_by_its_name, "calls expected_loss of bradley_terry"),
         ("expected_loss", called_inside, "calls mean_loss of bradley_terry"),
         ("expected_loss", called_through_a_part, "calls expected_loss of bradley_terry"),
         ("gradient", of_an_objective, "of bradley_terry: use NumPy and bt.sigmoid"),
         ("equilibrium", of_a_fit, "of bradley_terry"),
-        ("mlp_gradient", of_a_scorer, "calls MLPScorer of bradley_terry: use NumPy and bt.pair_loss_gradients and bt.sigmoid"),
-        ("best_temperature", of_a_model, "of bradley_terry: use NumPy and bt.mean_loss"),
+        ("mlp_gradient", of_a_scorer, "calls MLPScorer of bradley_terry: use NumPy, bt.pair_loss_gradients and bt"),
+        ("best_temperature", of_a_model, "of bradley_terry: use NumPy, bt.mean_loss, "),
         ("tilted_policy", with_a_sigmoid, "calls sigmoid of bradley_terry: use NumPy"),
     ],
 )

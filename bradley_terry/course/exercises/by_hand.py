@@ -40,7 +40,8 @@ def by_hand(
             asked(listening, arguments, names, time_limit, note=note)  # NumPy may warn
             if listening.heard:
                 called = next((name for name in listening.heard if name[0] not in "_<"), listening.heard[0])
-                instead = " and ".join(["NumPy", *(f"bt.{name}" for name in sorted(allowed))])
+                *others, last = ["NumPy", *(f"bt.{name}" for name in sorted(allowed))]
+                instead = f"{', '.join(others)} and {last}" if others else last
                 said = f"the numbers are right, but your function calls {called} of bradley_terry: use {instead}"
                 raise Stop(FAILED, note + said)
 
