@@ -223,3 +223,18 @@ def test_a_typing_error_is_told_in_numbas_own_words() -> None:
     line = kernel.__code__.co_firstlineno + 2
     assert f"in line {line} of your file, Numba cannot compile this: No implementation of function" in repr(report)
     assert "nopython mode pipeline" not in repr(report)
+
+
+def test_a_function_that_answers_differently_the_second_time_fails() -> None:
+    """Every check of numbers asks about its first case again, in which nothing may be left of the calls before."""
+    total: list[float] = []
+
+    def of_all_so_far(true_margins):
+        if total and len(true_margins) == len(total):
+            total.extend(total)
+        total[:] = total or np.maximum(1 / (1 + np.exp(-true_margins)), 1 / (1 + np.exp(true_margins))).tolist()
+        return np.sum(total) / len(true_margins) if len(true_margins) == 5 else 0.5
+
+    report = check.ceiling(of_all_so_far)
+    assert report.status == "failed"
+    assert report.message == "right at first; asked again about the same numbers: the number is wrong:"

@@ -192,7 +192,7 @@ CASES: dict[str, list[str]] = {
         "for 8 bits of exponent and 7 of fraction (bfloat16): ",
         "for 8 bits of exponent and 23 of fraction (float32): ",
         "for 11 bits of exponent and 52 of fraction (float64): ",
-        "for 4 bits of exponent and 3 of fraction (eight bits): ",
+        "for 6 bits of exponent and 9 of fraction (another): ",
     ],
     "margin_gradient": ["", "with 5 pairs of 7 answers: ", "with 12 pairs of 5 answers: ", "at rewards of ±1000: "],
     "ranking_loss": [
@@ -355,10 +355,12 @@ def test_one_margin_for_every_loss_and_share_fails(constant) -> None:
 
 
 def test_a_formula_or_a_coarse_grid_is_no_minimiser() -> None:
-    """The formula of one loss fails for the others, in the package's words as well; so do steps of 0.1."""
+    """The formula of one loss fails for the others, in the package's words as well; so do steps of 0.01 or more."""
     for formula in (bt.logit, lambda p: 2 * p - 1, lambda p: np.sign(p - 0.5)):
         assert check.minimiser(lambda loss, p, formula=formula: formula(p)).status == "failed"
-    assert check.minimiser(lambda loss, p: on_a_grid(loss, p, step=0.1)).status == "failed"
+    for step in (0.01, 0.02, 0.025, 0.05, 0.1):
+        assert check.minimiser(lambda loss, p, step=step: on_a_grid(loss, p, step=step)).status == "failed"
+    check.minimiser(lambda loss, p: on_a_grid(loss, p, step=0.001)).require()
     assert check.minimiser(lambda loss, p: on_a_grid(loss, p, reach=5.0)).message.startswith(
         "for −log σ(Δ) and p = 0.9"
     )

@@ -43,14 +43,18 @@ def class_of(tmp_path, monkeypatch):
     (originals / "02_the_loss.ipynb").write_text(lesson(STUB, "def my_mean_loss(c, r):\n    pass"), encoding="utf-8")
     monkeypatch.setattr(notebooks, "originals", lambda: originals)
 
-    def graded(seconds=100.0, **files):
+    def rows_of(seconds=100.0, **files):
         for name, text in files.items():
             path = folder / name / "02_the_loss.ipynb"
             path.parent.mkdir(parents=True)
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        rows = [row for of_one in grading.grade(folder, seconds=seconds) for row in of_one]
+        return [row for of_one in grading.grade(folder, seconds=seconds) for row in of_one]
+
+    def graded(seconds=100.0, **files):
+        rows = rows_of(seconds, **files)
         return {(row.student, row.exercise): (row.status, row.diagnosis) for row in rows}
 
+    graded.rows = rows_of
     return graded
 
 
@@ -74,6 +78,38 @@ def test_right_wrong_and_missing_answers_get_their_rows(class_of):
     )  # fmt: skip
     assert found["eve", "loss"] == ("not attempted", "")
     assert found["eve", "mean_loss"][1].startswith("the notebook defines no my_mean_loss")
+
+
+ODD = {
+    "asks": RIGHT.replace("    return", "    # does this overflow?\n    return"),
+    "quotes": RIGHT.replace(
+        "    return",
+        '    """A loss.\n\n    %timeit is for speed. Why?\n    !\n    """\n    x = (7\n         % 4)\n    return',
+    ),
+    "shells": "%%time\n"
+    + RIGHT
+    + "\nt = %timeit -o 1\nfiles = !ls\n?np\nnp.exp??\nif t:\n    %time 1\n    my_loss(1)?",
+    "caches": "from numba import njit\nimport numpy as np\n\n@njit(cache=True)\ndef twice(x):\n    return 2 * x\n\n"
+    "def my_loss(margins):\n    return twice(0.5) * np.logaddexp(0, -margins)",
+}
+
+
+@pytest.mark.full
+def test_what_runs_in_jupyter_runs_here(class_of):
+    """Comments that end with a question mark, texts with magics in them, magics, and functions that Numba caches."""
+    found = class_of(bad=lesson(RIGHT.replace("return", "return (\n#")), **{name: lesson(x) for name, x in ODD.items()})
+    for name in ODD:
+        assert found[name, "loss"] == ("passed", ""), name
+    assert found["bad", "loss"][1] == "the notebook defines no my_loss, and code cell 3 stopped with SyntaxError"
+    assert found["bad", "mean_loss"] == ("passed", "")
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX can split a process")
+def test_every_exercise_has_one_row(class_of):
+    """Also if a cell splits the process in two, so that each half writes its results."""
+    rows = class_of.rows(forks=lesson(RIGHT + "\nimport os\nif child := os.fork():\n    os.waitpid(child, 0)"))
+    assert [(row.exercise, row.status) for row in rows] == [("loss", "passed"), ("mean_loss", "passed")]
 
 
 ENDS = {
@@ -145,6 +181,17 @@ def test_files_that_are_no_notebooks_get_a_row_that_says_so(class_of, tmp_path):
     }  # fmt: skip
 
 
+def test_a_notebook_that_cannot_be_run_gets_a_row_that_says_so(class_of, monkeypatch):
+    """Such as one in a folder that may not be read, or if the system starts no more processes."""
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(grading.subprocess, "Popen", refused)
+    found = class_of(ann=lesson())
+    assert found["ann", "loss"] == found["ann", "mean_loss"] == ("ended", "it cannot be run: Permission denied")
+
+
 @pytest.mark.full
 def test_the_command_writes_a_table_and_prints_reasons(class_of, tmp_path, monkeypatch, capsys):
     """The table is a CSV file without formulas, and is replaced only if it is one of ours."""
@@ -174,6 +221,10 @@ def test_the_command_writes_a_table_and_prints_reasons(class_of, tmp_path, monke
         (["--grade", "empty", "--seconds", "-1"], "seconds: expected a positive number, got -1.0"),
         (["--grade", "empty", "--seconds", "nan"], "seconds: expected a positive number, got nan"),
         (["--grade", "empty", "--out", "mine.csv"], "out: mine.csv exists already and is no table of results"),
+        (["--grade", "empty", "--out", "no/x.csv", "--force"], "out: there is no folder no; make it first"),
+        (["--grade", "empty", "--out", "empty", "--force"], "out: empty is a folder; give the name of a file"),
+        (["--grade", "empty", "--check"], "grade: expected without --folder, --progress, --check and --write"),
+        (["--grade", "empty", "--lesson", "2"], "lesson: expected without --check, --write, --progress and --grade"),
         (["--out", "x.csv"], "grade: --out, --seconds and --force belong to --grade FOLDER"),
     ],
 )

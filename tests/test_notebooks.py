@@ -173,6 +173,17 @@ def test_lesson_keeps_to_the_template(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_lesson_takes_45_minutes(name):
+    """Reading 150 words a minute, the exercises as they are rated, and ten minutes to predict, play and use paper."""
+    cells, text = stored(name).cells, prose(name)
+    reading = len(re.sub(r"<details>.*?</details>", " ", text, flags=re.DOTALL).split()) / 150
+    rated = [int(minutes) for minutes in re.findall(r"\*(\d+) minutes\*", text)]
+    assert "*Time:* 45 minutes" in cells[0].source
+    assert len(rated) == 2
+    assert 35 <= reading + sum(rated) + 10 <= 45
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_lesson_is_stored_with_outputs_and_small(name):
     """It was executed from top to bottom, has unique ids, is under 500 kB, and holds no widget state."""
     text = path_of(name).read_text(encoding="utf-8")

@@ -28,10 +28,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--grade", type=Path, metavar="FOLDER", help="run the exercises in all notebooks of a class, below this folder"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="table of results of --grade (default: grades.csv in this folder)"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="table of results of --grade (default: grades.csv in the current folder)",
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="limit of --grade for one notebook (default: 120)")
-    parser.add_argument("--force", action="store_true", help="let --grade replace any file of this name")
+    parser.add_argument("--force", action="store_true", help="let --grade replace a file that is no table of results")
     parser.add_argument("--check", action="store_true", help="run the original lessons and report any problems")
     parser.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
 
@@ -40,10 +43,7 @@ def run(arguments: Namespace) -> int:
     """Open the lessons, or report on them."""
     from ..course import notebooks
 
-    if arguments.lesson is not None and (arguments.check or arguments.write or arguments.progress):
-        raise ValueError("lesson: expected without --check, --write and --progress, since it names the lesson to open")
-    if arguments.grade is None and (arguments.out is not None or arguments.seconds is not None or arguments.force):
-        raise ValueError("grade: --out, --seconds and --force belong to --grade FOLDER, which is missing")
+    _check_choice(arguments)
     if arguments.grade is not None:
         return _grade(arguments)
     if arguments.write:
@@ -73,6 +73,19 @@ def run(arguments: Namespace) -> int:
         print(sentence)
     print(f"Your working copies are in {folder}. Press Ctrl-C to stop JupyterLab.", flush=True)
     return notebooks.open_lab(folder, lesson=arguments.lesson, browser=not arguments.no_browser, port=arguments.port)
+
+
+def _check_choice(arguments: Namespace) -> None:
+    """Raise a ValueError if two arguments do not belong together."""
+    reports = arguments.check or arguments.write or arguments.progress
+    if arguments.lesson is not None and (reports or arguments.grade is not None):
+        raise ValueError(
+            "lesson: expected without --check, --write, --progress and --grade, since it names the lesson to open"
+        )
+    if arguments.grade is None and (arguments.out is not None or arguments.seconds is not None or arguments.force):
+        raise ValueError("grade: --out, --seconds and --force belong to --grade FOLDER, which is missing")
+    if arguments.grade is not None and (reports or arguments.folder is not None):
+        raise ValueError("grade: expected without --folder, --progress, --check and --write")
 
 
 def _grade(arguments: Namespace) -> int:

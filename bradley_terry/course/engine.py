@@ -210,13 +210,15 @@ def check_values(
 ) -> Report:
     """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give.
 
-    A NumPy warning is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note.
+    The first case is asked about again in the end, since a function may keep something between calls. A NumPy warning
+    is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note.
     """
 
     def stages() -> list[str]:
         can_be_called_with(function, cases[0][0], names)
         notes = []
-        for k, (arguments, note) in enumerate(cases):
+        again = (cases[0][0], "right at first; asked again about the same numbers: ")
+        for k, (arguments, note) in enumerate([*cases, again]):
             warned = None
             try:
                 if warnings_fail:
@@ -246,7 +248,7 @@ def check_values(
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
 
             compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
-            notes += [note_of(warned)] if warned else []
+            notes += [note_of(warned)] if warned and k < len(cases) else []
         return notes
 
     return judged(what, stages)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 from code import InteractiveInterpreter
 from collections.abc import Callable
@@ -47,14 +48,15 @@ def main() -> None:
         checks = _checks()  # before the notebook runs, which may replace them
         try:
             cells = _cells(notebook)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
-            _say(out, unreadable=str(error) or type(error).__name__)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError) as error:
+            missing = f"{error} is missing" if isinstance(error, KeyError) else ""
+            _say(out, unreadable=missing or getattr(error, "strerror", "") or str(error) or type(error).__name__)
             return
         names: dict[str, Any] = {"__name__": "__main__", "display": lambda *_, **__: None}
         failures = []
         for number, source in cells:
             _say(out, place=f"code cell {number}")
-            failures += [(source, why) for why in _run(source, number, names)]
+            failures += [(source, why) for why in _run(source, number, names, results.parent)]
         for exercise, line in exercises_of(original):
             _say(out, place=f"the check of {exercise}")
             _say(out, **_checked(checks[exercise], exercise, line, names, failures))
@@ -94,10 +96,29 @@ def _cells(notebook: Path) -> list[tuple[int, str]]:
     return [(number, source) for number, source in enumerate(map(_plain, code), start=1) if not _only_checks(source)]
 
 
+JUPYTER = re.compile(r"\s*(([\w, ]+=\s*)?[%!]|\?|.*\?\s*$)")  # %magic, files = !command, ?help and help?
+MOST_LINES = 100  # in one cell
+
+
 def _plain(source: str) -> str:
-    """Leave out the lines that only Jupyter understands: %magic, !command, help?."""
-    lines = (line for line in source.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
-    return "\n".join("pass" if line.rstrip().endswith("?") else line for line in lines)
+    """Replace the lines that only Jupyter understands: %magic, !command, help?.
+
+    Only a line that Python cannot read is replaced. So a comment may end with a question mark.
+    """
+    lines = source.split("\n")
+    for _ in range(MOST_LINES):
+        try:
+            ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            at = (error.lineno or 0) - 1
+            if not 0 <= at < len(lines) or not JUPYTER.match(lines[at]):
+                break
+            lines[at] = lines[at][: len(lines[at]) - len(lines[at].lstrip())] + "pass"
+        except (ValueError, RecursionError, MemoryError):
+            break
+        else:
+            break
+    return "\n".join(lines)
 
 
 def _only_checks(source: str) -> bool:
@@ -114,15 +135,20 @@ def _only_checks(source: str) -> bool:
     )
 
 
-def _run(source: str, number: int, names: dict[str, Any]) -> list[str]:
-    """Run one cell; return a sentence if it failed. The next cells run all the same, as they would in Jupyter."""
+def _run(source: str, number: int, names: dict[str, Any], place: Path) -> list[str]:
+    """Run one cell; return a sentence if it failed. The next cells run all the same, as they would in Jupyter.
+
+    The cell is also written to a file, from which reports quote lines. Numba needs one for ``@njit(cache=True)``.
+    """
     from ..gradient_check.process import as_it_was  # noqa: PLC0415  # after the limits are set
     from ..gradient_check.stopping import Stop, Watch  # noqa: PLC0415
 
-    cell = _Cell(names)
+    cell, file = _Cell(names), place / f"code cell {number}.py"
+    with suppress(OSError):
+        file.write_text(source, encoding="utf-8", errors="replace")
     try:
         with as_it_was(), Watch(SECONDS_OF_A_CELL) as watch, watch.over(f"code cell {number}"):
-            cell.runcode(compile(source, f"code cell {number}", "exec"))
+            cell.runcode(compile(source, str(file), "exec"))
     except Stop as late:
         return [str(late)]
     except BaseException as error:  # noqa: BLE001  # such as SystemExit, or a SyntaxError

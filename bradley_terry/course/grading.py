@@ -32,11 +32,12 @@ from .graded import exercises_of
 
 __all__ = ["Row", "check_out", "grade", "table", "write_csv"]
 
-SECONDS = 120.0  # for one notebook, without the time to start
+SECONDS = 120.0  # for one notebook, with the time to start
 MOST_BYTES = 20_000_000  # of a notebook file
 MOST_RESULTS = 1_000_000  # bytes
 LONGEST_REASON = 300  # characters
 ENDED = "ended"  # a status: the notebook could not be run to its end
+THREADS = "2"  # for each process; on a machine with many processors, more of them would exceed the limit of memory
 
 
 @dataclass(frozen=True)
@@ -100,22 +101,24 @@ def _rows(folder: Path, path: Path, seconds: float) -> list[Row]:
         return [
             Row(*where[0], "", ENDED, f"cannot tell which lesson this is: its name should contain {names}", where[1])
         ]
-    exercises = [name for name, _ in exercises_of(stems[lesson])]
-    results, end = _run(path, stems[lesson], seconds)
-    rows = [Row(*where[0], name, status, visible(why), where[1]) for name, status, why in results]
-    return rows + [Row(*where[0], name, ENDED, end, where[1]) for name in exercises[len(rows) :]]
-
-
-def _run(path: Path, original: Path, seconds: float) -> tuple[list[tuple[str, str, str]], str]:
-    """Run one notebook; return (exercise, status, diagnosis) of those that ended, and what ended the process."""
-    if path.is_symlink() or not path.is_file():
-        return [], "this is no ordinary file"
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        return [], f"the file cannot be read: {error.strerror}"
+        results, end = _run(path, stems[lesson], seconds)
+    except OSError as error:  # such as a folder that may not be read
+        results, end = {}, f"it cannot be run: {error.strerror or error}"
+    found = [(name, *results.get(name, (ENDED, end))) for name, _ in exercises_of(stems[lesson])]
+    return [Row(*where[0], name, status, visible(why), where[1]) for name, status, why in found]
+
+
+Results = dict[str, tuple[str, str]]  # the status and the diagnosis of each exercise
+
+
+def _run(path: Path, original: Path, seconds: float) -> tuple[Results, str]:
+    """Run one notebook; return the results of the exercises that ended, and what ended the process."""
+    if path.is_symlink() or not path.is_file():
+        return {}, "this is no ordinary file"
+    size = path.stat().st_size
     if size > MOST_BYTES:
-        return [], f"the file is too large: {size / 1e6:.0f} MB, and at most {MOST_BYTES / 1e6:.0f} MB are allowed"
+        return {}, f"the file is too large: {size / 1e6:.0f} MB, and at most {MOST_BYTES / 1e6:.0f} MB are allowed"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         results, work = Path(place) / "results", Path(place) / "work"
         work.mkdir()
@@ -128,7 +131,12 @@ def _run(path: Path, original: Path, seconds: float) -> tuple[list[tuple[str, st
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={
+                **os.environ,
+                **dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), THREADS),
+                "MPLBACKEND": "agg",
+                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            },
         )
         try:
             process.wait(timeout=seconds)
@@ -150,14 +158,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _results(file: Path, end: str) -> tuple[list[tuple[str, str, str]], str]:
-    """Read what the process wrote: a line for each exercise, perhaps after one that says what stopped it."""
+def _results(file: Path, end: str) -> tuple[Results, str]:
+    """Read what the process wrote: lines that say where it is, and one for each exercise. Of two, the first counts."""
     try:
         with file.open("rb") as opened:
             lines = opened.read(MOST_RESULTS).decode("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    found: list[tuple[str, str, str]] = []
+    found: Results = {}
     why = end
     for line in lines:
         try:
@@ -168,8 +176,8 @@ def _results(file: Path, end: str) -> tuple[list[tuple[str, str, str]], str]:
                 why = f"cannot be read as a notebook: {written['unreadable']}"[:LONGEST_REASON]
             else:
                 exercise, status, why_not = (written[key][:LONGEST_REASON] for key in ("exercise", "status", "why"))
-                found.append((exercise, status, why_not))
-        except (ValueError, TypeError, KeyError):  # it was cut off
+                found.setdefault(exercise, (status, why_not))
+        except (ValueError, TypeError, KeyError, RecursionError):  # it was cut off
             break
     return found, why
 
@@ -180,8 +188,13 @@ def check_out(path: Path, *, force: bool = False) -> None:
     Raises
     ------
     ValueError
-        If the file exists and is no table of results, unless ``force``.
+        If it is a folder, or lies in one that does not exist, so that the results would be lost in the end; or if the
+        file exists and is no table of results, unless ``force``.
     """
+    if path.is_dir():
+        raise ValueError(f"out: {visible(str(path))} is a folder; give the name of a file")
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"out: there is no folder {visible(str(path.parent))}; make it first")
     if force or not path.exists():
         return
     head = ",".join(field.name for field in fields(Row)).encode()
@@ -207,7 +220,8 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 def table(rows: Sequence[Row]) -> str:
     """Return, for each exercise, how many passed it, failed it and so on, and the most frequent reasons."""
     lines = [f"{'lesson and exercise':44} {'passed':>7} {'failed':>7} {'error':>7} {'ended':>7} {'not attempted':>14}"]
-    for lesson, exercise in dict.fromkeys((row.lesson, row.exercise) for row in rows):
+    in_order = sorted(rows, key=lambda row: row.lesson)  # and the exercises of a lesson as they are
+    for lesson, exercise in dict.fromkeys((row.lesson, row.exercise) for row in in_order):
         of_this = [row for row in rows if (row.lesson, row.exercise) == (lesson, exercise)]
         counted = Counter("passed" if row.status.startswith("passed") else row.status for row in of_this)
         numbers = [counted[status] for status in ("passed", "failed", "error", ENDED)]

@@ -14,6 +14,7 @@
     optimisation      lesson 12   tilted_policy, choose_beta
 
     by_hand           all         whether a right answer calls this package where the text asks for NumPy
+    true_or_false     all         exercises whose answer is a test, which says True or False of other functions
 
 Each check gives the student's function some arguments and compares its answers with the right ones. It has a list of
 common mistakes, each with a sentence and the numbers that the mistake would give. If the student's numbers match one of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -12,7 +13,8 @@ from ..engine import FAILED, Case, Report, Stop, Student, asked, judged
 __all__ = ["by_hand"]
 
 PACKAGE = Path(__file__).parents[2]
-AROUND_A_CALL = tuple(str(PACKAGE / part) for part in ("course", "gradient_check"))  # what calls a student's function
+OF_THIS_PACKAGE = f"{PACKAGE}{os.sep}"  # with the separator: bradley_terry_course is a folder of a student
+AROUND_A_CALL = tuple(f"{PACKAGE / part}{os.sep}" for part in ("course", "gradient_check"))  # what calls a function
 
 
 def by_hand(
@@ -38,7 +40,8 @@ def by_hand(
             asked(listening, arguments, names, time_limit, note=note)  # NumPy may warn
             if listening.heard:
                 called = next((name for name in listening.heard if name[0] not in "_<"), listening.heard[0])
-                instead = " and ".join(["NumPy", *(f"bt.{name}" for name in sorted(allowed))])
+                *others, last = ["NumPy", *(f"bt.{name}" for name in sorted(allowed))]
+                instead = f"{', '.join(others)} and {last}" if others else last
                 said = f"the numbers are right, but your function calls {called} of bradley_terry: use {instead}"
                 raise Stop(FAILED, note + said)
 
@@ -65,9 +68,10 @@ class _Listening:
         if event == "return" and frame is self.inside:
             self.inside = None
         file = frame.f_code.co_filename
-        if event == "call" and file.startswith(str(PACKAGE)) and not file.startswith(AROUND_A_CALL):
+        if event == "call" and file.startswith(OF_THIS_PACKAGE) and not file.startswith(AROUND_A_CALL):
             name = frame.f_code.co_name
             if name in self.allowed and self.inside is None:
                 self.inside = frame
             elif self.inside is None:
-                self.heard.append(name)
+                its = frame.f_locals.get("self")  # of a class, the name says more than __init__ does
+                self.heard.append(type(its).__name__ if name.startswith("__") and its is not None else name)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...logistic import Array, logit, sigmoid, softplus
 from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from .by_hand import by_hand
 
 __all__ = ["accuracy", "best_temperature", "minimiser"]
 
@@ -54,7 +55,8 @@ def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(margins) -> the T > 0 that minimises the mean loss of Δ/T, to 1 %.
 
     It is asked about ten models with a best T between 0.03 and 15. They are chosen so that no grid of equal ratios of
-    at least 3 % has a point within 1 % of each best T, wherever the grid starts.
+    at least 3 % has a point within 1 % of each best T, wherever the grid starts. Of this package, the function may use
+    only the loss, its slope and the sigmoid.
     """
     rng = np.random.default_rng(4)
     too_sure = 6 * rng.normal(0.25, 1.0, 400)
@@ -80,7 +82,10 @@ def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
         ((not_sure_enough,), "for an underconfident model: "),
         *(((margins,), note) for margins, note in others),
     ]
-    return check_values("temperature", function, ("margins",), cases, _temperature, wrong, time_limit, tolerance=0.01)
+    names = ("margins",)
+    report = check_values("temperature", function, names, cases, _temperature, wrong, time_limit, tolerance=0.01)
+    allowed = {"mean_loss", "pair_losses", "pair_loss_gradients", "sigmoid"}
+    return by_hand(report, function, names, cases[:1], time_limit, allowed)
 
 
 PairLossOfMargins = Callable[[Array], Array]
@@ -103,12 +108,13 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(loss, p) -> the Δ that minimises p·ℓ(Δ) + (1 − p)·ℓ(−Δ), to 1 %; it lies between −10 and 10.
 
     The loss takes margins, a number or an array, and returns one loss for each. The student's function is asked about
-    five losses and several shares p, above and below ½ and close to 1.
+    five losses and several shares p, above and below ½ and close to 1. Two of the margins are so small that steps of
+    0.01 are too long.
     """
     squared, ours, hinge, exponential, softened = range(5)
     asked_about = (
         (squared, 0.35), (ours, 0.8), (ours, 0.3), (hinge, 0.6), (hinge, 0.95), (hinge, 0.2), (exponential, 0.9),
-        (squared, 0.9), (softened, 0.65), (ours, 0.9999),
+        (squared, 0.9), (softened, 0.65), (ours, 0.9999), (exponential, 0.59), (softened, 0.515),
     )  # fmt: skip
     right_of = {loss: formula for _, loss, formula in MINIMISERS}
     cases: list[Case] = [((MINIMISERS[k][1], p), f"for {MINIMISERS[k][0]} and p = {p:g}: ") for k, p in asked_about]

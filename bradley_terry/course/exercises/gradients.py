@@ -60,8 +60,8 @@ def gradient(
     function : callable
         For "linear" f(weights, chosen, rejected) -> (n_features,), with features of shape (n_pairs, n_features). For
         "mlp" f(parameters, chosen, rejected) -> dict, both dicts with the names and shapes of ``MLPScorer.shapes``.
-        It may also return (loss, gradient); then the loss is checked, too. For "linear", it may use only the sigmoid
-        of this package.
+        It may also return (loss, gradient); then the loss is checked, too. Of this package, it may use only the
+        sigmoid and, for "mlp", the slope of the loss.
     scorer : "linear" or "mlp"
     activation : "tanh" or "relu"
         The activation of the MLP.
@@ -96,11 +96,10 @@ def gradient(
             function, model, phi, far, time_limit, "right with ordinary rewards; with rewards of size 10,000: "
         )
 
-    report = judged("gradient", stages)
-    if scorer == "mlp":
-        return report
-    phi, x = _problem(LinearScorer(3), 7, np.random.default_rng(0))
-    return by_hand(report, function, ("weights", "chosen", "rejected"), [((phi, *x), "")], time_limit, {"sigmoid"})
+    model: Scorer = LinearScorer(3) if scorer == "linear" else MLPScorer(3, 2, activation)
+    arguments, names = _arguments(model, *_problem(model, 7, np.random.default_rng(0)))
+    allowed = {"sigmoid"} if scorer == "linear" else {"pair_loss_gradients", "sigmoid"}
+    return by_hand(judged("gradient", stages), function, names, [(arguments, "")], time_limit, allowed)
 
 
 def _problem(model: Scorer, n: int, rng: np.random.Generator) -> tuple[Array, Array]:

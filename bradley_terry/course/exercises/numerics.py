@@ -30,7 +30,7 @@ from ..engine import (
 
 __all__ = ["format_limits", "kernel", "overflow_limit"]
 
-FORMATS = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52), "eight bits": (4, 3)}
+FORMATS = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64": (11, 52), "another": (6, 9)}
 
 
 def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:

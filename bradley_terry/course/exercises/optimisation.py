@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...logistic import Array
 from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from .by_hand import by_hand
 
 __all__ = ["choose_beta", "tilted_policy"]
 
@@ -29,7 +30,7 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(reference_probabilities, rewards, beta) -> π ∝ π_ref·exp(r/β), for each prompt.
 
     The arrays are (n_answers,) or (n_prompts, n_answers). Rewards of ±1,000,000 must not overflow, and an answer that
-    the reference policy never gives keeps probability 0, however high its reward.
+    the reference policy never gives keeps probability 0, however high its reward. It must not call this package.
     """
     one = np.array([0.5, 0.2, 0.2, 0.1]), np.array([1.0, 3.0, -0.5, 2.0])
     rng = np.random.default_rng(12)
@@ -68,7 +69,8 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
         ((*never, 1.0), "where the reference never gives the answer with the highest reward: "),
     ]
     names = ("reference_probabilities", "rewards", "beta")
-    return check_values("tilted policy", function, names, cases, _tilted, wrong, time_limit)
+    report = check_values("tilted policy", function, names, cases, _tilted, wrong, time_limit)
+    return by_hand(report, function, names, cases[:1], time_limit)
 
 
 def _chosen(reference: Array, proxy: Array, measured: Array, betas: Array, max_kl: float) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Set
 
 import numpy as np
 
-from ...arrays.visible import class_name
 from ...logistic import Array, logit, sigmoid
 from ...losses import pair_losses
-from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, asked, can_be_called_with, check_values, judged
+from ..engine import LIMIT, Report, Student, Wrong, check_values
 from .by_hand import by_hand
+from .true_or_false import Item, true_or_false
 
 __all__ = ["STRENGTHS", "depends_on_differences", "margin", "probability"]
 
@@ -64,14 +64,11 @@ def margin(function: Student, *, time_limit: float = LIMIT) -> Report:
     )  # fmt: skip
 
 
-Strength = Callable[[Array | float], Array]
-
-
 def _row(rewards: Array | float) -> Array:
     return np.asarray(rewards, dtype=np.float64)
 
 
-STRENGTHS: tuple[tuple[str, bool, str, Strength], ...] = (
+STRENGTHS: tuple[Item, ...] = (
     ("exp(r)", True, "exp(r_a)/exp(r_b) = exp(r_a − r_b)", lambda r: np.exp(_row(r))),
     ("3·exp(r)", True, "the factor 3 cancels in the share", lambda r: 3 * np.exp(_row(r))),
     ("2^r", True, "it equals exp(r·log 2): the same map for rewards in another unit", lambda r: 2.0 ** _row(r)),
@@ -90,10 +87,6 @@ STRENGTHS: tuple[tuple[str, bool, str, Strength], ...] = (
 """Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape)."""
 
 
-MORE_ROUNDS, MORE_OF_RIGHT = 30, 150
-"""How often all nine maps, and the four right ones, are asked about again, since a random draw may pass by luck."""
-
-
 def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of strengths, f(strength) -> True if the share s(r_a)/(s(r_a) + s(r_b)) depends on r_a − r_b only.
 
@@ -101,32 +94,13 @@ def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> R
     of them pass the test. The report lists the maps about which the function is wrong, each with the reason.
     """
 
-    def stages() -> None:
-        can_be_called_with(function, (STRENGTHS[0][3],), ("strength",))
-        said = _answers(function, time_limit)
-        missed = [(name, is_so, why) for name, is_so, why, _ in STRENGTHS if said[name] != is_so]
-        if not missed:
-            for k in range(MORE_OF_RIGHT):
-                again = _answers(function, time_limit, only_right=k >= MORE_ROUNDS)
-                changed = [name for name in again if again[name] != said[name]]
-                if changed:
-                    raise Stop(
-                        FAILED,
-                        f"given {changed[0]}: it returns {said[changed[0]]} at one time and {again[changed[0]]} at "
-                        "another: does it draw new random numbers each time, and compare two values with == instead of "
-                        "np.isclose?",
-                    )
-            return
-        lines = [
-            f"{name}: the share {'depends' if is_so else 'does not depend'} on the difference only, since {why}"
-            for name, is_so, why in missed
-        ]
-        raise Stop(FAILED, _hint(said, {name for name, *_ in missed}) + "misjudged:\n  " + "\n  ".join(lines))
+    def line(name: str, is_so: bool, why: str) -> str:
+        return f"{name}: the share {'depends' if is_so else 'does not depend'} on the difference only, since {why}"
 
-    return judged("depends on differences", stages)
+    return true_or_false("depends on differences", function, "strength", STRENGTHS, time_limit, hint=_hint, line=line)
 
 
-def _hint(said: dict[str, bool], missed: set[str]) -> str:
+def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
     """Say what a wrong test may have done, judging by the maps about which it is wrong."""
     if all(said.values()):
         return (
@@ -144,16 +118,3 @@ def _hint(said: dict[str, bool], missed: set[str]) -> str:
     if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
         return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
     return ""
-
-
-def _answers(function: Student, time_limit: float, *, only_right: bool = False) -> dict[str, bool]:
-    """Ask about each of the nine maps, or about the four whose share depends on differences only."""
-    said = {}
-    for name, is_so, _, its_map in STRENGTHS:
-        if only_right and not is_so:
-            continue
-        answer, _ = asked(function, (its_map,), ("strength",), time_limit, note=f"given {name}: ")
-        if type(answer) not in (bool, np.bool_):
-            raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
-        said[name] = bool(answer)
-    return said

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 
 import numpy as np
 
-from ...arrays.visible import class_name
 from ...logistic import Array
 from ...losses import mean_loss as right_mean_loss
 from ...losses import pair_losses
-from ..engine import FAILED, LIMIT, Report, Stop, Student, Wrong, asked, can_be_called_with, check_values, judged
+from ..engine import LIMIT, Report, Student, Wrong, check_values
+from .true_or_false import Item, true_or_false
 
 __all__ = ["LOSSES", "centring", "shift_invariance_test"]
 
@@ -23,7 +23,7 @@ def _across(c: Array, r: Array) -> float:
     return float(np.mean(pair_losses(np.subtract.outer(_row(c), _row(r)))))
 
 
-LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
+LOSSES: tuple[Item, ...] = (
     ("−log σ(r_c − r_r)", True, "it depends only on the difference", lambda c, r: right_mean_loss(_row(c) - _row(r))),
     ("the hinge max(0, 1 − Δ)", True, "it depends only on the difference",
      lambda c, r: float(np.mean(np.maximum(0, 1 - (_row(c) - _row(r)))))),
@@ -44,14 +44,6 @@ LOSSES: tuple[tuple[str, bool, str, Callable[[Array, Array], float]], ...] = (
 """Losses of (rewards_chosen, rewards_rejected): name, whether a shift of each prompt leaves it unchanged, why, loss."""
 
 
-MORE_ROUNDS, MORE_OF_INVARIANT = 30, 150
-"""How often all nine losses, and the two invariant ones, are asked about again.
-
-A test that draws random numbers can pass by luck. Of the tests that compare with ==, the luckiest found is right about
-both invariant losses with probability 0.89, and 0.89 to the power 150 is below 1e-6.
-"""
-
-
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of losses, f(loss) -> True if a shift of each prompt, added to both rewards, never changes the loss.
 
@@ -59,51 +51,24 @@ def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Re
     invariant. The report lists the losses about which the function is wrong, each with the reason.
     """
 
-    def stages() -> None:
-        can_be_called_with(function, (LOSSES[0][3],), ("loss",))
-        said = _answers(function, time_limit)
-        missed = [(name, is_so, why) for name, is_so, why, _ in LOSSES if said[name] != is_so]
-        if not missed:
-            for k in range(MORE_OF_INVARIANT):
-                again = _answers(function, time_limit, only_invariant=k >= MORE_ROUNDS)
-                changed = [name for name in again if again[name] != said[name]]
-                if changed:
-                    raise Stop(
-                        FAILED,
-                        f"given {changed[0]}: it returns {said[changed[0]]} at one time and {again[changed[0]]} at "
-                        "another: does it draw new random numbers each time, and compare two values with == instead of "
-                        "np.isclose?",
-                    )
-            return
-        hint = ""
-        if all(said.values()):
-            hint = (
-                "it returns True for every loss: does it compare two values, one of them with a shift that is not 0?\n"
-            )
-        elif not any(said.values()):
-            hint = (
-                "it returns False for every loss, even for −log σ(r_c − r_r): is the same shift added to both rewards, "
-                "and are values compared up to rounding, for example with np.isclose?\n"
-            )
-        elif [name for name, *_ in missed] == [LOSSES[7][0]]:
-            hint = "it adds the same number to all rewards, but each prompt may have its own shift: draw one per pair\n"
-        lines = [f"{name}: is {'' if is_so else 'not '}invariant, since {why}" for name, is_so, why in missed]
-        raise Stop(FAILED, hint + "misjudged:\n  " + "\n  ".join(lines))
+    def line(name: str, is_invariant: bool, why: str) -> str:
+        return f"{name}: is {'' if is_invariant else 'not '}invariant, since {why}"
 
-    return judged("shift invariance test", stages)
+    return true_or_false("shift invariance test", function, "loss", LOSSES, time_limit, hint=_hint, line=line)
 
 
-def _answers(function: Student, time_limit: float, *, only_invariant: bool = False) -> dict[str, bool]:
-    """Ask about each of the nine losses, or about the two that are invariant."""
-    said = {}
-    for name, is_invariant, _, its_loss in LOSSES:
-        if only_invariant and not is_invariant:
-            continue
-        answer, _ = asked(function, (its_loss,), ("loss",), time_limit, note=f"given {name}: ")
-        if type(answer) not in (bool, np.bool_):
-            raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
-        said[name] = bool(answer)
-    return said
+def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
+    """Say what a wrong test may have done, judging by the losses about which it is wrong."""
+    if all(said.values()):
+        return "it returns True for every loss: does it compare two values, one of them with a shift that is not 0?\n"
+    if not any(said.values()):
+        return (
+            "it returns False for every loss, even for −log σ(r_c − r_r): is the same shift added to both rewards, "
+            "and are values compared up to rounding, for example with np.isclose?\n"
+        )
+    if missed == {LOSSES[7][0]}:
+        return "it adds the same number to all rewards, but each prompt may have its own shift: draw one per pair\n"
+    return ""
 
 
 def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
