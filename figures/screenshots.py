@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from headless import chromium  # noqa: E402
-from test_course_lab import LESSON, LIMIT, jupyter_lab  # noqa: E402
+from test_course_lab import LESSON, LIMIT, TOKEN, jupyter_lab  # noqa: E402
 
 from bradley_terry.course.projector import write_copy  # noqa: E402
 
@@ -41,10 +41,10 @@ def projector(browser, folder: Path) -> None:
 
 def lesson(browser, folder: Path) -> None:
     """Open lesson 2, run all cells, move the slider to Δ = -2, and show its cell."""
-    with jupyter_lab(folder, ROOT / "notebooks" / f"{LESSON}.ipynb") as address:
+    with jupyter_lab(folder, int(LESSON[:2])) as address:
         page = browser.new_page(viewport=VIEW)
         page.set_default_timeout(LIMIT)
-        page.goto(f"{address}/doc/tree/{LESSON}.ipynb")
+        page.goto(f"{address}/doc/tree/{LESSON}.ipynb?token={TOKEN}")
         page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
         page.locator("#jp-main-statusbar").get_by_text(re.compile(r"\| Idle$")).wait_for()
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")

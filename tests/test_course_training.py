@@ -47,7 +47,7 @@ def test_the_figure_shows_the_runs_of_the_lesson(cells, named) -> None:
     """The cells of the lesson, run here, give the same names and losses as the figure."""
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     space: dict[str, object] = {}
-    for source in code[: 1 + next(i for i, source in enumerate(code) if "drawn =" in source)]:
+    for source in code[: 1 + next(i for i, source in enumerate(code) if "runs = {" in source)]:
         if "check." not in source:
             exec(source, space)  # noqa: S102  # the lesson's own cells
     assert space["drawn"].tolist() == [name for name, *_ in named.values()]
@@ -447,8 +447,9 @@ def test_numbers_of_the_text_are_those_of_the_cells(cells, runs) -> None:
         assert f"{value:.3f}" == number
     assert 0.74 - known["0.641"] == pytest.approx(0.10, abs=0.005)
     assert f"{0.74 - 0.31:.2f}" == "0.43"
-    half = 1.96 * np.sqrt(p * (1 - p) / 200)
-    assert (f"{p - half:.2f}", f"{p + half:.2f}") == ("0.59", "0.73")
+    z, n = 1.96, 200  # Wilson's interval, as in lesson 5
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert [f"{(middle + side) / (1 + z**2 / n):.2f}" for side in (-half, half)] == ["0.59", "0.72"]
 
 
 def test_the_doctor_of_the_lesson_names_every_recipe(cells, answers) -> None:
