@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.image import imsave
 from matplotlib.transforms import Bbox
 
 from ..drawing import figure_of, style
@@ -96,6 +99,9 @@ def _show(ax: Axes, picture: Any, places: list[Bbox]) -> None:
             figure.set_layout_engine("none")
             for panel, place in zip(figure.axes, places, strict=True):
                 panel.set_position(place)
-        figure.savefig(buffer, format="png", dpi=2 * CSS_PIXELS, pil_kwargs={"compress_level": 1})
+        figure.set_dpi(2 * CSS_PIXELS)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # savefig would do so twice
+        imsave(buffer, np.asarray(canvas.buffer_rgba()), format="png", pil_kwargs={"compress_level": 1})
     places[:] = [panel.get_position() for panel in figure.axes]
     picture.value, picture.layout.width = buffer.getvalue(), f"{CSS_PIXELS * figure.get_figwidth():.0f}px"
