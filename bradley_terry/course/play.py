@@ -100,7 +100,7 @@ def _show(ax: Axes, picture: Any, places: list[Bbox]) -> None:
             for panel, place in zip(figure.axes, places, strict=True):
                 panel.set_position(place)
         figure.set_dpi(2 * CSS_PIXELS)
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
         canvas.draw()  # savefig would do so twice
         imsave(buffer, np.asarray(canvas.buffer_rgba()), format="png", pil_kwargs={"compress_level": 1})
     places[:] = [panel.get_position() for panel in figure.axes]
