@@ -35,9 +35,6 @@ __all__ = ["ComponentFit", "LikelihoodRatio", "Separation", "component_fits", "c
 __all__ += ["likelihood_ratio_test", "separation", "strong_components"]
 
 
-LEAST = 1e-300  # information below this counts as none, since its inverse might overflow
-
-
 def covariance(scorer: Scorer, information: Array, reference: int | None = None) -> Array:
     """Return the covariance of the estimated parameters, (n_parameters, n_parameters): the inverse information.
 
@@ -69,7 +66,7 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
             raise ValueError(f"reference: expected None for {scorer}; only a table's rewards can shift together")
         # Rescale so that every parameter has information 1: then the rank test does not depend on the features' units.
         diagonal = np.diag(information)
-        unit = 1 / np.sqrt(np.where(diagonal > LEAST, diagonal, 1.0))
+        unit = 1 / np.sqrt(np.where(diagonal > 1e-300, diagonal, 1.0))  # the inverse of less might overflow
         return _inverse(information * np.outer(unit, unit)) * np.outer(unit, unit)
     if n == 1:
         return np.zeros((1, 1))  # a single reward is zero by convention
