@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from functools import partial
 
 import pytest
 from bradley_terry.cli import main
@@ -100,7 +101,9 @@ def test_what_runs_in_jupyter_runs_here(class_of):
     found = class_of(bad=lesson(RIGHT.replace("return", "return (\n#")), **{name: lesson(x) for name, x in ODD.items()})
     for name in ODD:
         assert found[name, "loss"] == ("passed", ""), name
-    assert found["bad", "loss"][1] == "the notebook defines no my_loss, and code cell 3 stopped with SyntaxError"
+    assert found["bad", "loss"][1].startswith(
+        "the notebook defines no my_loss, and code cell 3 stopped with SyntaxError in line "
+    )
     assert found["bad", "mean_loss"] == ("passed", "")
 
 
@@ -168,14 +171,15 @@ def test_files_that_are_no_notebooks_get_a_row_that_says_so(class_of, tmp_path):
         os.mkfifo(folder / "pipe_02_the_loss.ipynb")
         (folder / "link_02_the_loss.ipynb").symlink_to("/dev/zero")
     found = class_of(cut='{"cells": [', empty="", list="[1]", deep="[" * 10**5, latin=b"\xff\xfe", cells='{"cells": 1}')
-    for student in ("cut", "empty", "list", "deep", "latin", "cells"):
+    for student in ("cut", "list", "deep", "latin", "cells"):
         status, why = found[student, "loss"]
-        assert (status, why.partition(":")[0]) == ("ended", "cannot be read as a notebook"), student
-    assert found["huge", "loss"] == ("ended", "the file is too large: 1000 MB, and at most 20 MB are allowed")
+        assert (status, why.partition(":")[0]) == ("unreadable", "this is no notebook"), student
+    assert found["empty", "loss"] == ("unreadable", "the file is empty")
+    assert found["huge", "loss"] == ("unreadable", "the file is too large: 1000 MB, and at most 20 MB are allowed")
     assert found["other", ""][1].startswith("cannot tell which lesson this is")
-    assert found["dir", "loss"] == ("ended", "this is no ordinary file")
+    assert found["dir", "loss"] == ("unreadable", "this is no ordinary file")
     if hasattr(os, "mkfifo"):
-        assert found["pipe", "loss"] == found["link", "loss"] == ("ended", "this is no ordinary file")
+        assert found["pipe", "loss"] == found["link", "loss"] == ("unreadable", "this is no ordinary file")
     assert {student for student, _ in found} <= {
         "cut", "empty", "list", "deep", "latin", "cells", "huge", "other", "dir", "pipe", "link"
     }  # fmt: skip
@@ -189,7 +193,7 @@ def test_a_notebook_that_cannot_be_run_gets_a_row_that_says_so(class_of, monkeyp
 
     monkeypatch.setattr(grading.subprocess, "Popen", refused)
     found = class_of(ann=lesson())
-    assert found["ann", "loss"] == found["ann", "mean_loss"] == ("ended", "it cannot be run: Permission denied")
+    assert found["ann", "loss"] == found["ann", "mean_loss"] == ("unreadable", "it cannot be run: Permission denied")
 
 
 @pytest.mark.full
@@ -214,9 +218,55 @@ def test_the_command_writes_a_table_and_prints_reasons(class_of, tmp_path, monke
 
 
 @pytest.mark.parametrize(
+    ("path", "student", "lesson"),
+    [
+        ("ada/02_the_loss.ipynb", "ada", "02_the_loss"),
+        ("ada/week 1/02_The_Loss-Copy1.ipynb", "ada", "02_the_loss"),
+        ("02_the_loss/ada.ipynb", "ada", "02_the_loss"),
+        ("Lesson 2/ada lovelace.ipynb", "ada lovelace", "02_the_loss"),
+        ("ada_02_the_loss (1).ipynb", "ada", "02_the_loss"),
+        ("02_the_loss_ada.ipynb", "ada", "02_the_loss"),
+        ("ada_lesson2.ipynb", "ada", "02_the_loss"),
+        ("ada_02_the_loss_lovelace.ipynb", "ada_lovelace", "02_the_loss"),
+        ("Ada_123_file_/02_the_loss.ipynb", "Ada_123_file_", "02_the_loss"),
+        ("02_the_loss.ipynb", "(no name)", "02_the_loss"),
+        ("ada_lesson27.ipynb", "ada_lesson27", ""),
+    ],
+)
+def test_student_and_lesson_are_read_off_the_path(path, student, lesson, class_of, tmp_path):
+    """As teachers and learning platforms name folders and files; the file itself is empty."""
+    file = tmp_path / "class" / path
+    file.parent.mkdir(parents=True)
+    file.write_text("", encoding="utf-8")
+    (row, *_) = next(grading.grade(tmp_path / "class"))
+    assert (row.student, row.lesson, row.status) == (student, lesson, "unreadable")
+
+
+def test_of_several_notebooks_the_best_result_counts():
+    """The table counts students, and says how many exercises each has passed, and who has handed in twice."""
+    row = partial(grading.Row, lesson="02_the_loss", diagnosis="why", file="a")
+    rows = [
+        row(student="Bob", exercise="loss", status="failed"),
+        row(student="ada", exercise="loss", status="failed"),
+        row(student="ada", exercise="slope", status="passed with a note"),
+        row(student="ada", exercise="loss", status="passed", file="b"),
+        row(student="ada", exercise="slope", status="not attempted", file="b"),
+    ]
+    lines = [line.split() for line in grading.table(rows).splitlines()]
+    assert lines[1] == ["02", "loss", "1", "1", "0", "0", "0", "0"]
+    assert ["1", "×", "why"] in lines
+    assert ["02", "slope", "1", "0", "0", "0", "0", "0"] in lines
+    assert lines.index(["ada", "2", "2"]) < lines.index(["Bob", "0", "1"])
+    assert grading.table(rows).endswith(
+        "ada has 2 notebooks of 02_the_loss: the best result of each exercise is counted."
+    )
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--grade", "nowhere"], "nowhere: there is no such folder"),
+        (["--grade", "mine.csv"], "mine.csv: is a file; give the folder that it is in"),
         (["--grade", "empty"], "empty: there are no notebooks in it"),
         (["--grade", "empty", "--seconds", "-1"], "seconds: expected a positive number, got -1.0"),
         (["--grade", "empty", "--seconds", "nan"], "seconds: expected a positive number, got nan"),

@@ -150,11 +150,12 @@ def test_progress_says_what_the_saved_checks_say(shelf, tmp_path, capsys):
         code("check.loss(f)", "check", says="losses: passed"),
         code("check.mean_loss(f)", "check", says="mean loss: failed\nthe number is wrong:"),
         code("check.accuracy(f)", "check"),
+        code('check.prediction("01.1", "a")', "check", says="prediction 01.1: a surprise"),  # not graded
     ]
     (mine / "01_first.ipynb").write_text(notebook(*cells), encoding="utf-8")
     assert main(["course", "--progress", "--folder", str(mine)]) == 0
     printed = capsys.readouterr().out
-    assert "01_first.ipynb: 1 of 3 passed" in printed
+    assert "01_first.ipynb: 1 of 3 exercises passed" in printed
     assert "losses: passed" in printed
     assert "mean loss: failed" in printed
     assert "accuracy: not run" in printed

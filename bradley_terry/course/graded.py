@@ -151,7 +151,10 @@ def _run(source: str, number: int, names: dict[str, Any], place: Path) -> list[s
             cell.runcode(compile(source, str(file), "exec"))
     except Stop as late:
         return [str(late)]
-    except BaseException as error:  # noqa: BLE001  # such as SystemExit, or a SyntaxError
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        return [f"code cell {number} stopped with {type(error).__name__} in line {error.lineno}: {line}"]
+    except BaseException as error:  # noqa: BLE001  # such as SystemExit
         return [f"code cell {number} stopped with {type(error).__name__}"]
     return [f"code cell {number} {why}" for why in cell.stopped]
 

@@ -14,12 +14,13 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
@@ -36,7 +37,8 @@ SECONDS = 120.0  # for one notebook, with the time to start
 MOST_BYTES = 20_000_000  # of a notebook file
 MOST_RESULTS = 1_000_000  # bytes
 LONGEST_REASON = 300  # characters
-ENDED = "ended"  # a status: the notebook could not be run to its end
+ENDED, UNREADABLE = "ended", "unreadable"  # statuses of a notebook that did not reach a check
+COLUMNS = ("passed", "failed", "error", "not attempted", ENDED, UNREADABLE)  # from the best to the worst
 THREADS = "2"  # for each process; on a machine with many processors, more of them would exceed the limit of memory
 
 
@@ -45,7 +47,8 @@ class Row:
     """The result of one exercise of one student.
 
     ``status`` is that of the check: passed, passed with a note, failed, error or not attempted. It is "ended" if the
-    notebook could not be run to its end; ``diagnosis`` then says why, as it says of other results what the check found.
+    notebook ended its process or was too slow, and "unreadable" if it could not be started. ``diagnosis`` says why, as
+    it says of other results what the check found.
     """
 
     student: str
@@ -59,13 +62,14 @@ class Row:
 def grade(folder: Path, *, seconds: float = SECONDS, n_processes: int | None = None) -> Iterator[list[Row]]:
     """Run every notebook below a folder, several at a time, and yield the rows of each, in the order of their paths.
 
-    A notebook belongs to the lesson whose file name its own name contains. The student is the first folder on its path,
-    or, if it lies directly in ``folder``, the rest of its name.
+    A notebook belongs to the lesson whose name is in its own name or in that of a folder, such as 02_the_loss or
+    lesson2. The student is the first other folder on its path, or, if there is none, the rest of its name.
 
     Parameters
     ----------
     folder : Path
-        Of the form FOLDER/STUDENT/02_the_loss.ipynb or FOLDER/STUDENT_02_the_loss.ipynb.
+        Of the form FOLDER/STUDENT/02_the_loss.ipynb, FOLDER/STUDENT_02_the_loss.ipynb or
+        FOLDER/02_the_loss/STUDENT.ipynb.
     seconds : float
         Limit for one notebook.
     n_processes : int, optional
@@ -77,9 +81,10 @@ def grade(folder: Path, *, seconds: float = SECONDS, n_processes: int | None = N
         If there is no such folder, or no notebook in it.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{visible(str(folder))}: there is no such folder")
-    hidden = (path for path in folder.rglob("*.ipynb") if path.name != notebooks.RECORD)
-    found = sorted(p for p in hidden if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+        why = "is a file; give the folder that it is in" if folder.exists() else "there is no such folder"
+        raise FileNotFoundError(f"{visible(str(folder))}: {why}")
+    paths = folder.rglob("*.ipynb")  # those in hidden folders are copies of Jupyter
+    found = sorted(p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     if not found:
         raise FileNotFoundError(f"{visible(str(folder))}: there are no notebooks in it")
     with ThreadPoolExecutor(n_processes or os.cpu_count() or 1) as pool:
@@ -92,33 +97,57 @@ def grade(folder: Path, *, seconds: float = SECONDS, n_processes: int | None = N
 def _rows(folder: Path, path: Path, seconds: float) -> list[Row]:
     """Return a row for each exercise of one notebook."""
     relative = path.relative_to(folder)
-    stems = {original.stem: original for original in notebooks.lessons(notebooks.originals())}
-    lesson = next((stem for stem in stems if stem in path.name), "")
-    student = relative.parts[0] if len(relative.parts) > 1 else path.stem.replace(lesson, "").strip(" _-.")
-    where = (visible(student or folder.resolve().name), lesson), visible(str(relative))
+    lessons = {original.stem: original for original in notebooks.lessons(notebooks.originals())}
+    lesson = _lesson_in(str(relative), lessons)
+    student, file = visible(_student_in(relative, lesson, lessons)), visible(str(relative))
     if not lesson:
-        names = f"one of {', '.join(sorted(stems)[:2])}, …"
-        return [
-            Row(*where[0], "", ENDED, f"cannot tell which lesson this is: its name should contain {names}", where[1])
-        ]
+        why = f"cannot tell which lesson this is: its name should contain one of {', '.join(sorted(lessons)[:2])}, …"
+        return [Row(student, "", "", UNREADABLE, why, file)]
     try:
-        results, end = _run(path, stems[lesson], seconds)
+        results, *end = _run(path, lessons[lesson], seconds)
     except OSError as error:  # such as a folder that may not be read
-        results, end = {}, f"it cannot be run: {error.strerror or error}"
-    found = [(name, *results.get(name, (ENDED, end))) for name, _ in exercises_of(stems[lesson])]
-    return [Row(*where[0], name, status, visible(why), where[1]) for name, status, why in found]
+        results, end = {}, [UNREADABLE, f"it cannot be run: {error.strerror or error}"]
+    found = [(name, *results.get(name, tuple(end))) for name, _ in exercises_of(lessons[lesson])]
+    return [Row(student, lesson, name, status, visible(why), file) for name, status, why in found]
+
+
+NUMBER = re.compile(r"lesson[ _-]*0*(\d{1,2})(?!\d)")
+
+
+def _lesson_in(name: str, lessons: Collection[str]) -> str:
+    """Return the lesson that a path names, in any case, or "" if it names none."""
+    name = name.lower()
+    numbered = {int(lesson[:2]): lesson for lesson in lessons}
+    by_number = NUMBER.search(name)
+    return next(
+        (lesson for lesson in lessons if lesson in name),
+        numbered.get(int(by_number[1]), "") if by_number else "",
+    )
+
+
+def _student_in(relative: Path, lesson: str, lessons: Collection[str]) -> str:
+    """Return the first folder that does not name a lesson, or else what remains of the file name."""
+    folders = [part for part in relative.parts[:-1] if not _lesson_in(part, lessons)]
+    if folders:
+        return folders[0]
+    rest = re.sub(r"-copy\d*|\(\d+\)", "", relative.stem, flags=re.IGNORECASE)  # of JupyterLab, of a browser
+    rest = re.sub(f"{re.escape(lesson)}|{NUMBER.pattern}" if lesson else "$^", "_", rest, flags=re.IGNORECASE)
+    return re.sub(r"[ _-]{2,}", "_", rest).strip(" _-.") or "(no name)"
 
 
 Results = dict[str, tuple[str, str]]  # the status and the diagnosis of each exercise
 
 
-def _run(path: Path, original: Path, seconds: float) -> tuple[Results, str]:
-    """Run one notebook; return the results of the exercises that ended, and what ended the process."""
+def _run(path: Path, original: Path, seconds: float) -> tuple[Results, str, str]:
+    """Run one notebook; return the results of its exercises, and status and reason for those that have none."""
     if path.is_symlink() or not path.is_file():
-        return {}, "this is no ordinary file"
+        return {}, UNREADABLE, "this is no ordinary file"
     size = path.stat().st_size
+    if not size:
+        return {}, UNREADABLE, "the file is empty"
     if size > MOST_BYTES:
-        return {}, f"the file is too large: {size / 1e6:.0f} MB, and at most {MOST_BYTES / 1e6:.0f} MB are allowed"
+        most = f"at most {MOST_BYTES / 1e6:.0f} MB are allowed"
+        return {}, UNREADABLE, f"the file is too large: {size / 1e6:.0f} MB, and {most}"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         results, work = Path(place) / "results", Path(place) / "work"
         work.mkdir()
@@ -158,7 +187,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _results(file: Path, end: str) -> tuple[Results, str]:
+def _results(file: Path, end: str) -> tuple[Results, str, str]:
     """Read what the process wrote: lines that say where it is, and one for each exercise. Of two, the first counts."""
     try:
         with file.open("rb") as opened:
@@ -166,20 +195,20 @@ def _results(file: Path, end: str) -> tuple[Results, str]:
     except OSError:
         lines = []
     found: Results = {}
-    why = end
+    status, why = ENDED, end
     for line in lines:
         try:
             written = json.loads(line)
             if "place" in written:
                 why = f"{end} in {written['place']}"[:LONGEST_REASON]
             elif "unreadable" in written:
-                why = f"cannot be read as a notebook: {written['unreadable']}"[:LONGEST_REASON]
+                status, why = UNREADABLE, f"this is no notebook: {written['unreadable']}"[:LONGEST_REASON]
             else:
                 exercise, status, why_not = (written[key][:LONGEST_REASON] for key in ("exercise", "status", "why"))
                 found.setdefault(exercise, (status, why_not))
         except (ValueError, TypeError, KeyError, RecursionError):  # it was cut off
             break
-    return found, why
+    return found, status, why
 
 
 def check_out(path: Path, *, force: bool = False) -> None:
@@ -218,18 +247,37 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return, for each exercise, how many passed it, failed it and so on, and the most frequent reasons."""
-    lines = [f"{'lesson and exercise':44} {'passed':>7} {'failed':>7} {'error':>7} {'ended':>7} {'not attempted':>14}"]
-    in_order = sorted(rows, key=lambda row: row.lesson)  # and the exercises of a lesson as they are
-    for lesson, exercise in dict.fromkeys((row.lesson, row.exercise) for row in in_order):
-        of_this = [row for row in rows if (row.lesson, row.exercise) == (lesson, exercise)]
-        counted = Counter("passed" if row.status.startswith("passed") else row.status for row in of_this)
-        numbers = [counted[status] for status in ("passed", "failed", "error", ENDED)]
+    """Return two tables: how each exercise went, with the most frequent reasons, and how many each student passed.
+
+    Of a student with several notebooks of a lesson, the best result of each exercise counts.
+    """
+    best: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        of = row.student, row.lesson, row.exercise
+        if of not in best or _rank(row) < _rank(best[of]):
+            best[of] = row
+    lines = [f"{'lesson and exercise':32}{''.join(f'{word:>15}' for word in COLUMNS)}"]
+    for lesson, exercise in dict.fromkeys((row.lesson, row.exercise) for row in sorted(rows, key=lambda r: r.lesson)):
+        of_this = [row for row in best.values() if (row.lesson, row.exercise) == (lesson, exercise)]
         name = f"{lesson[:2]} {exercise}" if lesson else "unknown lesson"
-        lines.append(f"{name:44} {' '.join(f'{n:7}' for n in numbers)} {counted['not attempted']:14}")
-        why = Counter(row.diagnosis for row in of_this if row.status in {"failed", "error", ENDED} and row.diagnosis)
+        lines.append(
+            f"{name:32}{''.join(f'{sum(_rank(row) == k for row in of_this):15}' for k in range(len(COLUMNS)))}"
+        )
+        why = Counter(row.diagnosis for row in of_this if row.status in COLUMNS[1:] and row.diagnosis)
         lines += [f"    {n} × {reason}" for reason, n in why.most_common(3)]
+    lines += ["", f"{'student':32}{'passed':>15}{'of':>15}"]
+    for student in sorted({row.student for row in rows}, key=str.lower):
+        of_student = [row for row in best.values() if row.student == student]
+        lines.append(f"{student:32}{sum(_rank(row) == 0 for row in of_student):15}{len(of_student):15}")
+    several = Counter((student, lesson) for student, lesson, _ in {(r.student, r.lesson, r.file) for r in rows})
+    for (student, lesson), n in sorted(several.items()):
+        if n > 1 and lesson:
+            lines.append(f"{student} has {n} notebooks of {lesson}: the best result of each exercise is counted.")
     return "\n".join(lines)
+
+
+def _rank(row: Row) -> int:
+    return COLUMNS.index("passed" if row.status.startswith("passed") else row.status)
 
 
 def check_seconds(seconds: float) -> float:

@@ -261,7 +261,7 @@ def copy_to(folder: Path) -> list[str]:
                 _trust(beside)
                 record[name] = record[beside.name] = new
                 said.append(f"{name}: your edited copy is kept; the newer version is next to it, in {beside.name}")
-        for page in sorted(originals().glob("*.md")):
+        for page in originals().glob("README.md"):
             mine = folder / page.name
             if _is_ours(mine, record):
                 write_file(mine, page.read_bytes())
