@@ -88,7 +88,7 @@ def test_standard_errors_of_single_items(reference, l2: float, rng) -> None:
 
 
 def test_items_that_cannot_be_compared_have_no_standard_error() -> None:
-    """In two groups that never met, only contrasts within a group are determined."""
+    """In two groups with no comparisons between them, only contrasts within a group are determined."""
     pairs = bt.PreferencePairs([0, 1, 2, 3], [1, 0, 3, 2])
     model = bt.fit(bt.TableScorer(4), pairs)
     # r_0 - r_1 from one win each has variance 1/(2·¼) = 2

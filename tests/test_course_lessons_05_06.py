@@ -27,7 +27,10 @@ def test_a_result_ten_standard_errors_above_the_ceiling_is_no_luck() -> None:
     error = np.sqrt(0.8 * 0.2 / 5000)
     assert "√(0.8 · 0.2/5000) = 0.006" in EXPECTED
     assert f"{error:.3f}" == "0.006"
-    assert "so 0.86 is ten standard errors above the ceiling, and still at least three if there are only" in EXPECTED
+    assert (
+        "so 0.86 is ten standard errors above the ceiling, and even with only 500 prompts it is still at least three"
+        in EXPECTED
+    )
     assert 10 < (0.86 - 0.8) / error < 11
     assert 3 < (0.86 - 0.8) / (np.sqrt(10) * error) < 4
 

@@ -215,7 +215,7 @@ def test_mean_rewards_are_compared_with_their_start() -> None:
 
 
 def test_undetermined_directions_are_named() -> None:
-    """A feature that is equal in both answers, and a table of two groups that never met."""
+    """A feature that is equal in both answers, and a table of two groups with no comparisons between them."""
     pairs = choices(100)
     same = np.random.default_rng(1).normal(size=(100, 1))
     names = ("a", "b", "c", "subject")

@@ -136,7 +136,7 @@ def test_groups_that_never_met_are_counted_over_all_shards(tmp_path):
     (tmp_path / "a.csv").write_text("chosen,rejected\nAnna,Bob\nBob,Anna\n")
     (tmp_path / "b.csv").write_text("chosen,rejected\nCleo,Dora\nDora,Cleo\n")
     model = distributed.fit(bt.TableScorer(4), [tmp_path / "a.csv", tmp_path / "b.csv"])
-    assert "the items form 2 groups that never met" in model.message
+    assert "the items form 2 groups with no comparisons between them" in model.message
 
 
 def test_standardising_gives_the_same_minimum(tmp_path, random_pairs):

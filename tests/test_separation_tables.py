@@ -104,7 +104,7 @@ def test_items_that_never_met_are_a_success_whose_note_names_one_of_each_group()
     games = [(0, 1), (1, 0), (2, 3), (3, 2)]
     model = bt.fit(bt.TableScorer(7), table_of(games))
     assert model.converged
-    note = "the items form 5 groups that never met: compare rewards within a group only"
+    note = "the items form 5 groups with no comparisons between them: compare rewards within a group only"
     assert f"; {note} (the first items of these groups are Ann, Cleo, Emil and 2 others)" in model.message
     found = separation(bt.TableScorer(7), table_of(games))
     assert not found.is_separated

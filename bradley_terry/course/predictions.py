@@ -32,7 +32,7 @@ def _asked(question: str, right: str, **answers: tuple[str, str]) -> Prediction:
 
 PREDICTIONS: dict[str, Prediction] = {
     "01.1": _asked(
-        "Answer a has the reward 2.0 and answer b 1.0. Now both rewards double, to 4.0 and 2.0. "
+        "Answer a has a reward of 2.0 and answer b has 1.0. Now both rewards double, to 4.0 and 2.0. "
         "What happens to the probability that a is preferred?",
         "c",
         a=("It stays the same: a is still twice as good as b.",
@@ -43,7 +43,7 @@ PREDICTIONS: dict[str, Prediction] = {
            "Yes. The margin grows from 1 to 2, the odds from e to e², and the probability from 0.731 to 0.881."),
     ),
     "02.1": _asked(
-        "A pair with equal rewards costs 0.693. In another pair the chosen answer has the reward 2 and the rejected "
+        "A pair with equal rewards costs 0.693. In another pair the chosen answer has a reward of 2 and the rejected "
         "answer 1, so the order is right. What does this pair cost?",
         "c",
         a=("Nothing: the order is right.",
@@ -54,13 +54,13 @@ PREDICTIONS: dict[str, Prediction] = {
            "Yes. The model gave the choice a probability of σ(1) = 0.731, and −log 0.731 = 0.313."),
     ),
     "03.1": _asked(
-        "A trained reward model gives the best answer to one prompt the reward 3.81, and the best answer to another "
+        "A trained reward model gives the best answer to one prompt a reward of 3.81, and the best answer to another "
         "prompt 2.82. Which of these two answers is better?",
         "c",
         a=("The one with 3.81.",
            "No. Subtract 2 from all rewards of its prompt: no margin changes, but now it has 1.81 against 2.82."),
         b=("The one with 3.81, with probability σ(0.99) = 0.73.",
-           "No. People only compared answers to the same prompt. No choice has tested a margin between two prompts."),
+           "No. People compared only answers to the same prompt. Nobody compared answers to different prompts."),
         c=("The rewards do not say.",
            "Yes. The loss sees only margins within a prompt. Each prompt may have a shift that no choice reveals."),
     ),

@@ -275,7 +275,10 @@ def fit(
         if hessian is not None and outcome.is_success:
             groups = count_connected(phi.size, *np.nonzero(np.triu(hessian, 1)))
             if groups > 1:
-                message += f"; the items form {groups} groups that never met: compare rewards within a group only"
+                message += (
+                    f"; the items form {groups} groups with no comparisons between them: "
+                    "compare rewards within a group only"
+                )
     if hessian is not None and outcome.is_success and l2 == 0:
         message += undetermined(scorer, hessian, names)
     information = None if hessian is None else hessian * objective.total_weight

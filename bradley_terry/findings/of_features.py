@@ -62,7 +62,8 @@ def undetermined_directions(case: Case) -> Check | str:
         return "the penalty determines every direction"
     if isinstance(case.scorer, TableScorer):
         n = connected_groups(pairs) - 1
-        return Check(name, float(n), 0.0, {"directions": n, "which": f"between {n + 1} groups of items that never met"})
+        which = f"between {n + 1} groups of items with no comparisons between them"
+        return Check(name, float(n), 0.0, {"directions": n, "which": which})
     sample = case.training
     if isinstance(case.scorer, MLPScorer):
         is_constant = np.ones(pairs.n_features, dtype=bool)

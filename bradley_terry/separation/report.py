@@ -170,7 +170,7 @@ def islands(scorer: Scorer, pairs: PreferencePairs) -> str:
 
 
 def _clause(names: Sequence[str]) -> str:
-    groups = f"the items form {len(names)} groups that never met: compare rewards within a group only"
+    groups = f"the items form {len(names)} groups with no comparisons between them: compare rewards within a group only"
     return f"{groups} (the first items of these groups are {listed(names)})"
 
 

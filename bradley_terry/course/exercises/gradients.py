@@ -313,7 +313,7 @@ def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(counts, differences) -> the weight w of a linear scorer at which two opposed groups of pairs balance.
+    """Check f(counts, differences) -> the weight w of a linear scorer at which two opposing groups of pairs balance.
 
     There is one feature. n₁ pairs have the difference d₁ > 0 of chosen and rejected answer, and n₂ pairs have the
     difference -d₂ < 0. The gradient of the loss is zero where n₁·d₁·σ(-d₁w) = n₂·d₂·σ(d₂w). The left side falls with

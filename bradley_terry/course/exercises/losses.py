@@ -62,7 +62,7 @@ def slope(function: Student, *, time_limit: float = LIMIT) -> Report:
     def wrong(z: Array) -> Wrong:
         right, p = pair_loss_gradients(z), sigmoid(z)
         yield "the minus sign is missing: the loss falls as the margin grows, so its slope is negative", -right
-        yield "σ(Δ): was the inner derivative, that of exp(−Δ), forgotten in the chain rule? The slope is negative", p
+        yield "σ(Δ): did you forget the inner derivative, that of exp(−Δ), in the chain rule? The slope is negative", p
         yield "−σ(Δ) instead of −σ(−Δ): where the model is right, the slope should be close to 0", -p
         yield "σ′(Δ) = σ(Δ)·σ(−Δ), the slope of the probability: the loss is −log of it", -right * p
         yield "−σ′(Δ), the slope of 1 − σ(Δ): the derivative of the logarithm is missing", right * p

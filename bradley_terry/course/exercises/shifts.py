@@ -41,11 +41,11 @@ LOSSES: tuple[Item, ...] = (
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
      lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
 )  # fmt: skip
-"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift of each prompt leaves it unchanged, why, loss."""
+"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift for each prompt leaves it as it is, why, loss."""
 
 
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check a test of losses, f(loss) -> True if a shift of each prompt, added to both rewards, never changes the loss.
+    """Check a test of losses, f(loss) -> True if no shift for each prompt, added to both rewards, changes the loss.
 
     The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
     invariant. The report lists the losses about which the function is wrong, each with the reason.
