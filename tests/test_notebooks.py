@@ -197,6 +197,21 @@ def test_lesson_is_stored_with_outputs_and_small(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_outputs_that_answer_an_exercise_are_folded_and_no_others(name):
+    """JupyterLab folds exactly the outputs of the cells with the tag hide-output, and the text above says so."""
+    for before, cell in itertools.pairwise(stored(name).cells):
+        hidden = "hide-output" in cell.metadata.get("tags", [])
+        assert cell.metadata.get("jupyter", {}) == ({"outputs_hidden": True} if hidden else {}), cell.id
+        assert set(cell.metadata) <= {"tags", "jupyter"}
+        if hidden:
+            assert cell.outputs
+            assert "folded output" in before.source
+    if name.startswith("10"):
+        diagnosed = [cell for cell in stored(name).cells if cell.cell_type == "code" and "bt.diagnose(" in cell.source]
+        assert [cell.metadata.get("tags") for cell in diagnosed] == [["hide-output"]]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_predictions_are_asked_as_they_are_answered(name):
     """The question and its options are in the lesson, word for word."""
     asked = re.findall(r'check\.prediction\("(\d\d\.\d)"', "\n".join(c.source for c in tagged(name, "check")))
