@@ -117,7 +117,7 @@ def test_solutions_pass(name):
 @runs_lessons
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_outputs_are_those_of_a_fresh_run(name):
-    """What a reader sees without a kernel is what the code prints today, and no picture is missing."""
+    """What a reader sees without a kernel is what the code prints today: no picture is missing, the same is folded."""
     assert notebooks.texts(stored(name)) == notebooks.texts(fresh(name))
 
     def pictures(notebook) -> list[int]:
@@ -125,6 +125,7 @@ def test_stored_outputs_are_those_of_a_fresh_run(name):
         return ["image/svg+xml" in output.get("data", {}) for output in outputs]
 
     assert pictures(stored(name)) == pictures(fresh(name))
+    assert [cell.metadata for cell in stored(name).cells] == [cell.metadata for cell in fresh(name).cells]
     assert any(pictures(stored(name)))
 
 
