@@ -60,8 +60,8 @@ def test_bugs_that_are_named_pass(function) -> None:
 @pytest.mark.parametrize(
     ("function", "hint", "letters"),
     [
-        (verdict_at(ZERO, 4), "it asks at weights of zero", ["d", "e", "f"]),
-        (verdict_at(RANDOM, 1), "it asks about a single pair", ["b", "e"]),
+        (verdict_at(ZERO, 4), "it tests at weights of zero", ["d", "e", "f"]),
+        (verdict_at(RANDOM, 1), "it tests a single pair", ["b", "e"]),
         (verdict_at(RANDOM, 4, rtol=0.01), "it accepts what is nearly right: compare more digits", ["f"]),
         (lambda g: "a", "it returns 'a' for every gradient", ["b", "c", "d", "e", "f", "f", "f"]),
         (lambda g: "f", "it returns 'f' for every gradient", ["a", "b", "c", "d", "e"]),

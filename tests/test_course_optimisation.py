@@ -150,7 +150,7 @@ def test_the_model_answer_quotes_a_right_interval_and_a_right_share(lesson) -> N
 
 def test_every_case_of_the_book_has_a_quantity_to_look_at(lesson) -> None:
     """The section that answers the title has why, what to look at, what to do, and a table of cases."""
-    head = "## The reward rises, people like it less: why, what to look at, what to do"
+    head = "## The reward rises, but people like the answers less: why, what to look at, what to do"
     section = lesson["prose"].partition(head)[2].partition("\n## ")[0]
     for part in ("**Why:**", "**What to look at:**", "**What to do:**"):
         assert part in section

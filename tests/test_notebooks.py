@@ -117,7 +117,7 @@ def test_solutions_pass(name):
 @runs_lessons
 @pytest.mark.parametrize("name", NAMES)
 def test_stored_outputs_are_those_of_a_fresh_run(name):
-    """What a reader sees without a kernel is what the code prints today, and no picture is missing."""
+    """What a reader sees without a kernel is what the code prints today: no picture is missing, the same is folded."""
     assert notebooks.texts(stored(name)) == notebooks.texts(fresh(name))
 
     def pictures(notebook) -> list[int]:
@@ -125,6 +125,7 @@ def test_stored_outputs_are_those_of_a_fresh_run(name):
         return ["image/svg+xml" in output.get("data", {}) for output in outputs]
 
     assert pictures(stored(name)) == pictures(fresh(name))
+    assert [cell.metadata for cell in stored(name).cells] == [cell.metadata for cell in fresh(name).cells]
     assert any(pictures(stored(name)))
 
 
@@ -194,6 +195,21 @@ def test_lesson_is_stored_with_outputs_and_small(name):
     assert set(stored(name).metadata) == {"kernelspec", "language_info"}
     assert notebooks.WIDGET not in text
     assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_that_answer_an_exercise_are_folded_and_no_others(name):
+    """JupyterLab folds exactly the outputs of the cells with the tag hide-output, and the text above says so."""
+    for before, cell in itertools.pairwise(stored(name).cells):
+        hidden = "hide-output" in cell.metadata.get("tags", [])
+        assert cell.metadata.get("jupyter", {}) == ({"outputs_hidden": True} if hidden else {}), cell.id
+        assert set(cell.metadata) <= {"tags", "jupyter"}
+        if hidden:
+            assert cell.outputs
+            assert "folded output" in before.source
+    if name.startswith("10"):
+        diagnosed = [cell for cell in stored(name).cells if cell.cell_type == "code" and "bt.diagnose(" in cell.source]
+        assert [cell.metadata.get("tags") for cell in diagnosed] == [["hide-output"]]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,8 +1,8 @@
 """The lessons as files: make working copies for learners, run the originals, and check that they are up to date.
 
 Some cells carry a tag: ``exercise`` is a stub, ``check`` the cell that checks it, ``solution`` the folded text after
-it, whose last code block replaces the stub, and ``claim`` the cell that asserts what the lesson teaches. Jupyter is
-imported on first use.
+it, whose last code block replaces the stub, and ``claim`` the cell that asserts what the lesson teaches. The output of
+a cell with the tag ``hide-output`` is stored folded. Jupyter is imported on first use.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ __all__ = [
 Notebook = Any  # a NotebookNode of nbformat: a dict with attributes
 RECORD = ".bradley_terry_course.json"  # which original each working copy was made from
 WIDGET = "application/vnd.jupyter.widget-view+json"
+HIDE_OUTPUT = "hide-output"  # the tag of a code cell whose output answers an exercise above it
 TIME_LIMIT = 120  # seconds for one cell
 
 
@@ -131,6 +132,8 @@ def _settled(notebook: Notebook) -> Notebook:
     }
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key == "tags"}
+        if HIDE_OUTPUT in cell.metadata.get("tags", []):  # JupyterLab shows "…" instead, until it is clicked
+            cell.metadata["jupyter"] = {"outputs_hidden": True}
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)
             if "metadata" in output:

@@ -131,12 +131,13 @@ PREDICTIONS: dict[str, Prediction] = {
         "b",
         a=("About −709.",
            "No. That is where exp overflows in float64. The largest float32 is 3.4e38, which is about exp(88.7)."),
-        b=("About −89.", "Yes. exp(88.73) exceeds the largest float32, 3.4e38, so from there on the loss is infinite."),
+        b=("About −89.",
+           "Yes. exp(88.73) exceeds the largest float32, 3.4e38, so the loss is infinite at margins below −88.73."),
         c=("It does not fail: the result is a small number.",
            "No. The result, 89, is small, but exp(89) overflows on the way to it."),
     ),
     "10.1": _asked(
-        "The labels of 200 pairs are coin flips, and a linear scorer has 20 features. You train it to the end. "
+        "The labels of 200 pairs are coin flips, and a linear scorer has 20 features. You train it until it converges. "
         "What does the training loss do?",
         "b",
         a=("It stays at log 2 = 0.693, since there is nothing to learn.",
@@ -147,10 +148,11 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. 20 weights cannot put 200 coin flips in the right order: the loss falls by only about 0.05."),
     ),
     "11.1": _asked(
-        "People prefer a to b 8 times in 10, and the plain loss learns the margin logit 0.8 = 1.39. Now every pair has "
-        "the target margin 1: its loss is −log σ(Δ − 1), whichever answer was chosen. Which margin is learned?",
+        "People prefer a to b 8 times out of 10. Training with the plain loss, −log σ(Δ), gives a margin of logit 0.8 "
+        "= 1.39. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer was chosen. "
+        "Which margin is learned?",
         "b",
-        a=("1.39, as before: a constant in the loss moves no minimum.",
+        a=("1.39, as before: a constant in the loss does not move the minimum.",
            "No. The 1 is not added to the loss. It is inside σ, so it changes the pull of each pair."),
         b=("2.15.",
            "Yes. The margin grows, but by less than 1: the 2 choices of b ask for a margin of 1, too, and pull back."),
@@ -158,10 +160,10 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. The 8 choices of a ask for a larger margin, but the 2 choices of b ask for one the other way round."),
     ),
     "11.2": _asked(
-        "A person ranks three answers, and the model gives them the rewards 2, 1 and 0 in this order. Is −log of the "
-        "probability of the ranking the sum of the losses of its three pairs?",
+        "A person ranks three answers in the order of their rewards, which are 2, 1 and 0. The loss of this ranking is "
+        "−log of its probability. Is it the sum of the losses of the three pairs?",
         "c",
-        a=("Yes: a ranking says the same as its pairs.",
+        a=("Yes: a ranking says the same thing as its pairs.",
            "No. The pairs cost 0.753 together, the ranking 0.721. Three pairs are not three independent choices."),
         b=("No, it is larger.",
            "No. It is smaller, 0.721 against 0.753: the best of three is chosen, then the better of the other two."),
@@ -170,14 +172,14 @@ PREDICTIONS: dict[str, Prediction] = {
     ),
     "12.1": _asked(
         "A reward model has learned from 2,000 choices. It puts 92 % of fresh pairs in the order of the true "
-        "reward. A policy is optimised for it, harder and harder. "
+        "reward. A policy is optimised against it, more and more strongly. "
         "What happens to the true reward of its answers?",
         "b",
         a=("It rises, then stays level.",
            "No. It rises by 4.08, but then it falls, and at twice the best distance the whole gain is lost."),
-        b=("It rises, then falls, in the end below its start.",
+        b=("It rises, then falls, and ends below its starting value.",
            "Yes. It rises by 4.08 and then falls. At twice the best distance the gain is lost, and it falls further."),
         c=("It rises as long as the proxy reward rises.",
-           "No. The model is right about 92 % of pairs like those it learned from, but the policy moves elsewhere."),
+           "No. The model is 92 % accurate on pairs like those it learned from, but the policy moves elsewhere."),
     ),
 }  # fmt: skip

@@ -191,9 +191,9 @@ def _pattern(said: Sequence[str]) -> str:
     }
     at_zero, alone = {GRADIENTS[k][1] for k in (3, 4, 6)}, {GRADIENTS[k][1] for k in (1, 4)}
     if at_zero <= taken_for_right:
-        return "it asks at weights of zero, where every pull is ½: ask at random weights\n"
+        return "it tests at weights of zero, where every pull is ½: test at random weights\n"
     if alone <= taken_for_right:
-        return "it asks about a single pair, where a sum is a mean and there is no pair before: ask about several\n"
+        return "it tests a single pair, for which the sum equals the mean and there is no pair before: test several\n"
     if taken_for_right == {GRADIENTS[7][1]}:
         return "it accepts what is nearly right: compare more digits\n"
     return ""
