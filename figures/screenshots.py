@@ -41,7 +41,7 @@ def projector(browser, folder: Path) -> None:
 
 def lesson(browser, folder: Path) -> None:
     """Open lesson 2, run all cells, move the slider to Δ = -2, and show its cell."""
-    with jupyter_lab(folder, int(LESSON[:2])) as address:
+    with jupyter_lab(folder, lesson=int(LESSON[:2])) as address:
         page = browser.new_page(viewport=VIEW)
         page.set_default_timeout(LIMIT)
         page.goto(f"{address}/doc/tree/{LESSON}.ipynb?token={TOKEN}")

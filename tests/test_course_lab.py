@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,14 +31,20 @@ def _free_port():
 
 
 @contextmanager
-def jupyter_lab(folder, lesson):
-    """Start the course with one lesson open, yield the address of its JupyterLab, and end it in any case."""
+def jupyter_lab(folder, *, lesson=1, book=None):
+    """Start the course with one lesson open, yield the address of its JupyterLab, and end it in any case.
+
+    ``book`` is the path of another notebook, which is copied beside the lessons.
+    """
     settings = folder / "settings" / "@jupyterlab" / "notebook-extension"
     settings.mkdir(parents=True)
     (settings / "tracker.jupyterlab-settings").write_text(  # put all cells on the page, not only the visible ones
         json.dumps({"windowingMode": "none"}), encoding="utf-8"
     )
     work, log = folder / "work", folder / "lab.log"
+    work.mkdir()
+    if book is not None:
+        shutil.copy(book, work)
     port = _free_port()
     command = [
         sys.executable, "-m", "bradley_terry", "course", "--no-browser", f"--port={port}", f"--folder={work}",
@@ -81,7 +88,7 @@ def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp
 
     bt.warmup()  # compiling in the lesson would write to stderr
 
-    with chromium() as browser, jupyter_lab(tmp_path, int(LESSON[:2])) as address:
+    with chromium() as browser, jupyter_lab(tmp_path, lesson=int(LESSON[:2])) as address:
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(LIMIT)
         asked = []

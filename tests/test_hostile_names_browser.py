@@ -78,7 +78,7 @@ def test_jupyterlab_shows_names_as_text(browser, tmp_path):
         if importlib.util.find_spec(module) is None:
             missing(f"{module} is not installed")
     import nbformat
-    from test_course_lab import jupyter_lab
+    from test_course_lab import TOKEN, jupyter_lab
 
     names = [*LOUD.values()][-20:]
     outputs = [
@@ -93,10 +93,10 @@ def test_jupyterlab_shows_names_as_text(browser, tmp_path):
         )
     ]
     nbformat.write(book, tmp_path / "book.ipynb")
-    with jupyter_lab(tmp_path, tmp_path / "book.ipynb") as address:
+    with jupyter_lab(tmp_path, book=tmp_path / "book.ipynb") as address:
         page = browser.new_page(viewport={"width": 1280, "height": 20_000})
         page.set_default_timeout(60_000)
-        page.goto(f"{address}/doc/tree/book.ipynb")
+        page.goto(f"{address}/doc/tree/book.ipynb?token={TOKEN}")
         shown = page.locator(".jp-OutputArea-output")
         shown.nth(2).locator("mjx-container").wait_for()  # MathJax has been at work
         found = [shown.nth(i).locator(FOREIGN).evaluate_all("all => all.map(one => one.outerHTML)") for i in (0, 1)]

@@ -32,7 +32,7 @@ def checked_strength(name: str, value: float) -> float:
     """Return a penalty's strength, or raise ValueError unless it is a number from 0 to 1e150."""
     if not 0 <= number(value) < np.inf:
         raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
-    if value > STRONGEST:
+    if float(value) > STRONGEST:  # which a float32 cannot be compared with
         raise ValueError(f"{name}: expected at most {STRONGEST:g}, got {quoted(value)}")
     return float(value)
 

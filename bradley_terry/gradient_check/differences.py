@@ -208,9 +208,9 @@ def moved(phi: Array, j: int, h: float) -> Array:
 
 
 def typical_size(phi: Array) -> float:
-    """Return the root mean square of φ, or 1 where φ is zero."""
-    largest = float(np.abs(phi).max()) or 1.0
-    return largest * float(np.sqrt(np.mean((phi / largest) ** 2))) or 1.0  # its square might overflow
+    """Return the root mean square of φ, or 1 where φ is zero, or so small that a step of its size would vanish."""
+    largest = float(np.abs(phi).max())
+    return largest * float(np.sqrt(np.mean((phi / largest) ** 2))) if largest > 1e-160 else 1.0
 
 
 def unit_of(phi: Array, j: int, typical: float) -> float:
