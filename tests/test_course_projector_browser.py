@@ -6,10 +6,11 @@ All tests here need Chromium, and belong to the full tier.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from itertools import pairwise
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import numpy as np
 import pytest
@@ -372,6 +373,21 @@ def test_state_goes_through_the_address_and_back(open_page, wanted):
     page.reload()
     assert page.evaluate("JSON.stringify(state)") == before
     assert page.is_visible(f"#{wanted['scene']}")
+
+
+SCENES_OF_TEACHING = re.findall(
+    r"`#(scene=[^`]+)`", (Path(__file__).parents[1] / "notebooks" / "TEACHING.md").read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("address", SCENES_OF_TEACHING)
+def test_the_scenes_of_the_page_for_teachers_open_as_they_are_written(open_page, address):
+    """Each setting in the address is one that the page knows and keeps."""
+    page = open_page(address)
+    wanted = dict(parse_qsl(address))
+    assert page.is_visible(f"#{wanted['scene']}")
+    page.evaluate("change({})")
+    assert wanted.items() <= dict(parse_qsl(page.evaluate("location.hash.slice(1)"))).items()
 
 
 def test_changes_of_the_address_take_effect(open_page):
