@@ -43,9 +43,9 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("02", "The mean is {:.3f}.", (-np.log(0.36) / 3,)),
     ("02", "costs {:.3f}: the order is right, but the model gave this choice a probability of only {:.3f}.",
      (nats(1.0), sigma(1.0))),
-    ("02", "at the margin log 9 = {:.3f}. The loss falls from log 2 to {:.3f}",
+    ("02", "at a margin of log 9 = {:.3f}. The loss falls from log 2 to {:.3f}",
      (np.log(9), 0.9 * nats(np.log(9)) + 0.1 * nats(-np.log(9)))),
-    ("02", "A margin of 0.01 is a probability of {:.4f}", (sigma(0.01),)),
+    ("02", "A margin of 0.01 means a probability of {:.4f}", (sigma(0.01),)),
     ("02", "The margins are 1.7 and 1.5, so the pairs cost {:.3f} and {:.3f}.", (nats(3.2 - 1.5), nats(-0.5 - -2.0))),
 ]  # fmt: skip
 
