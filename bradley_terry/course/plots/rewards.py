@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import ArrayLike
 
 from ...drawing import (
@@ -310,6 +310,8 @@ def plot_temperature(margins: ArrayLike, temperature: float | None = None, *, ax
         else:
             note(ax, (temperature, height - 0.12), words, CHOSEN, ha="center", va="top", hide_lines=True)
     ax.set(xscale="log", ylim=(0, min(3.0, float(losses.max()) * 1.05)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())  # a slider draws this, and small ticks take time
     return finish(ax, "temperature T", "mean loss of Δ/T (nats)")
 
 
