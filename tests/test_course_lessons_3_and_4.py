@@ -54,7 +54,7 @@ def test_what_each_loss_asks_for_in_lesson_4() -> None:
     )
     shown(
         name,
-        "it returns {:.3f}, {:.3f}, {:.3f} for ours, {:.0f}, {:.0f}, {:.0f} for the hinge, and {:.3f}, {:.3f}, {:.3f} "
+        "it returns {:.3f}, {:.3f}, {:.3f} for ours; {:.0f}, {:.0f}, {:.0f} for the hinge; and {:.3f}, {:.3f}, {:.3f} "
         "for the target margin",
         *ours, *hinge, *target,
     )  # fmt: skip
