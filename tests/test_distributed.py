@@ -485,3 +485,11 @@ def test_the_command_line_refuses_in_one_sentence(arguments, words, tmp_path, mo
     assert words in said
     assert len(said.strip().splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+
+
+def test_a_penalty_that_a_fit_in_memory_refuses_is_refused_for_shards(tmp_path) -> None:
+    """Times the sum of the weights, it would be beyond the largest double."""
+    pairs = bt.PreferencePairs(np.eye(3), np.zeros((3, 3)))
+    for fit, data in ((bt.fit, pairs), (distributed.fit, write_shards(pairs, [2, 1], tmp_path))):
+        with pytest.raises(ValueError, match=r"^l2: expected at most 1e\+150, got 1e\+308$"):
+            fit(bt.LinearScorer(3), data, l2=1e308)

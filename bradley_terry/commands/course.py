@@ -63,8 +63,8 @@ def run(arguments: Namespace) -> int:
         results = notebooks.progress(folder)
         print("The results of your exercises when you last ran and saved them:")
         for name, verdicts in results.items():
-            exercises = [status for what, status in verdicts if not what.startswith("prediction")]
-            n_passed = sum(status.startswith("passed") for status in exercises)  # perhaps with a note
+            exercises = notebooks.of_exercises(verdicts)
+            n_passed = sum(status.startswith("passed") for _, status in exercises)  # perhaps with a note
             print(f"{visible(name)}: {n_passed} of {len(exercises)} exercises passed")
             for what, status in verdicts:
                 print(visible(f"    {what}: {status}"))

@@ -54,6 +54,7 @@ __all__ = [
     "can_be_called_with",
     "check_values",
     "compare",
+    "falling_to_zero",
     "judged",
     "mind_the_order",
     "note_of",
@@ -285,6 +286,19 @@ def _given(names: Sequence[str], arguments: Sequence[object], shape: tuple[int, 
 def _numbers(x: Array) -> str:
     """Write one number, or a few in brackets."""
     return f"[{', '.join(f'{v:.6g}' for v in x.ravel())}]" if x.ndim else f"{x:.6g}"
+
+
+def falling_to_zero(f: Callable[[float], float]) -> float:
+    """Find where a falling function of one number crosses 0, by bisection, for the right answer to an exercise."""
+    low, high = -1.0, 1.0
+    while f(low) < 0:
+        low *= 2
+    while f(high) > 0:
+        high *= 2
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f(middle) > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def compare(

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
@@ -180,8 +180,8 @@ def check(paths: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
         problems += errors(solved)
         problems += [
             f"{where}: with the solution, the check says {said!r}, not 'passed'"
-            for where, said in verdicts(solved)
-            if said != "passed" and not where.startswith("prediction")
+            for where, said in of_exercises(verdicts(solved))
+            if said != "passed"
         ]
         yield path, problems
 
@@ -222,6 +222,11 @@ def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
         source = cell.source.partition("(")[0].replace("check.", "").replace("_", " ")
         found.append((what, status) if colon else (source, "not run"))
     return found
+
+
+def of_exercises(verdicts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the verdicts without those of predictions, which nobody passes or fails."""
+    return [(what, status) for what, status in verdicts if not what.startswith("prediction")]
 
 
 # ------------------------------------------------------------------------------------------------- working copies
@@ -369,9 +374,8 @@ def open_lab(folder: Path, *, lesson: int | None = None, browser: bool = True, p
             print(f"Port {port} is in use: JupyterLab will choose another port and print its address.", flush=True)
         command.append(f"--ServerApp.port={port}")
     configured = [str(Path(__file__).parent / "jupyter"), os.environ.get("JUPYTER_CONFIG_PATH", "")]
-    settings = {
-        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, configured))
-    }  # no pop-up asks whether to fetch news
+    # Our settings keep JupyterLab from asking, in a pop-up, whether it may fetch news.
+    settings = {"JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, configured))}
     return _wait_for(subprocess.Popen(command, env=os.environ | settings))  # noqa: S603  # our own interpreter
 
 

@@ -20,6 +20,7 @@ from ..fitting.conjugate import DENSE, is_dense
 from ..fitting.determined import undetermined
 from ..fitting.identity import identity_of
 from ..fitting.interrupts import interrupted, interruptible
+from ..fitting.penalties import checked_strength
 from ..fitting.records import Bar, Callback
 from ..fitting.units import Units
 from ..fitting.usefulness import ending
@@ -349,6 +350,7 @@ def _check(
     for name, value in {"l2": l2, "tolerance": tolerance, "learning_rate": learning_rate}.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
             raise ValueError(f"{name}: expected a finite number of at least 0, got {quoted(value)}")
+    checked_strength("l2", l2)
     if not learning_rate:
         raise ValueError("learning_rate: expected a positive number, got 0")
     return method, max_steps or STEPS[method]

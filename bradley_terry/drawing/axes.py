@@ -70,7 +70,7 @@ class _ShownAxes(Axes):
         from .saving import svg  # noqa: PLC0415  # that module imports this one
 
         figure = figure_of(self)
-        return svg(figure, caption=ranges_of(figure)).decode("utf-8")
+        return svg(figure, caption=described(figure)).decode("utf-8")
 
 
 def new_axes(
@@ -133,7 +133,7 @@ def in_words(figure: Figure) -> str:
     return "; ".join(panels or [ax.get_xlabel() for ax in figure.axes]).replace(r"\$", "$")
 
 
-def ranges_of(figure: Figure) -> str:
+def described(figure: Figure) -> str:
     """Describe a picture: the values that the axes of each panel show, or the words of a drawing without axes."""
     said = []
     for ax in figure.axes:

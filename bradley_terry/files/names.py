@@ -87,13 +87,13 @@ _ORIGIN = {
 }  # fmt: skip
 
 
+LONGEST_KEPT = 100  # characters of a name that is kept
+
+
 def plain(name: object) -> str:
     """Return a name in lower case, with underscores for dashes and spaces."""
     text = str(name)  # first, since the cache takes True, 1 and 1.0 for the same, and takes no lists
     return _plain(text) if len(text) <= LONGEST_KEPT else _plain.__wrapped__(text)
-
-
-LONGEST_KEPT = 100  # characters of a name that is kept
 
 
 @lru_cache(maxsize=2**16)  # names of items are compared too

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...logistic import Array, logit, sigmoid, softplus
-from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from ..engine import LIMIT, Case, Report, Student, Wrong, check_values, falling_to_zero
 from .by_hand import by_hand
 
 __all__ = ["accuracy", "best_temperature", "minimiser"]
@@ -38,17 +38,8 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def _temperature(margins: Array) -> float:
-    """Minimise the mean loss of Δ/T by bisection. Its derivative in s = 1/T, −mean(Δ·σ(−sΔ)), grows with s."""
-    low, high = 0.0, 1.0
-    while np.mean(margins * sigmoid(-high * margins)) > 0:
-        high *= 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        if np.mean(margins * sigmoid(-middle * margins)) > 0:
-            low = middle
-        else:
-            high = middle
-    return 1 / middle
+    """Minimise the mean loss of Δ/T with s = 1/T. Minus its derivative in s, mean(Δ·σ(−sΔ)), falls as s grows."""
+    return 1 / falling_to_zero(lambda s: float(np.mean(margins * sigmoid(-s * margins))))
 
 
 def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:

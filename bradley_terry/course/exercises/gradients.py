@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from ..engine import (
     can_be_called_with,
     check_values,
     compare,
+    falling_to_zero,
     judged,
     note_of,
     numbers_or_warning,
@@ -338,22 +339,9 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
     return by_hand(report, function, names, cases, time_limit, {"pair_loss_gradients", "sigmoid"})
 
 
-def _falling_to_zero(f: Callable[[float], float]) -> float:
-    """Find where a falling function of one number crosses 0, by bisection."""
-    low, high = -1.0, 1.0
-    while f(low) < 0:
-        low *= 2
-    while f(high) > 0:
-        high *= 2
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if f(middle) > 0 else (low, middle)
-    return (low + high) / 2
-
-
 def _balance(counts: Array, differences: Array) -> float:
     forces = counts * differences
-    return _falling_to_zero(lambda w: float(forces @ sigmoid(-w * differences)))
+    return falling_to_zero(lambda w: float(forces @ sigmoid(-w * differences)))
 
 
 def _wrong_balances(counts: Array, differences: Array) -> Wrong:
@@ -370,7 +358,7 @@ def _wrong_balances(counts: Array, differences: Array) -> Wrong:
     )
     yield (
         "the two losses are equal there, not the pulls",
-        _falling_to_zero(lambda w: float(n_1 * pair_losses(d_1 * w) - n_2 * pair_losses(-d_2 * w))),
+        falling_to_zero(lambda w: float(n_1 * pair_losses(d_1 * w) - n_2 * pair_losses(-d_2 * w))),
     )
     yield "the margin of the first group, d₁·w: return w", d_1 * right
     yield "the margin of the second group, −d₂·w: return w", -d_2 * right

@@ -32,7 +32,9 @@ def true_or_false(
     hint: Callable[[Mapping[str, bool], Set[str]], str],
     line: Callable[[str, bool, str], str],
 ) -> Report:
-    """Ask about each item, and report those about which the function is wrong; if there are none, ask again and again.
+    """Ask about each item, and report those about which the function is wrong.
+
+    If it is right about all of them, ask several more times, so that a lucky function does not pass.
 
     Parameters
     ----------
