@@ -1,0 +1,83 @@
+"""Copies the lessons into the site as they are stored, after checking that each of them has been executed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ConfigError
+from sphinx.util.fileutil import copy_asset
+
+REMEDY = "Run bradley-terry course --write, which executes the lessons and stores their output."
+
+SCENES = {  # the scene of the projector page that shows what the slider of a lesson shows
+    "01": "loss",
+    "02": "loss",
+    "03": "shift",
+    "04": "confidence",
+    "05": "expected",
+    "06": "training",
+    "12": "optimising",
+}
+
+
+def read_lesson(path: Path) -> dict[str, Any]:
+    """Return a lesson; raise ConfigError, with one sentence, if it was not executed or stores an error."""
+    try:
+        lesson = json.loads(path.read_text(encoding="utf-8"))
+        cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
+        counts = [cell["execution_count"] for cell in cells]
+        failed = any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"The lesson {path.name} is not a notebook: {error!r}.") from error
+    if not cells or None in counts:
+        raise ConfigError(f"The lesson {path.name} has cells that were not executed. {REMEDY}")
+    if failed:
+        raise ConfigError(f"The lesson {path.name} stores an error. {REMEDY}")
+    return lesson
+
+
+def describe_pictures(cell: dict[str, Any]) -> None:
+    """Give the picture of a cell the text that its SVG contains, for readers who cannot see it."""
+    for output in cell["outputs"]:
+        picture = "".join(output.get("data", {}).get("image/svg+xml", ""))
+        texts = re.findall(r"<(?:title|desc) [^>]*>(.*?)</(?:title|desc)>", picture, re.DOTALL)
+        if texts:
+            cell["metadata"]["mystnb"] = {"image": {"alt": ". ".join(" ".join(text.split()) for text in texts)}}
+
+
+def link_slider(cell: dict[str, Any], number: str) -> None:
+    """Below a slider, which needs a kernel, link the scene of the projector page that needs none."""
+    if number in SCENES and "".join(cell["source"]).startswith("sliders."):
+        address = f"../projector.html#scene={SCENES[number]}"
+        link = f'<p><a class="slider-link" href="{address}">Move the slider on the projector page</a></p>'
+        cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": [link]}}]
+
+
+def copy_lessons(app: Sphinx, _config: Config) -> None:
+    """Write the lessons to ``docs/lessons``, which Sphinx then reads like any other page."""
+    source, target = Path(app.srcdir).parent / "notebooks", Path(app.srcdir) / "lessons"
+    lessons = {path: read_lesson(path) for path in sorted(source.glob("*.ipynb"))}
+    if not lessons:
+        raise ConfigError(f"There are no lessons in {source}.")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for path, lesson in lessons.items():
+        for cell in lesson["cells"]:
+            if cell["cell_type"] == "code":
+                describe_pictures(cell)
+                link_slider(cell, path.name[:2])
+        (target / path.name).write_text(json.dumps(lesson, ensure_ascii=False), encoding="utf-8")
+    for path in source.glob("*.md"):
+        copy_asset(str(path), str(target))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to Sphinx: the lessons must be there before it looks for pages."""
+    app.connect("config-inited", copy_lessons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
