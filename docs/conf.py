@@ -1,23 +1,19 @@
 """Settings of the documentation site: python -m sphinx -W docs docs/_build."""
 
 import sys
+import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_extension"))
 
-from required import check_what_is_installed  # noqa: E402  # needs the path of the line above
-
-check_what_is_installed(DOCS.parent)
-
-import bradley_terry  # noqa: E402  # only now, since the check explains what to do if it is missing
-
 project = "bradley_terry"
 author = "The bradley_terry authors"
 project_copyright = "2026, the bradley_terry authors. Code: MIT; lessons and text: CC BY 4.0"
-version = release = bradley_terry.__version__
+version = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 extensions = [
+    "required",  # first: if something is missing, it says so in one sentence
     "myst_nb",  # Markdown, and lessons with their stored output
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",  # one page for each public name
@@ -52,6 +48,7 @@ html_title = "bradley_terry"
 html_static_path = ["_static"]
 html_extra_path = ["../bradley_terry/course/projector.html"]  # what `bradley-terry demo` opens
 html_css_files = ["site.css"]
+html_js_files = ["choice.js"]
 html_favicon = "_static/icon.svg"
 html_copy_source = False
 html_theme_options = {

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ConfigError
-from sphinx.util.fileutil import copy_asset
 
 REMEDY = "Run bradley-terry course --write, which executes the lessons and stores their output."
 
@@ -27,18 +24,18 @@ SCENES = {  # the scene of the projector page that shows what the slider of a le
 
 
 def read_lesson(path: Path) -> dict[str, Any]:
-    """Return a lesson; raise ConfigError, with one sentence, if it was not executed or stores an error."""
+    """Return a lesson; end the build with one sentence if it was not executed or stores an error."""
     try:
         lesson = json.loads(path.read_text(encoding="utf-8"))
         cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
         counts = [cell["execution_count"] for cell in cells]
         failed = any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"The lesson {path.name} is not a notebook: {error!r}.") from error
+        raise SystemExit(f"The lesson {path.name} is not a notebook: {error!r}.") from error
     if not cells or None in counts:
-        raise ConfigError(f"The lesson {path.name} has cells that were not executed. {REMEDY}")
+        raise SystemExit(f"The lesson {path.name} has cells that were not executed. {REMEDY}")
     if failed:
-        raise ConfigError(f"The lesson {path.name} stores an error. {REMEDY}")
+        raise SystemExit(f"The lesson {path.name} stores an error. {REMEDY}")
     return lesson
 
 
@@ -64,17 +61,21 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
     source, target = Path(app.srcdir).parent / "notebooks", Path(app.srcdir) / "lessons"
     lessons = {path: read_lesson(path) for path in sorted(source.glob("*.ipynb"))}
     if not lessons:
-        raise ConfigError(f"There are no lessons in {source}.")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
+        raise SystemExit(f"There are no lessons in {source}.")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in source.glob("*.md")}
     for path, lesson in lessons.items():
         for cell in lesson["cells"]:
             if cell["cell_type"] == "code":
                 describe_pictures(cell)
                 link_slider(cell, path.name[:2])
-        (target / path.name).write_text(json.dumps(lesson, ensure_ascii=False), encoding="utf-8")
-    for path in source.glob("*.md"):
-        copy_asset(str(path), str(target))
+        pages[path.name] = json.dumps(lesson, ensure_ascii=False)
+    target.mkdir(exist_ok=True)
+    for old in target.iterdir():
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        if not (target / name).exists() or (target / name).read_text(encoding="utf-8") != text:
+            (target / name).write_text(text, encoding="utf-8")  # only if it changed, so that Sphinx keeps what it knows
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,0 +1,45 @@
+// The choice on the front page: which answer a reader prefers, and what this choice costs a model with the rewards shown.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  const root = document.getElementById("choice");
+  if (!root) return;
+  const put = (name, text) => root.querySelectorAll(`[data-show="${name}"]`).forEach((place) => { place.textContent = text; });
+  const signed = (x) => (x < 0 ? "−" : "") + Math.abs(x).toFixed(1);
+  const loss = (margin) => Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin))); // −log σ(margin), without overflow
+  const x = (margin) => 320 + 50 * margin, y = (value) => 170 - 25 * value; // margins −6 to 6, losses 0 to 6.2
+  let chosen = null;
+
+  const curve = [];
+  for (let margin = -6; margin <= 6; margin += 0.1) curve.push(`${x(margin).toFixed(1)} ${y(loss(margin)).toFixed(1)}`);
+  root.querySelector("[data-curve]").setAttribute("d", `M${curve.join("L")}`);
+
+  function show() {
+    const reward = { a: 0, b: 0 };
+    for (const slider of root.querySelectorAll("[data-reward]")) {
+      reward[slider.dataset.reward] = Number(slider.value);
+      put(slider.dataset.reward, signed(Number(slider.value)));
+    }
+    const margin = chosen === "a" ? reward.a - reward.b : reward.b - reward.a;
+    const probability = Math.exp(-loss(margin)).toFixed(3);
+    put("chosen", `answer ${chosen}`);
+    put("probability", probability);
+    put("same", probability);
+    put("loss", loss(margin).toFixed(3));
+    const point = root.querySelector("[data-point]"), line = root.querySelector("[data-line]");
+    point.setAttribute("cx", x(margin));
+    point.setAttribute("cy", y(loss(margin)));
+    line.setAttribute("x1", x(margin));
+    line.setAttribute("x2", x(margin));
+    line.setAttribute("y1", y(loss(margin)));
+  }
+
+  for (const answer of root.querySelectorAll(".answer")) answer.addEventListener("click", () => {
+    chosen = answer.dataset.answer;
+    for (const other of root.querySelectorAll(".answer")) other.setAttribute("aria-pressed", String(other === answer));
+    root.querySelector(".ask").hidden = true;
+    root.querySelector(".told").hidden = false;
+    show();
+  });
+  for (const slider of root.querySelectorAll("[data-reward]")) slider.addEventListener("input", show);
+});

@@ -1,0 +1,358 @@
+"""The documentation site: it builds without a warning, its links work, and it needs nothing from another address."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from headless import chromium, missing
+
+import bradley_terry as bt
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("sphinx", "myst_nb", "furo", "sphinx-mathjax-offline")
+WIDTHS = (320, 390)  # of telephones, in CSS pixels
+
+
+def build(docs: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site as its page on installing says, with a PATH on which there is no pandoc."""
+    empty = target.parent / "no-programs"
+    empty.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "-q", str(docs), str(target)],
+        env=os.environ | {"PATH": str(empty), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
+        check=False,
+    )
+
+
+def needs_sphinx() -> None:
+    for name in NEEDED:
+        if find_spec(name) is None:
+            missing(f"{name} is not installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the built site."""
+    needs_sphinx()
+    target = tmp_path_factory.mktemp("site") / "html"
+    result = build(ROOT / "docs", target)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return target
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    """Serve the site on this machine, and return its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+class Page(HTMLParser):
+    """What a page links, loads and names."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.names: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: D102  # of HTMLParser
+        given = {name: value or "" for name, value in attrs}
+        self.names |= {given[name] for name in ("id", "name") if name in given}
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        elif tag == "link" and given.get("rel") not in {"canonical"}:
+            self.loaded.append(given["href"])
+        elif tag in {"img", "script", "iframe", "source", "video", "audio", "embed"} and "src" in given:
+            self.loaded.append(given["src"])
+        elif tag == "object" and "data" in given:
+            self.loaded.append(given["data"])
+
+
+@pytest.mark.full
+def test_links_lead_somewhere_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    """Each link to a page or a heading finds it, other links are https, and all that is loaded is in the site."""
+    pages = {path: Page(path) for path in sorted(site.rglob("*.html"))}
+    assert len(pages) > 150
+    for path, page in pages.items():
+        for target in page.loaded:
+            assert not urlsplit(target).scheme or target.startswith("data:"), (path, target)
+            if not target.startswith("data:"):
+                assert (path.parent / unquote(urlsplit(target).path)).is_file(), (path, target)
+        for target in page.links:
+            parts = urlsplit(target)
+            if parts.scheme:
+                assert parts.scheme in {"https", "mailto"}, (path, target)
+                continue
+            other = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert other.is_file(), (path, target)
+            if parts.fragment and other.suffix == ".html" and other.name != "projector.html":
+                assert unquote(parts.fragment) in pages[other].names, (path, target)
+
+
+@pytest.mark.full
+def test_every_picture_has_a_description(site: Path) -> None:
+    """Each image has a text for readers who cannot see it; in lessons it is the description that the figure carries."""
+
+    class Pictures(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            given = dict(attrs)
+            if tag == "img":
+                assert given.get("alt"), (path, given)
+                assert not given["alt"].endswith((".svg", ".png")), (path, given)
+
+    for path in sorted(site.rglob("*.html")):
+        Pictures().feed(path.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def closed(address: str, **options: Any) -> Iterator[tuple[Any, list[str]]]:
+    """Open a browser page that can reach the site and nothing else; yield it with the list of its complaints."""
+    with chromium() as browser:
+        context = browser.new_context(**options)
+        complaints: list[str] = []
+
+        def answer(route: Any) -> None:
+            if route.request.url.startswith((address, "data:")):
+                route.continue_()
+            else:
+                complaints.append(f"asked for {route.request.url}")
+                route.abort()
+
+        context.route("**/*", answer)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, complaints
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_is_wider_than_a_phone_or_asks_for_another_address(site: Path, address: str, width: int) -> None:
+    """On a telephone no page scrolls sideways, none has an error, and none asks for anything outside the site."""
+    with closed(address, viewport={"width": width, "height": 800}) as (page, complaints):
+        for path in sorted(site.rglob("*.html")):
+            name = path.relative_to(site).as_posix()
+            page.goto(f"{address}/{name}")
+            page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => null) : null")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert complaints == [], name
+
+
+@pytest.mark.full
+def test_mathematics_is_typeset_with_fonts_of_the_site(address: str) -> None:
+    """The formula of the front page is drawn by MathJax, and the fonts come from the site."""
+    with closed(address) as (page, complaints):
+        fonts: list[str] = []
+        page.on("response", lambda r: fonts.append(r.url) if r.url.endswith(".woff") and r.ok else None)
+        page.goto(f"{address}/index.html")
+        page.wait_for_selector("mjx-container mjx-math")
+        page.wait_for_load_state("networkidle")
+        assert fonts
+        assert all(url.startswith(address) for url in fonts)
+        page.goto(f"{address}/lessons/02_the_loss.html")
+        page.wait_for_selector("mjx-container mjx-math")
+        assert page.locator("mjx-merror").count() == 0
+        assert complaints == []
+
+
+@pytest.mark.full
+def test_no_formula_is_an_error(site: Path, address: str) -> None:
+    """MathJax understands every formula of the site."""
+    with closed(address) as (page, _):
+        for path in sorted(site.rglob("*.html")):
+            if 'class="math' in path.read_text(encoding="utf-8"):
+                page.goto(f"{address}/{path.relative_to(site).as_posix()}")
+                page.evaluate("() => MathJax.startup.promise.then(() => null)")
+                assert page.locator("mjx-merror, [data-mjx-error]").count() == 0, path
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("words", "expected"), [("sigmoid", "sigmoid"), ("0.693", "0.693"), ("separation", "finite")])
+def test_search_finds_pages(address: str, words: str, expected: str) -> None:
+    """The search field lists pages about the words."""
+    with closed(address) as (page, complaints):
+        page.goto(f"{address}/search.html?q={words}")
+        page.wait_for_selector("#search-results li a")
+        page.wait_for_timeout(500)
+        titles = page.locator("#search-results li a").all_inner_texts()
+        assert any(expected in title for title in titles), titles
+        assert complaints == []
+
+
+@pytest.mark.full
+def test_light_and_dark(address: str) -> None:
+    """The page follows the system's colours, and the button changes them."""
+    backgrounds = {}
+    for scheme in ("light", "dark"):
+        with closed(address, color_scheme=scheme, viewport={"width": 1280, "height": 800}) as (page, _):
+            page.goto(f"{address}/index.html")
+            backgrounds[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            page.locator(".theme-toggle:visible").first.click()
+            page.locator(".theme-toggle:visible").first.click()
+            backgrounds[f"{scheme}, chosen"] = page.evaluate("document.body.dataset.theme")
+    assert backgrounds["light"] != backgrounds["dark"]
+    assert backgrounds["light, chosen"] != "auto"
+
+
+@pytest.mark.full
+def test_choice_on_the_front_page_agrees_with_the_package(address: str) -> None:
+    """The probability and the loss that the page shows are those of the package, on the whole range of the sliders."""
+    with closed(address, viewport={"width": 390, "height": 800}) as (page, complaints):
+        page.goto(f"{address}/index.html")
+        assert not page.locator("#choice .told").is_visible()
+        for answer, sign in (("a", 1), ("b", -1)):
+            page.click(f"[data-answer={answer}]")
+            for reward_a, reward_b in [(0.5, 1.2), (3, -3), (-3, 3), (0, 0), (-1.7, -1.7), (2.4, 0.2)]:
+                for name, value in (("a", reward_a), ("b", reward_b)):
+                    page.locator(f"[data-reward={name}]").fill(str(value))
+                margin = sign * (reward_a - reward_b)
+                shown = page.locator("#choice [data-show=loss]").inner_text()
+                assert shown == f"{bt.pair_losses([margin])[0]:.3f}"
+                assert page.locator("#choice [data-show=probability]").inner_text() == f"{bt.sigmoid(margin):.3f}"
+        assert complaints == []
+
+
+@pytest.mark.full
+def test_front_page_leads_to_lesson_one(address: str) -> None:
+    """A click on the large button opens lesson 1, and its figure and its formulas are there."""
+    with closed(address, viewport={"width": 1280, "height": 800}) as (page, complaints):
+        page.goto(f"{address}/index.html")
+        page.click("text=Start lesson 1")
+        assert "How does a pair of scores become a probability?" in page.locator("h1").inner_text()
+        assert page.locator(".cell_output img").count() >= 1
+        page.wait_for_selector("mjx-container")
+        assert complaints == []
+
+
+@pytest.mark.full
+def test_projector_is_live_on_its_page(address: str) -> None:
+    """The page shows the projector, its slider works, and links of a lesson open it at the right scene."""
+    with closed(address, viewport={"width": 1280, "height": 800}) as (page, complaints):
+        page.goto(f"{address}/try_it.html")
+        frame = page.frame_locator("iframe.projector")
+        before = frame.locator("#loss output, #loss .value").first.inner_text()
+        frame.locator("#delta").fill("-2")
+        assert frame.locator("#loss output, #loss .value").first.inner_text() != before
+        page.goto(f"{address}/lessons/03_shift_invariance.html")
+        page.click("a.slider-link")
+        page.wait_for_url("**/projector.html#scene=shift*")
+        assert page.locator("section#shift").is_visible()
+        assert complaints == []
+
+
+# What cannot be built
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of what the site is built from, which a test may damage."""
+    needs_sphinx()
+    for folder in ("docs", "notebooks", "figures"):
+        leave = shutil.ignore_patterns("_build", "lessons", "pages", "jupyter_execute")
+        shutil.copytree(ROOT / folder, tmp_path / "checkout" / folder, ignore=leave)
+    shutil.copytree(ROOT / "bradley_terry" / "course", tmp_path / "checkout" / "bradley_terry" / "course")
+    for file in ("CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path / "checkout" / file)
+    return tmp_path / "checkout"
+
+
+def empty_cell(lesson: dict[str, Any]) -> None:
+    code = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
+    code[2]["execution_count"] = None
+
+
+def failed_cell(lesson: dict[str, Any]) -> None:
+    code = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
+    code[2]["outputs"] = [{"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": []}]
+
+
+def no_cells(lesson: dict[str, Any]) -> None:
+    lesson.clear()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(empty_cell, "cells that were not executed"), (failed_cell, "stores an error"), (no_cells, "is not a notebook")],
+)
+def test_lesson_that_was_not_executed_ends_the_build_with_one_sentence(checkout: Path, damage: Any, said: str) -> None:
+    """The sentence names the lesson and says what to do, and no page is written."""
+    path = checkout / "notebooks" / "04_confidence_and_loss.ipynb"
+    lesson = json.loads(path.read_text(encoding="utf-8"))
+    damage(lesson)
+    path.write_text(json.dumps(lesson), encoding="utf-8")
+    result = build(checkout / "docs", checkout / "site")
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert "04_confidence_and_loss.ipynb" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(checkout.glob("site/**/*.html"))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "import sphinx; sphinx.version_info = (5, 3, 0, 'final', 0); sphinx.__version__ = '5.3.0'",
+            "5.3.0 is too old",
+        ),
+        ("hidden = {'furo'}", "needs furo"),
+        ("hidden = {'myst_nb', 'sphinx-mathjax-offline'}", "needs myst-nb and sphinx-mathjax-offline"),
+        ("hidden = {'bradley_terry'}", "needs bradley-terry"),
+    ],
+)
+def test_missing_or_old_tools_end_the_build_with_one_sentence(checkout: Path, code: str, said: str) -> None:
+    """The sentence names the tool and the command that installs it, and no page is written."""
+    program = f"""
+import importlib.util, sys
+hidden = set()
+{code}
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name in hidden else find(name, *more)
+from sphinx.cmd.build import main
+sys.exit(main(["-W", "-q", {str(checkout / "docs")!r}, {str(checkout / "site")!r}]))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert 'python -m pip install -e ".[docs]"' in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(checkout.glob("site/**/*.html"))
