@@ -323,8 +323,8 @@ def test_lesson_that_was_not_executed_ends_the_build_with_one_sentence(checkout:
     ("code", "said"),
     [
         (
-            "import sphinx; sphinx.version_info = (5, 3, 0, 'final', 0); sphinx.__version__ = '5.3.0'",
-            "5.3.0 is too old",
+            "import sphinx; sphinx.version_info = (5, 3, 0, 'final', 0)",
+            "Sphinx 5.3.0 is too old",
         ),
         ("hidden = {'furo'}", "needs furo"),
         ("hidden = {'myst_nb', 'sphinx-mathjax-offline'}", "needs myst-nb and sphinx-mathjax-offline"),
