@@ -125,6 +125,15 @@ def test_how_to_pages_leave_no_block_untested(page: Path) -> None:
     assert "\n```\n\n```\n" not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("page", [*PAGES, *sorted((DOCS / "reference").glob("*.md"))], ids=lambda page: page.stem)
+def test_links_of_a_page_work_in_the_repository(page: Path) -> None:
+    """Who reads a page in the repository, and not on the site, can follow its links to other files."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if not target.startswith(("https://", "mailto:")) and target != "projector.html":
+            assert (page.parent / target).exists(), target
+
+
 def test_a_block_that_prints_something_else_fails(tmp_path: Path) -> None:
     """The tests of this file can fail: a wrong output and a wrong command are noticed."""
     page = tmp_path / "page.md"

@@ -78,7 +78,15 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
             (target / name).write_text(text, encoding="utf-8")  # only if it changed, so that Sphinx keeps what it knows
 
 
+def link_copies(app: Sphinx, name: str, text: list[str]) -> None:
+    """Lead the links of the pages, which also work in the repository, to the copies of the lessons."""
+    text[0] = re.sub(r"\]\(((?:\.\./)*)\.\./notebooks/", r"](\1lessons/", text[0])
+    if name.startswith("lessons/"):
+        text[0] = text[0].replace("](../docs/", "](../")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx: the lessons must be there before it looks for pages."""
     app.connect("config-inited", copy_lessons)
+    app.connect("source-read", link_copies)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

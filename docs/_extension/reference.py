@@ -20,8 +20,13 @@ from bradley_terry import plots
 
 
 def offer_notes(app: Sphinx, config: Config) -> None:
-    """Tell the templates of autosummary for which names there is a file of notes."""
-    notes = Path(app.srcdir) / "reference" / "notes"
+    """Tell the templates of autosummary for which names there are notes, and remove pages of names that are gone."""
+    reference = Path(app.srcdir) / "reference"
+    listed = "".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).split()
+    for page in reference.glob("pages/*.rst"):
+        if page.stem not in listed:
+            page.unlink()
+    notes = reference / "notes"
     config.autosummary_context = {"notes": {path.stem for path in notes.glob("*.rst")}}
 
 
