@@ -27,6 +27,15 @@ class Pair:
     """One pair to look at, as ``pairs[0]`` returns it.
 
     ``chosen`` and ``rejected`` are each a row of features, (n_features,), or an item number.
+
+    Examples
+    --------
+    >>> from bradley_terry import PreferencePairs
+    >>> pair = PreferencePairs([0, 1], [1, 2], feature_names=["Ann", "Bob", "Cy"], weights=[1, 2])[1]
+    >>> pair
+    pair 1, prompt 1: Bob chosen over Cy, weight 2
+    >>> pair.weight
+    2.0
     """
 
     index: int
