@@ -31,11 +31,11 @@ class Pair:
     Examples
     --------
     >>> from bradley_terry import PreferencePairs
-    >>> pair = PreferencePairs([0, 1], [1, 2], feature_names=["Ann", "Bob", "Cy"], weights=[1, 2])[1]
+    >>> pair = PreferencePairs([0, 1], [1, 2], feature_names=["Ann", "Bob", "Cy"])[1]
     >>> pair
-    pair 1, prompt 1: Bob chosen over Cy, weight 2
-    >>> pair.weight
-    2.0
+    pair 1, prompt 1: Bob chosen over Cy
+    >>> int(pair.chosen), pair.weight
+    (1, 1.0)
     """
 
     index: int

@@ -50,9 +50,10 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
 
     Examples
     --------
-    >>> games = PreferencePairs([0, 1, 1, 1, 2], [1, 2, 2, 2, 1])  # item 1 won three games of four against 2
-    >>> print(component_fits(TableScorer(3), games)[1].model.phi.round(4))  # log 3 apart
-    [ 0.5493 -0.5493]
+    >>> games = PreferencePairs([0, 1, 1, 1, 2], [1, 2, 2, 2, 1])  # item 0 never lost
+    >>> unbeaten, rest = component_fits(TableScorer(3), games)
+    >>> print(rest.items, rest.model.phi.round(4))  # 3 wins of 4: log 3 apart
+    (1, 2) [ 0.5493 -0.5493]
     """
     # These modules import ``inference``, which imports this one.
     from ..training import fit  # noqa: PLC0415

@@ -325,7 +325,7 @@ class Robust(MarginLoss):
 
     Examples
     --------
-    >>> print(f"{Robust(0.1).minimiser(0.74):.6f}")  # logit 0.8: 0.74 = 0.8 - 0.1 · 0.6
+    >>> print(f"{Robust(0.1).minimiser(0.74):.6f}")  # logit 0.8: 0.9 · 0.8 + 0.1 · 0.2 = 0.74
     1.386294
     """
 
