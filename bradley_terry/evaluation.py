@@ -91,7 +91,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """ECE: the mean of ``|observed - predicted|`` over the bins, weighted by ``weight``, in [0, 1]."""
+        """The ECE, in [0, 1], is the mean of ``|observed - predicted|`` over the bins, weighted by ``weight``."""
         full = self.weight > 0
         gap = float(np.sum(self.weight[full] * np.abs(self.observed[full] - self.predicted[full])))
         return gap if full.any() else math.nan

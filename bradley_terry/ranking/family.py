@@ -75,7 +75,7 @@ class MarginLoss:
 
     @property
     def suits_newton(self) -> bool:
-        """Whether Newton's method can minimise it: l is convex and has positive curvature somewhere."""
+        """Whether Newton's method can minimise it, since l is convex and has positive curvature somewhere."""
         return self.is_convex and self.bends
 
     def _value(self, z: Array) -> Array:

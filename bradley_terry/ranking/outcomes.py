@@ -83,7 +83,7 @@ class RaoKupper(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest second derivative: that of a tie."""
+        """The largest second derivative, which is that of a tie."""
         return 0.5
 
     def _log_odds(self, z: Array) -> Array:
@@ -272,7 +272,7 @@ class Ordinal(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest second derivative: that of a level between two thresholds."""
+        """The largest second derivative, which is that of a level between two thresholds."""
         return 0.5
 
     @property
@@ -332,7 +332,7 @@ class Ordinal(MarginLoss):
 
     @property
     def tails(self) -> tuple[float, float]:
-        """The slopes at the highest level: it pulls with full force far below its threshold, and not at all above."""
+        """The slopes at the highest level, which pulls with full force far below its threshold and not above."""
         return -1.0, 0.0
 
     def _expected_slope(self, share: Array, z: Array) -> Array:

@@ -39,7 +39,7 @@ class Contrasts(NamedTuple):
 
     @property
     def p_values(self) -> Array:
-        """``P(|Z| > |estimate / standard error|)`` for a standard normal Z, (n,): tests of each combination being 0."""
+        """The p-value of each combination, (n,), for the test that it is 0, by the normal approximation."""
         z = np.abs(self.estimates / np.where(self.standard_errors > 0, self.standard_errors, np.nan))
         return np.array([math.erfc(one / math.sqrt(2)) for one in z.tolist()])
 

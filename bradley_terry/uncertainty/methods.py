@@ -141,7 +141,7 @@ class Uncertainty:
         Parameters
         ----------
         matrix : array_like, (n_contrasts, n_parameters), or one row
-            C. For a table each row must sum to zero, since only differences of rewards are determined.
+            The matrix C. For a table each row must sum to zero, since only differences of rewards are determined.
         options
             As in ``covariance``: kind, pairs, clusters, n_bootstrap, seed and progress.
 
