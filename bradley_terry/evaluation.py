@@ -91,7 +91,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """ECE: the mean of |observed - predicted| over the bins, weighted by ``weight``, in [0, 1]."""
+        """The ECE, in [0, 1], is the mean of ``|observed - predicted|`` over the bins, weighted by ``weight``."""
         full = self.weight > 0
         gap = float(np.sum(self.weight[full] * np.abs(self.observed[full] - self.predicted[full])))
         return gap if full.any() else math.nan
@@ -354,8 +354,8 @@ def reliability(
     """Bin pairs by the probability of the answer that the model favours, and count how often that answer was chosen.
 
     The order in which a pair is stored carries no information (chosen always comes first). So both probabilities are
-    those of the answer that the model favours: predicted is sigma(|z|), in [1/2, 1], and observed is t if z > 0, 1 - t
-    if z < 0, ½ if z = 0.
+    those of the answer that the model favours: predicted is ``sigma(|z|)``, in [1/2, 1], and observed is t if z > 0,
+    1 - t if z < 0, ½ if z = 0.
 
     Parameters
     ----------

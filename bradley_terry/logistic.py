@@ -69,7 +69,7 @@ def softplus(z: ArrayLike) -> Float:
     Notes
     -----
     For z > 0, log(1 + exp(z)) = z + log(1 + exp(-z)); for z <= 0 nothing needs rewriting. Both cases are
-    max(z, 0) + log1p(exp(-|z|)), a sum of two non-negative terms: nothing overflows and nothing cancels.
+    ``max(z, 0) + log1p(exp(-|z|))``, a sum of two non-negative terms: nothing overflows and nothing cancels.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def sigmoid(z: ArrayLike) -> Float:
 
     Notes
     -----
-    With e = exp(-|z|) the answer is 1 / (1 + e) for z >= 0 and e / (1 + e) for z < 0. The second is computed as
+    With ``e = exp(-|z|)`` the answer is 1 / (1 + e) for z >= 0 and e / (1 + e) for z < 0. The second is computed as
     e - e·e / (1 + e), because its large part, e, then has no further rounding error (1.7 ulp at worst, not 2.4).
 
     Examples
@@ -166,7 +166,7 @@ def logit(p: ArrayLike) -> Float:
 
     Notes
     -----
-    With q = min(p, 1 - p), |logit p| = log(1 - q) - log q. Near q = 1/2 the two logarithms cancel, so there the
+    With q = min(p, 1 - p), ``|logit p|`` = log(1 - q) - log q. Near q = 1/2 the two logarithms cancel, so there the
     identity log((1 - q) / q) = 2 artanh(1 - 2q) is used; 1 - 2q is exact for q in [1/4, 1/2].
 
     Examples
@@ -191,9 +191,9 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, z: ArrayLike) -> Array:
     """Compute p·softplus(-z) + q·softplus(z), q = 1 - p: the expected loss of sigma(z) if the true probability is p.
 
     The function takes both p and q because 1 - p would lose the digits of a small q. With p + q = 1 the sum is
-    softplus(-|z|) plus |z| times the probability of the outcome that sigma(z) considers less likely. Both terms are
-    non-negative, and at z = 0 the sum is exactly log 2 for every p. An outcome of probability zero costs nothing, even
-    at an infinite z.
+    ``softplus(-|z|)`` plus ``|z|`` times the probability of the outcome that sigma(z) considers less likely. Both terms
+    are non-negative, and at z = 0 the sum is exactly log 2 for every p. An outcome of probability zero costs nothing,
+    even at an infinite z.
     """
     p, q, z = given.float64(p, "p"), given.float64(q, "q"), given.float64(z, "z")
     if not p.shape == q.shape == z.shape:

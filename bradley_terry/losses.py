@@ -146,7 +146,7 @@ def pair_loss_curvatures(margins: ArrayLike, *, target_margins: ArrayLike | None
 
     Notes
     -----
-    Both factors come from the smaller probability q = sigma(-|z|): sigma(z) sigma(-z) = q (1 - q) = q - q·q.
+    Both factors come from the smaller probability ``q = sigma(-|z|)``: sigma(z) sigma(-z) = q (1 - q) = q - q·q.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class Objective:
     scorer : LinearScorer, MLPScorer, TableScorer or any ``Scorer``
     pairs : PreferencePairs or PreferenceRankings
     l2 : float, at least 0
-        Adds l2/2·|φ|² to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
+        Adds ``l2/2·|φ|²`` to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
         By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. The
         kernels compute other losses only for a ``LinearScorer`` and pairs.

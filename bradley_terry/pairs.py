@@ -172,7 +172,7 @@ class PreferencePairs:
 
     @property
     def n_items(self) -> int:
-        """Number of items: the number of names if there are names, else one more than the largest item number."""
+        """Number of items, the number of names if there are any, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these pairs hold features, not item numbers")
         if self.feature_names is not None:

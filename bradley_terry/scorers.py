@@ -276,9 +276,9 @@ class MLPScorer(_FeatureScorer):
     def backward_from(self, blocks: dict[str, Array], features: Features, h: Array, d_rewards: Array) -> Array:
         """Return the gradient, (n_parameters,), from the hidden layer of ``forward``, starting at the last layer.
 
-        r = h · v         d_v = hᵀ d_r              d_h = d_r vᵀ
-        h = act(a)        d_a = d_h · act'(a)       tanh' = 1 - tanh² = 1 - h²;  relu' = 1 where a > 0, else 0
-        a = x W + b       d_W = xᵀ d_a              d_b = Σ_i d_a[i]
+        | r = h · v:      d_v = hᵀ d_r,             d_h = d_r vᵀ
+        | h = act(a):     d_a = d_h · act'(a),      tanh' = 1 - tanh² = 1 - h²,  relu' = 1 where a > 0, else 0
+        | a = x W + b:    d_W = xᵀ d_a,             d_b = Σ_i d_a[i]
         """
         d_a = 1 - h * h if self.activation == "tanh" else (h > 0).astype(np.float64)  # act'(a); h > 0 where a > 0
         d_a *= blocks["output_weights"]

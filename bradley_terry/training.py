@@ -85,7 +85,7 @@ def fit(
     method : "newton", "gradient_descent", "adam", optional
         By default Newton if the scorer is linear in φ and the loss is convex with positive curvature, else Adam.
     l2 : float
-        Adds l2/2·|φ|² to the loss.
+        Adds ``l2/2·|φ|²`` to the loss.
     seed : int
         Decides the random initial φ, the split and the order of the mini-batches.
     validation : float, PreferencePairs or PreferenceRankings, optional

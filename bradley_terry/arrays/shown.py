@@ -27,6 +27,15 @@ class Pair:
     """One pair to look at, as ``pairs[0]`` returns it.
 
     ``chosen`` and ``rejected`` are each a row of features, (n_features,), or an item number.
+
+    Examples
+    --------
+    >>> from bradley_terry import PreferencePairs
+    >>> pair = PreferencePairs([0, 1], [1, 2], feature_names=["Ann", "Bob", "Cy"])[1]
+    >>> pair
+    pair 1, prompt 1: Bob chosen over Cy
+    >>> int(pair.chosen), pair.weight
+    (1, 1.0)
     """
 
     index: int

@@ -21,6 +21,12 @@ class ComponentFit(NamedTuple):
     """The items of a group, and the model that was fitted to their comparisons, or None for a single item.
 
     Item ``items[i]`` has the number i in the model, whose rewards sum to zero.
+
+    Examples
+    --------
+    >>> unbeaten, rest = component_fits(TableScorer(3), PreferencePairs([0, 1, 2], [1, 2, 1]))
+    >>> unbeaten.items, unbeaten.model is None, rest.items
+    ((0,), True, (1, 2))
     """
 
     items: tuple[int, ...]
@@ -41,6 +47,13 @@ def component_fits(scorer: Scorer, pairs: PreferencePairs, **options: object) ->
         If the scorer is not a ``TableScorer``, the items do not fit it, or ``fit`` refuses an option.
     KeyboardInterrupt
         After Ctrl-C, since not all groups would be fitted.
+
+    Examples
+    --------
+    >>> games = PreferencePairs([0, 1, 1, 1, 2], [1, 2, 2, 2, 1])  # item 0 never lost
+    >>> unbeaten, rest = component_fits(TableScorer(3), games)
+    >>> print(rest.items, rest.model.phi.round(4))  # 3 wins of 4: log 3 apart
+    (1, 2) [ 0.5493 -0.5493]
     """
     # These modules import ``inference``, which imports this one.
     from ..training import fit  # noqa: PLC0415

@@ -16,7 +16,7 @@ QUANTILE_95 = 1.959963984540054  # 95 % of a normal distribution lie within this
 def wilson_intervals(shares: ArrayLike, n_trials: ArrayLike) -> Array:
     """Return the 95 % interval of each share p̂ that was observed in n trials, (n, 2), in [0, 1]; NaN stays NaN.
 
-    The interval contains every p that a normal test does not reject, that is |p̂ - p| <= 1.96·√(p(1 - p)/n). Squared,
+    The interval contains every p that a normal test does not reject: ``|p̂ - p| <= 1.96·√(p(1 - p)/n)``. Squared,
     with c = 1.96²/n, this is the quadratic (1 + c)·p² - (2p̂ + c)·p + p̂² <= 0, and the interval lies between its roots.
     Unlike p̂ ± 1.96·√(p̂(1 - p̂)/n), it stays in [0, 1], and its width is positive even at p̂ = 0 and p̂ = 1.
 

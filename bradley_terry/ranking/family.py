@@ -75,7 +75,7 @@ class MarginLoss:
 
     @property
     def suits_newton(self) -> bool:
-        """Whether Newton's method can minimise it: l is convex and has positive curvature somewhere."""
+        """Whether Newton's method can minimise it, since l is convex and has positive curvature somewhere."""
         return self.is_convex and self.bends
 
     def _value(self, z: Array) -> Array:
@@ -102,7 +102,7 @@ class MarginLoss:
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|, from which gradient descent chooses its step. It may be infinite."""
+        """The largest ``|l''|``, from which gradient descent chooses its step. It may be infinite."""
         return 0.25
 
     @far_out
@@ -271,7 +271,7 @@ class Scaled(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 0.25 * float(np.max(self._m))
 
     def _best(self, p: Array) -> Array:
@@ -287,6 +287,11 @@ class LabelSmoothing(MarginLoss):
 
     The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε). The model's probability is
     sigma(z): smoothing makes it less sure on purpose, and this is not undone.
+
+    Examples
+    --------
+    >>> print(f"{LabelSmoothing(0.1).minimiser(1.0):.6f}")  # logit 0.9
+    2.197225
     """
 
     epsilon: float
@@ -317,6 +322,11 @@ class Robust(MarginLoss):
 
     If each label is flipped with probability ε, the expectation of this loss is that of -log sigma on the true labels
     (arXiv:2403.00409). It falls without end as z grows, so a single pair has no finite minimum.
+
+    Examples
+    --------
+    >>> print(f"{Robust(0.1).minimiser(0.74):.6f}")  # logit 0.8: 0.9 · 0.8 + 0.1 · 0.2 = 0.74
+    1.386294
     """
 
     epsilon: float
@@ -344,12 +354,17 @@ class Robust(MarginLoss):
 class NoisyChoice(SharedLoss):
     """-log((1 - ε)·sigma(z) + ε/2): with probability ε the annotator chooses at random (arXiv:1706.03741).
 
-    With P = (1 - ε) s + ε/2, the probability of the choice:
+    With P = (1 - ε) s + ε/2, the probability of the choice::
 
         l'  = -(1 - ε) s q / P
         l'' =  (1 - ε) s q ((1 - ε) s² + (s - q) ε/2) / P²
 
     The loss of a single pair is at most -log(ε/2), so a mislabelled pair can do only so much harm.
+
+    Examples
+    --------
+    >>> print(f"{NoisyChoice(0.1).value(-1000.0, None):.6f}")  # -log 0.05
+    2.995732
     """
 
     epsilon: float
@@ -386,7 +401,13 @@ class NoisyChoice(SharedLoss):
 
 @dataclass(frozen=True)
 class Temperature(MarginLoss):
-    """softplus(-z/T): rewards in units of T log-odds, as in RankNet and, with T = 1/β, in DPO (arXiv:2305.18290)."""
+    """softplus(-z/T): rewards in units of T log-odds, as in RankNet and, with T = 1/β, in DPO (arXiv:2305.18290).
+
+    Examples
+    --------
+    >>> print(f"{Temperature(2.0).minimiser(0.9):.6f}")  # 2 logit 0.9
+    4.394449
+    """
 
     T: float
 
@@ -406,7 +427,7 @@ class Temperature(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 0.25 / self.T**2
 
     def _best(self, p: Array) -> Array:
@@ -421,6 +442,11 @@ class Probit(SharedLoss):
     """-log Φ(z): normal noise in place of Gumbel noise (Thurstone 1927).
 
     With λ = φ(z)/Φ(z): l' = -λ and l'' = λ (z + λ). For z < 0, λ = 1/R(-z) = -z + T(-z); see ``normal``.
+
+    Examples
+    --------
+    >>> print(f"{Probit().probability(1.0):.6f}")  # Φ(1)
+    0.841345
     """
 
     is_likelihood: ClassVar[bool] = True
@@ -442,7 +468,7 @@ class Probit(SharedLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 1.0
 
     def _best(self, p: Array) -> Array:

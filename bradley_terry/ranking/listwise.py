@@ -52,7 +52,14 @@ class RankingLoss(Protocol):
 
 @dataclass(frozen=True)
 class PlackettLuce:
-    """-log of the probability of the ranking as one choice after the other; see ``plackett_luce`` for the formulas."""
+    """-log of the probability of the ranking as one choice after the other; see ``plackett_luce`` for the formulas.
+
+    Examples
+    --------
+    >>> losses = PlackettLuce().ranking_losses(np.zeros((1, 3)), np.array([2]))
+    >>> print(losses.round(6))  # log 6: six orders are equally likely
+    [1.791759]
+    """
 
     is_convex: ClassVar[bool] = True
     is_likelihood: ClassVar[bool] = True
@@ -87,6 +94,12 @@ class ListNet:
     ----------
     scale : float, above 0
         The difference of the best rewards of two answers whose ranks differ by 1, in log-odds.
+
+    Examples
+    --------
+    >>> losses = ListNet().ranking_losses(np.zeros((1, 3)), np.array([2]))
+    >>> print(losses.round(6))  # log 3
+    [1.098612]
     """
 
     scale: float = 1.0

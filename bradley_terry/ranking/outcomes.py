@@ -41,10 +41,18 @@ __all__ = ["Davidson", "Ordinal", "RaoKupper"]
 class RaoKupper(MarginLoss):
     """Ties as a zone of indifference: an answer wins if it is ahead by more than η (Rao & Kupper 1967).
 
+    The losses of a win and of a tie are::
+
         win     softplus(η - z)
         tie     softplus(z - η) + softplus(-z - η) - log(1 - e^(-2η))
 
     Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which has no ties. η = None is fitted with φ.
+
+    Examples
+    --------
+    >>> losses = RaoKupper(np.log(3)).value([0, 0, 0], [1, 0.5, 0])  # win, tie, defeat
+    >>> print(np.exp(-losses).round(6))
+    [0.25 0.5  0.25]
     """
 
     eta: float | None = None
@@ -75,7 +83,7 @@ class RaoKupper(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest second derivative: that of a tie."""
+        """The largest second derivative, which is that of a tie."""
         return 0.5
 
     def _log_odds(self, z: Array) -> Array:
@@ -123,13 +131,19 @@ class RaoKupper(MarginLoss):
 class Davidson(SharedLoss):
     """Ties as a third outcome of weight ν, beside e^(z/2) and e^(-z/2) (Davidson 1970).
 
-    Between answers of equal reward, ν = 1 makes a tie as likely as each win. With e = e^-|z|, h = e^-|z|/2 and
-    D = 1 + e + ν h, the logarithm of Z = e^(z/2) + e^(-z/2) + ν is |z|/2 + log D, and
+    Between answers of equal reward, ν = 1 makes a tie as likely as each win. With ``e = e^-|z|``, ``h = e^(-|z|/2)``
+    and D = 1 + e + ν h, the logarithm of Z = e^(z/2) + e^(-z/2) + ν is ``|z|/2 + log D``, and::
 
         (log Z)'  = ½·sign(z)·(1 - e)/D
         (log Z)'' = ¼·(4 e + (1 + e) ν h)/D²
 
     Labels are 1, ½ (a tie) and 0. ν = 0 is Bradley-Terry. ν = None is fitted with φ.
+
+    Examples
+    --------
+    >>> losses = Davidson(2.0).value([0, 0, 0], [1, 0.5, 0])  # win, tie, defeat
+    >>> print(np.exp(-losses).round(6))
+    [0.25 0.5  0.25]
     """
 
     nu: float | None = None
@@ -220,7 +234,7 @@ class Davidson(SharedLoss):
 class Ordinal(MarginLoss):
     """Graded choices, such as "much better, better, equal, worse, much worse" (cumulative logit, McCullagh 1980).
 
-    Level k of K is chosen if z plus logistic noise lies between the thresholds ζ_k and ζ_(k+1):
+    Level k of K is chosen if z plus logistic noise lies between the thresholds ζ_k and ζ_(k+1)::
 
         -log(sigma(ζ_(k+1) - z) - sigma(ζ_k - z))
             = softplus(z - ζ_(k+1)) + softplus(ζ_k - z) - log(1 - e^(ζ_k - ζ_(k+1)))
@@ -233,6 +247,12 @@ class Ordinal(MarginLoss):
     n_levels : int, at least 2
     thresholds : sequence of n_levels - 1 numbers, increasing, optional
         None is fitted with φ.
+
+    Examples
+    --------
+    >>> losses = Ordinal(3, [-np.log(3), np.log(3)]).value([0, 0, 0], [0, 0.5, 1])
+    >>> print(np.exp(-losses).round(6))  # the probability of each level
+    [0.25 0.5  0.25]
     """
 
     n_levels: int
@@ -252,7 +272,7 @@ class Ordinal(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest second derivative: that of a level between two thresholds."""
+        """The largest second derivative, which is that of a level between two thresholds."""
         return 0.5
 
     @property
@@ -312,7 +332,7 @@ class Ordinal(MarginLoss):
 
     @property
     def tails(self) -> tuple[float, float]:
-        """The slopes at the highest level: it pulls with full force far below its threshold, and not at all above."""
+        """The slopes at the highest level, which pulls with full force far below its threshold and not above."""
         return -1.0, 0.0
 
     def _expected_slope(self, share: Array, z: Array) -> Array:

@@ -130,7 +130,7 @@ class PreferenceRankings:
 
     @property
     def n_items(self) -> int:
-        """Number of items: the number of names if there are names, else one more than the largest item number."""
+        """Number of items, the number of names if there are any, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these rankings hold features, not item numbers")
         return int(self.features.max()) + 1 if self.feature_names is None else len(self.feature_names)

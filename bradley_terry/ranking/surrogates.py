@@ -31,6 +31,11 @@ class Hinge(MarginLoss):
 
     It only orders answers and gives no probabilities: for all p above ½ the best margin is δ. At z = δ, where the slope
     jumps, 0 is used.
+
+    Examples
+    --------
+    >>> print(Hinge().value([-1.0, 0.0, 2.0], None))
+    [2. 1. 0.]
     """
 
     delta: float = 1.0
@@ -52,7 +57,7 @@ class Hinge(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 0.0
 
     def _best(self, p: Array) -> Array:
@@ -61,7 +66,13 @@ class Hinge(MarginLoss):
 
 @dataclass(frozen=True)
 class Square(MarginLoss):
-    """(z - c)²: every margin is pulled towards c, also those that are larger (IPO: c = 1/(2β), arXiv:2310.12036)."""
+    """(z - c)²: every margin is pulled towards c, also those that are larger (IPO: c = 1/(2β), arXiv:2310.12036).
+
+    Examples
+    --------
+    >>> print(Square().value([0.0, 1.0, 2.0], None))
+    [1. 0. 1.]
+    """
 
     target: float = 1.0
 
@@ -79,7 +90,7 @@ class Square(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 2.0
 
     def _best(self, p: Array) -> Array:
@@ -93,7 +104,13 @@ class Square(MarginLoss):
 
 @dataclass(frozen=True)
 class Exponential(SharedLoss):
-    """exp(-z): a pair that is ordered wrongly by a wide margin outweighs all others (RankBoost, Freund et al. 2003)."""
+    """exp(-z): a pair that is ordered wrongly by a wide margin outweighs all others (RankBoost, Freund et al. 2003).
+
+    Examples
+    --------
+    >>> print(Exponential().value([-3.0, 0.0, 1.0], None).round(6))
+    [20.085537  1.        0.367879]
+    """
 
     @np.errstate(under="ignore", over="ignore")
     def _value_and_slope(self, z: Array) -> tuple[Array, Array]:
@@ -105,7 +122,7 @@ class Exponential(SharedLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return float(np.inf)
 
     def _best(self, p: Array) -> Array:
@@ -119,12 +136,17 @@ class Exponential(SharedLoss):
 class Focal(SharedLoss):
     """-q^γ log s: pairs that are ordered well count less (Lin et al. 2017, arXiv:1708.02002).
 
-    With L = log s, so that L' = q:
+    With L = log s, so that L' = q::
 
         l'  = q^γ (γ s L - q)
         l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
 
     sigma(Δ) is not p, but p can be read off a fitted margin (Charoenphakdee et al. 2021, arXiv:2011.09172).
+
+    Examples
+    --------
+    >>> print(f"{Focal(2.0).value(0.0, None):.6f}")  # a quarter of log 2
+    0.173287
     """
 
     gamma: float
@@ -164,7 +186,7 @@ class Focal(SharedLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|, found on a grid; far out it is 0."""
+        """The largest ``|l''|``, found on a grid; far out it is 0."""
         return 1.01 * float(np.abs(self._bend(np.linspace(-50.0, 50.0, 10_001))).max())
 
 
@@ -173,6 +195,11 @@ class Sigmoid(MarginLoss):
     """sigma(-z): a smooth count of the pairs in wrong order (arXiv:2505.24709).
 
     Since l(z) + l(-z) = 1, labels that are flipped with equal probability do not change which φ is best.
+
+    Examples
+    --------
+    >>> print(Sigmoid().value([-1.5, 0.0, 1.5], None).round(6))
+    [0.817574 0.5      0.182426]
     """
 
     is_convex: ClassVar[bool] = False
@@ -193,7 +220,13 @@ class Sigmoid(MarginLoss):
 
 @dataclass(frozen=True)
 class Unhinged(MarginLoss):
-    """1 - z: every pair pulls with the same force for ever, so a penalty is needed (van Rooyen et al. 2015)."""
+    """1 - z: every pair pulls with the same force for ever, so a penalty is needed (van Rooyen et al. 2015).
+
+    Examples
+    --------
+    >>> print(Unhinged().value([-1.0, 0.0, 2.0], None))
+    [ 2.  1. -1.]
+    """
 
     is_proper: ClassVar[bool] = False
     bends: ClassVar[bool] = False
@@ -209,7 +242,7 @@ class Unhinged(MarginLoss):
 
     @property
     def most_bend(self) -> float:
-        """The largest |l''|."""
+        """The largest ``|l''|``."""
         return 0.0
 
     def _best(self, p: Array) -> Array:

@@ -22,7 +22,16 @@ __all__ = ["Contrasts", "contrasts_of", "probability_intervals_of"]
 
 
 class Contrasts(NamedTuple):
-    """Linear combinations C·φ: estimates (n,), their covariance C V Cᵀ (n, n), and their standard errors (n,)."""
+    """Linear combinations C·φ: estimates (n,), their covariance C V Cᵀ (n, n), and their standard errors (n,).
+
+    Examples
+    --------
+    >>> from bradley_terry import PreferencePairs, TableScorer, fit
+    >>> games = PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0])  # item 0 won three of four
+    >>> found = fit(TableScorer(2), games).contrasts([1, -1])
+    >>> print(f"{found.estimates[0]:.4f} ± {found.standard_errors[0]:.4f}")  # log 3, √(4/3)
+    1.0986 ± 1.1547
+    """
 
     estimates: Array
     covariance: Array
@@ -30,7 +39,7 @@ class Contrasts(NamedTuple):
 
     @property
     def p_values(self) -> Array:
-        """P(|Z| > |estimate / standard error|) for a standard normal Z, (n,): tests of each combination being 0."""
+        """The p-value of each combination, (n,), for the test that it is 0, by the normal approximation."""
         z = np.abs(self.estimates / np.where(self.standard_errors > 0, self.standard_errors, np.nan))
         return np.array([math.erfc(one / math.sqrt(2)) for one in z.tolist()])
 

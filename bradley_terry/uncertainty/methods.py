@@ -36,7 +36,16 @@ class Options(TypedDict, total=False):
 
 
 class Uncertainty:
-    """Standard errors, intervals and fit statistics of a model; ``inference`` explains what each kind assumes."""
+    """Standard errors, intervals and fit statistics of a model; ``inference`` explains what each kind assumes.
+
+    Examples
+    --------
+    >>> from bradley_terry import PreferencePairs, TableScorer, fit
+    >>> games = PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0])  # item 0 won three of four
+    >>> model = fit(TableScorer(2), games)
+    >>> print(f"{model.standard_errors(reference=1)[0]:.4f}")  # of r_0 - r_1: √(4/3)
+    1.1547
+    """
 
     def covariance(
         self,
@@ -132,7 +141,7 @@ class Uncertainty:
         Parameters
         ----------
         matrix : array_like, (n_contrasts, n_parameters), or one row
-            C. For a table each row must sum to zero, since only differences of rewards are determined.
+            The matrix C. For a table each row must sum to zero, since only differences of rewards are determined.
         options
             As in ``covariance``: kind, pairs, clusters, n_bootstrap, seed and progress.
 

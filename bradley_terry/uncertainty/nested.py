@@ -28,6 +28,14 @@ class LikelihoodRatio(NamedTuple):
 
     If the smaller model is true, the statistic is about chi-squared with as many ``degrees_of_freedom`` as the larger
     model has more free parameters, and ``p_value`` is the probability of one at least as large.
+
+    Examples
+    --------
+    >>> from bradley_terry import LinearScorer, TableScorer, datasets, fit
+    >>> smaller = fit(TableScorer(7), datasets.baseball())
+    >>> larger = fit(LinearScorer(7), datasets.baseball(home_advantage=True))
+    >>> print("{:.2f}, {}, {:.3f}".format(*likelihood_ratio_test(smaller, larger)))
+    5.41, 1, 0.020
     """
 
     statistic: float

@@ -38,8 +38,16 @@ STEPS, SMALL = 200, 1e-7  # SMALL is a relative change of a sum q_a + q_b
 class QuasiVariances(NamedTuple):
     """Quasi-variances of a table's rewards, and how well they reproduce the standard errors of differences.
 
-    ``variances`` has q, (n_items,). ``worst_errors`` has the lowest and the highest relative error √(q_a + q_b)/√v_ab -
-    1 over all pairs of items, and ``worst_of_all`` the same over all contrasts Σ c·r with Σ c = 0.
+    ``variances`` has q, (n_items,). ``worst_errors`` has the lowest and the highest relative error
+    √(q_a + q_b)/√v_ab - 1 over all pairs of items, and ``worst_of_all`` the same over all contrasts Σ c·r with Σ c = 0.
+
+    Examples
+    --------
+    >>> from bradley_terry import PreferencePairs, TableScorer, fit
+    >>> games = PreferencePairs([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2])  # each beat each once
+    >>> model = fit(TableScorer(3), games)
+    >>> print(model.quasi_variances().variances.round(6))  # the variance of a difference is 4/3
+    [0.666667 0.666667 0.666667]
     """
 
     variances: Array
