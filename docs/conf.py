@@ -41,11 +41,13 @@ myst_dmath_double_inline = True
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings give shapes and units, which types do not
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as they are written
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 napoleon_preprocess_types = False
 
+smartquotes = False  # quotes and primes of formulas and code stay as they are
 html_theme = "furo"
 html_title = "bradley_terry"
 html_static_path = ["_static"]

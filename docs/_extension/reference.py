@@ -1,12 +1,13 @@
 """Adds to the page of a public name what its docstring does not have: typeset formulas, and an example.
 
-The file ``docs/reference/notes/NAME.rst`` is appended to the page of NAME. The directive ``drawn`` shows code and its
-figure.
+The file ``docs/reference/notes/NAME.rst`` is appended to the docstring of NAME. The directive ``drawn`` shows code and
+its figure.
 """
 
 from __future__ import annotations
 
 import hashlib
+from enum import Enum
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,15 +20,32 @@ from sphinx.util.docutils import SphinxDirective
 from bradley_terry import plots
 
 
-def offer_notes(app: Sphinx, config: Config) -> None:
-    """Tell the templates of autosummary for which names there are notes, and remove pages of names that are gone."""
+INTERNAL = {"usual_loss", "reference_backend"}  # members that connect classes and are not for users
+
+
+def forget_old_pages(app: Sphinx, _config: Config) -> None:
+    """Remove the pages of names that are no longer listed; autosummary leaves them."""
     reference = Path(app.srcdir) / "reference"
-    listed = "".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).split()
+    listed = " ".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).split()
     for page in reference.glob("pages/*.rst"):
         if page.stem not in listed:
             page.unlink()
-    notes = reference / "notes"
-    config.autosummary_context = {"notes": {path.stem for path in notes.glob("*.rst")}}
+
+
+def append_notes(app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Append the notes of a name to its docstring, before the methods of a class."""
+    notes = Path(app.srcdir) / "reference" / "notes" / f"{name}.rst"
+    if notes.exists():
+        app.env.note_dependency(notes)
+        lines += ["", *notes.read_text(encoding="utf-8").splitlines(), ""]
+
+
+def choose_member(_app: Sphinx, _what: str, name: str, obj: object, skip: bool, _options: object) -> bool | None:
+    """Show each member of an enum, and hide the fields of named tuples, which the docstring of the class lists."""
+    if isinstance(obj, Enum):
+        return False
+    hidden = name in INTERNAL or str(getattr(obj, "__doc__", "")).startswith("Alias for field number")
+    return True if hidden else None
 
 
 class Drawn(SphinxDirective):
@@ -55,6 +73,8 @@ class Drawn(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
-    app.connect("config-inited", offer_notes)
+    app.connect("config-inited", forget_old_pages)
+    app.connect("autodoc-process-docstring", append_notes, priority=600)  # after napoleon, which has 500
+    app.connect("autodoc-skip-member", choose_member)
     app.add_directive("drawn", Drawn)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
