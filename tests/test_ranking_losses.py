@@ -468,14 +468,14 @@ def test_gradient_descent_on_a_curvature_without_bound_needs_a_rate(rng) -> None
 
 
 def test_the_docs_list_every_loss_and_derive_it() -> None:
-    """Each loss has a row in docs/losses.md, whose name leads to a section of docs/derivations.md."""
+    """Each loss has an entry in docs/losses.md, whose name leads to a section of docs/derivations.md."""
     docs = Path(__file__).parents[1] / "docs"
-    table = (docs / "losses.md").read_text(encoding="utf-8")
+    page = (docs / "losses.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (.+)$", (docs / "derivations.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
-    rows = dict(re.findall(r"^\| \[`(\w+)\(.*?\)`\]\(derivations\.md#([\w-]+)\)", table, flags=re.MULTILINE))
-    assert set(rows) == {"BradleyTerry", *ranking.__all__} - {"MarginLoss"}
-    assert set(rows.values()) <= anchors
+    entries = dict(re.findall(r"^- \[`(\w+)\(.*?\)`\]\(derivations\.md#([\w-]+)\)", page, flags=re.MULTILINE))
+    assert set(entries) == {"BradleyTerry", *ranking.__all__} - {"MarginLoss"}
+    assert set(entries.values()) <= anchors
 
 
 def test_the_usual_loss_says_of_itself_what_the_others_say() -> None:
