@@ -47,7 +47,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 napoleon_preprocess_types = False
 
-smartquotes = False  # quotes and primes of formulas and code stay as they are
+smartquotes_action = "D"  # only dashes: quotes and primes of formulas and code stay as they are
 html_theme = "furo"
 html_title = "bradley_terry"
 html_static_path = ["_static"]

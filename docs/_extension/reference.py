@@ -19,7 +19,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from bradley_terry import plots
 
-
 INTERNAL = {"usual_loss", "reference_backend"}  # members that connect classes and are not for users
 
 
