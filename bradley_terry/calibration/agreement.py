@@ -130,6 +130,12 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     References
     ----------
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
+
+    Examples
+    --------
+    >>> found = agreement([(1, 1), (2, 2), (1, 2), (1,)])  # a unit with one rating does not count
+    >>> print(f"{found.alpha:.3f} {found.observed:.3f} {found.n_units}")
+    0.444 0.667 3
     """
     one_of("level", level, LEVELS)
     units = [[one for one in row if not is_missing(one)] for row in _rows(ratings)]
@@ -164,6 +170,13 @@ def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     -------
     PairAgreement, or None
         None if no pair was judged more than once, or a label is not 0, ½ or 1 and so is not a single judgement.
+
+    Examples
+    --------
+    >>> pairs = PreferencePairs([0, 0, 1, 2], [1, 1, 0, 3], prompts=["q", "q", "q", "r"])
+    >>> found = pair_agreement(pairs)  # of 0 and 1, two people preferred 0 and one preferred 1
+    >>> print(f"{found.agreement:.3f} {found.accuracy_ceiling:.3f}")
+    0.333 0.667
     """
     refuse_rankings(pairs)
     check_pairs(pairs)
