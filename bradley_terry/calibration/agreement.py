@@ -42,10 +42,14 @@ class Agreement:
     ----------
     alpha : float, at most 1
         Krippendorff's α. NaN if all ratings are equal, so that chance would agree, too.
-    observed, expected : float, in [0, 1]
-        Probability that two ratings of the same unit are equal, and that any two ratings are.
-    n_units, n_ratings : int
-        Units with at least two ratings, and their ratings.
+    observed : float, in [0, 1]
+        Probability that two ratings of the same unit are equal.
+    expected : float, in [0, 1]
+        Probability that any two ratings are equal.
+    n_units : int
+        Number of units with at least two ratings.
+    n_ratings : int
+        Number of their ratings.
     level : str
     """
 

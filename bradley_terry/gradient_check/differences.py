@@ -139,7 +139,7 @@ def numerical_gradient(
     loss : callable, phi -> float
     phi : array_like, (n_parameters,)
     step : float
-        The largest step, in units of |φ_j| or of the typical size of φ, whichever is larger, but at most 1. It is
+        The largest step, in units of ``|φ_j|`` or of the typical size of φ, whichever is larger, but at most 1. It is
         halved until the estimates stop improving.
     entries : array of int, optional
         Which entries to differentiate, by default all of them. The others are NaN.
@@ -276,8 +276,9 @@ class StepSweep:
 
     Attributes
     ----------
-    steps, errors : arrays, (n_steps,)
-        The error is the distance from ``exact``.
+    steps : array, (n_steps,)
+    errors : array, (n_steps,)
+        The distance of the central difference from ``exact``.
     exact : float
         The derivative that the function itself returns.
     entry : int
