@@ -42,10 +42,14 @@ class Agreement:
     ----------
     alpha : float, at most 1
         Krippendorff's α. NaN if all ratings are equal, so that chance would agree, too.
-    observed, expected : float, in [0, 1]
-        Probability that two ratings of the same unit are equal, and that any two ratings are.
-    n_units, n_ratings : int
-        Units with at least two ratings, and their ratings.
+    observed : float, in [0, 1]
+        Probability that two ratings of the same unit are equal.
+    expected : float, in [0, 1]
+        Probability that any two ratings are equal.
+    n_units : int
+        Number of units with at least two ratings.
+    n_ratings : int
+        Number of their ratings.
     level : str
     """
 
@@ -130,6 +134,12 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     References
     ----------
     Krippendorff, K. 2011, Computing Krippendorff's alpha-reliability, University of Pennsylvania.
+
+    Examples
+    --------
+    >>> found = agreement([(1, 1), (2, 2), (1, 2), (1,)])  # a unit with one rating does not count
+    >>> print(f"{found.alpha:.3f} {found.observed:.3f} {found.n_units}")
+    0.444 0.667 3
     """
     one_of("level", level, LEVELS)
     units = [[one for one in row if not is_missing(one)] for row in _rows(ratings)]
@@ -164,6 +174,13 @@ def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     -------
     PairAgreement, or None
         None if no pair was judged more than once, or a label is not 0, ½ or 1 and so is not a single judgement.
+
+    Examples
+    --------
+    >>> pairs = PreferencePairs([0, 0, 1, 2], [1, 1, 0, 3], prompts=["q", "q", "q", "r"])
+    >>> found = pair_agreement(pairs)  # of 0 and 1, two people preferred 0 and one preferred 1
+    >>> print(f"{found.agreement:.3f} {found.accuracy_ceiling:.3f}")
+    0.333 0.667
     """
     refuse_rankings(pairs)
     check_pairs(pairs)

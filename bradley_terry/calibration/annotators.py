@@ -30,7 +30,8 @@ class Annotator:
     Attributes
     ----------
     name : str
-    n_pairs, n_prompts : int
+    n_pairs : int
+    n_prompts : int
     agreement : float, in [0, 1]
         Weighted share of the pairs in which the model gives the higher reward to the answer that was preferred.
     agreement_interval : (float, float)

@@ -43,8 +43,9 @@ class LengthBaseline:
         That b, in log-odds per unit of the length; ±∞ if the longer, or the shorter, answer was chosen in every pair.
     slope_standard_error : float
         Clustered by prompt; NaN for a single prompt.
-    n_pairs, n_equal : int
-        Number of pairs, and of those with two answers of equal length.
+    n_pairs : int
+    n_equal : int
+        Number of pairs with two answers of equal length.
     """
 
     accuracy: float

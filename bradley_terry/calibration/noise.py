@@ -40,9 +40,12 @@ class Noise:
         Share of choices that look as if a coin was tossed.
     interval : (float, float), or None for a single prompt
         95 % interval, from the likelihood ratio.
-    n_pairs, n_prompts : int
-    loss_before, loss_after : float, nats
-        Mean loss with ε = 0 and with the estimate.
+    n_pairs : int
+    n_prompts : int
+    loss_before : float, nats
+        Mean loss with ε = 0.
+    loss_after : float, nats
+        Mean loss with the estimate.
     accuracy_bound : float, in [1/2, 1]
         1 - ε/2: the highest share of such choices that any model can predict, if all else were certain.
     expected_accuracy : float, in [1/2, 1]

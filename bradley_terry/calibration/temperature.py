@@ -34,11 +34,15 @@ class TemperatureFit:
         95 % interval of T: the reciprocals of 1/T ± 1.96 standard errors. Its upper end is infinite if 1/T may be 0.
     model : RewardModel
         The same model with its rewards divided by T. Its probabilities are sigma(Δ).
-    n_pairs, n_prompts : int
-    loss_before, loss_after : float, nats
-        Mean loss on the held-out pairs; NaN before if the model's loss only orders answers.
-    ece_before, ece_after : float
-        Expected calibration error there, with ten bins.
+    n_pairs : int
+    n_prompts : int
+    loss_before : float, nats
+        Mean loss on the held-out pairs; NaN if the model's loss only orders answers.
+    loss_after : float, nats
+        Mean loss after the rewards were divided by T.
+    ece_before : float
+        Expected calibration error on the held-out pairs, with ten bins.
+    ece_after : float
     """
 
     T: float
@@ -77,8 +81,8 @@ def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> Temperatur
     ----------
     model : RewardModel
     held_out : PreferencePairs
-        Pairs that played no part in the fit. On the training pairs, T is close to 1 whatever the model is worth on new
-        ones; this cannot be noticed here. Target margins m, labels, weights and prompts count as in the fit.
+        Pairs that played no part in the fit. On the training pairs, T would be close to 1, even if the model is much
+        too sure on new ones. Target margins m, labels, weights and prompts count as in the fit.
 
     Raises
     ------

@@ -59,9 +59,11 @@ class TrainingRun:
     name : str
         Name of the data.
     model : RewardModel
-    training, held_out : PreferencePairs
-        ``held_out`` is None if all pairs were used for the fit.
-    training_evaluation, held_out_evaluation : Evaluation
+    training : PreferencePairs
+    held_out : PreferencePairs, or None
+        None if all pairs were used for the fit.
+    training_evaluation : Evaluation
+    held_out_evaluation : Evaluation, or None
     weights : list of Weight
         What the model learned, the strongest first; empty for an MLP, whose weights have no names.
     example : str
@@ -204,14 +206,16 @@ def train(
         With a loss of rankings, the file is read by ``load_rankings``. The evaluation is then that of all pairs.
     scorer : "linear", "mlp", "table" or a scorer, optional
         By default "table" for item numbers and "linear" for features.
-    hidden, activation : int and "tanh" or "relu", optional
-        Hidden units and activation of the MLP; by default 32 and "tanh".
+    hidden : int, optional
+        Number of hidden units of the MLP, by default 32.
+    activation : "tanh" or "relu", optional
+        Activation of the MLP, by default "tanh".
     method : "newton", "gradient_descent", "adam", optional
         As in ``fit``.
     standardise : bool, optional
         As in ``fit``: scale the features to mean 0 and variance 1. By default True for the MLP, False for the others.
     l2 : float, optional
-        Adds l2/2·|φ|² to the loss. By default 0, or 0.03 for texts.
+        Adds ``l2/2·|φ|²`` to the loss. By default 0, or 0.03 for texts.
     loss : str or a loss, optional
         Another loss than -log sigma(Δ), such as ``bt.losses.Hinge(2.0)``, or its name, such as "hinge:delta=2". The
         losses of rankings are "plackett-luce", the default for rankings, and "list-net".

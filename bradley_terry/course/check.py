@@ -107,6 +107,13 @@ def prediction(question: str, answer: object) -> Report:
         Its number, such as "03.1" for the first question of lesson 3.
     answer : str or None
         The letter of one of the options; None is "not attempted".
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.prediction("02.1", "c")
+    prediction 02.1: as expected
+    Yes. The model gave the choice a probability of σ(1) = 0.731, and −log 0.731 = 0.313.
     """
     asked = PREDICTIONS[one_of("question", question, tuple(PREDICTIONS))]
     what = f"prediction {question}"

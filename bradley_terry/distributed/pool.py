@@ -235,7 +235,7 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
     ----------
     workers : int or str
         The number of worker processes to start, each with one thread, or the address of a scheduler, such as
-        "tcp://10.0.0.1:8786".
+        ``tcp://10.0.0.1:8786``.
     timeout : float
         The longest time to wait for the scheduler, in seconds.
 

@@ -135,7 +135,13 @@ def grid(values: ArrayLike, name: str) -> Array:
 
 
 def signed(value: float, form: str = "g") -> str:
-    """Write a number with a true minus sign."""
+    """Write a number with a true minus sign.
+
+    Examples
+    --------
+    >>> signed(-2.5), signed(0.125, ".2f")
+    ('−2.5', '0.12')
+    """
     if not is_whole(value) and not isinstance(value, float | np.floating):
         raise TypeError(f"value: expected a number, got {quoted(value)}")
     try:

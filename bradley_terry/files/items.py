@@ -12,7 +12,13 @@ LONGEST_NAME = 200  # characters; a longer cell is taken for a text instead of t
 
 
 def matchups_of(chosen: Sequence[int], rejected: Sequence[int], names: Sequence[str]) -> list[str]:
-    """Name the matchup of each pair of items, "Anna vs Bob", independent of which of the two won."""
+    """Name the matchup of each pair of items, "Anna vs Bob", independent of which of the two won.
+
+    Examples
+    --------
+    >>> matchups_of([0, 1], [1, 0], ["Anna", "Bob"])
+    ['Anna vs Bob', 'Anna vs Bob']
+    """
     chosen, rejected, named = (
         single.names(name, values) for name, values in {"chosen": chosen, "rejected": rejected, "names": names}.items()
     )

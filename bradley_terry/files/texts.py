@@ -30,10 +30,14 @@ class Texts:
     ----------
     path : Path or str
         The file, or "records" if they came from memory.
-    prompts, chosen, rejected : lists of str, of the same length
+    prompts : list of str
         A prompt is empty if the file gives none.
-    labels, weights, target_margins : lists of float, or None
+    chosen : list of str, as long as prompts
+    rejected : list of str, as long as prompts
+    labels : list of float, or None
         None if no line of the file has one.
+    weights : list of float, or None
+    target_margins : list of float, or None
     groups : list of int or str, optional
         Pairs with an empty prompt belong together if their groups are equal, such as the pairs of one record.
     """

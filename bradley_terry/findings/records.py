@@ -26,8 +26,10 @@ class Check:
     Attributes
     ----------
     name : str
-    statistic, threshold : float
-        For most checks a test statistic and its 99 % quantile; for exact facts, such as copies, a count and 0.
+    statistic : float
+        For most checks a test statistic; for exact facts, such as copies, a count.
+    threshold : float
+        For most checks the 99 % quantile of the statistic; for exact facts 0.
     evidence : mapping from words to numbers or names
     is_mild : bool
         Whether the finding, if there is one, is less severe than usual and has the words for that.

@@ -46,6 +46,12 @@ def autodiff_gradient(loss: Callable[..., Any], phi: ArrayLike, *, library: str 
     ------
     ModuleNotFoundError
         If the library is not installed.
+
+    Examples
+    --------
+    >>> import autograd.numpy as anp
+    >>> autodiff_gradient(lambda phi: anp.log1p(anp.exp(-phi[0])), [0.0])  # -sigma(0)
+    array([-0.5])
     """
     at = float64(phi, "phi").copy()
     one_of("library", library, LIBRARIES)
@@ -166,6 +172,12 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
         If the library is not installed.
     ValueError
         If the loss or the scorer of the objective is your own, since no formula for it is known here.
+
+    Examples
+    --------
+    >>> objective = Objective(LinearScorer(1), PreferencePairs([[1.5]], [[0.0]]))
+    >>> print(f"{reference_loss(objective)(np.array([1.0])):.6f}")  # -log sigma(1.5)
+    0.201413
     """
     if not hasattr(objective, "scorer"):
         raise TypeError(f"objective: expected an Objective, got {class_name(objective)}")

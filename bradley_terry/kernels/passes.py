@@ -139,6 +139,11 @@ def linear_loss_and_gradient(
     mean : float, nats
     gradient : array, (n_features,)
         Σ w·l'(z)·d / Σ w with z = φ·d - m.
+
+    Examples
+    --------
+    >>> linear_loss_and_gradient(np.array([[1.0, 2.0]]), np.zeros(2))[1]  # -d/2
+    array([-0.5, -1. ])
     """
     rows = _Rows(differences, minus, phi)
     w, total, t, m = checked_options(rows.n, weights, labels, target_margins)
@@ -195,7 +200,13 @@ def linear_with_loss(
 
 
 def linear_margins(differences: Features, phi: Array, *, minus: Features | None = None) -> Array:
-    """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``."""
+    """Compute the margins φ·d of a linear scorer, (n_pairs,); arguments as in ``linear_loss_and_gradient``.
+
+    Examples
+    --------
+    >>> linear_margins(np.array([[1.0, 2.0], [0.0, 4.0]]), np.array([3.0, 0.5]))
+    array([4., 2.])
+    """
     rows = _Rows(differences, minus, phi)
     margins = np.empty(rows.n)
 
@@ -370,6 +381,11 @@ def curvatures(
     """Compute the second derivative of the mean loss with respect to every margin: w·sigma(z)·sigma(-z) / Σ w.
 
     Parameters and errors are those of ``mean_loss_and_gradients``. The curvature does not depend on labels.
+
+    Examples
+    --------
+    >>> print(curvatures(np.array([0.0, 1.5])).round(6))  # sigma(z)·sigma(-z) / 2
+    [0.125    0.074573]
     """
     z = vector(margins, "margins", None)
     result = output_for(out, z)

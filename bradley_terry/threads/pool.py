@@ -27,12 +27,27 @@ PARTS = 16  # the largest number of ranges of blocks, for any number of threads
 
 
 def set_threads(n_threads: int) -> None:
-    """Use this many threads from now on. The default is NUMBA_NUM_THREADS, or else the number of available cores."""
+    """Use this many threads from now on. The default is NUMBA_NUM_THREADS, or else the number of available cores.
+
+    Examples
+    --------
+    >>> before = get_threads()
+    >>> set_threads(1)
+    >>> get_threads()
+    1
+    >>> set_threads(before)
+    """
     _settings["threads"] = whole("n_threads", n_threads)
 
 
 def get_threads() -> int:
-    """Return the number of threads that share the work on large arrays."""
+    """Return the number of threads that share the work on large arrays.
+
+    Examples
+    --------
+    >>> get_threads() >= 1
+    True
+    """
     return _settings["threads"]
 
 

@@ -14,7 +14,14 @@ __all__ = ["accuracy", "best_temperature", "minimiser"]
 
 
 def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check the pairwise accuracy, f(margins) -> share of margins above 0. A margin of 0 counts half."""
+    """Check the pairwise accuracy, f(margins) -> share of margins above 0. A margin of 0 counts half.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.accuracy(lambda margins: np.mean(margins > 0)).problems[0].diagnosis
+    'looks like: ties count as wrong: a margin of 0 is a coin flip, so it counts half'
+    """
     z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0])
 
     def wrong(z: Array) -> Wrong:
@@ -48,6 +55,13 @@ def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
     It is asked about ten models with a best T between 0.03 and 15. They are chosen so that no grid of equal ratios of
     at least 3 % has a point within 1 % of each best T, wherever the grid starts. Of this package, the function may use
     only the loss, its slope and the sigmoid.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.best_temperature(np.std).problems[0].diagnosis)
+    looks like: the standard deviation of Δ:
+    the size of the margins does not say how far to trust them
     """
     rng = np.random.default_rng(4)
     too_sure = 6 * rng.normal(0.25, 1.0, 400)
@@ -101,6 +115,13 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
     The loss takes margins, a number or an array, and returns one loss for each. The student's function is asked about
     five losses and several shares p, above and below ½ and close to 1. Two of the margins are so small that steps of
     0.01 are too long.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.minimiser(lambda loss, p: np.log(p / (1 - p))).problems[0].diagnosis)
+    looks like: log(p/(1 − p)), which is right for −log σ(Δ) alone:
+    minimise the loss that is given
     """
     squared, ours, hinge, exponential, softened = range(5)
     asked_about = (

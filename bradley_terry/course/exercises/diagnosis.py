@@ -41,6 +41,15 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     ------
     TypeError
         If ``runs`` are not runs.
+
+    Examples
+    --------
+    >>> import bradley_terry as bt
+    >>> from bradley_terry.course import check
+    >>> pairs = bt.PreferencePairs(np.ones((9, 2)), np.ones((9, 2)))  # both answers of each pair are the same
+    >>> run = bt.fit(bt.LinearScorer(2), pairs, l2=0.1), pairs, pairs
+    >>> check.causes({"run A": "identical answers"}, {"run A": run})
+    causes: passed
     """
     for name, run in runs.items():
         kinds = (RewardModel, PreferencePairs, PreferencePairs)
@@ -149,6 +158,15 @@ def leaks(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     Both arguments are dicts of arrays: prompts (n_pairs,), chosen and rejected (n_pairs, n_features). A pair leaks if
     its prompt is a training prompt, or if both of its answers are those of one training pair, in either order.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def same_prompt(training, held_out):
+    ...     return np.flatnonzero(np.isin(held_out["prompts"], training["prompts"]))
+    >>> print(check.leaks(same_prompt).message.splitlines()[-1])
+    looks like: only the prompts are compared:
+    a pair may return under another prompt number
     """
 
     def stages() -> None:

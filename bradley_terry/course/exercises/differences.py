@@ -27,7 +27,17 @@ __all__ = ["GRADIENTS", "central_difference", "name_the_bug"]
 
 
 def central_difference(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(function, x, h) -> gradient of ``function`` at x, (n,), by (f(x + h·e_j) − f(x − h·e_j)) / 2h."""
+    """Check f(function, x, h) -> gradient of ``function`` at x, (n,), by (f(x + h·e_j) − f(x − h·e_j)) / 2h.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def forward(function, x, h):
+    ...     return np.array([(function(x + h * e) - function(x)) / h for e in np.eye(len(x))])
+    >>> print(check.central_difference(forward).problems[0].diagnosis)
+    looks like: a forward difference: (f(x + h) − f(x))/h,
+    whose error falls with h, not with h²
+    """
 
     def cubic(x: Array) -> float:
         x = np.asarray(x, dtype=np.float64)
@@ -138,6 +148,12 @@ def name_the_bug(function: Student, *, time_limit: float = LIMIT) -> Report:
     answer is forgotten, d for σ(Δ) instead of σ(−Δ), e where each pair has the pull of the pair before it, and f for
     any other mistake. The function is given eight gradients without names, again and again, each time in another order.
     The report lists those about which it is wrong, each with a hint.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.name_the_bug(lambda gradient: "a").message.splitlines()[0])
+    it returns 'a' for every gradient: does it look at what the gradient returns?
     """
 
     def stages() -> None:

@@ -23,6 +23,13 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     The choices come from people whose rewards differ by the true margins. Of this package, the function may use only
     the loss of a pair and the sigmoid.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.expected_loss(lambda true, margins: np.mean(np.logaddexp(0, -margins)))
+    >>> report.problems[0].diagnosis
+    'looks like: the loss as if everyone chose a: p is not used'
     """
     true, model = np.array([2.0, -1.0, 0.5, 0.25]), np.array([1.0, 0.5, 0.5, -3.0])
     cases: list[Case] = [((true, model), ""), ((true, true), "where the model is the truth: ")]
@@ -65,7 +72,14 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(true_margins) -> the highest pairwise accuracy that any model can expect."""
+    """Check f(true_margins) -> the highest pairwise accuracy that any model can expect.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.ceiling(lambda true_margins: 1.0).problems[0].diagnosis
+    'looks like: 1: even the true rewards are contradicted by some of the choices'
+    """
     true = np.array([3.0, -1.0, 0.5, 0.0, -2.0])
 
     def wrong(true: Array) -> Wrong:
@@ -106,6 +120,17 @@ def interval_by_prompts(function: Student, *, time_limit: float = LIMIT) -> Repo
         any order, (n_pairs,).
     time_limit : float, seconds
         Longest time for one call, where the system can interrupt it.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def interval(correct, prompts):
+    ...     share = correct.mean()
+    ...     error = np.sqrt(share * (1 - share) / len(correct))
+    ...     return share - 1.96 * error, share + 1.96 * error
+    >>> print(check.interval_by_prompts(interval).problems[0].diagnosis)
+    looks like: the interval of independent pairs:
+    first add up the deviations within each prompt, then square
     """
     correct = np.array([1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 1], dtype=np.float64)
     prompts = np.array([4, 4, 9, 2, 2, 9, 4, 9, 7, 4, 2, 7, 11, 2, 4, 9, 7, 30])

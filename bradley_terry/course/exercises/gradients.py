@@ -284,7 +284,15 @@ def _linear(w: Array, chosen: Array, rejected: Array) -> Array:
 
 
 def training_step(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check one step of gradient descent, f(weights, chosen, rejected, learning_rate) -> the new weights."""
+    """Check one step of gradient descent, f(weights, chosen, rejected, learning_rate) -> the new weights.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.training_step(lambda weights, chosen, rejected, learning_rate: weights)
+    >>> report.problems[0].diagnosis
+    'looks like: no step was taken: the weights are returned as they were'
+    """
     rng = np.random.default_rng(6)
     cases: list[Case] = [
         ((rng.normal(size=3), *rng.normal(size=(2, 6, 3)), 0.25), ""),
@@ -327,6 +335,14 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
         use only the sigmoid and the slope of the loss.
     time_limit : float, seconds
         Longest time for one call, where the system can interrupt it.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.equilibrium(lambda counts, differences: np.log(counts[0] / counts[1]))
+    >>> print(report.problems[0].diagnosis)
+    looks like: log(n₁/n₂), the margin for differences of 1 and −1:
+    the differences are not used
     """
     cases: list[Case] = [
         ((np.array([5.0, 2.0]), np.array([0.8, -2.0])), ""),

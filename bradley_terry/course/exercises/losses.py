@@ -19,6 +19,12 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a pair loss, f(margins) -> losses, both (n_pairs,).
 
     It must not overflow at margins of ±1000, and must not call this package.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.loss(lambda margins: np.log2(1 + np.exp(-margins))).problems[0].diagnosis
+    'looks like: the logarithm has base 2: nats need the natural one'
     """
     z, far = np.array([0.0, 1.5, -2.0, 0.3, -0.7]), np.array([1000.0, -1000.0, 40.0])
 
@@ -55,6 +61,13 @@ def slope(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     It must not overflow at margins of ±1000, must not call this package, and must be a formula: a difference quotient
     is not exact enough.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.slope(lambda margins: -1 / (1 + np.exp(-margins))).problems[0].diagnosis)
+    looks like: −σ(Δ) instead of −σ(−Δ):
+    where the model is right, the slope should be close to 0
     """
     z, far = np.array([0.0, 1.5, -2.0, 0.3, -0.7]), np.array([1000.0, -1000.0, 40.0])
     other = np.random.default_rng(2).normal(0.0, 3.0, 8)
@@ -84,7 +97,15 @@ def slope(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 
 def mean_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check the loss of a model, f(rewards_chosen, rewards_rejected) -> one number, the mean of −log σ(r_c − r_r)."""
+    """Check the loss of a model, f(rewards_chosen, rewards_rejected) -> one number, the mean of −log σ(r_c − r_r).
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.mean_loss(lambda r_c, r_r: np.log1p(np.exp(np.mean(r_r) - np.mean(r_c))))
+    >>> report.problems[0].diagnosis
+    'looks like: −log σ(mean Δ): average the losses, not the margins'
+    """
     one = np.array([3.2, -0.5, 0.4, 1.0]), np.array([1.5, -2.0, 1.1, 1.0])
     far = np.array([900.0, -3.0]), np.array([-900.0, 800.0])
 

@@ -38,6 +38,15 @@ def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check the forward pass of an MLP scorer, f(parameters, features) -> rewards, r = v · tanh(x W + b).
 
     ``parameters`` is a dict: hidden_weights (n_features, n_hidden), hidden_bias and output_weights (n_hidden,).
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def reward(parameters, features):
+    ...     a = features @ parameters["hidden_weights"] + parameters["hidden_bias"]
+    ...     return np.maximum(a, 0) @ parameters["output_weights"]
+    >>> print(check.reward(reward).problems[0].diagnosis)
+    looks like: ReLU instead of tanh
     """
     cases: list[Case] = []
     said = "right with 5 answers, 3 features and 4 hidden units; with 2 answers, 4 features and 3 hidden units: "
@@ -73,6 +82,15 @@ def middle_is_best(function: Student, *, time_limit: float = LIMIT) -> Report:
     the rewards at lengths −1.5 and 1.5. At each of these lengths, the reward at politeness 1 must be at least ½ above
     the reward at politeness −1. The parameters are a dict with hidden_weights (2, 2), hidden_bias (2,) and
     output_weights (2,), and each number is a multiple of ¼, so that it can be chosen on paper.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def parameters():
+    ...     return {"hidden_weights": np.eye(2), "hidden_bias": [0, 0], "output_weights": [1, 1]}
+    >>> print(check.middle_is_best(parameters).message.splitlines()[0])
+    the reward only rises or only falls with length: let one unit lower it
+    where answers get too short and the other where they get too long
     """
 
     def stages() -> None:

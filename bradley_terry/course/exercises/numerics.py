@@ -38,6 +38,15 @@ def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     The first is the largest x for which exp(x) is finite in a format with so many bits. The second is the margin Δ from
     which 1 + exp(−Δ) rounds to 1. Formats are those of IEEE 754: the highest exponent stands for infinity.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def limits(exponent_bits, fraction_bits):
+    ...     return 2 ** (exponent_bits - 1) * np.log(2), fraction_bits * np.log(2)
+    >>> print(check.format_limits(limits).problems[0].diagnosis)
+    looks like: the Δ at which exp(−Δ) is ε:
+    1 + ε is the next number after 1, but 1 + ε/2 rounds to 1
     """
 
     def wrong(exponent_bits: int, fraction_bits: int) -> Wrong:
@@ -77,7 +86,14 @@ def _limits(exponent_bits: int, fraction_bits: int) -> Array:
 
 
 def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(dtype) -> the largest x for which exp(x) is finite in that floating-point type, to 0.1 %."""
+    """Check f(dtype) -> the largest x for which exp(x) is finite in that floating-point type, to 0.1 %.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.overflow_limit(lambda dtype: np.finfo(dtype).max).problems[0].diagnosis
+    'looks like: the largest number itself: that is the limit of exp(x), not of x'
+    """
 
     def wrong(dtype: type[np.floating]) -> Wrong:
         info = np.finfo(dtype)
@@ -102,6 +118,13 @@ def kernel(function: Student, *, time_limit: float = 60.0) -> Report:
 
     The gradients are those of the mean, −σ(−Δ)/n. The numbers must be right, even at extreme margins. A NaN must stay a
     NaN. The function must be compiled. The time limit covers the first call, which compiles.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.kernel(lambda margins: (np.mean(np.logaddexp(0, -margins)), 0 * margins))
+    >>> report.problems[0].diagnosis
+    'looks like: zero everywhere: the array was never filled in'
     """
     rng = np.random.default_rng(9)
     cases = [

@@ -31,6 +31,15 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     The arrays are (n_answers,) or (n_prompts, n_answers). Rewards of ±1,000,000 must not overflow, and an answer that
     the reference policy never gives keeps probability 0, however high its reward. It must not call this package.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def softmax(reference_probabilities, rewards, beta):
+    ...     weights = np.exp(rewards / beta)
+    ...     return weights / weights.sum(axis=-1, keepdims=True)
+    >>> print(check.tilted_policy(softmax).problems[0].diagnosis)
+    looks like: the reference probabilities are not used: this is a softmax of r/β
     """
     one = np.array([0.5, 0.2, 0.2, 0.1]), np.array([1.0, 3.0, -0.5, 2.0])
     rng = np.random.default_rng(12)
@@ -104,6 +113,13 @@ def choose_beta(function: Student, *, time_limit: float = LIMIT) -> Report:
     It is the β whose policy π ∝ π_ref·exp(proxy/β) has the highest mean measured reward, among those with a mean KL of
     at most ``max_kl`` nats. Arrays are (n_prompts, n_answers), and ``betas`` are in no order. In every case the best β
     leads the next one by at least 0.02, and no KL is within 0.02 of the limit.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> report = check.choose_beta(lambda reference, proxy, measured, betas, max_kl: max(betas))
+    >>> report.problems[0].diagnosis
+    'looks like: the largest β: it moves the policy least, which is safe but rarely best'
     """
 
     def wrong(reference: Array, proxy: Array, measured: Array, betas: Array, max_kl: float) -> Wrong:

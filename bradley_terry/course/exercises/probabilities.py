@@ -19,6 +19,13 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a preference probability, f(reward_a, reward_b) -> P(a preferred to b).
 
     It must be ½ at equal rewards, must not overflow at rewards of ±1000, and must not call this package.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.probability(lambda a, b: a / (a + b)).problems[0].diagnosis)
+    looks like: the rewards are used as strengths:
+    a/(a + b) instead of exp(a)/(exp(a) + exp(b))
     """
     a, b = np.array([2.0, 0.6, -1.0, 3.2, 1.0]), np.array([-0.2, 0.6, 1.5, 1.5, -4.0])
     far = np.array([1000.0, -1000.0]), np.array([-1000.0, 1000.0])
@@ -45,7 +52,14 @@ def _share(a: Array, b: Array) -> Array:
 
 
 def margin(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check the inverse, f(probability) -> the margin Δ with σ(Δ) = probability, in log-odds."""
+    """Check the inverse, f(probability) -> the margin Δ with σ(Δ) = probability, in log-odds.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.margin(lambda probability: probability / (1 - probability)).problems[0].diagnosis
+    'looks like: the odds p/(1 − p): take their logarithm'
+    """
     p = np.array([0.5, 0.9, 0.2, 0.75, 0.01])
 
     def wrong(p: Array) -> Wrong:
@@ -92,6 +106,13 @@ def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> R
 
     The student's function is given nine maps s from rewards to positive strengths, which take numbers and arrays. Four
     of them pass the test. The report lists the maps about which the function is wrong, each with the reason.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.depends_on_differences(lambda strength: True).message.splitlines()[-2])
+    1/(1 + exp(−r)): the share does not depend on the difference only,
+    since it grows like exp(r) only where r is far below 0
     """
 
     def line(name: str, is_so: bool, why: str) -> str:

@@ -20,6 +20,19 @@ def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     ``chosen`` and ``rejected``, (n_pairs,), are positions in ``rewards``; an answer may be in several pairs or in none.
     The loss is the mean of −log σ(Δ − m) over the pairs.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def gradient(rewards, chosen, rejected, target_margins):
+    ...     slopes = -1 / (1 + np.exp(rewards[chosen] - rewards[rejected] - target_margins))
+    ...     g = np.zeros(len(rewards))
+    ...     g[chosen] += slopes / len(chosen)
+    ...     g[rejected] -= slopes / len(chosen)
+    ...     return g
+    >>> print(check.margin_gradient(gradient).problems[0].diagnosis)
+    looks like: an answer in several pairs gets the slope of one pair only:
+    g[chosen] += … adds once, np.add.at adds all
     """
     rng = np.random.default_rng(11)
     cases: list[Case] = [(_ranking_as_pairs(rng.normal(0, 1, 4), rng), "")]
@@ -68,6 +81,15 @@ def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check the Plackett-Luce loss, f(rewards) -> −log of the probability of the ranking, one number.
 
     The rewards are in ranked order, best answer first. Rewards of ±1000 must give finite numbers.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> def of_pairs(rewards):
+    ...     margins = np.subtract.outer(rewards, rewards)[np.triu_indices(len(rewards), 1)]
+    ...     return np.mean(np.logaddexp(0, -margins))
+    >>> check.ranking_loss(of_pairs).problems[0].diagnosis
+    "looks like: the mean of the pairs' losses"
     """
     rng = np.random.default_rng(12)
     cases: list[Case] = [

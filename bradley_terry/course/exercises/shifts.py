@@ -49,6 +49,12 @@ def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Re
 
     The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
     invariant. The report lists the losses about which the function is wrong, each with the reason.
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> print(check.shift_invariance_test(lambda loss: True).message.splitlines()[2])
+    −log σ(r_c): is not invariant, since the rejected answer is not used
     """
 
     def line(name: str, is_invariant: bool, why: str) -> str:
@@ -72,7 +78,14 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
 
 
 def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(rewards, prompts) -> rewards with mean zero within each prompt; prompts are numbers, (n_answers,)."""
+    """Check f(rewards, prompts) -> rewards with mean zero within each prompt; prompts are numbers, (n_answers,).
+
+    Examples
+    --------
+    >>> from bradley_terry.course import check
+    >>> check.centring(lambda rewards, prompts: rewards - rewards.mean()).problems[0].diagnosis
+    "looks like: the mean over all answers was subtracted: subtract each prompt's own mean"
+    """
     rewards = np.array([2.0, -1.0, 0.5, 7.0, 9.0, -3.0, 4.0])
     prompts = np.array([0, 0, 0, 5, 5, 2, 0])
     rng = np.random.default_rng(3)

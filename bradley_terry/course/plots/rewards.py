@@ -327,8 +327,10 @@ def plot_empirical_and_expected(
     sample_sizes : array_like, (n_sizes,), pairs
     empirical_losses : array_like, (n_sizes, n_samples), nats
         Mean losses of independent samples of each size.
-    expected, floor : float, nats
-        The model's loss on unlimited data, and the lowest loss that any model can reach, the entropy.
+    expected : float, nats
+        The model's loss on unlimited data.
+    floor : float, nats
+        The lowest loss that any model can reach, the entropy of the choices.
     spread : float, optional, nats
         Standard deviation of the loss of one pair; draws the funnel expected ± 2 · spread / sqrt(n), which holds
         about 95 % of the samples.
@@ -389,8 +391,10 @@ def plot_running_means(
     losses : array_like, (n_pairs, n_samples), nats
         The loss of each pair, in the order in which the pairs arrive; each column is one sample. The first sample is
         drawn thicker, since in practice there is only one.
-    expected, floor : float, nats
-        The model's loss on unlimited data, and the lowest loss that any model can reach, the entropy.
+    expected : float, nats
+        The model's loss on unlimited data.
+    floor : float, nats
+        The lowest loss that any model can reach, the entropy of the choices.
     now : int, optional
         How many pairs have arrived, at least ``every``; by default all.
     every : int
