@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util.docutils import SphinxDirective
@@ -47,6 +48,13 @@ def choose_member(_app: Sphinx, _what: str, name: str, obj: object, skip: bool, 
     return True if hidden else None
 
 
+def keep_types_plain(_app: Sphinx, document: nodes.document) -> None:
+    """Undo the links of words such as n_pairs in the type of a parameter: there it is a shape, not an attribute."""
+    for link in list(document.findall(addnodes.pending_xref)):
+        if link.get("refspecific") and link.get("reftarget", "").islower():
+            link.replace_self(link.children)
+
+
 class Drawn(SphinxDirective):
     """Show a block of Python, and the figure of the axes that it assigns to ``ax``."""
 
@@ -75,5 +83,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", forget_old_pages)
     app.connect("autodoc-process-docstring", append_notes, priority=600)  # after napoleon, which has 500
     app.connect("autodoc-skip-member", choose_member)
+    app.connect("doctree-read", keep_types_plain)
     app.add_directive("drawn", Drawn)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
