@@ -11,7 +11,6 @@ kernels for large problems, and NumPy for small ones, which it solves in less ti
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import given, single
 from .backend import Backend, NumpyBackend, subtracts_first
+from .fitting.compiler import THE_BACKEND, has_compiler
 from .fitting.penalties import Penalties
 from .logistic import Array
 from .losses import PairLoss
@@ -54,14 +54,14 @@ class Objective:
         By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. The
         kernels compute other losses only for a ``LinearScorer`` and pairs.
     backend : "auto", "numpy" or "numba"
-        "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
+        "numba" means the compiled kernels; "auto" uses them to save time, if it can. The numbers agree up to rounding.
     centring : float, at least 0
         Adds this times the mean of (r_chosen + r_rejected)², so that rewards have the same zero for every prompt.
 
     Raises
     ------
-    ValueError, TypeError
-        If scorer and pairs do not fit together, or an argument is out of range.
+    ValueError, TypeError, ModuleNotFoundError
+        If scorer and pairs do not fit together, an argument is out of range, or Numba is asked for but missing.
 
     Examples
     --------
@@ -155,11 +155,11 @@ def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> f
     return features.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
 
 
-def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
+def chosen_backend(backend: str = AUTO, work: float = np.inf) -> str:
     """Return the backend to use, "numpy" or "numba", for work as ``work_of`` counts it."""
     single.one_of("backend", backend, BACKENDS)
     is_small = backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING)
-    return REFERENCE if is_small or not find_spec("numba") else COMPILED
+    return COMPILED if not is_small and has_compiler(THE_BACKEND * (backend == COMPILED)) else REFERENCE
 
 
 def warmup() -> None:
