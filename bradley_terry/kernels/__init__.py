@@ -58,6 +58,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if not name.startswith("_"):
         has_compiler(needed_by=f"kernels.{name} is compiled code, so it needs")
-    if not name.startswith("__") and hasattr(compiled, name):
+    if not name.startswith("__") and hasattr(globals().get("compiled"), name):
         return getattr(compiled, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
