@@ -11,7 +11,6 @@ kernels for large problems, and NumPy for small ones, which it solves in less ti
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import given, single
 from .backend import Backend, NumpyBackend, subtracts_first
+from .fitting.compiler import THE_BACKEND, has_compiler
 from .fitting.penalties import Penalties
 from .logistic import Array
 from .losses import PairLoss
@@ -51,17 +51,16 @@ class Objective:
     l2 : float, at least 0
         Adds ``l2/2·|φ|²`` to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        By default -log sigma(Δ) for pairs and Plackett-Luce for rankings. The
-        kernels compute other losses only for a ``LinearScorer`` and pairs.
+        By default -log sigma(Δ) for pairs, Plackett-Luce for rankings. Others have kernels for ``LinearScorer`` and pairs.
     backend : "auto", "numpy" or "numba"
-        "numba" means the compiled kernels; "auto" uses them if they save time. The numbers agree up to rounding.
+        "numba" means the compiled kernels; "auto" uses them to save time, if it can. The numbers agree up to rounding.
     centring : float, at least 0
         Adds this times the mean of (r_chosen + r_rejected)², so that rewards have the same zero for every prompt.
 
     Raises
     ------
-    ValueError, TypeError
-        If scorer and pairs do not fit together, or an argument is out of range.
+    ValueError, TypeError, ModuleNotFoundError
+        If scorer and pairs do not fit together, an argument is out of range, or Numba is asked for but missing.
 
     Examples
     --------
@@ -87,9 +86,9 @@ class Objective:
         self.loss: PairLoss = pairs.usual_loss() if loss is None else getattr(loss, "of_pairs", lambda _: loss)(pairs)
         is_usual = type(self.loss) is pairs.usual_loss  # a subclass is another loss
         has_kernels = is_usual or (subtracts_first(scorer) and isinstance(pairs, PreferencePairs))
-        self.backend = chosen_backend(backend, work_of(scorer, pairs)) if has_kernels else REFERENCE
-        reference = getattr(pairs, "reference_backend", NumpyBackend)  # rankings have another one
-        self._backend: Backend = reference(scorer, pairs, self.loss)
+        chosen = chosen_backend(backend, work_of(scorer, pairs))
+        self.backend = chosen if has_kernels else REFERENCE
+        self._backend: Backend = getattr(pairs, "reference_backend", NumpyBackend)(scorer, pairs, self.loss)
         if self.backend == COMPILED:
             from .kernels.backends import compiled_backend  # noqa: PLC0415  # imports Numba, on first use
 
@@ -155,11 +154,12 @@ def work_of(scorer: Scorer, pairs: PreferencePairs, n_passes: int = PASSES) -> f
     return features.size * (scorer.n_hidden if type(scorer) is MLPScorer else 1) * n_passes / PASSES
 
 
-def chosen_backend(backend: str = COMPILED, work: float = np.inf) -> str:
+def chosen_backend(backend: str = AUTO, work: float = np.inf) -> str:
     """Return the backend to use, "numpy" or "numba", for work as ``work_of`` counts it."""
     single.one_of("backend", backend, BACKENDS)
-    is_small = backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING)
-    return REFERENCE if is_small or not find_spec("numba") else COMPILED
+    if backend == REFERENCE or (backend == AUTO and work < WORTH_COMPILING):
+        return REFERENCE
+    return COMPILED if has_compiler(THE_BACKEND if backend == COMPILED else "") else REFERENCE
 
 
 def warmup() -> None:

@@ -427,9 +427,9 @@ def test_doctor_finds_a_broken_formula(capsys, monkeypatch):
 
 def test_bench_without_numba_says_what_it_needs(monkeypatch, capsys):
     """``bench`` measures the compiled kernels, so without numba it has nothing to measure."""
-    monkeypatch.setattr("bradley_terry.commands.bench.find_spec", lambda _: None)
+    monkeypatch.setattr("bradley_terry.fitting.compiler.find_spec", lambda _: None)
     assert main(["bench", "--small"]) == 2
-    assert "needs numba" in capsys.readouterr().err
+    assert "needs Numba" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------------------------- check

@@ -494,3 +494,11 @@ def test_bad_arguments_of_an_objective_are_refused(random_pairs) -> None:
     mlp = bt.MLPScorer(2, 2)
     with pytest.raises(TypeError, match=r"^hessian: expected a scorer that is linear in phi, got MLPScorer"):
         bt.Objective(mlp, pairs).hessian(np.zeros(mlp.n_parameters))
+
+
+def test_an_unknown_backend_is_refused_even_where_there_is_no_choice():
+    """A network with another loss always uses NumPy, and a name that is misspelt is still noticed."""
+    pairs = bt.datasets.synthetic(20, seed=0)
+    with pytest.raises(ValueError, match="backend"):
+        bt.Objective(bt.MLPScorer(3), pairs, loss=bt.losses.Hinge(), backend="nunba")
+    assert bt.Objective(bt.MLPScorer(3), pairs, loss=bt.losses.Hinge()).backend == "numpy"

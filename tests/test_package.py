@@ -9,7 +9,6 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import bradley_terry as bt
@@ -246,29 +245,6 @@ def test_star_import_brings_every_public_name(run_python) -> None:
         "print(all(globals()[name] is getattr(bradley_terry, name) for name in bradley_terry.__all__))\n"
     )
     assert run_python(script).split() == ["False", "True", "True"]
-
-
-@pytest.mark.full
-def test_package_works_where_numba_is_missing(run_python) -> None:
-    """Without Numba every backend is NumPy, with the same answers and without a warning."""
-    script = (
-        "import sys\n"
-        "class NoNumba:\n"
-        "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] == 'numba': raise ModuleNotFoundError(name)\n"
-        "import importlib.util\n"
-        "real = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *rest: None if name == 'numba' else real(name, *rest)\n"
-        "sys.meta_path.insert(0, NoNumba())\n"
-        "import bradley_terry as bt\n"
-        "pairs = bt.PreferencePairs([0, 0, 0, 1], [1, 1, 1, 0])\n"
-        "for backend in ('auto', 'numba'):\n"
-        "    model = bt.fit(bt.TableScorer(2), pairs, backend=backend)\n"
-        "    print(f'{model.phi[0] - model.phi[1]:.6f}', 'numba' in sys.modules)\n"
-        "print(bt.Objective(bt.TableScorer(2), pairs, backend='numba').backend)\n"
-        "bt.warmup()\n"
-    )
-    assert run_python(script).splitlines() == [f"{np.log(3):.6f} False"] * 2 + ["numpy"]
 
 
 def test_unknown_names_are_attribute_errors() -> None:

@@ -6,10 +6,10 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..arrays.visible import visible
+from ..fitting.compiler import has_compiler
 
 SUMMARY = "measure the speed of the package, of other libraries, and of the hardware"
 EXAMPLE = "bradley-terry bench --only pair-loss --figure figures/benchmark.svg"
@@ -62,8 +62,7 @@ def run(arguments: Namespace) -> int:
         found = compare_checkers()
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if arguments.json else found)
         return 0
-    if find_spec("numba") is None:
-        raise ModuleNotFoundError("bench measures the compiled kernels, so it needs numba: python -m pip install numba")
+    has_compiler(needed_by="bench measures the compiled kernels, so it needs")
     if arguments.figure is not None:  # refused now, not after minutes of measuring
         if arguments.figure.suffix not in {".svg", ".png"} or arguments.figure.is_dir():
             raise ValueError(f"figure: expected a file name that ends in .svg or .png, got {arguments.figure}")

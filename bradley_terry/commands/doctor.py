@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..losses import mean_loss, pair_losses
-from ..objective import COMPILED, REFERENCE, Objective, chosen_backend
+from ..objective import AUTO, COMPILED, REFERENCE, Objective, chosen_backend
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer
 
@@ -81,7 +81,7 @@ def examine() -> tuple[str, bool]:
     ]
     lines += [f"  {name:<13} {_version(name)}" for name in NEEDED]
     lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
-    has_kernels = chosen_backend(COMPILED) == COMPILED
+    has_kernels = chosen_backend(AUTO) == COMPILED
     if has_kernels:
         from ..kernels import caching, get_threads
 

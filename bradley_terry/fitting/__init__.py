@@ -13,6 +13,7 @@ substitution solve a triangular system
 conjugate    Newton's step without the matrix H, for thousands of parameters
 samples      a starting point for Newton's method, fitted to a sample of the pairs
 ranges       refuses features whose squares would be infinite or zero
+compiler     whether Numba is there, which compiles the kernels
 memory       refuses a fit that does not fit into memory
 records      the history of a fit, and the callback
 progress     bars that say how far long work is

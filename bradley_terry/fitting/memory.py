@@ -14,6 +14,7 @@ from pathlib import Path
 from ..objective import COMPILED, chosen_backend, work_of
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer
+from .compiler import has_compiler
 from .conjugate import is_dense
 
 __all__ = ["available", "needed", "refuse_too_large"]
@@ -51,7 +52,8 @@ def refuse_too_large(scorer: Scorer, pairs: PreferencePairs, backend: str, stand
     is_linear = type(scorer) is LinearScorer
     ways = ["write an NPZ file or a folder of NPY files, which load_pairs maps"] * (is_linear and not pairs.is_mapped)
     ways += ["use standardise=False"] * standardise
-    ways += [f"use backend={COMPILED!r}"] * (chosen_backend(backend, work_of(scorer, pairs)) != COMPILED)
+    is_compiled = chosen_backend(backend, work_of(scorer, pairs)) == COMPILED
+    ways += [f"use backend={COMPILED!r}"] * (has_compiler() and not is_compiled)
     ways += ["fit shards with bradley_terry.distributed"]
     raise ValueError(
         f"pairs: expected a fit that fits into memory, got {len(pairs):,} pairs of {pairs.n_features} features, which "

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from ..threads.pool import CAN_START_THREADS
 
 __all__ = ["Bar", "followed"]
 
@@ -28,11 +30,17 @@ def followed(items: Iterable[T], what: str, patience: float | None = None) -> It
     kind = type(sys.stderr).__module__
     if sys.stderr is None or not (sys.stderr.isatty() or kind.startswith("ipykernel")):
         return items
+    delay = PATIENCE if patience is None else patience
+    bar: Iterable[T] = _tqdm()(items, desc=what, delay=delay, leave=False, file=sys.stderr)
+    return bar
+
+
+def _tqdm() -> Any:
     from tqdm import tqdm  # noqa: PLC0415  # imported only if a bar may be shown
 
-    delay = PATIENCE if patience is None else patience
-    bar: Iterable[T] = tqdm(items, desc=what, delay=delay, leave=False, file=sys.stderr)
-    return bar
+    if not CAN_START_THREADS:
+        tqdm.monitor_interval = 0  # it would start a thread to watch the bar, and warn that it cannot
+    return tqdm
 
 
 class Bar:
@@ -44,12 +52,10 @@ class Bar:
     def __init__(self, shown: bool, name: str, total: int) -> None:
         self.bar = None
         if shown:
-            from tqdm import tqdm  # noqa: PLC0415  # imported only if a bar is shown
-
             unit = "pass" if name == "adam" else "step"
             limit = f", at most {total} {EARLY.get(name, 'steps')}" if name in {*OPEN_ENDED, *EARLY} else ""
             known = None if name in OPEN_ENDED else total
-            self.bar = tqdm(total=known, desc=f"{name}{limit}", unit=f" {unit}", leave=False)
+            self.bar = _tqdm()(total=known, desc=f"{name}{limit}", unit=f" {unit}", leave=False)
 
     def __enter__(self) -> Bar:
         return self

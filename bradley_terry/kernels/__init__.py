@@ -11,27 +11,31 @@
     announcement    one line when kernels are compiled for the first time
 
 Importing this package imports Numba; the rest of ``bradley_terry`` does so on first use. Every compiled function is
-also an attribute of this package, and its own attribute ``py_func`` is its plain Python form.
+also an attribute of this package, and its own attribute ``py_func`` is its plain Python form. Where Numba is missing,
+only ``get_threads``, ``set_threads`` and ``in_parts`` are here; asking for another name raises ModuleNotFoundError.
 """
 
 from __future__ import annotations
 
+from ..fitting.compiler import has_compiler
 from ..threads import get_threads, in_parts, set_threads
-from . import announcement, compiled
-from .passes import (
-    curvatures,
-    differences_of,
-    linear_loss_and_gradient,
-    linear_margins,
-    linear_pull,
-    mean_loss_and_gradients,
-    mlp_loss_and_gradient,
-    warmup,
-    weighted_gram,
-)
-from .ranking_passes import ranking_loss_and_gradient, ranking_loss_and_slopes
 
-announcement.register(compiled.__name__)
+if has_compiler():
+    from . import announcement, compiled
+    from .passes import (
+        curvatures,
+        differences_of,
+        linear_loss_and_gradient,
+        linear_margins,
+        linear_pull,
+        mean_loss_and_gradients,
+        mlp_loss_and_gradient,
+        warmup,
+        weighted_gram,
+    )
+    from .ranking_passes import ranking_loss_and_gradient, ranking_loss_and_slopes
+
+    announcement.register(compiled.__name__)
 
 __all__ = [
     "curvatures",
@@ -52,6 +56,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if not name.startswith("__") and hasattr(compiled, name):
+    if not name.startswith("_"):
+        has_compiler(needed_by=f"kernels.{name} is compiled code, so it needs")
+    if not name.startswith("__") and hasattr(globals().get("compiled"), name):
         return getattr(compiled, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

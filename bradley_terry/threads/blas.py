@@ -10,6 +10,8 @@ from functools import lru_cache
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING
 
+from .pool import CAN_START_THREADS
+
 if TYPE_CHECKING:
     from threadpoolctl import LibController
 
@@ -109,6 +111,8 @@ class _Blas:
 
     @lru_cache(maxsize=1)  # noqa: B019  # there is one instance, and it is never deleted
     def libraries(self) -> list[LibController]:
+        if not CAN_START_THREADS:  # then the BLAS cannot start any either
+            return []
         from threadpoolctl import ThreadpoolController  # noqa: PLC0415  # keeps the package's import light
 
         return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]

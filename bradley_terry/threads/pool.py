@@ -7,6 +7,7 @@ The ranges of blocks are the same for any number of threads. Compiled kernels an
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,20 +25,24 @@ __all__ = ["get_threads", "in_parts", "set_threads"]
 
 T = TypeVar("T")
 PARTS = 16  # the largest number of ranges of blocks, for any number of threads
+CAN_START_THREADS = sys.platform not in {"emscripten", "wasi"}  # compiled to WebAssembly, as in a browser
 
 
 def set_threads(n_threads: int) -> None:
     """Use this many threads from now on. The default is NUMBA_NUM_THREADS, or else the number of available cores.
 
+    Python in a browser cannot start threads, so the number remains 1 there.
+
     Examples
     --------
     >>> before = get_threads()
-    >>> set_threads(1)
+    >>> set_threads(2)
     >>> get_threads()
-    1
+    2
     >>> set_threads(before)
     """
-    _settings["threads"] = whole("n_threads", n_threads)
+    n_threads = whole("n_threads", n_threads)
+    _settings["threads"] = n_threads if CAN_START_THREADS else 1
 
 
 def get_threads() -> int:
@@ -52,6 +57,8 @@ def get_threads() -> int:
 
 
 def _default() -> int:
+    if not CAN_START_THREADS:
+        return 1
     chosen = os.environ.get("NUMBA_NUM_THREADS", "")
     if chosen.isdecimal() and int(chosen) > 0:
         return int(chosen)
