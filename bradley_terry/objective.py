@@ -51,7 +51,7 @@ class Objective:
     l2 : float, at least 0
         Adds ``l2/2·|φ|²`` to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        By default -log sigma(Δ) for pairs, Plackett-Luce for rankings. Others have kernels for linear scorers and pairs.
+        By default -log sigma(Δ) for pairs, Plackett-Luce for rankings. Others have kernels for linear scorers of pairs.
     backend : "auto", "numpy" or "numba"
         "numba" means the compiled kernels; "auto" uses them to save time, if it can. The numbers agree up to rounding.
     centring : float, at least 0

@@ -26,6 +26,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "lessons",
     "reference",
+    "index_words",
     "command_line",
 ]
 exclude_patterns = ["_build", "**/_*", "reference/notes", "jupyter_execute"]

@@ -7,9 +7,10 @@ its figure.
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -55,6 +56,14 @@ def keep_types_plain(_app: Sphinx, document: nodes.document) -> None:
             link.replace_self(link.children)
 
 
+def mend_links_of_source(app: Sphinx, page: str, _template: str, context: dict[str, Any], _document: object) -> None:
+    """Lead the links from the source of a name back to its page, where it may be listed under a shorter path."""
+    if page.startswith("_modules/"):
+        known = app.env.domains.python_domain.objects
+        link = re.compile(r'(viewcode-back" href="[^"#]+)#([^"]+)"')
+        context["body"] = link.sub(lambda m: m[0] if m[2] in known else f'{m[1]}"', context["body"])
+
+
 class Drawn(SphinxDirective):
     """Show a block of Python, and the figure of the axes that it assigns to ``ax``."""
 
@@ -84,5 +93,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", append_notes, priority=600)  # after napoleon, which has 500
     app.connect("autodoc-skip-member", choose_member)
     app.connect("doctree-read", keep_types_plain)
+    app.connect("html-page-context", mend_links_of_source)
     app.add_directive("drawn", Drawn)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

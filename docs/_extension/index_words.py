@@ -1,0 +1,31 @@
+"""Words that people type into the search field but that the search does not index, such as numbers, with their pages.
+
+The search of Sphinx skips numbers and punctuation in the text of a page, but not in the entries of the index.
+"""
+
+from __future__ import annotations
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+
+WORDS = {
+    "how_to/find_why_the_loss_stays_at_0_693": ["0.693", "0.6931", "0.693147", ".693", "0.69", "log 2"],
+    "questions": ["NaN", "-inf", "50 %"],
+    "losses": ["-log sigmoid", "logsigmoid"],
+    "glossary": ["y_w", "y_l", "r_θ"],
+}
+
+
+def add_entries(app: Sphinx, document: nodes.document) -> None:
+    """Give the page an entry in the index for each of its words, which leads to its title."""
+    words = WORDS.get(app.env.docname, [])
+    if words:
+        title = next(document.findall(nodes.section))["ids"][0]
+        document.insert(0, addnodes.index(entries=[("single", word, title, "", None) for word in words]))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to Sphinx."""
+    app.connect("doctree-read", add_entries)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
