@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import checked, given, single
 from .arrays.frozen import blocks_of, locked
 from .arrays.sums import spread_of
-from .arrays.visible import quoted
+from .arrays.visible import counted, quoted
 from .backend import shifted, sides_of, subtracts_first
 from .fitting.progress import followed
 from .inference import connected_groups, covariance, strong_components
@@ -144,7 +144,7 @@ class Evaluation:
         if self.n_identical:
             extras += f", {self.n_identical} with identical answers"
         text = (
-            f"pairs              {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts > 1)}{extras}\n"
+            f"pairs              {self.n_pairs} of {counted(self.n_prompts, 'prompt')}{extras}\n"
             f"mean loss          {self.mean_loss:.4f} nats (a coin flip costs log 2 = {self.coin_flip_loss:.4f})\n"
             f"pairwise accuracy  {self.accuracy:.3f}{interval}\n"
             f"Brier score        {self.brier:.4f} (a coin flip scores 0.2500)\n"

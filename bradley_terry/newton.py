@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays.visible import counted
 from .fitting.conjugate import curvature_of
 from .fitting.convex import Convex, largest_move, largest_of
 from .fitting.substitution import substituted
@@ -80,7 +81,7 @@ def minimise(
             reason = f"{reason} <= {tolerance:g}" if end is Outcome.CONVERGED else "there is no finite minimum"
             return NewtonResult(point, end, reason, matrix)
         if n_taken >= max_steps:
-            return NewtonResult(point, Outcome.STEP_LIMIT, f"{reason} after {max_steps} Newton steps", None)
+            return NewtonResult(point, Outcome.STEP_LIMIT, f"{reason} after {counted(max_steps, 'Newton step')}", None)
         new, slope = controlled_step(objective, point, direction, new)
         if new is None and curvature.is_exact:
             return NewtonResult(point, Outcome.NO_DESCENT, f"no step lowers the loss, {reason}", matrix)

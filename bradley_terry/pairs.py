@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import checked, single
 from .arrays.frozen import blocks_of, is_map, locked
 from .arrays.shown import Pair, Text
-from .arrays.visible import class_name, quoted
+from .arrays.visible import class_name, counted, quoted
 from .logistic import Array
 from .losses import BradleyTerryLoss
 from .scorers import Features, Scorer
@@ -117,10 +117,10 @@ class PreferencePairs:
         return int(self.chosen.shape[0])
 
     def __repr__(self) -> str:
-        what = "items" if self.is_items else f"{self.n_features} features"
-        prompts = f", {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}" if self.prompts is not None else ""
-        extras = [name for name in ("weights", "labels", "target_margins") if getattr(self, name) is not None]
-        return f"PreferencePairs({len(self)} pairs of {what}{prompts}{', ' if extras else ''}{', '.join(extras)})"
+        what = "items" if self.is_items else counted(self.n_features, "feature")
+        prompts = f", {counted(self.n_prompts, 'prompt')}" if self.prompts is not None else ""
+        extras = [f", {name}" for name in ("weights", "labels", "target_margins") if getattr(self, name) is not None]
+        return f"PreferencePairs({counted(len(self), 'pair')} of {what}{prompts}{''.join(extras)})"
 
     @overload
     def __getitem__(self, index: int) -> Pair: ...

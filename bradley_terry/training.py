@@ -117,7 +117,8 @@ def fit(
         are fitted as well, and ``model.loss`` has them. The scorer must then be linear in φ.
     bias_reduced : bool
         Add ½ log|I(φ)| to the log-likelihood (Firth 1993, Biometrika 80(1), 27-38). This removes most of the bias that
-        few pairs cause, and the estimate is always finite. The scorer must be linear in φ, with the default loss.
+        few pairs cause. The scorer must be linear in φ, with the default loss, and the pairs must determine φ (in a
+        table: all items are connected). The estimate is then finite.
     backend : "auto", "numpy" or "numba"
         As in ``Objective``. For Adam and gradient descent, "auto" takes the number of passes into account.
     centring : float

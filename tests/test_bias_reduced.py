@@ -232,7 +232,7 @@ def test_what_does_not_go_together_is_refused_in_one_sentence(rng) -> None:
 def test_limits_and_callbacks_end_the_search(rng) -> None:
     """As in any fit by Newton's method."""
     pairs = pairs_of(SEPARATED)
-    with pytest.warns(bt.ConvergenceWarning, match=r"after 1 Newton steps"):
+    with pytest.warns(bt.ConvergenceWarning, match=r"after 1 Newton step$"):
         assert bt.fit(bt.LinearScorer(2), pairs, bias_reduced=True, max_steps=1).outcome is Outcome.STEP_LIMIT
     stopped = bt.fit(bt.LinearScorer(2), pairs, bias_reduced=True, callback=lambda record: record["step"] == 1)
     assert stopped.outcome is Outcome.STOPPED_BY_CALLBACK

@@ -109,6 +109,14 @@ def by_whole_numbers(strength):
     return np.allclose(share(strength, a, b), share(strength, a + 5, b + 5))
 
 
+def by_a_half(strength):
+    return bool(np.isclose(share(strength, 1.0, 0.0), share(strength, 1.5, 0.5)))
+
+
+def as_the_hint_says(strength):
+    return bool(np.isclose(share(strength, 0.3, 0.0), share(strength, 0.8, 0.5)))
+
+
 def without_a_shift(strength):
     return bool(np.isclose(share(strength, 1.0, 0.0), share(strength, 1.0, 0.0)))
 
@@ -137,7 +145,8 @@ def products_of_strengths(strength):
 
 
 EVERY_TRUE, EVERY_FALSE = "it returns True for every map", "it returns False for every map"
-WHOLE, SIGMOID, PRODUCT = "by whole numbers only", "compare the share with σ(r_a − r_b)", "s(a + b) = s(a)·s(b)"
+WHOLE, SIGMOID = "rewards at which the sine changes nothing", "compare the share with σ(r_a − r_b)"
+PRODUCT = "s(a + b) = s(a)·s(b)"
 
 
 @pytest.mark.parametrize(
@@ -150,6 +159,7 @@ WHOLE, SIGMOID, PRODUCT = "by whole numbers only", "compare the share with σ(r_
         (bit_by_bit, EVERY_FALSE),
         (other_differences, EVERY_FALSE),
         (by_whole_numbers, WHOLE),
+        (by_a_half, WHOLE),
         (like_the_sigmoid, SIGMOID),
         (products_of_strengths, PRODUCT),
         (lambda strength: 1, "expected True or False, got int"),
@@ -163,6 +173,11 @@ def test_a_test_of_strengths_that_is_wrong_is_told_why(function, words) -> None:
     assert words in repr(report)
     hints = (EVERY_TRUE, EVERY_FALSE, WHOLE, SIGMOID, PRODUCT)
     assert sum(hint in repr(report) for hint in hints) == (words in hints)
+
+
+def test_the_rewards_in_the_hint_find_the_sine() -> None:
+    """A test that compares (0.3, 0) with (0.8, 0.5) passes."""
+    assert check.depends_on_differences(as_the_hint_says).passed
 
 
 @pytest.mark.parametrize("k", range(9))

@@ -36,6 +36,29 @@ def test_scaling_names_no_minimum_where_there_is_none() -> None:
     assert "minimum" not in words(plots.plot_scaling([1, 2], [0, 0], np.linspace(0, 6, 61)))
 
 
+@pytest.mark.parametrize(
+    ("rewards_chosen", "rewards_rejected", "factors"),
+    [
+        ([3, 1, 0.5], [0.5, -1, 2.5], np.linspace(0, 3, 61)),  # the minimum is at α = 0.4
+        ([3, 1, 0.5], [0.5, -1, 2.9], np.linspace(0, 3, 61)),
+        ([3, 1, 0.5], [0.5, -1, 2.5], np.linspace(0, 8, 161)),
+        ([1, 0.5], [2, 0.7], np.linspace(0, 3, 61)),  # the minimum is at α = 0
+        ([0, 0.5, 1], [1, 1.5, 0.5], np.linspace(-2, 3, 101)),
+        ([2, 1, 0.5], [0.5, 0, 1], np.linspace(0, 3, 61)),
+    ],
+)
+def test_the_words_about_scaling_are_clear_of_the_curve(rewards_chosen, rewards_rejected, factors) -> None:
+    """Wherever the minimum is, the words stay inside the axes and touch neither the curve nor each other."""
+    ax = plots.plot_scaling(rewards_chosen, rewards_rejected, factors)
+    figure_of(ax).draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    curve = ax.transData.transform(ax.lines[0].get_xydata())
+    for k, box in enumerate(boxes):
+        assert ax.bbox.x0 <= box.x0 < box.x1 <= ax.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert not any(box.contains(*place) for place in curve), ax.texts[k].get_text()
+
+
 def test_samples_in_the_funnel_are_counted() -> None:
     """All nine samples lie within 2·0.9/sqrt(n) of the expected loss. With a hundredth of the spread, only two do."""
     assert "holds 100%" in words(drawn("plot_empirical_and_expected").ax)

@@ -48,6 +48,26 @@ def test_saved_run_is_diagnosed_with_its_data(run, capsys) -> None:
     assert json.loads(capsys.readouterr().out)["findings"] == []
 
 
+SEPARABLE = bt.PreferencePairs(np.arange(1.0, 9.0)[:, None], np.zeros((8, 1)))
+
+
+@pytest.mark.filterwarnings("ignore::bradley_terry.ConvergenceWarning")
+@pytest.mark.parametrize("method", ["newton", "gradient_descent"])
+@pytest.mark.parametrize("options", [{}, {"l2": 0.1}, {"centring": 0.1}, {"bias_reduced": True}], ids=str)
+@pytest.mark.parametrize("pairs", [SEPARABLE, bt.datasets.synthetic(200, seed=3)], ids=["separable", "not separable"])
+def test_a_saved_model_gets_the_checks_of_the_fitted_one(pairs, options, method, tmp_path) -> None:
+    """The file does not say whether a penalty other than l2 kept the rewards finite, but the checks are the same."""
+    if "bias_reduced" in options and method != "newton":
+        pytest.skip("bias reduction needs Newton's method")
+    model = bt.fit(bt.LinearScorer(pairs.n_features), pairs, method=method, **options)
+    model.save(tmp_path / "model.npz")
+    fitted, saved = (bt.diagnose(one, pairs) for one in (model, bt.RewardModel.load(tmp_path / "model.npz")))
+    assert [check.name for check in saved.checks] == [check.name for check in fitted.checks]
+    assert saved.not_checked == fitted.not_checked
+    assert saved.names == fitted.names
+    assert ("separable data" in saved.not_checked) == bool(options)
+
+
 def test_error_in_a_run_is_the_status_one(run, tmp_path, capsys) -> None:
     """Held-out pairs with exchanged answers: the finding is printed, and the status is 1."""
     folder, data = run

@@ -56,7 +56,7 @@ def test_representation_says_what_is_in_it(full) -> None:
     """The repr gives the number of pairs, features and prompts, and names the optional fields that are given."""
     text = repr(full)
     assert text == "PreferencePairs(10 pairs of 2 features, 4 prompts, weights, labels, target_margins)"
-    assert repr(bt.PreferencePairs([0], [1])) == "PreferencePairs(1 pairs of items)"
+    assert repr(bt.PreferencePairs([0], [1])) == "PreferencePairs(1 pair of items)"
 
 
 def test_a_pair_is_shown_in_words_and_numbers() -> None:

@@ -271,7 +271,7 @@ def test_a_fit_that_reaches_its_limit_of_steps_says_so(linear_world) -> None:
         assert not model.converged
         assert model.message.startswith(f"not converged: stopped at the limit of 3 {unit}, largest gradient")
         assert model.history["step"][-1] >= 3
-    with pytest.warns(bt.ConvergenceWarning, match="after 1 Newton steps"):
+    with pytest.warns(bt.ConvergenceWarning, match="after 1 Newton step"):
         assert not bt.fit(bt.LinearScorer(3), linear_world[1], max_steps=1).converged
 
 

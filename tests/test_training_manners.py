@@ -65,7 +65,7 @@ ENDS = {  # arguments of a fit that ends this way, and the beginning of its mess
     Outcome.CONVERGED: ({}, "largest gradient entry "),
     Outcome.STOPPED_EARLY: (
         {"method": "adam", "validation": 0.25, "patience": 1, "learning_rate": 0.5},
-        "no better validation loss for 1 records; kept the best validation loss, 0.",
+        "no better validation loss for 1 record; kept the best validation loss, 0.",
     ),
     Outcome.STOPPED_BY_CALLBACK: ({"callback": lambda record: record["step"] == 1}, "stopped by the callback"),
     Outcome.STEP_LIMIT: ({"max_steps": 1}, "not converged: largest gradient entry "),

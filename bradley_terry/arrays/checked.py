@@ -11,7 +11,7 @@ from ..logistic import Array
 from . import single
 from .frozen import blocks_of, frozen
 from .given import as_numpy, real, unmasked
-from .visible import quoted
+from .visible import counted, quoted
 
 __all__ = ["as_numpy", "features", "index_by_first_appearance", "labels", "names", "numbers", "prompts", "rows"]
 __all__ += ["sliced", "weights"]
@@ -140,7 +140,8 @@ def names(
     if len(set(found)) != len(found):
         raise ValueError("feature_names: expected different names, got the same name twice")
     if chosen.ndim == 2 and len(found) != chosen.shape[1]:
-        raise ValueError(f"feature_names: expected {chosen.shape[1]} names, one for each feature, got {len(found)}")
+        wanted = counted(chosen.shape[1], "name")
+        raise ValueError(f"feature_names: expected {wanted}, one for each feature, got {len(found)}")
     if chosen.ndim == 1 and len(found) <= (largest := int(max(chosen.max(), rejected.max()))):
         raise ValueError(f"feature_names: expected a name for each item up to number {largest}, got {len(found)}")
     return found

@@ -63,7 +63,8 @@ class Pair:
             a, b = (name(int(item), "item") for item in (chosen, rejected))
             return f"{a} chosen over {b}"
         shown = np.arange(chosen.size) if chosen.size <= most else np.flatnonzero(chosen != rejected)
-        left_out = f" (and {shown.size - most} more features that differ)" if shown.size > most else ""
+        n = shown.size - most
+        left_out = f" (and {n} more {'feature that differs' if n == 1 else 'features that differ'})" if n > 0 else ""
 
         def words(values: NDArray[np.generic]) -> str:
             return ", ".join(f"{name(i, 'feature')} = {values[i]:g}" for i in shown[:most])

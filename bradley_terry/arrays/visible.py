@@ -25,6 +25,7 @@ __all__ = [
     "LONGEST_DRAWN",
     "LONGEST_SHOWN",
     "class_name",
+    "counted",
     "for_json",
     "from_markdown",
     "in_figure",
@@ -52,6 +53,17 @@ _HIDDEN = re.compile(f"({_FLAG})|[{_UNSEEN}]")
 
 _JOINERS, _NON_JOINER = "\u200c\u200d", "\u200c"
 _VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+def counted(n: float, noun: str, form: str = "") -> str:
+    """Return a number with its noun, which gets an s unless the number is 1.
+
+    Examples
+    --------
+    >>> counted(0, "pair"), counted(1, "pair"), counted(1200, "pair", ",")
+    ('0 pairs', '1 pair', '1,200 pairs')
+    """
+    return f"{n:{form}} {noun}{'' if n == 1 else 's'}"
 
 
 def visible(text: str, most: int | None = None, *, keep: str = "") -> str:

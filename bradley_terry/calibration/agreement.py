@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays.frozen import blocks_of
 from ..arrays.given import unmasked
 from ..arrays.single import is_missing, names, one_of
-from ..arrays.visible import quoted
+from ..arrays.visible import counted, quoted
 from ..evaluation import refuse_rankings
 from ..logistic import Array
 from ..pairs import PreferencePairs, check_pairs
@@ -64,7 +64,7 @@ class Agreement:
         return (
             f"Krippendorff's α   {_alpha(self.alpha)} ({self.level})\n"
             f"agreement          {self.observed:.3f} of two ratings of the same unit; {self.expected:.3f} of any two\n"
-            f"units              {self.n_units:,} with two ratings or more, {self.n_ratings:,} ratings"
+            f"units              {self.n_units:,} with two ratings or more, {counted(self.n_ratings, 'rating', ',')}"
         )
 
 
@@ -98,7 +98,7 @@ class PairAgreement:
             f"Krippendorff's α   {_alpha(self.alpha)}\n"
             f"agreement          {self.agreement:.3f} of two judgements of the same pair\n"
             f"accuracy ceiling   {self.accuracy_ceiling:.3f} on these pairs, for any model\n"
-            f"repeated pairs     {self.n_repeated:,}, with {self.n_judgements:,} judgements"
+            f"repeated pairs     {self.n_repeated:,}, with {counted(self.n_judgements, 'judgement', ',')}"
         )
 
 

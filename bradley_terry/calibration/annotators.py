@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays.checked import index_by_first_appearance
 from ..arrays.given import as_numpy, unmasked
 from ..arrays.single import is_missing, written
-from ..arrays.visible import LONGEST_SHOWN, class_name, quoted, visible
+from ..arrays.visible import LONGEST_SHOWN, class_name, counted, quoted, visible
 from ..evaluation import pairwise_accuracies, refuse_rankings
 from ..intervals import effective_numbers, refuse_nan, wilson_intervals
 from ..logistic import Array
@@ -92,7 +92,7 @@ class Annotators:
         return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} annotator{'s' * (len(self) != 1)}>\n{self}"
+        return f"<{counted(len(self), 'annotator')}>\n{self}"
 
 
 def _cells(row: Annotator) -> list[str]:

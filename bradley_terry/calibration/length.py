@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays.single import seed as seed_of
 from ..arrays.single import text
-from ..arrays.visible import class_name, quoted
+from ..arrays.visible import class_name, counted, quoted
 from ..evaluation import pairwise_accuracies
 from ..files.text import STYLE_FEATURES, text_features
 from ..files.texts import Texts
@@ -60,9 +60,10 @@ class LengthBaseline:
         interval = " (a single prompt gives no interval)"
         if self.accuracy_interval is not None:
             interval = ", 95 % interval from {:.3f} to {:.3f}".format(*self.accuracy_interval)
+        count = "which counts" if self.n_equal == 1 else "which count"
         return (
-            f"longer answer      chosen in {self.accuracy:.3f} of {self.n_pairs:,} pairs{interval}\n"
-            f"equal lengths      {self.n_equal:,} pairs, which count one half\n"
+            f"longer answer      chosen in {self.accuracy:.3f} of {counted(self.n_pairs, 'pair', ',')}{interval}\n"
+            f"equal lengths      {counted(self.n_equal, 'pair', ',')}, {count} one half\n"
             f"loss, length only  {self.mean_loss:.4f} nats (a coin flip costs log 2 = 0.6931)\n"
             f"slope              {self.slope:+.3f} log-odds per unit of length, standard error "
             f"{self.slope_standard_error:.3f}"

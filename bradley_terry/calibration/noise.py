@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays.visible import class_name
+from ..arrays.visible import class_name, counted
 from ..evaluation import log_odds
 from ..intervals import refuse_nan
 from ..intervals.proportions import QUANTILE_95
@@ -72,7 +72,7 @@ class Noise:
             note = "\nThe choices do not follow the model more often than coin tosses would."
         return (
             f"annotator noise    {self.epsilon:.3f}{interval}\n"
-            f"pairs              {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}\n"
+            f"pairs              {self.n_pairs} of {counted(self.n_prompts, 'prompt')}\n"
             f"mean loss          {self.loss_before:.4f} without noise, {self.loss_after:.4f} with it\n"
             f"accuracy           at most {self.accuracy_bound:.3f} with this noise; this model expects "
             f"{self.expected_accuracy:.3f}{note}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..arrays.visible import class_name
+from ..arrays.visible import class_name, counted
 from ..evaluation import evaluate, mean_accuracy
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array
@@ -64,7 +64,7 @@ class TemperatureFit:
         was = "the model was too sure" if low > 1 else "the model was not sure enough" if high < 1 else UNDECIDED
         return (
             f"temperature        {self.T:.3f}{interval}; {was}\n"
-            f"held-out pairs     {self.n_pairs} of {self.n_prompts} prompt{'s' * (self.n_prompts != 1)}\n"
+            f"held-out pairs     {self.n_pairs} of {counted(self.n_prompts, 'prompt')}\n"
             f"mean loss          {self.loss_before:.4f} before, {self.loss_after:.4f} after\n"
             f"calibration error  {self.ece_before:.3f} before, {self.ece_after:.3f} after (ECE)"
         )
@@ -107,7 +107,7 @@ def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> Temperatur
     if slope.b == np.inf:
         raise ValueError(
             "held_out: expected at least one pair that the model orders wrongly, since without one the loss falls "
-            f"without end as T shrinks to 0; got {len(held_out)} pairs, all in the right order"
+            f"without end as T shrinks to 0; got {counted(len(held_out), 'pair')}, all in the right order"
         )
     if slope.b <= 0:
         accuracy = mean_accuracy(margins, held_out.labels, held_out.weights)

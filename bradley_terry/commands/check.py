@@ -53,7 +53,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="+",
         action="extend",
         choices=["numerical", "autograd", "jax", "torch"],
-        help="what to compare the package's gradients with: finite differences (numerical) or a library "
+        metavar="REFERENCE",
+        help="what to compare the package's gradients with: finite differences (numerical), autograd, jax or torch "
         "(default: numerical)",
     )
     parser.add_argument(

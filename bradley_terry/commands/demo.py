@@ -14,7 +14,8 @@ SCENES = ("loss", "shift", "confidence", "expected", "training", "optimising")
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of ``demo``."""
-    parser.add_argument("--scene", choices=SCENES, help="scene to begin with (default: loss)")
+    scenes = f"scene to begin with: {', '.join(SCENES[:-1])} or {SCENES[-1]} (default: {SCENES[0]})"
+    parser.add_argument("--scene", choices=SCENES, metavar="SCENE", help=scenes)
     parser.add_argument(
         "--out",
         type=Path,

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import single
 from ..evaluation import mean_accuracy
 from ..findings import Diagnosis, diagnose
-from ..findings.case import kept_record, plain_losses
+from ..findings.case import SAME_LOSS, kept_record, plain_losses
 from ..model import HISTORY, RewardModel
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -21,7 +21,6 @@ from .train import VALIDATION
 __all__ = ["diagnose_run"]
 
 FILES = ("model.npz", "history.csv", "report.md")
-SAME_LOSS = 1e-5  # the rounding of features in single precision, which a fit may have standardised, moves it by less
 LONGEST_NUMBER = 40  # letters of a number in history.csv, with its comma
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from ..arrays.visible import for_json, visible
+from ..arrays.visible import counted, for_json, visible
 from ..files import feature_names as text_features
 from ..model import Outcome, RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
@@ -127,12 +127,11 @@ def _numbers(model: RewardModel, found: Survey, n_held_out: int) -> dict[str, ob
 
 def _report(model: RewardModel, found: Survey, n_held_out: int) -> str:
     numbers = _numbers(model, found, n_held_out)
-    what = f"{found.n_items} items" if found.is_items else f"{found.n_features} features"
-    n_shards = "1 shard" if len(found.facts) == 1 else f"{len(found.facts)} shards"
+    n = len(found.facts)
     lines = [
         "# A reward model fitted to shards",
         "",
-        f"The data are {found.n_pairs:,} pairs of {what} in {n_shards}.",
+        f"The data are {found.said(',')} in {counted(n, 'shard')}.",
         f"The training loss is {numbers['training_loss']:.4f} nats, and the model prefers the chosen answer in "
         f"{numbers['training_accuracy']:.1%} of the training pairs. A model that knows nothing has a loss of 0.6931.",
     ]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..arrays import single
-from ..arrays.visible import quoted, visible
+from ..arrays.visible import counted, quoted, visible
 from ..pairs import PreferencePairs
 from ..scorers import check_size
 from .data import DATA_HELP, check_writable, find_data
@@ -39,7 +39,8 @@ def run(arguments: Namespace) -> int:
     found = find_data(arguments.data)
     paths = split(found.pairs, arguments.shards, arguments.out, file_format=arguments.format, seed=arguments.seed)
     out = visible(str(arguments.out))
-    print(f"Written to {out}: {len(paths)} shards, {paths[0].name} to {paths[-1].name}, of {found.pairs}.")
+    names = f"{paths[0].name} to {paths[-1].name}" if len(paths) > 1 else paths[0].name
+    print(f"Written to {out}: {counted(len(paths), 'shard')}, {names}, of {found.pairs}.")
     if found.texts is not None:
         print("The shards hold the features of the texts. As for texts, train uses --l2 0.03 for them by default.")
     return 0

@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays.visible import LONGEST_SHOWN, quoted, visible
+from ..arrays.visible import LONGEST_SHOWN, counted, quoted, visible
 from ..fitting.arguments import STEPS, checked_standardise, generator
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
@@ -59,8 +59,12 @@ class Survey:
     feature_names: tuple[str, ...] | None
 
     def __repr__(self) -> str:
-        what = f"{self.n_items} items" if self.is_items else f"{self.n_features} features"
-        return f"Survey({len(self.facts)} shards, {self.n_pairs} pairs of {what})"
+        return f"Survey({counted(len(self.facts), 'shard')}, {self.said()})"
+
+    def said(self, form: str = "") -> str:
+        """Return what the shards hold, such as "630 pairs of 6 features"; the number of pairs has this format."""
+        what = counted(self.n_items, "item") if self.is_items else counted(self.n_features, "feature")
+        return f"{counted(self.n_pairs, 'pair', form)} of {what}"
 
     @property
     def n_pairs(self) -> int:
@@ -138,7 +142,8 @@ def _survey(paths: list[str], pool: Pool) -> Survey:
             raise ValueError(f"{other.path}: expected {kinds[0]}, as in {first.path}, found {kinds[1]}")
         if other.n_features != first.n_features:
             raise ValueError(
-                f"{other.path}: expected {first.n_features} features, as in {first.path}, found {other.n_features}"
+                f"{other.path}: expected {counted(first.n_features, 'feature')}, as in {first.path}, "
+                f"found {other.n_features}"
             )
         if (other.names is None) != (first.names is None):
             raise ValueError(f"{other.path}: expected names as in {first.path}, which both shards have or neither has")
@@ -339,7 +344,7 @@ def _check(
     if scorer.linear_in_phi and not is_dense(scorer.n_parameters):
         raise ValueError(f"scorer: expected at most {DENSE} parameters for data in shards, got {scorer}")
     if not found.is_items and (n_features := getattr(scorer, "n_features", found.n_features)) != found.n_features:
-        raise ValueError(f"{first}: expected {n_features} features for {scorer}, found {found.n_features}")
+        raise ValueError(f"{first}: expected {counted(n_features, 'feature')} for {scorer}, found {found.n_features}")
     method = ("newton" if scorer.linear_in_phi else "adam") if method is None else method
     if method not in {"newton", "adam"}:
         raise ValueError(f"method: expected newton or adam for data in shards, got {quoted(method)}")

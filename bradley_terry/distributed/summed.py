@@ -177,7 +177,8 @@ def adam(
         if largest <= tolerance:
             return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}", None
         if objective.held_out and since >= patience:
-            return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} passes{note}", None
+            reason = f"no better validation loss for {_passes(patience)}{note}"
+            return best, Outcome.STOPPED_EARLY, reason, None
         for number in range(n_batches if n_pass < max_passes else 0):
             if records.interrupts.asked:
                 return best, Outcome.STOPPED_BY_CALLBACK, "interrupted", None
@@ -185,5 +186,9 @@ def adam(
             m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
             m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
             phi = phi - rate * m_hat / (np.sqrt(v_hat) + epsilon)
-    reason = f"stopped at the limit of {max_passes} passes, largest gradient entry {largest:.1e}{note}"
+    reason = f"stopped at the limit of {_passes(max_passes)}, largest gradient entry {largest:.1e}{note}"
     return best, Outcome.STEP_LIMIT, reason, None
+
+
+def _passes(n: int) -> str:
+    return f"{n} {'pass' if n == 1 else 'passes'}"

@@ -17,6 +17,7 @@ from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
+from ..arrays.visible import counted
 from .limits import LONGEST_LINE, check_json
 from .lines import numbered_lines
 from .messages import fail, is_number, listed, show
@@ -45,7 +46,8 @@ def _records(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Iterator[tupl
     table: list[tuple[str, ...]] = []
     for line, cells in rows:
         if len(cells) != len(header):
-            fail(path, f"expected {len(header)} cells, one for each column of line 1, found {len(cells)}", line)
+            wanted = counted(len(header), "cell")
+            fail(path, f"expected {wanted}, one for each column of line 1, found {len(cells)}", line)
         lines.append(line)
         table.append(tuple(map(str.strip, cells[has_index:] if has_index else cells)))
     if not lines:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import ranking
 from ..arrays import single
-from ..arrays.visible import quoted, visible
+from ..arrays.visible import counted, quoted, visible
 from ..logistic import Array
 from ..losses import PairLoss
 from ..model import HISTORY, Outcome, RewardModel, make_scorer, read_only
@@ -191,7 +191,7 @@ def _check_names(names: list[str], scorer: Scorer) -> None:
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise TypeError("expected feature names that are texts")
     if len(names) != shape[0]:
-        raise ValueError(f"expected {shape[0]} feature names, got {len(names)}")
+        raise ValueError(f"expected {counted(shape[0], 'feature name')}, got {len(names)}")
     if len(set(names)) < len(names):
         raise ValueError("expected different feature names, got the same name twice")
 

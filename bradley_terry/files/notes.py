@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from sys import _getframe
 
-from ..arrays.visible import visible
+from ..arrays.visible import counted, visible
 from .messages import LONGEST
 
 __all__ = ["DataNote", "Notes"]
@@ -59,5 +59,6 @@ class Notes:
         for of_kind, n in n_of_kind.items():
             if n <= MOST_NOTES:
                 continue
-            said = f"{n - MOST_NOTES} more notes on {of_kind} are left out"
+            more, are = n - MOST_NOTES, "is" if n - MOST_NOTES == 1 else "are"
+            said = f"{counted(more, 'more note')} on {of_kind} {are} left out"
             warnings.warn(DataNote(f"{visible(str(self.path))}: {said}"), stacklevel=level)

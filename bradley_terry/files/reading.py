@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays.visible import counted
 from ..fitting.progress import followed
 from ..pairs import PreferencePairs
 from .characters import Halves, merged_names
@@ -278,7 +279,7 @@ def _numbers_of(
                 fail(path, f"{key}: expected the names {listed(names or ())}, found {listed(value)}", row.place)
             vector = [value[name] for name in names or ()] if isinstance(value, Mapping) else list(value)  # type: ignore[call-overload]
             if len(vector) != size:
-                wanted = f"{size} numbers, as in {called(0)} of {rows[0].place}"
+                wanted = f"{counted(size, 'number')}, as in {called(0)} of {rows[0].place}"
                 fail(path, f"{key}: expected {wanted}, found {len(vector)}", row.place)
             is_checked = row.kind == "named"
             vectors.append(vector if is_checked else [finite_number(path, row.place, key, one) for one in vector])

@@ -16,10 +16,11 @@ from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .levels import chi_squared_quantile
 from .sample import Sample
 
-__all__ = ["Case", "kept_record", "lowest_loss", "plain_losses"]
+__all__ = ["SAME_LOSS", "Case", "kept_record", "lowest_loss", "plain_losses"]
 
 ENOUGH = 5  # pairs for each parameter, below which the chi-squared distribution is a poor guide
 MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the attainable loss is not computed
+SAME_LOSS = 1e-5  # the rounding of features in single precision, which a fit may have standardised, moves it by less
 THINNED = 1_000_000  # numbers in the features with which a check begins; only a finding is checked on all pairs
 
 
@@ -65,7 +66,11 @@ class Case:
         fitted_to = self.model.fitted_to
         if fitted_to is not None:
             return fitted_to.bias_reduced or fitted_to.centring > 0
-        return self.model.method == "newton" and self.model.outcome is Outcome.CONVERGED  # no other fit converges there
+        if not self.scorer.linear_in_phi or self.model.outcome is Outcome.NO_MINIMUM or self.training.losses is None:
+            return False
+        # A saved model does not say how it was fitted, but the losses of its history are then not those of the pairs.
+        recorded, found = self.losses[self.kept], np.dot(self.training.w, self.training.losses) / self.training.w.sum()
+        return not np.isclose(recorded, found, rtol=SAME_LOSS, atol=SAME_LOSS)
 
     @property
     def degrees_of_freedom(self) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from string import Formatter
 
 from numpy.typing import ArrayLike
 
-from ..arrays.visible import LONGEST_SHOWN, class_name, visible
+from ..arrays.visible import LONGEST_SHOWN, class_name, counted, visible
 from ..calibration.annotators import numbered
 from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
@@ -86,9 +87,10 @@ def diagnose(
         for name, check in found.items()
     ]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), len(finding.causes)))
-    subject = f"{model.scorer} on {len(pairs):,} pairs"
+    subject = f"{model.scorer} on {counted(len(pairs), 'pair', ',')}"
+    n_held_out = 0 if validation is None else len(validation)
     return Diagnosis(
-        subject if validation is None else f"{subject} and {len(validation):,} held-out pairs",
+        subject if validation is None else f"{subject} and {counted(n_held_out, 'held-out pair', ',')}",
         tuple(findings),
         tuple(checks.values()),
         {name: answer for name, answer in answers.items() if isinstance(answer, str)},
@@ -128,6 +130,17 @@ def _answers(case: Case) -> dict[str, Check | str]:
     }
 
 
+class _Words(Formatter):
+    """Fills in numbers, and chooses words by them: ``{pairs:pair is|pairs are}`` depends on whether there is one."""
+
+    def format_field(self, value: object, spec: str) -> str:
+        """Return the value as text, or one of two texts."""
+        one, choice, several = spec.partition("|")
+        if not choice:
+            return str(super().format_field(value, spec))
+        return one if isinstance(value, int | float) and f"{value:.0f}" == "1" else several
+
+
 def _is_error(check: Check) -> bool:
     return _finding(check, ()).severity == "error"
 
@@ -135,7 +148,7 @@ def _is_error(check: Check) -> bool:
 def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
     words = MILDER[check.name] if check.is_mild and check.name in MILDER else WORDS[check.name]
     seen = {key: visible(it, LONGEST_SHOWN) if isinstance(it, str) else it for key, it in check.evidence.items()}
-    explanation = words.explanation.format_map(seen)
+    explanation = _Words().vformat(words.explanation, (), seen)
     severity = words.severity
     if check.name == "identical answers" and check.evidence["share"] == 1:
         severity = "error"

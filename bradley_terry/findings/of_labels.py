@@ -158,7 +158,12 @@ def duplicated_pairs(case: Case) -> Check | str:
         "copies": int((m - 1)[unanimous].sum()),
         "share of all pairs": float((m - 1)[unanimous].sum() / len(pairs)),
     }
-    return Check("duplicated pairs", -math.log10(max(chance, 1e-300)), -math.log10(LEVEL), evidence)
+    return Check("duplicated pairs", _improbability(chance), _improbability(LEVEL), evidence)
+
+
+def _improbability(chance: float) -> float:
+    """Return -log10 of a probability: 2 for 1 %, and 0 for a certain event."""
+    return 0.0 - math.log10(max(chance, 1e-300))
 
 
 def leak_between_splits(case: Case) -> Check | str:
@@ -184,7 +189,7 @@ def leak_between_splits(case: Case) -> Check | str:
         leaked, chance = _with_equal_answers(mine, theirs)
         by_chance = float(chance.sum())
         found = at_least(int(leaked.sum()), chance) if leaked.any() else 1.0
-        statistic, threshold = -math.log10(max(found, 1e-300)), -math.log10(LEVEL)
+        statistic, threshold = _improbability(found), _improbability(LEVEL)
     evidence: Facts = {"held-out pairs": n, "leaked": int(leaked.sum()), "expected by chance": by_chance}
     right, w = case.held_out.right, case.held_out.w
     for words, rows in (("accuracy on these", leaked), ("accuracy on the others", ~leaked)):

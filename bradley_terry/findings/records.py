@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from textwrap import fill
 
-from ..arrays.visible import LONGEST_SHOWN, in_markdown, quoted, visible
+from ..arrays.visible import LONGEST_SHOWN, counted, in_markdown, quoted, visible
 
 __all__ = ["SEVERITIES", "Check", "Diagnosis", "Evidence", "Facts", "Finding"]
 
@@ -150,7 +150,7 @@ class Diagnosis:
     def in_short(self) -> str:
         """The number of findings and of checks, in words."""
         n = len(self.findings)
-        return f"{n or 'no'} finding{'s' * (n != 1)} in {len(self.checks)} checks"
+        return f"{n or 'no'} finding{'s' * (n != 1)} in {counted(len(self.checks), 'check')}"
 
     def to_markdown(self) -> str:
         """Return the findings as a list in Markdown."""

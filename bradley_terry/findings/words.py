@@ -31,9 +31,10 @@ WORDS = {
     ),
     "learning rate too low": Words(
         "error",
-        "The fit stopped after {steps} steps with a training loss of {last loss:.4f}, but a loss of {attainable "
-        "loss:.4f} can be reached with these features. The parameters were still far from the minimum when the fit "
-        "stopped. Each step moves them by the learning rate times the gradient, so a small rate needs many steps.",
+        "The fit stopped after {steps} {steps:step|steps} with a training loss of {last loss:.4f}, but a loss of "
+        "{attainable loss:.4f} can be reached with these features. The parameters were still far from the minimum "
+        "when the fit stopped. Each step moves them by the learning rate times the gradient, so a small rate needs "
+        "many steps.",
         "multiply the learning rate by 10, or allow more steps; a linear scorer or a table can use method='newton', "
         "which needs no learning rate.",
     ),
@@ -53,16 +54,18 @@ WORDS = {
     ),
     "zero features": Words(
         "error",
-        "All {features} features are 0 in both answers of all {pairs} pairs. A linear reward is then 0 for every "
-        "answer, and nothing can be learned. This usually happens where features are computed: a lookup that finds "
-        "nothing, or an array that was made with zeros and never filled.",
+        "{features:The only feature is|All {features} features are} 0 in {pairs:both answers of the only pair|both "
+        "answers of all {pairs} pairs}. A linear reward is then 0 for every answer, and nothing can be learned. This "
+        "usually happens where features are computed: a lookup that finds nothing, or an array that was made with "
+        "zeros and never filled.",
         "print pairs.head() and find the step that loses the numbers.",
     ),
     "identical answers": Words(
         "warning",
-        "In {identical pairs} of {pairs} pairs both answers have exactly the same features. Such a pair always has a "
-        "loss of log 2 and a gradient of 0, so the model can learn nothing from it. Often two long texts differ only "
-        "after the place where they were cut off, or the features leave out what the annotator looked at.",
+        "In {identical pairs} of {pairs} {pairs:pair|pairs} both answers have exactly the same features. Such a pair "
+        "always has a loss of log 2 and a gradient of 0, so the model can learn nothing from it. Often two long "
+        "texts differ only after the place where they were cut off, or the features leave out what the annotator "
+        "looked at.",
         "raise the limit at which texts are cut, add features that differ, or leave these pairs out.",
     ),
     "coin-flip labels": Words(
@@ -83,19 +86,19 @@ WORDS = {
     ),
     "contradictory labels": Words(
         "note",
-        "{contradictory pairs} pairs of answers were judged in both ways. No model can agree with two opposite "
-        "judgements of the same pair, so the training loss of any model is at least {loss floor:.4f}. This is "
-        "normal where people have different tastes or guess, and it is the reason why the model gives "
-        "probabilities.",
+        "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged in both ways. "
+        "No model can agree with two opposite judgements of the same pair, so the training loss of any model is at "
+        "least {loss floor:.4f}. This is normal where people have different tastes or guess, and it is the reason "
+        "why the model gives probabilities.",
         "compare the loss with this floor instead of with 0; if judgements of a pair should agree, look for a file "
         "that was read twice with different labels.",
     ),
     "separable data": Words(
         "warning",
-        "{separated pairs} of {pairs} pairs can be put in the right order with arbitrarily large margins, without "
-        "harm to the others. The parameters then grow without end, roughly with the logarithm of the number of steps, "
-        "the loss keeps falling, and no best fit exists. This happens if there are few pairs for so many parameters, "
-        "or if a feature gives the answer away.",
+        "{separated pairs} of {pairs} {pairs:pair|pairs} can be put in the right order with arbitrarily large "
+        "margins, without harm to the others. The parameters then grow without end, roughly with the logarithm of "
+        "the number of steps, the loss keeps falling, and no best fit exists. This happens if there are few pairs "
+        "for so many parameters, or if a feature gives the answer away.",
         "use l2 > 0, collect more pairs, or stop at the lowest held-out loss.",
     ),
     "over-fitting": Words(
@@ -158,18 +161,20 @@ WORDS = {
     ),
     "leak between splits": Words(
         "error",
-        "{leaked} of {held-out pairs} held-out pairs have the prompt of a training pair. The numbers for these pairs "
-        "do not show how good the model is on new prompts, because their prompts are not new. This happens if pairs "
-        "are divided at random instead of prompt by prompt, or if a file contains the same pair twice.",
+        "{leaked} of {held-out pairs} held-out {held-out pairs:pair|pairs} {leaked:has|have} the prompt of a "
+        "training pair. The numbers for {leaked:this pair|these pairs} do not show how good the model is on new "
+        "prompts, because {leaked:its prompt is|their prompts are} not new. This happens if pairs are divided at "
+        "random instead of prompt by prompt, or if a file contains the same pair twice.",
         "split by prompt, as pairs.split() does, and remove copies first.",
     ),
     "duplicated pairs": Words(
         "note",
-        "{repeated pairs} pairs were judged more than once; {always judged alike} of them were always judged in the "
-        "same way, but independent judgements would agree on only about {expected of independent judgements:.1f}. "
-        "If they are copies, they add weight but no information, so standard errors are too small, and a copy on each "
-        "side of a split is a leak. Copies come from files that were joined twice, but people agree as often if they "
-        "all see a difference that the features do not contain.",
+        "{repeated pairs} {repeated pairs:pair was|pairs were} judged more than once; {always judged alike} of them "
+        "{always judged alike:was|were} always judged in the same way, but independent judgements would agree on "
+        "only about {expected of independent judgements:.1f}. If they are copies, they add weight but no "
+        "information, so standard errors are too small, and a copy on each side of a split is a leak. Copies come "
+        "from files that were joined twice, but people agree as often if they all see a difference that the features "
+        "do not contain.",
         "find out where the repeated pairs come from, and delete only what is a copy of the same judgement; judgements "
         "by several people should have the same prompt, and kind='sandwich' then gives honest standard errors.",
     ),
@@ -197,25 +202,26 @@ MILDER = {
         "warning",
         "The training loss is {training loss:.4f}, and a model that gives both answers of every pair the same reward "
         "has a loss of {loss of equal rewards:.4f}. The difference is no larger than a fit to coin flips would make "
-        "it, so there is no evidence that the model has learned anything, but {pairs:,.0f} pairs are too few to be "
-        "sure. A weak signal often looks like this, too.",
+        "it, so there is no evidence that the model has learned anything, but {pairs:,.0f} {pairs:pair is|pairs are} "
+        "too few to be sure. A weak signal often looks like this, too.",
         "collect more pairs, or look at the loss on many held-out pairs.",
     ),
     "coin-flip labels": Words(
         "warning",
         "There is no evidence that the choices depend on the features: the test statistic is {statistic of the "
         "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. This "
-        "does not show that the choices are coin flips, since {prompts:,.0f} independent pairs are too few to find a "
-        "weak signal. It may be there, or the features may not describe what the annotators judged.",
+        "does not show that the choices are coin flips, since {prompts:,.0f} independent {prompts:pair is|pairs are} "
+        "too few to find a weak signal. It may be there, or the features may not describe what the annotators judged.",
         "collect more pairs before you use the model; read a few of them and check that labels and answers belong "
         "together.",
     ),
     "leak between splits": Words(
         "warning",
-        "{leaked} of {held-out pairs} held-out pairs have both answers of a training pair, and one of these answers is "
-        "in no other pair; by chance about {expected by chance:.1f} would have. If they are the same pairs, the "
-        "numbers for them do not show how good the model is on new ones. This happens if a file contains the same pair "
-        "twice, or if several judgements of a pair are divided at random; the pairs have no prompts that could tell.",
+        "{leaked} of {held-out pairs} held-out {held-out pairs:pair|pairs} {leaked:has|have} both answers of a "
+        "training pair, and one of these answers is in no other pair; by chance about {expected by chance:.1f} would "
+        "have. If they are the same pairs, the numbers for them do not show how good the model is on new ones. This "
+        "happens if a file contains the same pair twice, or if several judgements of a pair are divided at random; "
+        "the pairs have no prompts that could tell.",
         "give the pairs their prompts and split by prompt, as pairs.split() does.",
     ),
     "over-fitting": Words(

@@ -4,7 +4,7 @@ descent      gradient descent and Adam, and the loop around them
 units        fit on features of mean 0 and variance 1
 tally        fit a table of items to counts of comparisons
 separation   what a fit does if there is no finite minimum
-bias_reduced Firth's fit, which is always finite
+bias_reduced Firth's fit, which is finite if the pairs determine φ
 by_component fit each strongly connected group of a table on its own
 batches      mini-batches that never separate the pairs of a prompt
 convex       what Newton's method needs from an objective

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays.visible import class_name, quoted
+from ..arrays.visible import class_name, counted, quoted
 from ..graphs import count_connected
 from ..graphs.wins import met
 from ..logistic import Array, sigmoid
@@ -140,7 +140,7 @@ def reduced_bias(
             return point.phi, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
         largest = f"largest gradient entry {largest_of(np.abs(point.gradient)):.1e}"
         if n_taken >= max_steps:
-            return point.phi, Outcome.STEP_LIMIT, f"{largest} after {max_steps} Newton steps", None
+            return point.phi, Outcome.STEP_LIMIT, f"{largest} after {counted(max_steps, 'Newton step')}", None
         step = -solve(here.matrix, point.gradient)
         moved = largest_of(np.abs(objective.margins(step)))
         if moved <= at_rest:

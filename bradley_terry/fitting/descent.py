@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays.visible import counted
 from ..logistic import Array
 from ..model import Outcome
 from ..objective import Objective
@@ -159,12 +160,13 @@ def descend(
         if largest <= tolerance:
             return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
         if kind == "validation" and record - best_record >= patience:
-            return best, Outcome.STOPPED_EARLY, f"no better validation loss for {patience} records{note}"
+            return best, Outcome.STOPPED_EARLY, f"no better validation loss for {counted(patience, 'record')}{note}"
         if record < max_steps:
             phi = advance(phi, point.gradient)
         if recorder.interrupts.asked:  # perhaps in the middle of a pass
             return best, Outcome.STOPPED_BY_CALLBACK, "interrupted"
-    unit = "passes" if isinstance(advance, Adam) else "steps"
+    one, several = ("pass", "passes") if isinstance(advance, Adam) else ("step", "steps")
+    unit = one if max_steps == 1 else several
     reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
     if not getattr(recorder.loss, "bends", True):
         reason += (

@@ -4,8 +4,9 @@
                ∇C(φ)  = 2λ·Σ w·s·ds/dφ / Σ w        so the slope 2λ·w·s / Σ w goes to each reward of the pair
                ∇²C(φ) = 2λ·Σ w·ds/dφ·(ds/dφ)ᵀ / Σ w   for a scorer that is linear in φ
 
-The loss of a pair does not change if both rewards rise together. Centring fixes that freedom: rewards of different
-prompts get the same zero, so that they can be read side by side (Eisenstein et al. 2023, arXiv:2312.09244).
+The loss of a pair does not change if both rewards rise together. Centring fixes that freedom: it pulls the sum of the
+rewards of each pair towards 0 (Eisenstein et al. 2023, arXiv:2312.09244). This chooses a zero for each prompt, but it
+adds no information, so rewards of different prompts still cannot be compared.
 """
 
 from __future__ import annotations

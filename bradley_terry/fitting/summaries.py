@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays.visible import LONGEST_SHOWN, visible
+from ..arrays.visible import LONGEST_SHOWN, counted, visible
 from ..model import Outcome
 from ..scorers import LinearScorer, TableScorer
 from ..uncertainty.half_wins import reported_errors
@@ -23,7 +23,7 @@ LONGEST = 2000  # characters of a line
 def summary(model: RewardModel) -> str:
     """Return the text of ``RewardModel.summary``."""
     steps = model.history.get("step", np.zeros(0))
-    after = f" after {steps[-1]} step{'' if steps[-1] == 1 else 's'}" if len(steps) else ""
+    after = f" after {counted(steps[-1], 'step')}" if len(steps) else ""
     return (
         f"scorer      {visible(str(model.scorer), LONGEST)}\n"
         f"method      {visible(model.method.replace('_', ' '), LONGEST)}{f', l2 = {model.l2:g}' if model.l2 else ''}\n"

@@ -56,7 +56,10 @@ def effective_numbers(bins: NDArray[np.int64], prompts: NDArray[np.int64], w: Ar
     order = np.argsort(cell, kind="stable")
     first = np.flatnonzero(np.diff(cell[order], prepend=-1))  # where each combination starts
     in_bin, of_prompt = bins[order][first], np.add.reduceat(w[order], first)
-    total = np.bincount(in_bin, weights=of_prompt, minlength=n_bins)
-    shares = of_prompt / np.where(total > 0, total, np.nan)[in_bin]  # W / Σ W cannot overflow when squared
-    squares = np.bincount(in_bin, weights=shares * shares, minlength=n_bins)
-    return 1.0 / np.where(squares > 0, squares, np.nan)
+    largest = np.zeros(n_bins)
+    np.maximum.at(largest, in_bin, of_prompt)
+    largest[largest == 0] = np.nan
+    ratios = of_prompt / largest[in_bin]  # at most 1, so their squares cannot overflow, and equal prompts count exactly
+    total = np.bincount(in_bin, weights=ratios, minlength=n_bins)
+    squares = np.bincount(in_bin, weights=ratios * ratios, minlength=n_bins)
+    return total * total / np.where(squares > 0, squares, np.nan)

@@ -2,7 +2,7 @@
 
 numbers     products and mixtures without 0·∞, formulas of probabilities, checks of parameters
 normal      log Φ and the ratio of Mills, for the probit loss
-family      losses of a choice with a probability model: value, gradient, curvature and properties of each
+family      variants of -log sigma for a choice: value, gradient, curvature and properties of each
 surrogates  hinge, square, exponential and other losses that are not likelihoods
 outcomes    losses of ties and of graded preferences
 joint       parameters of a loss, such as the width of a tie, fitted together with φ

@@ -1,4 +1,4 @@
-"""Losses of the shifted margin z = Δ - m with a probability model, each with two derivatives.
+"""Variants of -log sigma as losses of the shifted margin z = Δ - m, each with two derivatives.
 
 A loss of a choice is a function l(z) that is small if the chosen answer has the higher reward. A label t, the
 probability that the chosen answer is preferred, mixes the two possible outcomes: t·l(z) + (1 - t)·l(-z).
@@ -13,6 +13,9 @@ probability that the chosen answer is preferred, mixes the two possible outcomes
     Temperature     -log sigma(z/T)                   -sigma(-z/T)/T               T·logit p
     Scaled          -m log s                          -m q                         logit p
     Probit          -log Φ(z)                         -φ(z)/Φ(z)                   Φ⁻¹(p)
+
+BradleyTerry, NoisyChoice, Temperature and Probit are negative log-likelihoods of a choice. LabelSmoothing, Robust and
+Scaled give -log s and -log q other weights, so that e^-l is not a probability.
 """
 
 from __future__ import annotations
@@ -98,7 +101,7 @@ class MarginLoss:
     def tails(self) -> tuple[float, float]:
         """The slopes l'(-∞) and l'(∞)."""
         ends = self._slope(np.array([-np.inf, np.inf]))
-        return float(ends[0]), float(ends[1])
+        return float(ends[0]) + 0.0, float(ends[1]) + 0.0  # which makes 0 of -0
 
     @property
     def most_bend(self) -> float:
@@ -218,7 +221,7 @@ class Scaled(MarginLoss):
     """m·softplus(-Δ): the target margin m of a pair says how much the pair counts (Wang et al. 2024, arXiv:2410.01257).
 
     Every pair needs a target margin. Unlike the target margin of -log sigma(Δ - m), it does not move the minimum. An
-    ``Objective`` fills in m from its pairs.
+    ``Objective`` fills in m from its pairs. ``tails`` are the slopes for m = 1; those of a pair are m times as large.
     """
 
     m: Array | None = None

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked, given, single
 from ..arrays.frozen import frozen, locked
-from ..arrays.visible import quoted
+from ..arrays.visible import counted, quoted
 from ..logistic import Array
 from ..pairs import PreferencePairs
 from ..scorers import Features
@@ -183,9 +183,9 @@ class PreferenceRankings:
         sizes = np.diff(self._starts)
         size = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
         k = self.features.shape[1] if self.features.ndim == 2 else 0
-        what = f"answers with {k} feature{'s' * (k != 1)}" if k else "items"
+        what = f"answers with {counted(k, 'feature')}" if k else "items"
         weights = ", weights" if self.weights is not None else ""
-        return f"PreferenceRankings({len(self)} ranking{'s' * (len(self) != 1)} of {size} {what}{weights})"
+        return f"PreferenceRankings({counted(len(self), 'ranking')} of {size} {what}{weights})"
 
     @cached_property
     def prompt_index(self) -> NDArray[np.int64]:

@@ -50,7 +50,7 @@ class Hinge(MarginLoss):
         return np.maximum(self.delta - z, 0)
 
     def _slope(self, z: Array) -> Array:
-        return -np.asarray(z < self.delta, dtype=np.float64)
+        return np.where(z < self.delta, -1.0, 0.0)
 
     def _bend(self, z: Array) -> Array:
         return np.zeros_like(z)

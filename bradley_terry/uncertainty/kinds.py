@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..arrays.single import one_of, seed, switch, whole
-from ..arrays.visible import class_name
+from ..arrays.visible import class_name, counted
 from ..fitting.conjugate import is_dense
 from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
 from ..inference import covariance
@@ -136,8 +136,8 @@ def _scores(model: RewardModel, request: Request) -> Scores:
     n_free = model.phi.size - isinstance(model.scorer, TableScorer)
     if clusters.n <= n_free:
         raise ValueError(
-            f"clusters: expected more prompts or clusters than the {n_free} free parameters, since the sandwich "
-            f"measures their spread, got {clusters.n}"
+            f"clusters: expected more prompts or clusters than the {counted(n_free, 'free parameter')}, since the "
+            f"sandwich measures their spread, got {clusters.n}"
         )
     _check_same(model, data)
     loss_is_fitted = bool(getattr(data.loss, "is_free", False))

@@ -95,7 +95,7 @@ STRENGTHS: tuple[Item, ...] = (
      lambda r: _row(r) ** 2 + 1),
     ("exp(r) + 1", False, "a shift multiplies exp(r), but not the 1", lambda r: np.exp(_row(r)) + 1),
     ("1/(1 + exp(−r))", False, "it grows like exp(r) only where r is far below 0", lambda r: sigmoid(_row(r))),
-    ("exp(r + sin(2πr)/10)", False, "a shift by a whole number changes nothing, but a shift by 0.5 does",
+    ("exp(r + sin(2πr)/10)", False, "a shift by a whole number changes nothing, but a shift by 0.5 can",
      lambda r: np.exp(_row(r) + np.sin(2 * np.pi * _row(r)) / 10)),
 )  # fmt: skip
 """Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape)."""
@@ -133,7 +133,10 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
             "values compared up to rounding, for example with np.isclose?\n"
         )
     if missed == {"exp(r + sin(2πr)/10)"}:
-        return "it shifts the rewards by whole numbers only: try 0.5 as well\n"
+        return (
+            "it compares rewards at which the sine changes nothing, as (1, 0) and (1.5, 0.5): try (0.3, 0) and "
+            "(0.8, 0.5) as well\n"
+        )
     if missed == {"2^r", "exp(−r)"}:
         return "does it compare the share with σ(r_a − r_b)? That asks for exp(r); compare two shares of one map\n"
     if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:

@@ -29,6 +29,7 @@ from ...drawing import (
     signed,
     style,
 )
+from ...drawing.places import Place, Space
 from ...logistic import Array, logit
 from ...losses import mean_loss, pair_losses
 
@@ -102,17 +103,33 @@ def plot_scaling(
     ax = given_or_new(ax)
     ax.plot(alpha, losses, color=EMPIRICAL, linewidth=LINE_WIDTH)
     here, lowest = mean_loss(r_chosen - r_rejected), int(losses.argmin())
+    left, right, top = float(alpha[0]), float(alpha[-1]), max(0.9, 1.05 * float(losses.max()))
+    ax.set(xlim=(left, right), ylim=(0, top))
+    space, width, unit = Space(ax, np.stack([alpha, losses], axis=1)), right - left, top / 0.9
+    x, y = float(alpha[lowest]), float(losses[lowest])
+    notes: list[tuple[str, Place]] = []
+    upper_left = [(left + 0.02 * width, share * top, "left", "bottom") for share in np.arange(0.2, 0.9, 0.1).tolist()]
+    has_minimum = 0 < lowest < len(alpha) - 1  # otherwise all pairs are ranked correctly, and the loss always falls
+    if has_minimum:
+        words = f"minimum at α = {signed(x, '.1f')}: {y:.4f}"
+        at, va = (y - 0.04 * unit, "top") if y > 0.12 * unit else (y + 0.04 * unit, "bottom")
+        side = (
+            (left + 0.02 * width, at, "left", va) if x < left + width / 2 else (right - 0.02 * width, at, "right", va)
+        )
+        notes = [(words, space.first_clear(words, [(x, at, "center", va), side, *upper_left]))]
+    if abs(x - 1) > 0.5:  # otherwise the note at the minimum says it already
+        words, at = f"no scaling: {here:.4f}", here + 0.025 * unit
+        near = [(1.1, at, "left", "bottom"), (0.9, at, "right", "bottom")]
+        notes.append((words, space.first_clear(words, [*near, *upper_left])))
+    words, at = "knowing nothing: log 2", LOG_TWO + 0.01 * unit
+    sides = [(left + 0.12 * width, "left"), (left + 0.99 * width, "right")]
+    of_guide = space.first_clear(words, [(side, at, ha, "bottom") for side, ha in sides])
     points(ax, [1.0], [here], EMPIRICAL)
-    if abs(float(alpha[lowest]) - 1) > 0.5:  # otherwise the note at the minimum says it already
-        note(ax, (1.1, here + 0.025), f"no scaling: {here:.4f}", EMPIRICAL, va="bottom")
-    if 0 < lowest < len(alpha) - 1:  # otherwise all pairs are ranked correctly, and the loss never stops falling
-        x, y = float(alpha[lowest]), float(losses[lowest])
+    if has_minimum:
         points(ax, [x], [y], EMPIRICAL, hollow=True)
-        below = y > 0.12
-        place, va = (x, y - 0.04 if below else y + 0.04), "top" if below else "bottom"
-        note(ax, place, f"minimum at α = {x:.1f}: {y:.4f}", EMPIRICAL, ha="center", va=va)
-    ax.set(xlim=(float(alpha[0]), float(alpha[-1])), ylim=(0, max(0.9, 1.05 * float(losses.max()))))
-    guide(ax, LOG_TWO, "knowing nothing: log 2", x=0.12, ha="left")
+    for said, (note_x, note_y, ha, va) in reversed(notes):
+        note(ax, (note_x, note_y), said, EMPIRICAL, ha=ha, va=va)
+    guide(ax, LOG_TWO, words, x=0.12 if of_guide[2] == "left" else 0.99, ha=of_guide[2])
     ax.yaxis.set_major_locator(MaxNLocator(5))
     return finish(ax, "factor α on every reward", "mean loss (nats)")
 
