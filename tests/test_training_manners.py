@@ -258,3 +258,10 @@ print(held.phi.tobytes() == mapped.phi.tobytes(), held.information.tobytes() == 
     growth, converged, same_phi, same_information = run_python(script).split()
     assert int(growth) < 60  # megabytes; the files have 192, and their differences would have 96
     assert (converged, same_phi, same_information) == ("True", "True", "True")
+
+
+def test_pairs_of_another_size_are_refused_before_anything_is_computed_from_them():
+    """With a start of one's own, too, the message is about the features, not about an inner change of units."""
+    scorer = bt.MLPScorer(5)
+    with pytest.raises(ValueError, match=r"chosen: expected shape \(n, 5\)"):
+        bt.fit(scorer, bt.datasets.synthetic(30), initial=np.zeros(scorer.n_parameters))

@@ -452,7 +452,8 @@ def _no_errors(n: int, converged: bool, undetermined: str) -> str:
 def _uncertainty(weight: Weight) -> list[str]:
     """Return the cells for standard error and z."""
     error, z = weight.standard_error, weight.z
-    return ["–" if error is None else f"{error:.4g}", "–" if z is None else f"{z:+z.1f}"]
+    shown = "–" if z is None else f"{z:+z.1f}"
+    return ["–" if error is None else f"{error:.4g}", "0.0" if shown == "+0.0" else shown]
 
 
 def _count(n: int, noun: str) -> str:

@@ -15,11 +15,13 @@ __all__ = ["ARRAY_NAMES", "NAMES", "PARTS_OF_PROMPT", "SCORES", "STEMS", "is_ori
 NAMES = {
     "chosen": (
         "chosen", "chosen_response", "chosen_answer", "chosen_completion", "chosen_output", "chosen_text", "preferred",
-        "preferred_response", "preferred_output", "accepted", "better", "better_response", "winner",
+        "preferred_response", "preferred_output", "accepted", "better", "better_response", "better_answer", "good",
+        "good_response", "good_answer", "winner",
     ),
     "rejected": (
         "rejected", "rejected_response", "rejected_answer", "rejected_completion", "rejected_output", "rejected_text",
-        "dispreferred", "non_preferred_response", "non_preferred_output", "worse", "worse_response", "loser",
+        "dispreferred", "non_preferred_response", "non_preferred_output", "worse", "worse_response", "worse_answer",
+        "bad", "bad_response", "bad_answer", "loser",
     ),
     "system": ("system", "system_prompt", "system_message"),
     "context": ("context", "history", "info"),

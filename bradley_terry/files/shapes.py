@@ -317,6 +317,8 @@ def _refuse(
         hint = 'these look like whole columns; write records instead: df.to_json(path, orient="records", lines=True)'
     elif "input_ids_chosen" in fields or "chosen_input_ids" in fields:
         hint = "these look like token numbers; a reward model of texts needs the texts"
+    else:
+        hint = "they may also be called better and worse, good and bad, or preferred and dispreferred"
     null = [name for name in missing if plain(name) in _KNOWN]
     if null:
         hint = f"{listed(null)} {'is' if len(null) == 1 else 'are'} {'empty' if table else 'null'}"

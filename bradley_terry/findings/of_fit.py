@@ -225,7 +225,7 @@ def chosen_falling(case: Case) -> Check | str:
     """Test whether the mean reward of the chosen answers fell since the start, although the margins grew."""
     pairs, sample, start = case.training.pairs, case.training, case.initial
     if start is None and not case.scorer.linear_in_phi:
-        return "the initial parameters are unknown; give initial="
+        return "the initial parameters are unknown; give initial= to diagnose"
     before = np.zeros(len(pairs)) if start is None else rewards_of(case.scorer, start, pairs.chosen)
     before_rejected = np.zeros(len(pairs)) if start is None else rewards_of(case.scorer, start, pairs.rejected)
     if not (np.abs([before, before_rejected]) < LARGEST).all():

@@ -14,7 +14,7 @@ from ..arrays.visible import class_name, quoted
 from ..logistic import Array
 from ..losses import PairLoss
 from ..objective import BACKENDS
-from ..pairs import PreferencePairs, check_loss, check_pairs
+from ..pairs import PreferencePairs, check_fit, check_loss
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
 from .penalties import checked_strength
 
@@ -38,7 +38,7 @@ STEPS = {"newton": 100, "gradient_descent": 1000, "adam": 300}  # method -> defa
 
 def checked_arguments(
     scorer: Scorer,
-    pairs: object,
+    pairs: Any,
     method: str | None,
     max_steps: int | None,
     tolerance: float,
@@ -46,12 +46,10 @@ def checked_arguments(
     loss: PairLoss | None = None,
 ) -> tuple[str, int]:
     """Return the method and the limit of steps, or raise an error if an argument is wrong."""
-    if not hasattr(scorer, "backward") or isinstance(scorer, type):
-        raise TypeError(f"scorer: expected a scorer such as LinearScorer(n_features), got {quoted(scorer)}")
-    check_pairs(pairs)
+    check_fit(scorer, pairs)
+    check_loss(loss)
     if scorer.linear_in_phi and not hasattr(scorer, "hessian"):
         raise TypeError(f"scorer: expected a method hessian, since the scorer is linear in phi, got {scorer}")
-    check_loss(loss)
     suits_newton = getattr(loss, "suits_newton", True)
     if method is None:
         method = "newton" if scorer.linear_in_phi and suits_newton else "adam"

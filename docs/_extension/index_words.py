@@ -10,8 +10,11 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 
 WORDS = {
-    "how_to/find_why_the_loss_stays_at_0_693": ["0.693", "0.6931", "0.693147", ".693", "0.69", "log 2"],
-    "questions": ["NaN", "-inf", "50 %"],
+    "how_to/find_why_the_loss_stays_at_0_693": [
+        *("0.693", "0.6931", "0.693147", ".693", "0.69", "log 2", "stuck", "loss is stuck", "plateau"),
+        *("loss does not fall", "loss does not decrease", "loss not decreasing", "loss stays at 0.693"),
+    ],
+    "questions": ["0.693", "NaN", "-inf", "50 %", "stuck"],
     "losses": ["-log sigmoid", "logsigmoid"],
     "glossary": ["y_w", "y_l", "r_θ"],
 }

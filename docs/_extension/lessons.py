@@ -12,15 +12,24 @@ from sphinx.config import Config
 
 REMEDY = "Run bradley-terry course --write, which executes the lessons and stores their output."
 
-SCENES = {  # the scene of the projector page that shows what the slider of a lesson shows
-    "01": "loss",
-    "02": "loss",
-    "03": "shift",
-    "04": "confidence",
-    "05": "expected",
-    "06": "training",
-    "12": "optimising",
+LIVE = {  # what shows in a browser what the slider of a lesson shows
+    "01": ("../index.html#choice", "Move two rewards on the front page"),
+    **{
+        lesson: (f"../projector.html#scene={scene}", "Move the slider on the projector page")
+        for lesson, scene in {
+            "02": "loss",
+            "03": "shift",
+            "04": "confidence",
+            "05": "expected",
+            "06": "training",
+            "12": "optimising",
+        }.items()
+    },
 }
+READING = (
+    "> You are reading lesson {number} with its stored output. To run its cells, write its two functions and have them "
+    "checked, [install the package](../install.md) and open your own copy with `bradley-terry course`."
+)
 
 
 def read_lesson(path: Path) -> dict[str, Any]:
@@ -49,11 +58,18 @@ def describe_pictures(cell: dict[str, Any]) -> None:
 
 
 def link_slider(cell: dict[str, Any], number: str) -> None:
-    """Below a slider, which needs a kernel, link the scene of the projector page that needs none."""
-    if number in SCENES and "".join(cell["source"]).startswith("sliders."):
-        address = f"../projector.html#scene={SCENES[number]}"
-        link = f'<p><a class="slider-link" href="{address}">Move the slider on the projector page</a></p>'
+    """Below a slider, which needs a kernel, link a page that shows the same and needs none."""
+    if number in LIVE and "".join(cell["source"]).startswith("sliders."):
+        address, words = LIVE[number]
+        link = f'<p><a class="slider-link" href="{address}" target="_blank">{words}</a> (in a new tab)</p>'
         cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": [link]}}]
+
+
+def add_note(lesson: dict[str, Any], number: int) -> None:
+    """Say below the title what cannot be done on the page, and how to do it."""
+    first = lesson["cells"][0]
+    title, _, rest = "".join(first["source"]).partition("\n")
+    first["source"] = f"{title}\n\n{READING.format(number=number)}\n{rest}"
 
 
 def copy_lessons(app: Sphinx, _config: Config) -> None:
@@ -68,6 +84,7 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
             if cell["cell_type"] == "code":
                 describe_pictures(cell)
                 link_slider(cell, path.name[:2])
+        add_note(lesson, int(path.name[:2]))
         pages[path.name] = json.dumps(lesson, ensure_ascii=False)
     target.mkdir(exist_ok=True)
     for old in target.iterdir():
