@@ -153,14 +153,16 @@ class Diagnosis:
         return f"{n or 'no'} finding{'s' * (n != 1)} in {counted(len(self.checks), 'check')}"
 
     def to_markdown(self) -> str:
-        """Return the findings as a list in Markdown."""
-        if not self.findings:
-            return f"There are no findings in {len(self.checks)} checks."
-        lines = [f"There {'is' if len(self) == 1 else 'are'} {self.in_short}.", ""]
+        """Return the findings as a list in Markdown, and below it what could not be checked, and why."""
+        lines = [f"There {'is' if len(self) == 1 else 'are'} {self.in_short}."]
+        lines += [""] if self.findings else []
         for finding in self.findings:
             because = f" Probably because of: {', '.join(finding.causes)}." if finding.causes else ""
             said = f"- **{finding.name}** ({finding.severity}). {in_markdown(finding.explanation)}{because}"
             lines.append(f"{said} *What to do:* {in_markdown(finding.remedy)}")
+        if self.not_checked:
+            left_out = [f"{', '.join(names)} ({in_markdown(reason)})" for reason, names in self._left_out()]
+            lines += ["", f"Not checked: {'; '.join(left_out)}."]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
