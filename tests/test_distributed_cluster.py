@@ -388,8 +388,15 @@ def run_script(folder: Path, text: str) -> subprocess.CompletedProcess:
     """Run a script in a process of its own."""
     (folder / "my_script.py").write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1])}
-    command = [sys.executable, "my_script.py"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder, env=environment)
+    return subprocess.run(
+        [sys.executable, "my_script.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
 
 
 def test_a_script_without_the_line_for_workers_is_told_which_line_is_missing(tmp_path):

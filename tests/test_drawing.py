@@ -139,8 +139,8 @@ def test_a_missing_folder_of_a_figure_is_one_sentence(tmp_path) -> None:
     """The error is still a FileNotFoundError, and it names the argument and the folder instead of a hidden file."""
     with pytest.raises(FileNotFoundError) as caught:
         plots.save_figure(drawn("plot_confidence").ax, tmp_path / "slides" / "loss")
-    said = str(caught.value)
-    assert said == f"path_without_suffix: expected a folder that exists, and there is none at {str(tmp_path / 'slides')!r}"
+    folder = repr(str(tmp_path / "slides"))
+    assert str(caught.value) == f"path_without_suffix: expected a folder that exists, and there is none at {folder}"
 
 
 def test_new_axes_display_themselves_in_a_notebook() -> None:

@@ -11,6 +11,9 @@ So an entry is wrong if one of two things holds:
 2. The difference persists: it is about the same at points near φ.
 
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
+
+An entry may also be wrong at φ alone, such as a number that is written for the corner of a kink. It is wrong if it lies
+clearly outside the slopes on the two sides, and the function itself returns these slopes there.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ MOST_THAT_ADD_UP = 4  # larger differences must add up only until this many have
 MOST_SUSPECTS = 30  # entries that are also checked at points near φ
 FAR = 2e-3  # how far the points near φ are, in units of each entry or of the typical size of φ
 IS_CLOSE = (False, True, True, False, True, True, False, True, True)
+N_SETTLED = 3  # slopes on a side of φ, each from smaller steps than the one before, that must be about the same
 STEPS = tuple(10.0**-k for k in range(3, 9))
 
 
@@ -42,7 +46,8 @@ STEPS = tuple(10.0**-k for k in range(3, 9))
 class SecondLook:
     """For each entry: whether it is wrong, how uncertain it is, and whether the loss has a kink or a jump at φ.
 
-    The entries ``along_path`` differ at φ, but not along a path.
+    The entries ``along_path`` differ at φ, but not along a path. Those ``outside`` lie outside the slopes on the two
+    sides of φ, but may be what the chain rule gives.
     """
 
     wrong: Array
@@ -50,6 +55,7 @@ class SecondLook:
     kink: Array
     jump: Array
     along_path: Array
+    outside: Array
 
 
 def look_again(
@@ -64,6 +70,7 @@ def look_again(
     confirmed: Mask,
     noise: float,
     step: float,
+    share: float,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
@@ -71,10 +78,11 @@ def look_again(
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
-    ``tolerated`` is the part of ``allowed`` that is not an error of the differences.
+    ``tolerated`` is the part of ``allowed`` that is not an error of the differences, and ``share`` the error that is
+    allowed as a share of an entry.
     """
     off = np.abs(got - expected)
-    look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool, bool)))
+    look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool, bool, bool)))
     differ = np.flatnonzero(~(off <= allowed) | (vague != 0))
     differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
@@ -106,6 +114,11 @@ def look_again(
             continue
         look.jump[j], look.kink[j] = steps.jump, steps.kink and not steps.jump
         look.doubt[j] = max(float(off[j]), near.noise.get(j, 0.0))
+        beyond = steps.beyond(share, float(tolerated[j])) if look.kink[j] else _Beyond()
+        if beyond.is_outside:
+            look.wrong[j], look.kink[j] = beyond.is_wrong, beyond.is_wrong and beyond.has_kink
+            look.outside[j], expected[j] = not beyond.is_wrong, beyond.nearest
+            continue
         if steps.is_inside and not look.jump[j] and j not in near.noise:
             expected[j], look.doubt[j] = steps.best, steps.doubt
     tested.where = ""
@@ -117,8 +130,10 @@ class _Steps:
 
     def __init__(self, tested: FunctionUnderTest, phi: Array, j: int, got: float, noise: float) -> None:
         line = Line(tested.nearby, phi, j)
-        longest = line.longest_step(unit_of(phi, j, typical_size(phi)), STEPS[0])
+        self.got, self._line, self._at, self._unit = got, line, float(phi[j]), unit_of(phi, j, typical_size(phi))
+        longest = line.longest_step(self._unit, STEPS[0])
         slopes, doubts, sizes = [], [], []
+        sides, own, roundings = [], [], []
         for h in (longest * step / STEPS[0] for step in STEPS):
             if phi[j] + h == phi[j] or phi[j] - h == phi[j]:
                 break
@@ -127,6 +142,9 @@ class _Steps:
             slopes.append(slope)
             doubts.append(bend / 2 + change + rounding)
             sizes.append(bend + change if bend + change > 5 * rounding else 0.0)
+            sides.append(line.sides(h))
+            own.append((line.at(-h)[2], line.at(h)[2]))
+            roundings.append(8 * max(noise, EPS * abs(phi[j]) * float(np.abs(sides[-1]).max())) / h)
         d, u = np.array(slopes), np.array(doubts)
         outside = np.abs(got - d) > u
         apart = d[outside]
@@ -139,6 +157,49 @@ class _Steps:
         self.jump = sum(r > 5 for r in ratios) >= 2
         best = int(np.argmin(u))
         self.best, self.doubt, self.is_inside = float(d[best]), float(u[best]), not outside[best]
+        self._sides, self._own, self._roundings = np.array(sides), np.array(own), np.array(roundings)
+
+    def beyond(self, share: float, tolerated: float) -> _Beyond:
+        """Say whether the entry lies outside the slopes of the loss on the two sides, as h goes to 0.
+
+        Two steps, h and h/10, give a slope (10·s(h/10) − s(h))/9 on each side, in which the curvature cancels. With
+        ``gap`` for the distance of the entry from these slopes, at the last three with a rounding of at most gap/10,
+        they must change by at most gap/10. What is left of the curvature shrinks a hundredfold from one to the next, so
+        the last slopes are off by at most gap/990 + gap/10, much less than the gap.
+
+        The entry is wrong if the function itself returns about these slopes on the two sides, both at such a step and
+        at the smallest step there is, so that φ does not lie between kinks that no difference tells apart. And it must
+        not be what the chain rule gives where everything that depends on the entry is a ReLU at 0: that is 0 if a ReLU
+        counts as off there, and the sum of the two slopes if it counts as on.
+        """
+        slopes, roundings = (10 * self._sides[1:] - self._sides[:-1]) / 9, 1.2 * self._roundings[1:]
+        gaps = np.maximum(np.maximum(slopes.min(axis=1) - self.got, self.got - slopes.max(axis=1)), 0.0)
+        last = np.flatnonzero(10 * roundings <= gaps.max(initial=0.0))[-N_SETTLED:]
+        if last.size < N_SETTLED:
+            return _Beyond()
+        gap, changes = float(gaps[last].min()), float(np.ptp(slopes[last], axis=0).max())
+        sides, rounding = slopes[last[-1]], float(roundings[last[-1]])
+        nearest = float(sides[np.argmin(np.abs(sides - self.got))])
+        allowed = share * float(np.abs(sides).max()) + tolerated
+        if gap <= allowed or changes > gap / 10:
+            return _Beyond()
+        inexact = 2 * (changes + rounding)
+        by_chain_rule = abs(self.got) <= allowed or abs(self.got - float(sides.sum())) <= allowed + inexact
+        tiny = float(np.spacing(abs(self._at))) if self._at else 1e-18 * self._unit
+        own = [self._own[last[-1] + 1], (self._line.at(-tiny)[2], self._line.at(tiny)[2])]
+        is_alone = all(float(np.abs(pair - sides).max()) <= gap / 2 for pair in own)
+        has_kink = float(np.abs(sides[1] - sides[0])) > inexact
+        return _Beyond(True, is_alone and not by_chain_rule, has_kink, nearest)
+
+
+@dataclass
+class _Beyond:
+    """Whether an entry is outside the slopes on the two sides, whether it is wrong, and the nearer of these slopes."""
+
+    is_outside: bool = False
+    is_wrong: bool = False
+    has_kink: bool = False
+    nearest: float = 0.0
 
 
 class _PointsNear:
@@ -209,6 +270,12 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
         notes.append(
             f"the loss jumps at phi in {', '.join(names)}: it has no slope there that a gradient could be compared "
             "with. Check at another phi"
+        )
+    if names := [name for name, part in slices_of(blocks).items() if look.outside[part].any()]:
+        notes.append(
+            f"in {', '.join(names)} the gradient is not between the slopes of the loss on the two sides of phi. It may "
+            "be wrong, or it may be what the chain rule gives where several ReLUs or hinges are at 0. Check at another "
+            "phi"
         )
     if look.along_path.any():
         notes.append(
