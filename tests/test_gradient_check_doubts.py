@@ -217,11 +217,30 @@ def test_what_the_chain_rule_gives_at_several_corners_is_not_called_wrong():
         assert report.status == status
     assert "what the chain rule gives where several ReLUs" in repr(report)
     assert bt.check_gradient(lambda phi: two_units(phi, 4.0), [0.0, 1.0]).status == "failed"
-    # A network whose first hidden unit has no input weights and no bias is such a case.
-    scorer = bt.MLPScorer(2, 2, "relu")
-    objective = bt.Objective(scorer, bt.PreferencePairs([[1.0, 0.2]], [[-2.0, -0.5]]))
-    report = bt.check_gradient(objective, [0.0, 0.4, 0.0, -0.3, 0.0, 0.1, 0.5, 0.8])
-    assert not any(block.n_wrong for block in report.blocks)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+@pytest.mark.parametrize("seed", [pytest.param(k, marks=() if k < 10 else pytest.mark.full) for k in range(150)])
+def test_a_network_with_round_numbers_has_many_corners_at_phi_and_raises_no_alarm(seed, unit):
+    """Several answers put a hidden unit at 0. With 0.1 instead of 1, rounding moves some of them to either side."""
+    rng = np.random.default_rng(seed)
+    scorer = bt.MLPScorer(3, 4, "relu")
+    pairs = bt.PreferencePairs(*unit * np.round(rng.normal(size=(2, int(rng.integers(1, 30)), 3))))
+    objective = bt.Objective(scorer, pairs, backend="numba")
+    report = bt.check_gradient(objective, unit * np.round(2 * rng.normal(size=scorer.n_parameters)))
+    assert report.status != "failed"
+
+
+def test_a_number_for_the_corner_alone_does_not_pass_where_the_slopes_are_uncertain():
+    """With noise, or with more entries than are moved one by one, it could not be judged."""
+
+    def corner(phi, size, constant=0.0):
+        return float(np.abs(phi).sum() + constant), np.where(phi == 0, size, np.sign(phi))
+
+    assert bt.check_gradient(lambda phi: corner(phi, 3.0, 1e9), [0.0, 1.0, -2.0]).status == "could not be judged"
+    many = np.append(0.0, np.random.default_rng(0).uniform(1, 2, 600))
+    assert bt.check_gradient(lambda phi: corner(phi, 3.0), many).status == "could not be judged"
+    assert bt.check_gradient(lambda phi: corner(phi, 1.0), many).status == "passed with a note"
 
 
 @pytest.mark.parametrize("seed", [pytest.param(k, marks=() if k < 5 else pytest.mark.full) for k in range(100)])

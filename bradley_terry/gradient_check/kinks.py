@@ -13,13 +13,14 @@ So an entry is wrong if one of two things holds:
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
 
 An entry may also be wrong at φ alone, such as a number that is written for the corner of a kink. It is wrong if it lies
-clearly outside the slopes on the two sides, and the function itself returns these slopes there.
+clearly outside the slopes on the two sides, and the function itself returns these slopes there, and no others beside φ.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -38,6 +39,9 @@ MOST_THAT_ADD_UP = 4  # larger differences must add up only until this many have
 MOST_SUSPECTS = 30  # entries that are also checked at points near φ
 FAR = 2e-3  # how far the points near φ are, in units of each entry or of the typical size of φ
 IS_CLOSE = (False, True, True, False, True, True, False, True, True)
+BESIDE, MOST_MOVED = 1e-8, 500  # how far, in units of an entry, and with how many entries this is tried
+TINY = 1e3 * EPS  # a step that is not lost in the rounding of a sum, in the same units
+N_ROUNDED = 32  # points that differ from φ in the last digits
 N_SETTLED = 3  # slopes on a side of φ, each from smaller steps than the one before, that must be about the same
 STEPS = tuple(10.0**-k for k in range(3, 9))
 
@@ -47,7 +51,7 @@ class SecondLook:
     """For each entry: whether it is wrong, how uncertain it is, and whether the loss has a kink or a jump at φ.
 
     The entries ``along_path`` differ at φ, but not along a path. Those ``outside`` lie outside the slopes on the two
-    sides of φ, but may be what the chain rule gives.
+    sides of φ, but it is not certain that they are wrong.
     """
 
     wrong: Array
@@ -114,10 +118,11 @@ def look_again(
             continue
         look.jump[j], look.kink[j] = steps.jump, steps.kink and not steps.jump
         look.doubt[j] = max(float(off[j]), near.noise.get(j, 0.0))
-        beyond = steps.beyond(share, float(tolerated[j])) if look.kink[j] else _Beyond()
-        if beyond.is_outside:
-            look.wrong[j], look.kink[j] = beyond.is_wrong, beyond.is_wrong and beyond.has_kink
-            look.outside[j], expected[j] = not beyond.is_wrong, beyond.nearest
+        beyond = steps.beyond(share, float(tolerated[j])) if look.kink[j] else None
+        if beyond is not None and not (beyond.is_alone and near.is_limit(j, float(got[j]), beyond)):
+            look.wrong[j] = beyond.is_certain and near.is_of_two_slopes(j, beyond)
+            look.outside[j], look.kink[j] = not look.wrong[j], bool(look.wrong[j]) and beyond.has_kink
+            expected[j] = beyond.nearest
             continue
         if steps.is_inside and not look.jump[j] and j not in near.noise:
             expected[j], look.doubt[j] = steps.best, steps.doubt
@@ -159,47 +164,62 @@ class _Steps:
         self.best, self.doubt, self.is_inside = float(d[best]), float(u[best]), not outside[best]
         self._sides, self._own, self._roundings = np.array(sides), np.array(own), np.array(roundings)
 
-    def beyond(self, share: float, tolerated: float) -> _Beyond:
-        """Say whether the entry lies outside the slopes of the loss on the two sides, as h goes to 0.
+    def beyond(self, share: float, tolerated: float) -> _Beyond | None:
+        """Say how far the entry lies outside the slopes of the loss on the two sides as h goes to 0, or return None.
 
         Two steps, h and h/10, give a slope (10·s(h/10) − s(h))/9 on each side, in which the curvature cancels. With
         ``gap`` for the distance of the entry from these slopes, at the last three with a rounding of at most gap/10,
         they must change by at most gap/10. What is left of the curvature shrinks a hundredfold from one to the next, so
-        the last slopes are off by at most gap/990 + gap/10, much less than the gap.
+        the last slopes are off by at most gap/990 + gap/10, much less than the gap. If the rounding leaves fewer than
+        three, they must agree with the slope at h/10 itself, and nothing is certain.
 
-        The entry is wrong if the function itself returns about these slopes on the two sides, both at such a step and
-        at the smallest step there is, so that φ does not lie between kinks that no difference tells apart. And it must
-        not be what the chain rule gives where everything that depends on the entry is a ReLU at 0: that is 0 if a ReLU
-        counts as off there, and the sum of the two slopes if it counts as on.
+        The function itself should return about these slopes on the two sides, both at such a step and at a tiny one.
+        If it does not at the smallest step there is, φ may lie between kinks that no difference tells apart.
         """
         slopes, roundings = (10 * self._sides[1:] - self._sides[:-1]) / 9, 1.2 * self._roundings[1:]
         gaps = np.maximum(np.maximum(slopes.min(axis=1) - self.got, self.got - slopes.max(axis=1)), 0.0)
         last = np.flatnonzero(10 * roundings <= gaps.max(initial=0.0))[-N_SETTLED:]
-        if last.size < N_SETTLED:
-            return _Beyond()
-        gap, changes = float(gaps[last].min()), float(np.ptp(slopes[last], axis=0).max())
-        sides, rounding = slopes[last[-1]], float(roundings[last[-1]])
-        nearest = float(sides[np.argmin(np.abs(sides - self.got))])
-        allowed = share * float(np.abs(sides).max()) + tolerated
+        if not last.size:
+            return None
+        is_settled = last.size == N_SETTLED
+        seen = slopes[last] if is_settled else np.vstack([slopes[last], self._sides[last[0] + 1]])
+        gap, changes = float(gaps[last].min()), float(np.ptp(seen, axis=0).max())
+        low, high = np.sort(slopes[last[-1]]).tolist()
+        allowed = share * max(abs(low), abs(high)) + tolerated
         if gap <= allowed or changes > gap / 10:
-            return _Beyond()
-        inexact = 2 * (changes + rounding)
-        by_chain_rule = abs(self.got) <= allowed or abs(self.got - float(sides.sum())) <= allowed + inexact
-        tiny = float(np.spacing(abs(self._at))) if self._at else 1e-18 * self._unit
-        own = [self._own[last[-1] + 1], (self._line.at(-tiny)[2], self._line.at(tiny)[2])]
-        is_alone = all(float(np.abs(pair - sides).max()) <= gap / 2 for pair in own)
-        has_kink = float(np.abs(sides[1] - sides[0])) > inexact
-        return _Beyond(True, is_alone and not by_chain_rule, has_kink, nearest)
+            return None
+        inexact = 2 * (changes + float(roundings[last[-1]]))
+        # If all that depends on the entry is a ReLU at 0, the chain rule gives 0 or the sum of the two slopes, as ReLUs
+        # at 0 count as off or as on.
+        by_chain_rule = abs(self.got) <= allowed or abs(self.got - (low + high)) <= allowed + inexact
+        least = float(np.spacing(abs(self._at))) if self._at else 1e-18 * self._unit
+        own = [
+            self._own[last[-1] + 1],
+            *((self._line.at(-h)[2], self._line.at(h)[2]) for h in (TINY * self._unit, least)),
+        ]
+        *at_steps, at_least = [float(np.abs(pair - slopes[last[-1]]).max()) <= gap / 2 for pair in own]
+        return _Beyond(
+            gap,
+            low,
+            high,
+            nearest=low if self.got < low else high,
+            is_alone=all(at_steps),
+            is_certain=is_settled and all(at_steps) and at_least and not by_chain_rule,
+            has_kink=high - low > inexact,
+        )
 
 
 @dataclass
 class _Beyond:
-    """Whether an entry is outside the slopes on the two sides, whether it is wrong, and the nearer of these slopes."""
+    """By how much an entry is outside the slopes on the two sides of φ, and these slopes."""
 
-    is_outside: bool = False
-    is_wrong: bool = False
-    has_kink: bool = False
-    nearest: float = 0.0
+    gap: float
+    low: float
+    high: float
+    nearest: float
+    is_alone: bool
+    is_certain: bool
+    has_kink: bool
 
 
 class _PointsNear:
@@ -214,6 +234,8 @@ class _PointsNear:
         self.step = step
         self.known: list[tuple[Array, Array, bool]] | None = None
         self.noise: dict[int, float] = {}
+        self.beside: Array | None = None
+        self.in_last_digits: list[Array] | None = None
 
     def points(self) -> list[tuple[Array, Array, bool]]:
         """Return points, the gradients there, and which are close; points at which the function fails are left out."""
@@ -256,6 +278,48 @@ class _PointsNear:
         if not persists:
             self.noise[j] = largest
         return persists
+
+    def is_limit(self, j: int, got: float, beyond: _Beyond) -> bool:
+        """Say whether an entry is within the range of the function's own slopes right beside φ.
+
+        Where several ReLUs of one hidden unit are at 0, the chain rule may give a number that is not between the slopes
+        along this entry. A step along another entry, such as the bias, turns all of them off or on, and shows it.
+        """
+        slopes = self._beside()[:, j]
+        return bool(slopes.min() - beyond.gap / 4 <= got <= slopes.max() + beyond.gap / 4)
+
+    def is_of_two_slopes(self, j: int, beyond: _Beyond) -> bool:
+        """Say whether the function's own slopes right beside φ are all about one or the other of the two slopes.
+
+        This includes points at which all entries differ in their last digits. They show corners that would be at φ in
+        exact arithmetic, and of which rounding has moved some to one side and some to the other.
+        """
+        if self.in_last_digits is None:
+            rng, self.in_last_digits = np.random.default_rng(5), []
+            digit = np.where(self.phi != 0, np.spacing(np.abs(self.phi)), 0.1 * EPS * typical_size(self.phi))
+            for _ in range(N_ROUNDED):
+                moves = rng.choice([-1, 1], digit.size) * rng.integers(1, 9, digit.size)
+                with suppress(Stop):
+                    self.in_last_digits.append(self.tested.nearby(self.phi + moves * digit)[1])
+        slopes = np.array([gradient[j] for gradient in (*self._beside(), *self.in_last_digits)])
+        close = min(beyond.gap / 4, (beyond.high - beyond.low) / 20) if beyond.has_kink else beyond.gap / 4
+        return bool((np.minimum(np.abs(slopes - beyond.low), np.abs(slopes - beyond.high)) <= close).all())
+
+    def _beside(self) -> Array:
+        """Return the gradients at points beside φ, or one of NaN if there are too many entries.
+
+        At each point one entry moves by ``BESIDE``, and all others by a thousandth of it, to leave their own kinks.
+        """
+        if self.beside is None:
+            size, typical, rng, found = self.phi.size, typical_size(self.phi), np.random.default_rng(4), []
+            units = np.array([unit_of(self.phi, j, typical) for j in range(size)])
+            for j, side in product(range(size if size <= MOST_MOVED else 0), (1, -1)):
+                moves = rng.choice([-1e-3, 1e-3], size) * rng.uniform(0.5, 1.5, size)
+                moves[j] = side
+                with suppress(Stop):
+                    found.append(self.tested.nearby(self.phi + BESIDE * units * moves)[1])
+            self.beside = np.array(found or [np.full(size, np.nan)])
+        return self.beside
 
 
 def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
