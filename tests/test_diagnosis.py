@@ -22,7 +22,7 @@ from bradley_terry.findings.levels import (
     mean_of,
     normal_quantile,
 )
-from bradley_terry.findings.words import CAUSES, MILDER, WORDS
+from bradley_terry.findings.words import CAUSES, MILDER, WORDS, WORSE
 
 # ---------------------------------------------------------------------------------------------------- known value
 
@@ -277,8 +277,8 @@ def test_travel_modes_are_healthy() -> None:
 
 def test_every_explanation_has_three_sentences_and_every_cause_exists() -> None:
     """What was found, what it means, how it comes about."""
-    assert set(MILDER) <= set(WORDS)
-    for name, words in (*WORDS.items(), *MILDER.items()):
+    assert set(MILDER) | set(WORSE) <= set(WORDS)
+    for name, words in (*WORDS.items(), *MILDER.items(), *WORSE.items()):
         sentences = re.findall(r"[.?]( |$)", re.sub(r"\{[^}]*\}|\d\.\d+", "x", words.explanation))
         assert len(sentences) == 3, name
         assert words.severity in {"error", "warning", "note"}

@@ -160,6 +160,26 @@ def test_too_few_pairs_are_no_proof_of_coin_flips() -> None:
     assert found["stuck at log 2"].severity == "error"  # whatever the number of pairs: the features are 0
 
 
+@pytest.mark.parametrize("size", [1.0, 0.01])
+def test_a_loss_above_log_two_is_not_explained_as_if_it_were_log_two(size: float) -> None:
+    """From random parameters the loss starts at 0.895, from small ones at 0.693, and the tiny rate changes neither."""
+    scorer, pairs = bt.MLPScorer(3, n_hidden=8), bt.datasets.synthetic(400, seed=1)
+    start = size * scorer.initial(np.random.default_rng(0))
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always", bt.ConvergenceWarning)
+        model = bt.fit(scorer, pairs, initial=start, learning_rate=1e-6, max_steps=50)
+    found = bt.diagnose(model, pairs)
+    assert found.names == ("learning rate too low", "stuck at log 2")
+    stuck = found["stuck at log 2"]
+    is_above = stuck.evidence["training loss"] > 0.7
+    assert is_above == (size == 1.0)
+    assert ("has a smaller loss, 0.6931" in stuck.explanation) == is_above
+    assert ("worse than one that has learned nothing" in stuck.explanation) == is_above
+    assert ("no larger than a fit to coin flips would make it" in stuck.explanation) == (not is_above)
+    assert stuck.severity == "error"
+    assert stuck.causes == ("learning rate too low",)
+
+
 @pytest.mark.full
 def test_number_of_pairs_that_would_tell() -> None:
     """SciPy's ncx2.sf(chi2.isf(0.01, k), k, 2·n·0.0201355) is at least 0.99 where the normal approximation says so."""

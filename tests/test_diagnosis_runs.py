@@ -211,10 +211,10 @@ def test_what_train_saves_can_be_diagnosed_and_its_report_has_a_section(tmp_path
 
 
 def test_a_report_says_what_was_not_checked() -> None:
-    """A fit without held-out pairs cannot show coin flips, and its report must not look as if it had."""
+    """A fit without held-out pairs cannot show over-fitting, and its report must not look as if it had."""
     pairs = bt.datasets.synthetic(60, seed=0)
     diagnosis = bt.diagnose(bt.fit(bt.MLPScorer(3, n_hidden=4), pairs, max_steps=5), pairs)
     said = diagnosis.to_markdown().splitlines()[-1]
     assert said.startswith("Not checked: ")
-    assert "coin-flip labels" in said
+    assert "over-fitting" in said
     assert "held-out pairs" in said

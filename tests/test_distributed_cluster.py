@@ -374,3 +374,41 @@ def test_the_command_line_trains_on_workers(paths, tmp_path, capfd):
     said = capfd.readouterr()
     assert len(said.err.strip().splitlines()) == 1
     assert "--scheduler: expected the address of a running scheduler" in said.err
+
+
+SCRIPT = """
+from bradley_terry import distributed
+
+with distributed.cluster(2) as client:
+    print(len(client.scheduler_info()["workers"]), "workers")
+"""
+
+
+def run_script(folder: Path, text: str) -> subprocess.CompletedProcess:
+    """Run a script in a process of its own."""
+    (folder / "my_script.py").write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1])}
+    return subprocess.run(
+        [sys.executable, "my_script.py"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+
+
+def test_a_script_without_the_line_for_workers_is_told_which_line_is_missing(tmp_path):
+    """There is one traceback, of the script, and it ends in one sentence. With the line, the script runs."""
+    ended = run_script(tmp_path, SCRIPT)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("Traceback") == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "RuntimeError: workers: expected a script that calls cluster below the line if __name__ == '__main__':, but "
+        "my_script.py has no such line, and each worker runs the script again when it starts"
+    )
+    guarded = SCRIPT.replace("with ", 'if __name__ == "__main__":\n  with ')
+    ended = run_script(tmp_path, guarded)
+    assert (ended.returncode, ended.stdout) == (0, "2 workers\n"), ended.stderr

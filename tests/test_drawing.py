@@ -127,6 +127,22 @@ def test_saved_files_carry_words_but_no_date_and_no_version(tmp_path) -> None:
     assert b"tEXt" not in png.read_bytes()
 
 
+@pytest.mark.parametrize("given", ["loss", "loss.svg", "loss.png", "loss.SVG"])
+def test_an_ending_in_the_name_of_a_figure_is_not_doubled(given, tmp_path) -> None:
+    """With and without .svg or .png, the same two files are written, and no others."""
+    written = plots.save_figure(drawn("plot_confidence").ax, tmp_path / given)
+    assert [path.name for path in written] == ["loss.svg", "loss.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loss.png", "loss.svg"]
+
+
+def test_a_missing_folder_of_a_figure_is_one_sentence(tmp_path) -> None:
+    """The error is still a FileNotFoundError, and it names the argument and the folder instead of a hidden file."""
+    with pytest.raises(FileNotFoundError) as caught:
+        plots.save_figure(drawn("plot_confidence").ax, tmp_path / "slides" / "loss")
+    folder = repr(str(tmp_path / "slides"))
+    assert str(caught.value) == f"path_without_suffix: expected a folder that exists, and there is none at {folder}"
+
+
 def test_new_axes_display_themselves_in_a_notebook() -> None:
     """A notebook finds an SVG of the figure on the ax that a plot returns, with its axes as title."""
     ax = drawn("plot_weights").ax

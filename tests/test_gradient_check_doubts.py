@@ -166,6 +166,104 @@ def test_a_kink_at_phi_is_no_mistake_and_no_excuse():
         assert not report.passed
 
 
+@pytest.mark.parametrize("bend", [0.0, -3.0])
+@pytest.mark.parametrize("at", [0.0, 0.7, -40.0])
+@pytest.mark.parametrize(
+    ("shares", "status"),
+    [
+        ((0.0, 0.25, 1.0, 1 + 1e-10), "passed with a note"),  # the differences allow an error of 1e-8
+        ((-9.0, -0.5, -1e-4, 1 + 1e-4, 1.5, 3.0, 100.0), "failed"),
+    ],
+)
+def test_a_number_for_the_corner_alone_must_lie_between_the_slopes_on_its_two_sides(shares, status, at, bend):
+    """Elsewhere the gradient is right. At the kink, 0 and 1 are the slopes on the two sides, each on a curve."""
+    left, right = 0.4, 1.3
+
+    def corner(phi, share):
+        z = phi[0] - at
+        slope = left + share * (right - left) if z == 0 else left if z < 0 else right
+        loss = left * min(z, 0.0) + right * max(z, 0.0) + bend * z**2 + phi[1] ** 2
+        return loss, np.array([slope + 2 * bend * z, 2 * phi[1]])
+
+    for share in shares:
+        report = bt.check_gradient(lambda phi, s=share: corner(phi, s), [at, 1.0])
+        assert report.status == status, share
+        assert "the loss has a kink at phi" in repr(report)
+
+
+@pytest.mark.parametrize("wrong", [3.0, -1.5, 0.5])
+def test_a_wrong_number_at_one_point_of_a_smooth_loss_is_wrong(wrong):
+    """There are no two slopes at phi, so there is nothing between them, and the report speaks of no kink."""
+
+    def parabola(phi):
+        return float(phi @ phi), np.where(phi == 1.0, wrong, 2 * phi)
+
+    report = bt.check_gradient(parabola, [1.0, -0.4])
+    assert report.status == "failed"
+    assert "kink" not in repr(report)
+    assert bt.check_gradient(parabola, [0.9, -0.4]).status == "passed"
+
+
+def test_what_the_chain_rule_gives_at_several_corners_is_not_called_wrong():
+    """relu(z) - relu(-2z) has the slopes 1 and 2 at 0. The chain rule gives 0, 1.5 or 3, as ReLU' is 0, 0.5 or 1."""
+
+    def two_units(phi, slope_at_0):
+        z = phi[0]
+        on, off = (slope_at_0,) * 2 if z == 0 else (float(z > 0), float(z < 0))
+        return float(max(z, 0) - max(-2 * z, 0) + phi[1] ** 2), np.array([on + 2 * off, 2 * phi[1]])
+
+    for slope_at_0, status in ((0, "could not be judged"), (0.5, "passed"), (1, "could not be judged")):
+        report = bt.check_gradient(lambda phi, s=slope_at_0: two_units(phi, s), [0.0, 1.0])
+        assert report.status == status
+    assert "what the chain rule gives where several ReLUs" in repr(report)
+    assert bt.check_gradient(lambda phi: two_units(phi, 4.0), [0.0, 1.0]).status == "failed"
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+@pytest.mark.parametrize("seed", [pytest.param(k, marks=() if k < 10 else pytest.mark.full) for k in range(150)])
+def test_a_network_with_round_numbers_has_many_corners_at_phi_and_raises_no_alarm(seed, unit):
+    """Several answers put a hidden unit at 0. With 0.1 instead of 1, rounding moves some of them to either side."""
+    rng = np.random.default_rng(seed)
+    scorer = bt.MLPScorer(3, 4, "relu")
+    pairs = bt.PreferencePairs(*unit * np.round(rng.normal(size=(2, int(rng.integers(1, 30)), 3))))
+    objective = bt.Objective(scorer, pairs, backend="numba")
+    report = bt.check_gradient(objective, unit * np.round(2 * rng.normal(size=scorer.n_parameters)))
+    assert report.status != "failed"
+
+
+def test_a_number_for_the_corner_alone_does_not_pass_where_the_slopes_are_uncertain():
+    """With noise, or with more entries than are moved one by one, it could not be judged."""
+
+    def corner(phi, size, constant=0.0):
+        return float(np.abs(phi).sum() + constant), np.where(phi == 0, size, np.sign(phi))
+
+    assert bt.check_gradient(lambda phi: corner(phi, 3.0, 1e9), [0.0, 1.0, -2.0]).status == "could not be judged"
+    many = np.append(0.0, np.random.default_rng(0).uniform(1, 2, 600))
+    assert bt.check_gradient(lambda phi: corner(phi, 3.0), many).status == "could not be judged"
+    assert bt.check_gradient(lambda phi: corner(phi, 1.0), many).status == "passed with a note"
+
+
+@pytest.mark.parametrize("seed", [pytest.param(k, marks=() if k < 5 else pytest.mark.full) for k in range(100)])
+def test_corners_closer_than_any_step_raise_no_alarm(seed):
+    """Up to six corners lie at phi and within 1e-13 to 0.1 of it, each bending the loss up or down."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 7))
+    distances = 10.0 ** rng.uniform(-13, -1, n) * rng.choice([-1, 1], n) * (rng.random(n) > 0.4)
+    sizes, at, side = (
+        rng.normal(size=n) * 10.0 ** rng.uniform(-2, 1, n),
+        rng.choice([0.0, 1.0, 30.0]),
+        rng.choice([-1, 1]),
+    )
+
+    def corners(phi):
+        away = phi[0] - at - distances
+        signs = np.where(away == 0, side, np.sign(away))
+        return float(sizes @ np.abs(away) + phi[1] ** 2), np.array([sizes @ signs, 2 * phi[1]])
+
+    report = bt.check_gradient(corners, [at, 0.8])
+    assert report.status != "failed"
+
+
 @pytest.mark.parametrize(
     ("seed", "size"),
     [pytest.param(*case, marks=pytest.mark.full) for case in product(range(30), [0.01, 0.1, 1.0])],

@@ -187,6 +187,7 @@ def check(paths: Sequence[Path]) -> Iterator[tuple[Path, list[str]]]:
 
 
 NOT_YET = "not attempted"
+CHECK = re.compile(r"""check\.(\w+)\((?:["']([\d.]+)["'])?""")  # its name, and the number of a prediction
 
 
 def errors(notebook: Notebook) -> list[str]:
@@ -211,7 +212,10 @@ def texts(notebook: Notebook) -> list[str]:
 
 
 def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
-    """Return (what was checked, its status) for every check cell; the status is "not run" if it has no output."""
+    """Return (name of the check, its status) for every check cell; the status is "not run" if it has no output.
+
+    The name is that of the function, such as "slope", as in the results of ``grading``, or "prediction 01.1".
+    """
     found = []
     for cell in notebook.cells:
         if "check" not in cell.get("metadata", {}).get("tags", []):
@@ -219,8 +223,9 @@ def verdicts(notebook: Notebook) -> list[tuple[str, str]]:
         said = [o.get("data", {}).get("text/plain", "") for o in cell.get("outputs", [])]
         first = (said[-1] if said else "").partition("\n")[0]
         what, colon, status = first.rpartition(": ")
-        source = cell.source.partition("(")[0].replace("check.", "").replace("_", " ")
-        found.append((what, status) if colon else (source, "not run"))
+        if called := CHECK.search(cell.source):
+            what = " ".join(filter(None, called.groups()))
+        found.append((what or cell.source.strip(), status if colon else "not run"))
     return found
 
 

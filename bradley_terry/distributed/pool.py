@@ -7,18 +7,21 @@ scatters are lost when the worker that holds them dies.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from itertools import pairwise
+from multiprocessing import current_process
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import uuid4
 
 from .. import __version__
-from ..arrays.visible import quoted
+from ..arrays.visible import quoted, visible
 from ..threads import set_threads
 
 if TYPE_CHECKING:
@@ -252,6 +255,8 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
         If the package ``distributed`` is not installed.
     ValueError, TypeError
         If ``workers`` is neither a positive whole number nor an address.
+    RuntimeError
+        If the workers cannot be started, as in a script without the line ``if __name__ == "__main__":``.
     """
     if isinstance(workers, bool) or not isinstance(workers, int | str):
         raise TypeError(f"workers: expected a number of workers or the address of a scheduler, got {quoted(workers)}")
@@ -264,7 +269,7 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
         raise ModuleNotFoundError(MISSING) from None
     with _quiet():
         if isinstance(workers, int):
-            with config.set({"distributed.nanny.pre-spawn-environ": {**THREADS, **MALLOC}}):
+            with _only_in_the_script(), config.set({"distributed.nanny.pre-spawn-environ": {**THREADS, **MALLOC}}):
                 started = LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
@@ -284,6 +289,30 @@ def cluster(workers: int | str, *, timeout: float = 10.0) -> Iterator[Client]:
                 ) from None
             with client:
                 yield client
+
+
+@contextmanager
+def _only_in_the_script() -> Iterator[None]:
+    """Start workers, but not from a worker, which runs the script of the user once more before it is ready.
+
+    There the process ends without a word. The workers of the script then fail to start, and it says why.
+    """
+    if getattr(current_process(), "_inheriting", False):  # as ``multiprocessing.spawn`` itself asks
+        raise SystemExit(1)
+    try:
+        yield
+    except RuntimeError:
+        script = getattr(sys.modules["__main__"], "__file__", None) or ""
+        try:
+            has_line = "__main__" in Path(script).read_text(encoding="utf-8", errors="replace")
+        except OSError:  # there is no script, as in a notebook, or it is part of an archive
+            has_line = True
+        if has_line:
+            raise
+        raise RuntimeError(
+            f"workers: expected a script that calls cluster below the line if __name__ == '__main__':, but "
+            f"{visible(Path(script).name)} has no such line, and each worker runs the script again when it starts"
+        ) from None
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def save_figure(
     ----------
     figure : Figure, or what a ``plot_*`` function returned
     path_without_suffix : str or Path
-        ``.svg`` and ``.png`` are added. The folder must exist. Each existing file is replaced as a whole.
+        ``.svg`` and ``.png`` are added, and take the place of such an ending if there is one. The folder must exist.
+        Each existing file is replaced as a whole.
     title : str, optional
         The title of the SVG, which screen readers read aloud. By default it names the axes.
     caption : str, optional
@@ -42,6 +43,11 @@ def save_figure(
     -------
     list of Path
         The SVG, then the PNG.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written: FileNotFoundError if there is no such folder.
     """
     for name, words in {"title": title, "caption": caption}.items():
         if words is not None:
@@ -53,6 +59,12 @@ def save_figure(
     if not isinstance(figure, Figure):
         figure = figure_of(figure)
     base = path("path_without_suffix", path_without_suffix)
+    if base.suffix.lower() in {".svg", ".png"}:
+        base = base.with_suffix("")
+    if not base.parent.exists():
+        raise FileNotFoundError(
+            f"path_without_suffix: expected a folder that exists, and there is none at {quoted(str(base.parent))}"
+        )
     svg_path, png_path = base.with_name(base.name + ".svg"), base.with_name(base.name + ".png")
     write_file(svg_path, svg(figure, title, caption))
     with style():

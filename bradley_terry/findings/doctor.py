@@ -16,7 +16,7 @@ from ..pairs import PreferencePairs
 from . import of_features, of_fit, of_labels
 from .case import Case
 from .records import SEVERITIES, Check, Diagnosis, Finding
-from .words import CAUSES, MILDER, WORDS
+from .words import CAUSES, MILDER, WORDS, WORSE
 
 __all__ = ["diagnose"]
 
@@ -147,9 +147,11 @@ def _is_error(check: Check) -> bool:
 
 def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
     words = MILDER[check.name] if check.is_mild and check.name in MILDER else WORDS[check.name]
+    severity = words.severity
+    if check.name in WORSE and of_fit.is_above(check):
+        words = WORSE[check.name]
     seen = {key: visible(it, LONGEST_SHOWN) if isinstance(it, str) else it for key, it in check.evidence.items()}
     explanation = _Words().vformat(words.explanation, (), seen)
-    severity = words.severity
     if check.name == "identical answers" and check.evidence["share"] == 1:
         severity = "error"
     return Finding(

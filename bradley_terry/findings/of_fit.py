@@ -17,6 +17,7 @@ from .sample import rewards_of
 
 __all__ = [
     "chosen_falling",
+    "is_above",
     "learning_rate_too_high",
     "learning_rate_too_low",
     "not_centred",
@@ -32,6 +33,7 @@ OTHER_LOSS = "the loss is not -log sigma"
 NO_HELD_OUT = "there are no held-out pairs"
 NO_RATE = "Newton's method has no learning rate"
 NO_ODDS = "its loss, or a target margin, gives no probabilities of the choices"
+VISIBLE = 1e-3  # nats: two losses that differ by more differ in the digits that are printed
 NOTHING = 1e-9  # nats: a loss this close to that of equal rewards is the same
 FEW = 8  # records of a history, with fewer of which its second half says little
 LARGEST = 1e300  # a reward at the start, so that no sum over the pairs overflows
@@ -54,6 +56,12 @@ def stuck(case: Case) -> Check | str:
     n = case.training.n / max(1.0, case.training.dispersion)
     is_mild = is_enough and not would_tell(k, n)
     return Check("stuck at log 2", chance, max(case.equal_loss - loss, 1e-300), evidence, is_mild)
+
+
+def is_above(stuck: Check) -> bool:
+    """Say whether the training loss is clearly above that of equal rewards, instead of about the same."""
+    above = float(stuck.evidence["training loss"]) - float(stuck.evidence["loss of equal rewards"])
+    return above > max(float(stuck.evidence["fall by chance"]), VISIBLE)
 
 
 def zero_network(case: Case) -> Check | str:

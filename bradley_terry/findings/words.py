@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CAUSES", "MILDER", "WORDS", "Words"]
+__all__ = ["CAUSES", "MILDER", "WORDS", "WORSE", "Words"]
 
 
 class Words(NamedTuple):
@@ -234,6 +234,18 @@ MILDER = {
     ),
 }
 """The same for findings that are less severe than usual, as ``Check.is_mild`` says."""
+
+WORSE = {
+    "stuck at log 2": Words(
+        "error",
+        "The training loss is {training loss:.4f}, and a model that gives both answers of every pair the same reward "
+        "has a smaller loss, {loss of equal rewards:.4f}. So on its own training pairs this model predicts the choices "
+        "worse than one that has learned nothing. Usually the fit started from random rewards and moved too little, or "
+        "its steps were so long that the loss rose.",
+        "look at the probable cause; if none is named, allow more steps, or start from smaller parameters.",
+    ),
+}
+"""The same for a loss that is clearly above that of equal rewards. The severity is the one it would have otherwise."""
 
 CAUSES = {
     "stuck at log 2": (

@@ -78,10 +78,15 @@ class Line:
         (up, plus, _), (down, minus, _) = self.at(h), self.at(-h)
         return (plus - minus) / (up - down)  # after rounding, the step is not exactly 2h
 
+    def sides(self, h: float) -> tuple[float, float]:
+        """Return the slope of the loss between -h and 0, and between 0 and h."""
+        (up, plus, _), (down, minus, _), (_, here, _) = self.at(h), self.at(-h), self.at(0.0)
+        return (minus - here) / down, (plus - here) / up
+
     def bend(self, h: float) -> float:
         """Return how much the slopes of the loss on the two sides differ."""
-        (up, plus, _), (down, minus, _), (_, here, _) = self.at(h), self.at(-h), self.at(0.0)
-        return abs((plus - here) / up - (minus - here) / down)
+        left, right = self.sides(h)
+        return abs(right - left)
 
     def change(self, h: float, slope: float) -> float:
         """Return how much the function's own slope changes from ``slope`` between -h and h."""

@@ -11,12 +11,16 @@ So an entry is wrong if one of two things holds:
 2. The difference persists: it is about the same at points near φ.
 
 In both cases it must also add up along a longer path, which the module ``paths`` looks at.
+
+An entry may also be wrong at φ alone, such as a number that is written for the corner of a kink. It is wrong if it lies
+clearly outside the slopes on the two sides, and the function itself returns these slopes there, and no others beside φ.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -35,6 +39,10 @@ MOST_THAT_ADD_UP = 4  # larger differences must add up only until this many have
 MOST_SUSPECTS = 30  # entries that are also checked at points near φ
 FAR = 2e-3  # how far the points near φ are, in units of each entry or of the typical size of φ
 IS_CLOSE = (False, True, True, False, True, True, False, True, True)
+BESIDE, MOST_MOVED = 1e-8, 500  # how far, in units of an entry, and with how many entries this is tried
+TINY = 1e3 * EPS  # a step that is not lost in the rounding of a sum, in the same units
+N_ROUNDED = 32  # points that differ from φ in the last digits
+N_SETTLED = 3  # slopes on a side of φ, each from smaller steps than the one before, that must be about the same
 STEPS = tuple(10.0**-k for k in range(3, 9))
 
 
@@ -42,7 +50,8 @@ STEPS = tuple(10.0**-k for k in range(3, 9))
 class SecondLook:
     """For each entry: whether it is wrong, how uncertain it is, and whether the loss has a kink or a jump at φ.
 
-    The entries ``along_path`` differ at φ, but not along a path.
+    The entries ``along_path`` differ at φ, but not along a path. Those ``outside`` lie outside the slopes on the two
+    sides of φ, but it is not certain that they are wrong.
     """
 
     wrong: Array
@@ -50,6 +59,7 @@ class SecondLook:
     kink: Array
     jump: Array
     along_path: Array
+    outside: Array
 
 
 def look_again(
@@ -64,6 +74,7 @@ def look_again(
     confirmed: Mask,
     noise: float,
     step: float,
+    share: float,
 ) -> SecondLook:
     """Decide about the entries of ``got`` that differ from ``expected`` by more than ``allowed``.
 
@@ -71,10 +82,11 @@ def look_again(
 
     Where a short step is more accurate than the extrapolation, its slope replaces the number in ``expected``. This is
     also tried for the entries that are ``vague``, and replaces their ``doubt``.
-    ``tolerated`` is the part of ``allowed`` that is not an error of the differences.
+    ``tolerated`` is the part of ``allowed`` that is not an error of the differences, and ``share`` the error that is
+    allowed as a share of an entry.
     """
     off = np.abs(got - expected)
-    look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool, bool)))
+    look = SecondLook(*(np.zeros(phi.size, dtype=kind) for kind in (bool, float, bool, bool, bool, bool)))
     differ = np.flatnonzero(~(off <= allowed) | (vague != 0))
     differ = differ[np.argsort(-(off / np.maximum(allowed, 1e-300))[differ], kind="stable")]
     near, paths = _PointsNear(tested, phi, noise, step, tolerated), Paths(tested, phi, tested.loss(phi), noise)
@@ -106,6 +118,12 @@ def look_again(
             continue
         look.jump[j], look.kink[j] = steps.jump, steps.kink and not steps.jump
         look.doubt[j] = max(float(off[j]), near.noise.get(j, 0.0))
+        beyond = steps.beyond(share, float(tolerated[j])) if look.kink[j] else None
+        if beyond is not None and not (beyond.is_alone and near.is_limit(j, float(got[j]), beyond)):
+            look.wrong[j] = beyond.is_certain and near.is_of_two_slopes(j, beyond)
+            look.outside[j], look.kink[j] = not look.wrong[j], bool(look.wrong[j]) and beyond.has_kink
+            expected[j] = beyond.nearest
+            continue
         if steps.is_inside and not look.jump[j] and j not in near.noise:
             expected[j], look.doubt[j] = steps.best, steps.doubt
     tested.where = ""
@@ -117,8 +135,10 @@ class _Steps:
 
     def __init__(self, tested: FunctionUnderTest, phi: Array, j: int, got: float, noise: float) -> None:
         line = Line(tested.nearby, phi, j)
-        longest = line.longest_step(unit_of(phi, j, typical_size(phi)), STEPS[0])
+        self.got, self._line, self._at, self._unit = got, line, float(phi[j]), unit_of(phi, j, typical_size(phi))
+        longest = line.longest_step(self._unit, STEPS[0])
         slopes, doubts, sizes = [], [], []
+        sides, own, roundings = [], [], []
         for h in (longest * step / STEPS[0] for step in STEPS):
             if phi[j] + h == phi[j] or phi[j] - h == phi[j]:
                 break
@@ -127,6 +147,9 @@ class _Steps:
             slopes.append(slope)
             doubts.append(bend / 2 + change + rounding)
             sizes.append(bend + change if bend + change > 5 * rounding else 0.0)
+            sides.append(line.sides(h))
+            own.append((line.at(-h)[2], line.at(h)[2]))
+            roundings.append(8 * max(noise, EPS * abs(phi[j]) * float(np.abs(sides[-1]).max())) / h)
         d, u = np.array(slopes), np.array(doubts)
         outside = np.abs(got - d) > u
         apart = d[outside]
@@ -139,6 +162,64 @@ class _Steps:
         self.jump = sum(r > 5 for r in ratios) >= 2
         best = int(np.argmin(u))
         self.best, self.doubt, self.is_inside = float(d[best]), float(u[best]), not outside[best]
+        self._sides, self._own, self._roundings = np.array(sides), np.array(own), np.array(roundings)
+
+    def beyond(self, share: float, tolerated: float) -> _Beyond | None:
+        """Say how far the entry lies outside the slopes of the loss on the two sides as h goes to 0, or return None.
+
+        Two steps, h and h/10, give a slope (10·s(h/10) − s(h))/9 on each side, in which the curvature cancels. With
+        ``gap`` for the distance of the entry from these slopes, at the last three with a rounding of at most gap/10,
+        they must change by at most gap/10. What is left of the curvature shrinks a hundredfold from one to the next, so
+        the last slopes are off by at most gap/990 + gap/10, much less than the gap. If the rounding leaves fewer than
+        three, they must agree with the slope at h/10 itself, and nothing is certain.
+
+        The function itself should return about these slopes on the two sides, both at such a step and at a tiny one.
+        If it does not at the smallest step there is, φ may lie between kinks that no difference tells apart.
+        """
+        slopes, roundings = (10 * self._sides[1:] - self._sides[:-1]) / 9, 1.2 * self._roundings[1:]
+        gaps = np.maximum(np.maximum(slopes.min(axis=1) - self.got, self.got - slopes.max(axis=1)), 0.0)
+        last = np.flatnonzero(10 * roundings <= gaps.max(initial=0.0))[-N_SETTLED:]
+        if not last.size:
+            return None
+        is_settled = last.size == N_SETTLED
+        seen = slopes[last] if is_settled else np.vstack([slopes[last], self._sides[last[0] + 1]])
+        gap, changes = float(gaps[last].min()), float(np.ptp(seen, axis=0).max())
+        low, high = np.sort(slopes[last[-1]]).tolist()
+        allowed = share * max(abs(low), abs(high)) + tolerated
+        if gap <= allowed or changes > gap / 10:
+            return None
+        inexact = 2 * (changes + float(roundings[last[-1]]))
+        # If all that depends on the entry is a ReLU at 0, the chain rule gives 0 or the sum of the two slopes, as ReLUs
+        # at 0 count as off or as on.
+        by_chain_rule = abs(self.got) <= allowed or abs(self.got - (low + high)) <= allowed + inexact
+        least = float(np.spacing(abs(self._at))) if self._at else 1e-18 * self._unit
+        own = [
+            self._own[last[-1] + 1],
+            *((self._line.at(-h)[2], self._line.at(h)[2]) for h in (TINY * self._unit, least)),
+        ]
+        *at_steps, at_least = [float(np.abs(pair - slopes[last[-1]]).max()) <= gap / 2 for pair in own]
+        return _Beyond(
+            gap,
+            low,
+            high,
+            nearest=low if self.got < low else high,
+            is_alone=all(at_steps),
+            is_certain=is_settled and all(at_steps) and at_least and not by_chain_rule,
+            has_kink=high - low > inexact,
+        )
+
+
+@dataclass
+class _Beyond:
+    """By how much an entry is outside the slopes on the two sides of φ, and these slopes."""
+
+    gap: float
+    low: float
+    high: float
+    nearest: float
+    is_alone: bool
+    is_certain: bool
+    has_kink: bool
 
 
 class _PointsNear:
@@ -153,6 +234,8 @@ class _PointsNear:
         self.step = step
         self.known: list[tuple[Array, Array, bool]] | None = None
         self.noise: dict[int, float] = {}
+        self.beside: Array | None = None
+        self.in_last_digits: list[Array] | None = None
 
     def points(self) -> list[tuple[Array, Array, bool]]:
         """Return points, the gradients there, and which are close; points at which the function fails are left out."""
@@ -196,6 +279,48 @@ class _PointsNear:
             self.noise[j] = largest
         return persists
 
+    def is_limit(self, j: int, got: float, beyond: _Beyond) -> bool:
+        """Say whether an entry is within the range of the function's own slopes right beside φ.
+
+        Where several ReLUs of one hidden unit are at 0, the chain rule may give a number that is not between the slopes
+        along this entry. A step along another entry, such as the bias, turns all of them off or on, and shows it.
+        """
+        slopes = self._beside()[:, j]
+        return bool(slopes.min() - beyond.gap / 4 <= got <= slopes.max() + beyond.gap / 4)
+
+    def is_of_two_slopes(self, j: int, beyond: _Beyond) -> bool:
+        """Say whether the function's own slopes right beside φ are all about one or the other of the two slopes.
+
+        This includes points at which all entries differ in their last digits. They show corners that would be at φ in
+        exact arithmetic, and of which rounding has moved some to one side and some to the other.
+        """
+        if self.in_last_digits is None:
+            rng, self.in_last_digits = np.random.default_rng(5), []
+            digit = np.where(self.phi != 0, np.spacing(np.abs(self.phi)), 0.1 * EPS * typical_size(self.phi))
+            for _ in range(N_ROUNDED):
+                moves = rng.choice([-1, 1], digit.size) * rng.integers(1, 9, digit.size)
+                with suppress(Stop):
+                    self.in_last_digits.append(self.tested.nearby(self.phi + moves * digit)[1])
+        slopes = np.array([gradient[j] for gradient in (*self._beside(), *self.in_last_digits)])
+        close = min(beyond.gap / 4, (beyond.high - beyond.low) / 20) if beyond.has_kink else beyond.gap / 4
+        return bool((np.minimum(np.abs(slopes - beyond.low), np.abs(slopes - beyond.high)) <= close).all())
+
+    def _beside(self) -> Array:
+        """Return the gradients at points beside φ, or one of NaN if there are too many entries.
+
+        At each point one entry moves by ``BESIDE``, and all others by a thousandth of it, to leave their own kinks.
+        """
+        if self.beside is None:
+            size, typical, rng, found = self.phi.size, typical_size(self.phi), np.random.default_rng(4), []
+            units = np.array([unit_of(self.phi, j, typical) for j in range(size)])
+            for j, side in product(range(size if size <= MOST_MOVED else 0), (1, -1)):
+                moves = rng.choice([-1e-3, 1e-3], size) * rng.uniform(0.5, 1.5, size)
+                moves[j] = side
+                with suppress(Stop):
+                    found.append(self.tested.nearby(self.phi + BESIDE * units * moves)[1])
+            self.beside = np.array(found or [np.full(size, np.nan)])
+        return self.beside
+
 
 def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
     """Name the blocks that have a kink or a jump at φ."""
@@ -209,6 +334,12 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
         notes.append(
             f"the loss jumps at phi in {', '.join(names)}: it has no slope there that a gradient could be compared "
             "with. Check at another phi"
+        )
+    if names := [name for name, part in slices_of(blocks).items() if look.outside[part].any()]:
+        notes.append(
+            f"in {', '.join(names)} the gradient is not between the slopes of the loss on the two sides of phi. It may "
+            "be wrong, or it may be what the chain rule gives where several ReLUs or hinges are at 0. Check at another "
+            "phi"
         )
     if look.along_path.any():
         notes.append(

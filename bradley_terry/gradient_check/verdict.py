@@ -350,13 +350,16 @@ def _judged(
     allowed = share * np.abs(expected) + floor + doubt
     _must_be_precise_enough(tested, expected, doubt)
     wrong, is_kink = ~(np.abs(got - expected) <= allowed), np.zeros(phi.size, dtype=bool)
+    is_outside = is_kink  # the slopes on the two sides of a kink
     is_special = False  # a kink, or an inexact loss
     vague = ~wrong & _too_uncertain(tested, phi, got, expected, doubt)[0]
     if name == "numerical" and (wrong | vague).any():
         confirmed = _confirmed(tested, phi, loss, got, expected, allowed)
         noise = doubts.noise_of_loss
-        look = look_again(tested, phi, got, expected, doubt, allowed, tolerated, vague, confirmed, noise, doubts.step)
-        wrong, is_kink = look.wrong, look.kink
+        look = look_again(
+            tested, phi, got, expected, doubt, allowed, tolerated, vague, confirmed, noise, doubts.step, share
+        )
+        wrong, is_kink, is_outside = look.wrong, look.kink, look.outside
         doubt = np.where(look.wrong, doubt, np.maximum(doubt, look.doubt))
         doubts.notes += notes_on_kinks(look, blocks)
         is_special = bool(look.kink.any() or look.along_path.any())
@@ -366,9 +369,9 @@ def _judged(
             f"{int(tiny.sum())} of {tiny.size} entries are tiny compared with the largest one and uncertain by more "
             "than a tenth of their size, so a small mistake in them would not show"
         )
-    if unsure.any():
-        doubts.notes.append(_why_unsure(name, unsure, got, expected, doubt, doubts.noise_of_loss))
-    return _Judged(doubt, wrong, unsure, is_special)
+    if (uncertain := unsure & ~is_outside).any():
+        doubts.notes.append(_why_unsure(name, uncertain, got, expected, doubt, doubts.noise_of_loss))
+    return _Judged(doubt, wrong, unsure | is_outside, is_special)
 
 
 def _confirmed(tested: FunctionUnderTest, phi: Array, loss: float, got: Array, expected: Array, allowed: Array) -> Mask:
