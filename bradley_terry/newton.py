@@ -53,7 +53,7 @@ def minimise(
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
-    After each step, ``keep`` gets the state from which the search can go on later (see ``fitting.samples.begin``).
+    After each step, ``keep`` is called with the state from which the search can be resumed later.
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
     a minimum the next step hardly moves any margin. If it still corrects more than the last digits, it is taken too.
