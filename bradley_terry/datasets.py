@@ -196,7 +196,7 @@ def synthetic(
     ----------
     n_pairs : int, at least 1
     scorer : Scorer, optional
-        The form of the true reward. By default it is linear, with one feature for each entry of φ.
+        The form of the true reward. By default a linear scorer with one feature for each entry of φ.
     phi : array_like, (n_parameters,), optional
         The true parameters. By default (1, -2, 0.5), or ``synthetic_phi(scorer, seed)`` if a scorer is given.
     pairs_per_prompt : int, at least 1
@@ -255,7 +255,7 @@ def synthetic(
 def synthetic_phi(scorer: Scorer, seed: int = 0) -> Array:
     """Return the true φ that ``synthetic`` uses by default for this scorer and seed.
 
-    It is ``scorer.initial`` if that is random (the MLP). If that is zero, it is standard normal.
+    If ``scorer.initial`` is random, as for the MLP, it is such an initial φ. Otherwise its entries are standard normal.
     """
     single.seed(seed)
     if not hasattr(scorer, "initial") or isinstance(scorer, type):

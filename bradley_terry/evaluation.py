@@ -60,12 +60,12 @@ class Reliability:
     ----------
     edges : array, (n_bins + 1,)
         Bins of the predicted probability of the favoured answer, from 1/2 to 1.
-    predicted, observed : arrays, (n_bins,), in [0, 1]
-        Mean predicted probability, and share of the pairs in which the favoured answer was chosen. NaN in an empty bin.
-    weight : array, (n_bins,)
-        Each bin's share of the total weight. The shares sum to 1.
+    predicted : array, (n_bins,), in [1/2, 1]
+        Mean predicted probability of each bin. NaN in an empty bin.
+    observed : array, (n_bins,), in [0, 1]
+        Share of the pairs in which the favoured answer was chosen. NaN in an empty bin.
+    weight : array, (n_bins,), each bin's share of the total weight
     n_pairs : array of int, (n_bins,)
-        Number of pairs in each bin.
     intervals : array, (n_bins, 2), in [0, 1]
         95 % interval of each observed share; see ``reliability``. NaN in an empty bin; all NaN by default.
     """
@@ -196,10 +196,10 @@ def evaluate(
     phi : array_like, (n_parameters,)
         The parameters of the scorer. A model has its own φ.
     pairs : PreferencePairs
-    n_bins : int
-        Number of equal reliability bins on [1/2, 1].
-    n_bootstrap, seed : int; the seed may be a numpy.random.Generator
-        Number of resamples of the prompts for the accuracy interval, and their seed; see ``bootstrap_interval``.
+    n_bins : int, number of equal reliability bins on [1/2, 1]
+    n_bootstrap : int
+        Number of resamples of the prompts for the accuracy interval; see ``bootstrap_interval``.
+    seed : int or numpy.random.Generator, for the resamples
 
     Raises
     ------
@@ -334,7 +334,7 @@ def pairwise_accuracies(margins: ArrayLike, labels: ArrayLike | None = None) -> 
 
 
 def mean_accuracy(margins: Array, labels: Array | None = None, weights: Array | None = None) -> float:
-    """Return the weighted mean of ``pairwise_accuracies``. Without labels, weights and NaN, counting is enough."""
+    """Return the weighted mean of ``pairwise_accuracies``, in [0, 1]: the share of pairs that are ordered correctly."""
     margins = given.float64(margins, "margins")
     wins, losses = int(np.count_nonzero(margins > 0)), int(np.count_nonzero(margins < 0))
     ties = int(np.count_nonzero(margins == 0)) if wins + losses < margins.size else 0

@@ -103,7 +103,7 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     """Group items so that within a group every item has beaten every other, directly or through a chain of wins.
 
     A table has a finite best fit, unique up to a shift, exactly when there is one group (Ford 1957). If one group has
-    beaten another and never lost to it, its rewards grow without end. Groups that never met cannot be compared.
+    beaten another and never lost to it, their rewards move apart for ever. Groups that never met cannot be compared.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
 
     References
     ----------
-    Ford, L. R. 1957, American Mathematical Monthly 64(8), 28-33. The algorithm is in ``graphs``.
+    Ford, L. R. 1957, American Mathematical Monthly 64(8), 28-33.
     """
     winners, losers = wins(pairs)
     n = pairs.n_items

@@ -153,7 +153,7 @@ def logit(p: ArrayLike) -> Float:
     Parameters
     ----------
     p : array_like, any shape, probability in [0, 1]
-        0 gives minus infinity, 1 infinity, 1/2 exactly 0. NaN stays NaN.
+        0 gives minus infinity, 1 gives infinity, and 1/2 gives exactly 0. NaN stays NaN.
 
     Returns
     -------

@@ -196,7 +196,7 @@ def mean_loss(
 
 
 def weighted_mean(values: Array, weights: Array | None = None) -> float:
-    """Compute Σ w·v / Σ w. The sum is exact, so its order changes no bit, and it cannot overflow.
+    """Compute Σ w·v / Σ w. The sum is exact: the order of the values changes no bit of it, and it cannot overflow.
 
     If all values are equal, the mean is that value: rewards that are all zero have loss log 2, not nearly log 2.
     """
@@ -252,15 +252,15 @@ class BradleyTerryLoss:
         return np.asarray(logit(p), dtype=np.float64)[()]
 
     def value(self, z: Array, t: Array | None) -> Array:
-        """Return ``pair_losses``."""
+        """Return the loss of each pair, as ``pair_losses`` does."""
         return pair_losses(z, labels=t)
 
     def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return ``pair_loss_gradients``."""
+        """Return the derivative of each loss, as ``pair_loss_gradients`` does."""
         return pair_loss_gradients(z, labels=t)
 
     def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return ``pair_loss_curvatures``; they do not depend on the labels."""
+        """Return the second derivatives, as ``pair_loss_curvatures`` does. They do not depend on the labels."""
         return pair_loss_curvatures(z)
 
 

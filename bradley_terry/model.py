@@ -53,7 +53,7 @@ class Outcome(enum.Enum):
 
 
 class FittedTo(NamedTuple):
-    """What a model was fitted to, and how: ``loss`` is as it was given, before its parameters were fitted."""
+    """The pairs and options of a fit. ``loss`` is the loss as it was given, before its parameters were fitted."""
 
     pairs: PreferencePairs | PreferenceRankings
     loss: PairLoss | None = None
@@ -70,7 +70,7 @@ class RewardModel(Uncertainty):
     ----------
     scorer : Scorer
     phi : array, (n_parameters,)
-        The fitted parameters, read-only. A table's rewards sum to zero.
+        The fitted parameters, read-only. The rewards of a table sum to zero.
     history : dict of arrays, with one value for each record
         step, loss, validation_loss (NaN without validation), accuracy, gradient_norm, parameter_norm.
     converged : bool
@@ -86,9 +86,9 @@ class RewardModel(Uncertainty):
     outcome : Outcome
         How the fit ended. If it is omitted or contradicts ``converged``, it becomes CONVERGED or STEP_LIMIT.
     loss : PairLoss, or None for -log sigma
-        The loss that was minimised, with the parameters that were fitted with φ.
+        The loss that was minimised. If it has parameters that were fitted with φ, it holds their values.
     fitted_to : FittedTo, or None
-        The pairs of the fit, if the scorer is linear in φ. They are kept in memory, not in files.
+        The pairs and options of the fit, if the scorer is linear in φ. ``save`` does not write them to the file.
     """
 
     scorer: Scorer
@@ -131,7 +131,7 @@ class RewardModel(Uncertainty):
         return margins_of(self.scorer, self.phi, pairs)
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
-        """Return P(a preferred to b) for each row, (n,): sigma(r_a - r_b), or what this margin means for ``loss``."""
+        """Return P(a preferred to b) for each row, (n,): sigma(r_a - r_b), or another function if ``loss`` has one."""
         x, y = given.real(features_a, "features_a"), given.real(features_b, "features_b")
         self.scorer.check_features(x, "features_a")
         self.scorer.check_features(y, "features_b")
@@ -143,7 +143,7 @@ class RewardModel(Uncertainty):
     def evaluate(
         self, pairs: PreferencePairs, *, n_bins: int = 10, n_bootstrap: int = 2000, seed: single.Seed = 0
     ) -> Evaluation:
-        """Measure how good this model is on pairs; see ``bradley_terry.evaluation.evaluate``."""
+        """Measure how good this model is on pairs; see ``bradley_terry.evaluate``."""
         return evaluate(self, pairs, n_bins=n_bins, n_bootstrap=n_bootstrap, seed=seed)
 
     def _check_minimum(self, kind: str = "information") -> None:

@@ -53,10 +53,10 @@ def minimise(
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
-    After each step, ``keep`` gets the state from which the search can go on later (see ``fitting.samples.begin``).
+    After each step, ``keep`` is called with the state from which the search can be resumed later.
     A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
     and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
-    a minimum the next step hardly moves any margin. If it still corrects more than the last digits, it is taken too.
+    a minimum the next step hardly moves any margin. If this step is larger than rounding, it is taken, too.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
     curvature, n_taken = curvature_of(objective, point.phi.size, hessian), first_step - 1

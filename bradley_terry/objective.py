@@ -51,11 +51,11 @@ class Objective:
     l2 : float, at least 0
         Adds ``l2/2·|φ|²`` to the mean loss: a Gaussian prior of variance 1 / (l2·Σ w) on every parameter.
     loss : PairLoss, optional
-        By default -log sigma(Δ) for pairs, Plackett-Luce for rankings. Others have kernels for linear scorers of pairs.
+        By default -log sigma(Δ), or Plackett-Luce for rankings. Others are compiled only for linear scorers of pairs.
     backend : "auto", "numpy" or "numba"
-        "numba" means the compiled kernels; "auto" uses them to save time, if it can. The numbers agree up to rounding.
+        "numba" means the compiled kernels; "auto" uses them where that is faster. The results agree up to rounding.
     centring : float, at least 0
-        Adds this times the mean of (r_chosen + r_rejected)², so that rewards have the same zero for every prompt.
+        Adds this number times the mean of (r_chosen + r_rejected)², which pulls the mean reward of a pair to 0.
 
     Raises
     ------
@@ -119,8 +119,8 @@ class Objective:
     def hessian(self, phi: ArrayLike, *, margins: Array | None = None) -> Array:
         """Return d²L/dφ², (n_parameters, n_parameters), for a scorer that is linear in φ.
 
-        Then d = dΔ/dφ does not depend on φ, so the chain rule has no further term. If l'' >= 0, L is convex. Pass the
-        ``margins`` at φ if you already have them.
+        For such a scorer d = dΔ/dφ does not depend on φ, so the chain rule has no further term. If l'' >= 0, L is
+        convex. Pass the ``margins`` at φ if you already have them.
         """
         if not self.scorer.linear_in_phi:
             raise TypeError(f"hessian: expected a scorer that is linear in phi, got {self.scorer}")
@@ -128,12 +128,12 @@ class Objective:
         return self.gram(self._backend.curvatures(delta))
 
     def products(self, margins: Array, curvatures: Array | None = None) -> tuple[Array, Callable[[Array], Array]]:
-        """Return d²L/dΔ² for each pair, (n_pairs,), and v → d²L/dφ²·v as a function, without a matrix."""
+        """Return d²L/dΔ² for each pair, (n_pairs,), and a function that computes d²L/dφ²·v without the matrix."""
         c = self._backend.curvatures(margins) if curvatures is None else curvatures
         return c, lambda v: self._backend.product(c, v) + self._penalties.product(v)
 
     def gram(self, d2_margins: Array) -> Array:
-        """Return Σ d2_margins[i]·d_i d_iᵀ plus what the penalties add: the Hessian, or a bound on it."""
+        """Return Σ d2_margins[i]·d_i d_iᵀ plus the Hessian of the penalties: the Hessian of L, or a bound on it."""
         return self._penalties.add_hessian(self._backend.gram(self._of_pairs(d2_margins, "d2_margins")))
 
     def on(self, pairs: PreferencePairs, l2: float | None = None, centring: float | None = None) -> Objective:

@@ -35,7 +35,7 @@ class PreferencePairs:
     weights : array_like, optional, (n_pairs,), at least 0 with a positive sum
         The w in the loss Σ w·l / Σ w, by default 1. Standard errors treat weights as counts.
     labels : array_like, optional, (n_pairs,), in [0, 1]
-        P(chosen preferred), by default 1: 0.5 is a tie, 0.9 a noisy annotator.
+        t = P(chosen preferred), by default 1. 0.5 is a tie; 0.9 is a choice that is right with probability 0.9.
     target_margins : array_like, optional, (n_pairs,), log-odds
         The m in -log sigma(Δ - m), by default 0.
     feature_names : sequence of str, optional
@@ -147,7 +147,7 @@ class PreferencePairs:
         )
 
     def head(self, n: int = 5) -> Text:
-        """Return the first ``n`` pairs in words, one on each line."""
+        """Return the first ``n`` pairs as text, one on each line."""
         return Text("\n".join(str(self[row]) for row in range(min(single.whole("n", n, 0, float("inf")), len(self)))))
 
     @property
@@ -162,7 +162,7 @@ class PreferencePairs:
 
     @property
     def is_mapped(self) -> bool:
-        """True if chosen and rejected are files mapped into memory."""
+        """True if chosen and rejected are memory-mapped files."""
         return is_map(self.chosen) and is_map(self.rejected)
 
     @property
@@ -172,7 +172,7 @@ class PreferencePairs:
 
     @property
     def n_items(self) -> int:
-        """Number of items, the number of names if there are any, else one more than the largest item number."""
+        """Number of items: the number of names if there are names, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these pairs hold features, not item numbers")
         if self.feature_names is not None:
@@ -208,26 +208,26 @@ class PreferencePairs:
         return total
 
     def subset(self, index: ArrayLike) -> PreferencePairs:
-        """Return the pairs at ``index`` (integers or a boolean mask), in that order, with their weights and so on."""
+        """Return the pairs at ``index`` (integers or a boolean mask), in that order, with their prompts, labels etc."""
         rows = checked.rows(index, len(self), "row numbers or a mask selecting at least one pair")
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept |= {name: locked(values[rows]) for name, values in kept.items() if isinstance(values, np.ndarray)}
         return PreferencePairs(**kept)
 
     def split(self, validation: float = 0.2, *, seed: single.Seed = 0) -> tuple[PreferencePairs, PreferencePairs]:
-        """Split by prompt into (training, validation) pairs; no prompt is on both sides.
+        """Split by prompt into (training, validation) pairs. No prompt is in both parts.
 
         Parameters
         ----------
         validation : float in (0, 1)
-            Share of the prompts that go to validation, rounded to whole prompts, at least one on each side.
+            Share of the prompts that go to validation, rounded to whole prompts, with at least one in each part.
         seed : int or numpy.random.Generator
             The same seed gives the same split.
 
         Raises
         ------
         ValueError
-            If there are fewer than two prompts, or a side would have no weight.
+            If there are fewer than two prompts, or a part would have a total weight of 0.
         """
         held_out = self.held_out(validation, seed=seed)
         return self.subset(~held_out), self.subset(held_out)

@@ -134,13 +134,13 @@ def loss_floor(true_margins: ArrayLike) -> float:
 
 
 def brier_floor(true_margins: ArrayLike) -> float:
-    """Compute the lowest expected Brier score, mean p*(1 - p*), in [0, 1/4]: 0.09 at p* = 0.9."""
+    """Compute the lowest expected Brier score: the mean of p*(1 - p*), in [0, 1/4]; 0.09 at p* = 0.9."""
     true = _margins(true_margins, "true_margins")
     return float(np.mean(np.multiply(sigmoid(true), sigmoid(-true))))
 
 
 def accuracy_ceiling(true_margins: ArrayLike) -> float:
-    """Compute the highest expected pairwise accuracy, mean max(p*, 1 - p*), in [1/2, 1]: 0.9 at p* = 0.9."""
+    """Compute the highest expected pairwise accuracy: the mean of max(p*, 1 - p*), in [1/2, 1]; 0.9 at p* = 0.9."""
     return float(np.mean(sigmoid(np.abs(_margins(true_margins, "true_margins")))))
 
 

@@ -152,9 +152,9 @@ class LinearScorer(_FeatureScorer):
 
     Notes
     -----
-    φ is ``weights`` w (n_features,). Δ is the reward of the difference x_chosen - x_rejected, and a pair pulls w in
-    that direction, since dr/dw = x. The loss is convex in w. A feature that is equal in both answers cancels in Δ. If
-    that holds for every pair, its weight is undetermined.
+    φ has one block, ``weights`` w (n_features,). Δ is the reward of the difference x_chosen - x_rejected, and a pair
+    pulls w in that direction, since dr/dw = x. The loss is convex in w. A feature that is equal in both answers cancels
+    in Δ. If that holds for every pair, its weight is undetermined.
 
     Examples
     --------
@@ -182,7 +182,7 @@ class LinearScorer(_FeatureScorer):
 
     @far_out
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return Σ_i d_rewards[i] · x_i, (n_features,), because dr/dw = x for every w."""
+        """Return Σ_i d_rewards[i] · x_i, (n_features,), since dr/dw = x."""
         self.unpack(phi)
         x = self._rows(features, "features")
         d_rewards = given.float64(d_rewards, "d_rewards", x.shape[:1])
@@ -215,10 +215,10 @@ class MLPScorer(_FeatureScorer):
 
     Notes
     -----
-    φ is ``hidden_weights`` W (n_features, n_hidden), ``hidden_bias`` b (n_hidden,), ``output_weights`` v (n_hidden,).
-    Both rewards use the same φ, so the gradient is the sum of two contributions. There is no output bias, for the
-    reason given at the top of this module. At φ = 0 the gradient with respect to W and b is zero, so training starts
-    from random weights.
+    φ has three blocks: ``hidden_weights`` W (n_features, n_hidden), ``hidden_bias`` b (n_hidden,), ``output_weights`` v
+    (n_hidden,). Both rewards use the same φ, so the gradient is the sum of two contributions. There is no output bias,
+    because it would cancel in Δ. At φ = 0 the gradient with respect to W and b is zero, so training starts from random
+    weights.
     """
 
     n_features: int
@@ -335,7 +335,7 @@ class TableScorer(_Layout):
         return rewards[self._items(features, "features")]
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
-        """Return, for each item, the sum of d_rewards where it appears: dr/dφ is 1 at the item and 0 elsewhere."""
+        """Return the sum of d_rewards over the rows of each item, (n_items,): dr/dφ is 1 at the item, else 0."""
         self.unpack(phi)
         items = self._items(features, "features")
         d_rewards = given.float64(d_rewards, "d_rewards", items.shape)

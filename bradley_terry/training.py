@@ -90,11 +90,11 @@ def fit(
         Decides the random initial φ, the split and the order of the mini-batches.
     validation : float, PreferencePairs or PreferenceRankings, optional
         The share of the prompts to hold out, or separate data. The history then has a validation loss. Adam and
-        gradient descent return the φ with the smallest one and stop ``patience`` records after it.
+        gradient descent return the φ with the smallest validation loss and stop ``patience`` records after it.
     progress : bool
         Show a tqdm progress bar.
     callback : callable, optional
-        Called after each record with a mapping (the names of the history, and ``phi``). Return True to stop the fit.
+        Called after each record with a mapping: the entries of the history and ``phi``. Return True to stop the fit.
     initial : array_like, (n_parameters,), optional
         The φ to start from, by default ``scorer.initial(rng)``.
     max_steps : int, optional
@@ -102,8 +102,8 @@ def fit(
     tolerance : float
         Stop when no entry of the gradient is larger than this in absolute value.
     learning_rate : float, optional
-        η. By default 0.01 for Adam. For gradient descent 0.1 with the MLP, and 1/λ with a scorer linear in φ, where λ
-        bounds the curvature of L, so that no step overshoots.
+        η, by default 0.01 for Adam. For gradient descent, the default is 0.1 for the MLP, and 1/λ for a scorer linear
+        in φ, where λ is a bound on the curvature of L, so that no step overshoots.
     batch_size : int
         For Adam: the smallest number of pairs in a mini-batch. The pairs of a prompt are never separated.
     patience : int
@@ -114,7 +114,7 @@ def fit(
         other scorers. A table ignores this.
     loss
         As in ``Objective``. With ``RaoKupper()``, ``Davidson()`` and ``Ordinal(n_levels)``, the parameters of the loss
-        are fitted as well, and ``model.loss`` has them. The scorer must then be linear in φ.
+        are fitted as well, and ``model.loss`` holds them. The scorer must then be linear in φ.
     bias_reduced : bool
         Add ½ log|I(φ)| to the log-likelihood (Firth 1993, Biometrika 80(1), 27-38). This removes most of the bias that
         few pairs cause. The scorer must be linear in φ, with the default loss, and the pairs must determine φ (in a

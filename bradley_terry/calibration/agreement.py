@@ -41,7 +41,7 @@ class Agreement:
     Attributes
     ----------
     alpha : float, at most 1
-        Krippendorff's α. NaN if all ratings are equal, so that chance would agree, too.
+        Krippendorff's α. NaN if all ratings are equal, because then the agreement by chance is perfect, too.
     observed : float, in [0, 1]
         Probability that two ratings of the same unit are equal.
     expected : float, in [0, 1]
@@ -51,6 +51,7 @@ class Agreement:
     n_ratings : int
         Number of their ratings.
     level : str
+        As in ``agreement``.
     """
 
     alpha: float
@@ -79,8 +80,8 @@ class PairAgreement:
     agreement : float, in [0, 1]
         Probability that two judgements of the same pair are equal.
     accuracy_ceiling : float, in [1/2, 1]
-        The highest accuracy that any model can have on these repeated pairs: that of the majority of each pair. If each
-        pair has only a few judgements, it is higher than what a model can reach on new ones.
+        The highest accuracy that any model can have on these repeated pairs: that of predicting the majority's choice
+        for each pair. If each pair has only a few judgements, it is higher than what a model can reach on new ones.
     n_repeated : int
         Number of pairs that were judged more than once.
     n_judgements : int
@@ -116,7 +117,7 @@ def krippendorff_alpha(ratings: Iterable[Sequence[object]] | ArrayLike, *, level
 
 
 def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "nominal") -> Agreement:
-    """Measure how far raters agree, with Krippendorff's α and without correction for chance.
+    """Measure how far raters agree: Krippendorff's α, which corrects for chance, and the plain share of equal ratings.
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
         One row for each unit that was rated. The rows may have different lengths, and None and NaN are missing ratings.
         Which rater gave a rating does not matter.
     level : "nominal", "ordinal" or "interval"
-        What the ratings are: names (numbers or texts), numbers that are only ordered, or numbers with differences.
+        Whether the ratings are names (numbers or texts), numbers of which only the order matters, or numbers whose
+        differences matter.
 
     Raises
     ------
@@ -165,10 +167,10 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
 def pair_agreement(pairs: PreferencePairs) -> PairAgreement | None:
     """Measure how far repeated judgements agree: pairs with the same prompt and the same two answers.
 
-    The two answers may be stored in either order, and pairs of identical answers are left out. α uses both orders of
-    each pair, because it is arbitrary which answer is called the first; so the expected agreement does not depend on
-    how the pairs are stored. Weights that are all whole numbers count as that many judgements, and others only enter
-    the accuracy ceiling.
+    The two answers may be stored in either order, and pairs of identical answers are left out. α counts each
+    pair in both orders, because it is arbitrary which answer is called the first. So the expected agreement does not
+    depend on how the pairs are stored. If all weights are whole numbers, a pair counts as that many judgements. Other
+    weights affect only the accuracy ceiling.
 
     Returns
     -------

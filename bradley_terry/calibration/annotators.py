@@ -37,11 +37,12 @@ class Annotator:
     agreement_interval : (float, float)
         Its 95 % Wilson interval, which counts prompts instead of pairs.
     epsilon : float, in [0, 1]
-        Share of this annotator's choices that look like coin tosses (``annotator_noise``). NaN if all margins are 0 or
-        the model's loss only orders answers.
+        Share of this annotator's choices that look random, estimated as in ``annotator_noise``. NaN if all margins are
+        0 or the model's loss only orders answers.
     epsilon_interval : (float, float), or None for a single prompt
+        95 % interval of epsilon.
     mean_loss : float, nats
-        NaN if the model's loss only orders answers.
+        Mean loss of the model on this annotator's pairs. NaN if the model's loss only orders answers.
     """
 
     name: str
@@ -61,12 +62,12 @@ class Annotators:
     Attributes
     ----------
     rows : tuple of Annotator
-        Sorted by agreement with the model.
+        Sorted by agreement with the model, the highest first.
     weights : array, (n_pairs,), in [0, 1], or None
-        1 - ε of the pair's annotator, as a suggestion for ``dataclasses.replace(pairs, weights=…)``: the share of this
-        annotator's choices that are not coin tosses. Near Δ = 0 every choice has the same variance, and a choice of
-        this annotator depends on Δ with the factor 1 - ε, so there these weights give the smallest standard errors.
-        None if an ε is unknown.
+        1 - ε of the annotator of each pair: the share of that annotator's choices that are not random. You can use them
+        as weights of the pairs, with ``dataclasses.replace(pairs, weights=…)``. Near Δ = 0 all choices have about the
+        same variance, and the probability of a choice changes with Δ less by the factor 1 - ε. There these weights give
+        the smallest standard errors. None if an ε is unknown.
     """
 
     rows: tuple[Annotator, ...]
@@ -115,7 +116,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     """Compare each annotator's choices with a model that was fitted to the choices of all, or of others.
 
     The model stands for what the annotators have in common. An annotator with little agreement may be careless or may
-    have a taste of their own; the numbers do not tell which.
+    have different preferences; the numbers do not tell which.
 
     Parameters
     ----------
@@ -128,11 +129,7 @@ def by_annotator(model: RewardModel, pairs: PreferencePairs, annotators: ArrayLi
     Raises
     ------
     ValueError, TypeError
-        If there is not one annotator for each pair, or one is missing.
-
-    Examples
-    --------
-    >>> print(by_annotator(model, pairs, names))  # doctest: +SKIP
+        If there is not exactly one annotator for each pair.
     """
     check_pairs(pairs)
     refuse_rankings(pairs)

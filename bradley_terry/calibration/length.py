@@ -38,11 +38,12 @@ class LengthBaseline:
     accuracy_interval : (float, float), or None for a single prompt
         95 % bootstrap interval over prompts.
     mean_loss : float, nats
-        Of choices with the log-odds b·(difference of the lengths).
+        Mean loss of a model whose margin is b·(difference of the lengths).
     slope : float
-        That b, in log-odds per unit of the length; ±∞ if the longer, or the shorter, answer was chosen in every pair.
+        The b of this model, in log-odds per unit of length. ∞ if the longer answer was chosen in every pair, and -∞ if
+        the shorter one was.
     slope_standard_error : float
-        Clustered by prompt; NaN for a single prompt.
+        Standard error of the slope, clustered by prompt. NaN for a single prompt.
     n_pairs : int
     n_equal : int
         Number of pairs with two answers of equal length.
@@ -78,15 +79,15 @@ def length_baseline(
     n_bootstrap: int = 2000,
     seed: int = 0,
 ) -> LengthBaseline:
-    """Return the accuracy of choosing the longer answer, and the loss of a fit of the length alone.
+    """Return the accuracy of always choosing the longer answer, and the loss of a model that knows only the lengths.
 
     Parameters
     ----------
     data : PreferencePairs or Texts
         Pairs from texts, as ``load_pairs`` and ``files.read_texts`` return them. The length is log(1 + words).
     fitted_to : PreferencePairs or Texts, optional
-        The pairs that determine the slope, such as the training pairs. By default the data themselves, which makes the
-        loss a little too small.
+        The pairs to which the slope is fitted, such as the training pairs. By default these are the data themselves,
+        which makes the loss a little too small.
     feature : str
         Name of the feature that holds the length, for pairs with features of your own.
     n_bootstrap, seed : int

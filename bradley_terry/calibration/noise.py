@@ -37,19 +37,19 @@ class Noise:
     Attributes
     ----------
     epsilon : float, in [0, 1]
-        Share of choices that look as if a coin was tossed.
+        Estimated share of choices made at random.
     interval : (float, float), or None for a single prompt
-        95 % interval, from the likelihood ratio.
+        95 % interval of epsilon, from the likelihood ratio.
     n_pairs : int
     n_prompts : int
     loss_before : float, nats
         Mean loss with ε = 0.
     loss_after : float, nats
-        Mean loss with the estimate.
+        Mean loss with the estimated ε.
     accuracy_bound : float, in [1/2, 1]
-        1 - ε/2: the highest share of such choices that any model can predict, if all else were certain.
+        1 - ε/2: no model can be more accurate than this, even if all choices that are not random were certain.
     expected_accuracy : float, in [1/2, 1]
-        Mean of (1 - ε) max(p, q) + ε/2: the accuracy that this model reaches if its p and ε are correct.
+        Mean of (1 - ε) max(p, 1 - p) + ε/2: the accuracy that this model reaches if its p and ε are correct.
     """
 
     epsilon: float
@@ -82,16 +82,18 @@ class Noise:
 def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
     """Estimate the share ε of choices made at random, by maximum likelihood of (1 - ε) p + ε/2.
 
-    p is the model's probability: sigma(Δ - m), or what the margin means for the loss of the model. If that loss has an
-    ε of its own (``NoisyChoice``), p includes it, and the result is the noise beyond it. The interval contains each ε
-    with 2 (l(ε̂) - l(ε)) <= 3.84 c, where c = J/H corrects for pairs of the same prompt: H = -l'', and J is the
-    variance of l' from its sums over prompts (Chandler & Bate 2007, Biometrika 94, 167-183).
+    p is the model's probability of the choice: sigma(Δ - m), or the probability that the margin stands for under
+    another loss. If that loss has an ε of its own (``NoisyChoice``), p includes it, and the result is the noise beyond
+    it. With the log-likelihood l and its maximum l(ε̂), the interval contains each ε with 2 (l(ε̂) - l(ε)) <= 3.84 c.
+    Here c = J/H corrects for pairs of the same prompt: H = -l'', and J is the variance of l', computed from its sums
+    over prompts (Chandler & Bate 2007, Biometrika 94, 167-183).
 
     Parameters
     ----------
     model : RewardModel
     held_out : PreferencePairs
-        On training pairs ε comes out too small, since the model has learned the noise, too.
+        Pairs that played no part in the fit. On training pairs the estimate is too small, because the model has learned
+        some of their noise.
 
     Raises
     ------
@@ -100,13 +102,13 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
 
     Notes
     -----
-    A model that is too sure of itself looks like noise as well. Only choices against large margins tell the two apart:
-    under sigma(Δ/T) they die out as Δ grows, while with noise a share of ε/2 remains. If in doubt, use
+    An overconfident model can look like noisy choices. Only choices against large margins tell the two apart: under
+    sigma(Δ/T) they become rarer and rarer as Δ grows, while with noise a share of ε/2 remains. If in doubt, use
     ``fit_temperature`` first.
 
     References
     ----------
-    The mixture: Christiano et al. 2017, arXiv:1706.03741, with ε = 0.1.
+    Christiano et al. 2017, arXiv:1706.03741, use this mixture with ε = 0.1.
     """
     check_pairs(held_out, "held_out")
     z = log_odds_of(model, held_out)

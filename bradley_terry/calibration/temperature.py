@@ -27,9 +27,9 @@ class TemperatureFit:
     Attributes
     ----------
     T : float, above 0
-        Above 1 the model was too sure of itself, below 1 not sure enough.
+        The temperature. Above 1, the model was too sure of itself; below 1, not sure enough.
     standard_error : float
-        Of T, clustered by prompt; NaN for a single prompt.
+        Standard error of T, clustered by prompt. NaN for a single prompt.
     interval : (float, float)
         95 % interval of T: the reciprocals of 1/T ± 1.96 standard errors. Its upper end is infinite if 1/T may be 0.
     model : RewardModel
@@ -43,6 +43,7 @@ class TemperatureFit:
     ece_before : float
         Expected calibration error on the held-out pairs, with ten bins.
     ece_after : float
+        The same after the rewards were divided by T.
     """
 
     T: float
@@ -73,22 +74,22 @@ class TemperatureFit:
 def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> TemperatureFit:
     """Find the T > 0 that minimises the mean of -log sigma(Δ/T - m) over held-out pairs.
 
-    The loss is convex in 1/T, which is found by Newton's method between bounds (``slope``). The order of the answers
-    and the accuracy stay the same. A model that was fitted with another loss, even one that only orders answers, gets
-    probabilities this way.
+    The loss is convex in 1/T, and Newton's method finds its minimum. The order of the answers and the accuracy stay the
+    same. A model that was fitted with another loss, even one that only orders answers, gets probabilities this way.
 
     Parameters
     ----------
     model : RewardModel
     held_out : PreferencePairs
-        Pairs that played no part in the fit. On the training pairs, T would be close to 1, even if the model is much
-        too sure on new ones. Target margins m, labels, weights and prompts count as in the fit.
+        Pairs that played no part in the fit. On the training pairs, T would be close to 1, even if the model is far
+        too sure of itself on new ones. Target margins m, labels, weights and prompts count as in the fit.
 
     Raises
     ------
     ValueError
-        If no T is best: no pair is in the wrong order (the loss falls as T shrinks to 0), the margins are no better
-        than chance (the best 1/T is not positive), or all are 0. Also if the scorer is not one of this package.
+        If no T is best, because no pair is in the wrong order (the loss falls as T shrinks to 0), the margins are no
+        better than chance (the best 1/T is not positive), or all margins are 0. Also if the scorer is not one of this
+        package.
 
     References
     ----------

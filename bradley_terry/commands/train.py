@@ -136,7 +136,8 @@ class TrainingRun:
     def save(self, folder: str | Path, *, force: bool = False) -> list[Path]:
         """Write model.npz, history.csv, report.md and its figures into a folder, and return their paths.
 
-        The folder is written as a whole: if that is interrupted, it is absent, or what it was.
+        The folder is written as a whole. If this is interrupted, the folder keeps its earlier content, or is not
+        created.
 
         Raises
         ------
@@ -156,7 +157,7 @@ class TrainingRun:
         return write_run("folder", Path(folder), self.model, self._markdown(shown), force=force, draw=draw)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the run in plain types, as ``bradley-terry train --json`` prints it."""
+        """Return the run as a dict of plain types, as ``bradley-terry train --json`` prints it."""
         held_out = self.held_out_evaluation
         return {
             "name": self.name,
@@ -203,7 +204,7 @@ def train(
     ----------
     data : str, Path, PreferencePairs or PreferenceRankings
         A file that ``load_pairs`` reads, one of "travel-modes", "citations" and "baseball", or the pairs themselves.
-        With a loss of rankings, the file is read by ``load_rankings``. The evaluation is then that of all pairs.
+        With a loss of rankings, ``load_rankings`` reads the file. The evaluation then uses all pairs of each ranking.
     scorer : "linear", "mlp", "table" or a scorer, optional
         By default "table" for item numbers and "linear" for features.
     hidden : int, optional
@@ -224,7 +225,7 @@ def train(
     validation : float, optional
         Share of the prompts to hold out; 0 holds out none. By default 0.2, or 0 for items.
     example : bool
-        Explain one pair in words. The report then quotes its texts.
+        Explain one pair in words. If the data are texts, the report quotes those of this pair.
     progress : bool
         Show a progress bar.
     backend : str

@@ -99,14 +99,14 @@ mind_the_order()
 
 
 def prediction(question: str, answer: object) -> Report:
-    """Say whether a guess is what happens, or a surprise, and why. The guess is not recorded.
+    """Say whether a prediction is what happens or a surprise, and why. The answer is not recorded.
 
     Parameters
     ----------
     question : str
-        Its number, such as "03.1" for the first question of lesson 3.
+        The number of the question, such as "03.1" for the first question of lesson 3.
     answer : str or None
-        The letter of one of the options; None is "not attempted".
+        The letter of one of the options. With None, the report says "not attempted".
 
     Examples
     --------

@@ -76,7 +76,10 @@ RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this sha
 
 @dataclass(frozen=True)
 class Problem:
-    """One wrong block: its worst entry, how many of its entries differ, and what the mistake looks like."""
+    """One array with wrong entries: the worst entry, how many entries differ, and what the mistake looks like.
+
+    ``parameter`` is the name of the array, and ``index`` says where in it the worst entry is.
+    """
 
     parameter: str
     index: tuple[int, ...]
@@ -101,9 +104,11 @@ class Problem:
 
 @dataclass(frozen=True, repr=False)
 class Report(reports.Report):
-    """The report on an exercise, with a status as in ``gradient_check.report``.
+    """The report on an exercise.
 
-    ``problems`` name the wrong entries. ``notes`` say what happened on the way although the numbers are right.
+    ``status`` is "passed", "passed with a note", "failed", "error" or "not attempted"; that of a prediction is "as
+    expected", "a surprise", "error" or "not attempted". ``problems`` name the wrong entries. ``notes`` mention anything
+    that is worth knowing although the numbers are right, such as a warning from NumPy.
     """
 
     what: str

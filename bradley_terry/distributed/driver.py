@@ -45,7 +45,7 @@ Paths = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Survey:
-    """What a set of shards holds.
+    """What a set of shards contains.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Survey:
         return f"Survey({counted(len(self.facts), 'shard')}, {self.said()})"
 
     def said(self, form: str = "") -> str:
-        """Return what the shards hold, such as "630 pairs of 6 features"; the number of pairs has this format."""
+        """Return the content in words, such as "630 pairs of 6 features". ``form`` formats the number of pairs."""
         what = counted(self.n_items, "item") if self.is_items else counted(self.n_features, "feature")
         return f"{counted(self.n_pairs, 'pair', form)} of {what}"
 
@@ -88,7 +88,7 @@ class Survey:
 
     @cached_property
     def numberings(self) -> list[NDArray[np.int64] | None]:
-        """For each shard the number of each of its items in all shards together, or None if it is the same."""
+        """For each shard, the number of each of its items in the numbering of all shards; None if it is the same."""
         if not self.is_items or self.feature_names is None:
             return [None] * len(self.facts)
         number = {name: i for i, name in enumerate(self.feature_names)}
@@ -106,7 +106,7 @@ def survey(paths: Paths, *, client: Client | None = None, timeout: float = 30.0)
     client : distributed.Client, optional
         The cluster whose workers read the shards; by default this process does.
     timeout : float
-        The longest time without any worker, in seconds.
+        How long to wait if there is no worker, in seconds.
 
     Raises
     ------
@@ -189,24 +189,26 @@ def fit(
     paths : sequence of paths, or what ``survey`` returned
         Files or folders that ``load_pairs`` reads. Every worker must find them under the same path.
     client : distributed.Client, optional
-        The cluster; by default everything is computed in this process. φ is the same, bit for bit.
+        The cluster that does the work. By default everything is computed in this process. φ is the same in both cases,
+        bit for bit.
     method : "newton" or "adam", optional
         By default Newton for scorers linear in φ, Adam for the MLP.
     l2, seed, progress, callback, tolerance, learning_rate, patience, standardise
         As in ``bradley_terry.fit``.
     validation : sequence of paths
-        Shards whose loss is in the history but to which the model is not fitted. Adam then returns the φ with the
-        smallest validation loss, otherwise the φ with the smallest training loss.
+        Held-out shards. The model is not fitted to them, but their loss is in the history. With them, Adam returns the
+        φ with the smallest validation loss, and without them the φ with the smallest training loss.
     max_steps : int, optional
         Steps of Newton's method, by default 100, or passes of Adam over the data, by default 300.
     batch_size : int
-        For Adam: the number of pairs that one step uses from the largest shard.
+        For Adam: the number of pairs that one step takes from the largest shard.
     checkpoint : path, optional
         A file for the state, replaced after each step of Newton's method or pass of Adam.
     resume : bool or path
-        Go on from the state in ``checkpoint``, if that file exists; or from the file at this path.
+        True continues from the state in ``checkpoint`` if that file exists. A path continues from the state in that
+        file.
     timeout : float
-        The longest time without any worker, in seconds.
+        How long to wait if there is no worker, in seconds.
 
     Returns
     -------
@@ -217,7 +219,8 @@ def fit(
     ValueError, TypeError, FileNotFoundError
         If an argument or a shard is invalid; the message names it. Also if a shard changes during the fit.
     ConnectionError, TimeoutError
-        If the scheduler died, every worker died with one shard, or there was no worker for ``timeout`` seconds.
+        If the scheduler died, if every worker that was given a certain shard died, or if there was no worker for
+        ``timeout`` seconds.
 
     Warns
     -----

@@ -54,7 +54,7 @@ STYLE: dict[str, object] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw or save in the style of this package, and restore the user's own settings afterwards."""
+    """Draw or save figures in the style of this package within a ``with`` block; your own settings return after it."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -76,7 +76,7 @@ class _ShownAxes(Axes):
 def new_axes(
     n_panels: int = 1, *, size: tuple[float, float] | None = None, share_y: bool = False, n_rows: int = 1
 ) -> list[Axes]:
-    """Make a new figure, unknown to pyplot, with panels side by side; ``ax.figure`` is the figure.
+    """Return the axes of a new figure with panels side by side. The figure does not belong to pyplot.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def new_axes(
     share_y : bool
         Give all panels the vertical axis of the first.
     n_rows : int, at least 1
-        The panels of the first row come first.
+        The number of rows. The panels of the first row come first.
     """
     whole("n_panels", n_panels, 1, 1000)
     whole("n_rows", n_rows, 1, 1000)

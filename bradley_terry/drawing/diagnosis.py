@@ -21,7 +21,7 @@ def plot_diagnosis(diagnosis: Diagnosis, *, ax: Axes | None = None) -> Axes:
     """Draw each check of a diagnosis: its statistic divided by its threshold, so that a finding lies to the right of 1.
 
     Findings come first and are filled squares with their severity; the other checks are hollow circles. A check of an
-    exact fact, such as a copy, is at the right end if there is one, and at the left end if there is none.
+    exact fact, such as a copied pair, is at the right end if it found one, and else at the left end.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ MOST_LOSSES = 6  # side by side
 def plot_losses(losses: Sequence[PairLoss], *, margins: ArrayLike | None = None) -> list[Axes]:
     """Draw each loss in a panel of its own, and below it its pull: how hard a pair pulls its two rewards apart.
 
-    The pull is -l'(z). The dashed lines in each panel are the loss -log sigma(z) and its pull sigma(-z). Of a loss with
-    ties or grades, the panels show that of a win, or of the highest level.
+    The pull is -l'(z). The dashed lines in each panel are the loss -log sigma(z) and its pull sigma(-z). For a loss
+    with ties or grades, the panels show the loss of a win or of the highest level.
 
     Parameters
     ----------

@@ -133,32 +133,34 @@ def load_pairs(
     Returns
     -------
     PreferencePairs
-        ``docs/formats.md`` says how JSON, CSV and Parquet are read: texts, chat messages, items, features, contests,
-        rankings and scores, and the names that their fields may have. Equal prompts in words get the same number, and
-        an empty prompt is different from every other, except that the pairs of one record share it. Items are numbered
-        in the order of their names. Without a prompt, the prompt of two items is the name of their matchup,
-        "Anna vs Bob".
+        JSON, CSV and Parquet may hold texts, chat messages, items, features, contests, rankings or scores;
+        docs/formats.md lists the layouts and the names of the fields. Prompts with equal texts get the same number. An
+        empty prompt is different from every other, except that the pairs of one record share it. Items are numbered in
+        the order of their names. If a pair of items has no prompt, the name of its matchup, "Anna vs Bob", becomes the
+        prompt.
 
-        NPZ holds the fields of ``PreferencePairs`` as arrays, which are mapped unless they are compressed. NPY is a
-        folder with ``chosen.npy``, ``rejected.npy`` and perhaps the other fields, or one array of [chosen, rejected]:
-        (n_pairs, 2, n_features) real or (n_pairs, 2) integer. Mapped pairs may be larger than the memory.
+        An NPZ file holds the fields of ``PreferencePairs`` as arrays, which are memory-mapped unless they are
+        compressed. NPY is a folder with ``chosen.npy``, ``rejected.npy`` and optionally the other fields, or one file
+        with an array of [chosen, rejected]: (n_pairs, 2, n_features) real or (n_pairs, 2) integer. Mapped pairs may be
+        larger than the memory.
 
-        If a file has no prompts, each record is a prompt of its own. Up to a million such prompts are numbered.
+        If a file has no prompts, each record is a prompt of its own.
 
     Raises
     ------
     FileNotFoundError, PermissionError
         If there is no such file, or if it may not be read.
     ModuleNotFoundError
-        If it is a Parquet file and pyarrow is not installed.
+        If the file is a Parquet file and pyarrow is not installed.
     ValueError
-        "path: line N: what was expected, what was found". A pair of identical answers is not an error. Also if the
-        path is not a regular file, or if the file reaches one of the limits in ``docs/formats.md``.
+        If the content is invalid. The message is "path: line N: what was expected, what was found". A pair of identical
+        answers is not an error. Also if the path is not a regular file, or if the file exceeds one of the limits in
+        docs/formats.md.
 
     Warns
     -----
     DataNote
-        If something was left out that looks like data for the training, or if scores contradict a choice.
+        If something was left out that looks like training data, or if scores contradict a choice.
 
     Notes
     -----
@@ -200,17 +202,17 @@ def load_rankings(
     Parameters
     ----------
     path, format, featurise
-        As in ``load_pairs``. The answers reach ``featurise`` record by record, the best first.
+        As in ``load_pairs``. ``featurise`` gets the answers record by record, the best first.
 
     Returns
     -------
     PreferenceRankings
         The records are those that ``load_pairs`` reads, and ``as_pairs()`` gives the same pairs. A pair is a ranking of
-        two answers. One chosen and several rejected answers have the ranks 1, 2, 2 and so on. Ranks and scores become
-        the ranks 1, 2, 3 by their order. Answers with an equal rank or score share the last rank, or else the prompt
-        becomes several rankings. Each ranking counts as a prompt of its own. ``docs/formats.md`` says more.
+        two answers. One chosen answer and several rejected ones get the ranks 1, 2, 2 and so on. Ranks or scores become
+        the ranks 1, 2, 3 in their order. Answers with equal ranks or scores share the last rank if they are the worst;
+        otherwise the prompt becomes several rankings. Each ranking counts as a prompt of its own. See docs/formats.md.
 
-        NPZ and NPY hold the arrays features, ranks and prompts, and perhaps weights and feature_names.
+        NPZ and NPY hold the arrays features, ranks and prompts, and optionally weights and feature_names.
 
     Raises
     ------
@@ -220,7 +222,7 @@ def load_rankings(
     Warns
     -----
     DataNote
-        If something was left out that looks like data for the training, or if a prompt became several rankings.
+        If something was left out that looks like training data, or if a prompt became several rankings.
     """
     path = single.path("path", path)
     found = FORMATS[_format_of(path, format)]
@@ -236,7 +238,7 @@ def load_rankings(
 
 
 def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa: A002
-    r"""Read the prompts and answers of a file in words, without features.
+    r"""Read the prompts and answers of a file as texts, without computing features.
 
     Parameters
     ----------
@@ -248,16 +250,16 @@ def read_texts(path: str | Path, *, format: str | None = None) -> Texts:  # noqa
     Returns
     -------
     Texts
-        Messages that both answers begin with become the prompt, or are added to its end. If no prompt is given and
-        both answers are transcripts "\n\nHuman: …\n\nAssistant: …" (HH-RLHF), the prompt is what they share, up to
-        the last "\n\nAssistant:" that both have.
+        If both answers begin with the same messages, these become the prompt, or are added to its end. If no prompt
+        is given and both answers are transcripts of the form ``"\n\nHuman: …\n\nAssistant: …"`` (HH-RLHF), the prompt
+        is their common beginning, up to the last ``"\n\nAssistant:"`` that both have.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        "path: line N: what was expected, what was found".
+        If the content is invalid. The message is "path: line N: what was expected, what was found".
     """
     path = single.path("path", path)
     found = FORMATS["jsonl" if format is None and _is_unknown(path) else _format_of(path, format)]
@@ -283,9 +285,9 @@ def from_records(records: object, *, featurise: Featurise | None = None) -> Pref
     Raises
     ------
     TypeError
-        If these are no records.
+        If ``records`` is neither a data frame nor an iterable of mappings.
     ValueError
-        "records: row N: what was expected, what was found". Rows are counted from 0.
+        If a record is invalid. The message is "records: row N: what was expected, what was found", counted from 0.
 
     Warns
     -----

@@ -18,7 +18,7 @@ MOST_NOTES = 50  # of one kind, such as those on fields that are not read
 
 
 class DataNote(UserWarning):
-    """A file was read, but something in it was left out, or contradicts itself."""
+    """A warning: the file was read, but something in it was left out, or two of its fields contradict each other."""
 
 
 class Notes:

@@ -74,11 +74,11 @@ def _arrays(path: Path, fields: tuple[str, ...]) -> dict[str, NDArray[np.generic
 def save_pairs(pairs: PreferencePairs, path: str | Path) -> None:
     """Write pairs to an NPZ file that ``load_pairs`` reads; the same pairs give the same bytes.
 
-    An existing file is replaced, not overwritten in place. So pairs that are mapped from it, perhaps these very pairs,
-    do not change.
+    An existing file is replaced, not overwritten in place. So pairs that are mapped from this file do not change, even
+    if they are the pairs that are saved.
 
-    NumPy stores texts in an array as wide as the longest. If the prompts are texts of which a few are so long that this
-    array would be far larger than the texts, their numbers are saved instead, in the order of first appearance.
+    NumPy stores texts in an array as wide as the longest text. If a few prompts are so long that this array would be
+    far larger than the texts themselves, the prompts are saved as numbers, in the order of first appearance.
     """
     if not isinstance(pairs, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {class_name(pairs)}")

@@ -31,7 +31,7 @@ class Texts:
     path : Path or str
         The file, or "records" if they came from memory.
     prompts : list of str
-        A prompt is empty if the file gives none.
+        The prompt of each pair; empty if the file gives none.
     chosen : list of str, as long as prompts
     rejected : list of str, as long as prompts
     labels : list of float, or None
@@ -39,7 +39,8 @@ class Texts:
     weights : list of float, or None
     target_margins : list of float, or None
     groups : list of int or str, optional
-        Pairs with an empty prompt belong together if their groups are equal, such as the pairs of one record.
+        The group of each pair. Pairs with an empty prompt count as pairs of one prompt if their groups are equal, such
+        as the pairs of one record.
     """
 
     path: Path | str
@@ -55,7 +56,7 @@ class Texts:
         return len(self.chosen)
 
     def to_pairs(self, featurise: Featurise | None = None) -> PreferencePairs:
-        """Return the pairs with features; prompts with equal texts get the same number.
+        """Return the pairs with features. Prompts with equal texts get the same number.
 
         Parameters
         ----------

@@ -32,7 +32,7 @@ class Check:
         For most checks the 99 % quantile of the statistic; for exact facts 0.
     evidence : mapping from words to numbers or names
     is_mild : bool
-        Whether the finding, if there is one, is less severe than usual and has the words for that.
+        Whether the finding, if there is one, is less severe than usual and is worded accordingly.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Check:
 
     @property
     def ratio(self) -> float:
-        """The statistic divided by the threshold: above 1 there is a finding. 0 or ∞ if the threshold is 0."""
+        """The statistic divided by the threshold. Above 1 there is a finding. It is 0 or ∞ if the threshold is 0."""
         if self.threshold <= 0:
             return math.inf if self.is_found else 0.0
         return max(0.0, self.statistic / self.threshold)
@@ -63,8 +63,8 @@ class Finding:
     name : str
         Such as "labels swapped".
     severity : "error", "warning" or "note"
-        An error means that the numbers of the run do not mean what they seem to. A warning means that the model could
-        be better. A note is worth knowing.
+        An error means that the numbers of the run do not mean what they seem to mean. A warning means that the model
+        could be better. A note is worth knowing.
     evidence : mapping from words to numbers or names
     explanation : str
         Three sentences: what was found, what it means, and how it comes about.
@@ -90,13 +90,13 @@ class Finding:
 
     @property
     def numbers(self) -> str:
-        """The evidence in one line."""
+        """The evidence as one line of text."""
         return ", ".join(f"{words} {shown(value)}" for words, value in self.evidence.items())
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What ``diagnose`` found.
+    """The result of ``diagnose``.
 
     Attributes
     ----------
@@ -105,9 +105,9 @@ class Diagnosis:
     findings : tuple of Finding
         The most severe first.
     checks : tuple of Check
-        Every measurement that was made, also those that found nothing.
+        Every measurement that was made, including those that found nothing.
     not_checked : mapping from name to reason
-        The checks that this run gives no data for.
+        The checks for which this run has no data, each with the reason.
     """
 
     subject: str

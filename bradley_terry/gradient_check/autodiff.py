@@ -154,12 +154,12 @@ def loss_to_differentiate(
 
 
 def reference_loss(objective: Objective, library: str = "autograd") -> Callable[..., Any]:
-    """Write L(φ) of an objective once more, in plain formulas that a library can differentiate.
+    """Return the loss L(φ) of an objective as a function that a library can differentiate.
 
     Parameters
     ----------
     objective : Objective
-        It must have a loss and a scorer of the package.
+        Its loss and its scorer must be those of the package.
     library : "autograd", "jax" or "torch"
 
     Returns
@@ -171,7 +171,7 @@ def reference_loss(objective: Objective, library: str = "autograd") -> Callable[
     ModuleNotFoundError
         If the library is not installed.
     ValueError
-        If the loss or the scorer of the objective is your own, since no formula for it is known here.
+        If the loss or the scorer of the objective is your own, because the package does not know its formula.
 
     Examples
     --------

@@ -40,7 +40,7 @@ def check_hessian(
     Parameters
     ----------
     objective : Objective
-        Its gradient is differentiated. It should be right: check it first with ``check_gradient``.
+        The objective, whose gradient is differentiated. Check this gradient first with ``check_gradient``.
     phi : array_like, (n_parameters,)
     hessian : callable, phi -> (n_parameters, n_parameters), optional
         Your own Hessian of this objective, by default ``objective.hessian``, for a scorer that is linear in φ.
@@ -50,7 +50,8 @@ def check_hessian(
     Raises
     ------
     TypeError, ValueError
-        If ``objective`` is something else, if φ does not fit it, or if it has no Hessian and you give none.
+        If ``objective`` is not an Objective, if φ does not fit it, or if the objective has no Hessian and none is
+        given.
 
     Examples
     --------

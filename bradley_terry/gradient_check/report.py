@@ -59,7 +59,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether everything is right."""
+        """True if the status is "passed", "passed with a note" or "as expected"."""
         return self.status in {PASSED, NOTED, AS_EXPECTED}
 
     def require(self) -> None:
@@ -68,7 +68,7 @@ class Report:
             raise AssertionError(repr(self))
 
     def to_dict(self) -> dict[str, object]:
-        """Return everything in plain types."""
+        """Return the report as a dict of plain types."""
         return {"passed": self.passed, "status": self.status, **asdict(self)}  # type: ignore[call-overload]
 
     def _as_html(self, title: str, heads: Row, rows: Sequence[Row], notes: Iterable[object]) -> str:
@@ -184,10 +184,10 @@ class BlockReport:
 
 @dataclass(frozen=True)
 class PairReport:
-    """One pair that disagrees: its margin, the number that the gradient implies, and the expected number.
+    """One pair that disagrees: its margin, the number that the gradient implies for it, and the expected number.
 
-    ``kind`` says which number: "d_margin" is dL/dΔ of the pair; "slope" is the derivative of its loss along a random
-    direction.
+    ``kind`` says which number this is: "d_margin" is dL/dΔ of the pair, and "slope" is the derivative of its loss along
+    a random direction of φ.
     """
 
     index: int
@@ -207,9 +207,9 @@ class PairReport:
 class GradientReport(Report):
     """The verdict on a gradient: one ``BlockReport`` for each block of φ and each reference.
 
-    ``message`` says why a function could not be checked at all, and ``stopped`` is then the status. ``warnings`` say
-    what weakens the verdict. ``pairs`` lists the pairs that disagree, if they can be found. ``subject`` says what was
-    checked, a gradient or a Hessian.
+    If a function could not be checked at all, ``message`` says why, and ``stopped`` is the status. ``warnings`` name
+    what makes the verdict less certain. ``pairs`` lists the pairs that disagree, if they can be found. ``subject`` says
+    what was checked, a gradient or a Hessian.
     """
 
     blocks: tuple[BlockReport, ...]
@@ -221,7 +221,7 @@ class GradientReport(Report):
 
     @property
     def status(self) -> str:  # type: ignore[override]
-        """One of the six verdicts of ``Report``."""
+        """The verdict: passed, passed with a note, could not be judged, failed, error, or not attempted."""
         if self.message:
             return self.stopped or ERROR
         if any(block.n_wrong for block in self.blocks):

@@ -58,11 +58,11 @@ class MarginLoss:
     is_proper : bool
         Whether the best Δ is one-to-one with p, so that probabilities can be read off a fitted margin.
     bends : bool
-        Whether l'' is positive somewhere, so that Newton's method has a step.
+        Whether l'' is positive somewhere, which Newton's method needs.
     is_likelihood : bool
         Whether e^-l is a probability, so that the curvature at the minimum gives standard errors.
     shifts : bool
-        Whether a target margin m moves the minimum, so that probabilities are those of z = Δ - m and not of Δ.
+        Whether a target margin m moves the minimum. If so, probabilities are computed from z = Δ - m, otherwise from Δ.
     """
 
     is_convex: ClassVar[bool] = True
@@ -73,12 +73,12 @@ class MarginLoss:
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether a preference probability can be read off a fitted margin with ``log_odds``."""
+        """True if a fitted margin stands for a preference probability, which ``probability`` then returns."""
         return self.is_proper
 
     @property
     def suits_newton(self) -> bool:
-        """Whether Newton's method can minimise it, since l is convex and has positive curvature somewhere."""
+        """True if Newton's method can minimise this loss: l is convex and has positive curvature somewhere."""
         return self.is_convex and self.bends
 
     def _value(self, z: Array) -> Array:
@@ -110,22 +110,22 @@ class MarginLoss:
 
     @far_out
     def value(self, z: Array, t: Array | None) -> Array:
-        """Return t·l(z) + (1 - t)·l(-z), (n_pairs,)."""
+        """Return the loss of each pair, (n_pairs,): t·l(z) + (1 - t)·l(-z)."""
         return self._values(*checked_outcomes(z, t))
 
     @far_out
     def gradient(self, z: Array, t: Array | None) -> Array:
-        """Return its derivative in z: t·l'(z) - (1 - t)·l'(-z), (n_pairs,)."""
+        """Return the derivative of the loss with respect to z, (n_pairs,): t·l'(z) - (1 - t)·l'(-z)."""
         return self._slopes(*checked_outcomes(z, t))
 
     @far_out
     def curvature(self, z: Array, t: Array | None) -> Array:
-        """Return its second derivative in z: t·l''(z) + (1 - t)·l''(-z), (n_pairs,)."""
+        """Return the second derivative with respect to z, (n_pairs,): t·l''(z) + (1 - t)·l''(-z)."""
         return self._bends(*checked_outcomes(z, t))
 
     @far_out
     def value_and_gradient(self, z: Array, t: Array | None) -> tuple[Array, Array]:
-        """Return both; losses that share work between them do it once."""
+        """Return ``value`` and ``gradient`` together. Where possible, the work that both need is done only once."""
         return self._values_and_slopes(*checked_outcomes(z, t))
 
     def _values(self, z: Array, t: Array | None) -> Array:
@@ -143,7 +143,7 @@ class MarginLoss:
     def minimiser(self, p: ArrayLike) -> Array:
         """Return the Δ with the smallest expected loss p·l(Δ) + (1 - p)·l(-Δ), for each preference probability p.
 
-        Where it grows without end, the result is infinite.
+        It is ±∞ where the expected loss keeps falling as Δ goes to ±∞.
         """
         return self._best(probabilities(p))[()]
 
@@ -155,12 +155,12 @@ class MarginLoss:
     def log_odds(self, z: ArrayLike) -> Array:
         """Return the log-odds of the preference probability that a fitted margin z stands for.
 
-        By default this is the p whose best margin is z. ``LabelSmoothing``, ``RaoKupper`` and ``Ordinal`` define it
-        otherwise.
+        By default this probability is the p whose best margin is z. ``LabelSmoothing``, ``RaoKupper`` and ``Ordinal``
+        define it otherwise.
 
-        At the minimum of p·l(z) + (1 - p)·l(-z) the slope p·l'(z) - (1 - p)·l'(-z) is zero, which gives
-        p/(1 - p) = l'(-z)/l'(z) and, where the slopes have opposite signs, no p between 0 and 1. There z is further out
-        than the best margin of any p, so the answer counts as certain: the log-odds are ±∞.
+        At the best margin, the slope p·l'(z) - (1 - p)·l'(-z) of the expected loss is zero, so p/(1 - p) =
+        l'(-z)/l'(z). Where the two slopes have opposite signs, no p between 0 and 1 solves this: z is further from 0
+        than the best margin of any p. The answer then counts as certain, and the log-odds are ±∞.
 
         Raises
         ------
@@ -220,8 +220,9 @@ class SharedLoss(MarginLoss):
 class Scaled(MarginLoss):
     """m·softplus(-Δ): the target margin m of a pair says how much the pair counts (Wang et al. 2024, arXiv:2410.01257).
 
-    Every pair needs a target margin. Unlike the target margin of -log sigma(Δ - m), it does not move the minimum. An
-    ``Objective`` fills in m from its pairs. ``tails`` are the slopes for m = 1; those of a pair are m times as large.
+    Every pair needs a target margin. Unlike in -log sigma(Δ - m), the target margin does not move the minimum. Leave
+    out m: an ``Objective`` takes it from its pairs. ``tails`` are the slopes for m = 1; those of a pair are m times as
+    large.
     """
 
     m: Array | None = None
@@ -289,7 +290,7 @@ class LabelSmoothing(MarginLoss):
     """(1 - ε)·softplus(-z) + ε·softplus(z): each choice is right with probability 1 - ε (arXiv:2401.06080).
 
     The minimum is finite even for a pair that is always chosen: there Δ = logit(1 - ε). The model's probability is
-    sigma(z): smoothing makes it less sure on purpose, and this is not undone.
+    sigma(z). Smoothing is meant to make it less sure, so this effect is not undone.
 
     Examples
     --------
@@ -321,10 +322,10 @@ class LabelSmoothing(MarginLoss):
 
 @dataclass(frozen=True)
 class Robust(MarginLoss):
-    """((1 - ε)·softplus(-z) - ε·softplus(z))/(1 - 2ε): unbiased if a share ε of the choices was flipped.
+    """((1 - ε)·softplus(-z) - ε·softplus(z))/(1 - 2ε): unbiased if a share ε of the choices is flipped.
 
     If each label is flipped with probability ε, the expectation of this loss is that of -log sigma on the true labels
-    (arXiv:2403.00409). It falls without end as z grows, so a single pair has no finite minimum.
+    (arXiv:2403.00409). It falls for ever as z grows, so a single pair has no finite minimum.
 
     Examples
     --------
@@ -362,7 +363,7 @@ class NoisyChoice(SharedLoss):
         l'  = -(1 - ε) s q / P
         l'' =  (1 - ε) s q ((1 - ε) s² + (s - q) ε/2) / P²
 
-    The loss of a single pair is at most -log(ε/2), so a mislabelled pair can do only so much harm.
+    The loss of a single pair is at most -log(ε/2), so a single mislabelled pair has a limited effect.
 
     Examples
     --------
@@ -442,9 +443,10 @@ class Temperature(MarginLoss):
 
 @dataclass(frozen=True)
 class Probit(SharedLoss):
-    """-log Φ(z): normal noise in place of Gumbel noise (Thurstone 1927).
+    """-log Φ(z): the noise in a choice is normal instead of logistic (Thurstone 1927).
 
-    With λ = φ(z)/Φ(z): l' = -λ and l'' = λ (z + λ). For z < 0, λ = 1/R(-z) = -z + T(-z); see ``normal``.
+    With the normal density φ and λ = φ(z)/Φ(z), the derivatives are l' = -λ and l'' = λ (z + λ). For z < 0, λ
+    and z + λ are computed from Mills's ratio, without cancellation.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class RankingLoss(Protocol):
 
 @dataclass(frozen=True)
 class PlackettLuce:
-    """-log of the probability of the ranking as one choice after the other; see ``plackett_luce`` for the formulas.
+    """-log of the probability of a ranking, as a sequence of choices: the best of all, the best of the rest, and so on.
 
     Examples
     --------
@@ -73,11 +73,11 @@ class PlackettLuce:
         return plackett_luce.ranking_slopes(rewards, n_choices)
 
     def pair_curvatures(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return c_jl for all answers j < l."""
+        """Return c_jl, the weight of the pair (j, l) in the second derivative, for all answers j < l."""
         return plackett_luce.pair_curvatures(rewards, n_choices)
 
     def largest_curvatures(self, n_answers: int, n_choices: Counts) -> Array:
-        """Return the sum of 1/(2n) over the choices among n answers that include both (Böhning 1992).
+        """Return a bound on c_jl: the sum of 1/(2n) over the choices among n answers that include both (Böhning 1992).
 
         The second derivative of one choice among n answers, diag(p) - p pᵀ, is at most (I - 11ᵀ/n)/2.
         """
@@ -112,7 +112,7 @@ class ListNet:
 
     @np.errstate(under="ignore")
     def ranking_losses(self, rewards: Array, n_choices: Counts) -> Array:
-        """Return Σ_j P_j (A - r_j) of each ranking, (n_rankings,), in nats."""
+        """Return Σ_j P_j (A - r_j) with A = log Σ_l e^(r_l) for each ranking, (n_rankings,), in nats."""
         best = rewards.max(axis=1, keepdims=True)
         others = np.exp(rewards - best)
         others[np.arange(len(rewards)), rewards.argmax(axis=1)] = 0.0
@@ -131,7 +131,7 @@ class ListNet:
         return np.asarray(p[:, j] * p[:, other])
 
     def largest_curvatures(self, n_answers: int, n_choices: Counts) -> Array:
-        """Return 1/(2K) for each two answers; see ``PlackettLuce.largest_curvatures``."""
+        """Return 1/(2K) for every pair of answers; see ``PlackettLuce.largest_curvatures``."""
         return np.full((len(n_choices), n_answers * (n_answers - 1) // 2), 0.5 / n_answers)
 
     def _target(self, n_answers: int, n_choices: Counts) -> Array:

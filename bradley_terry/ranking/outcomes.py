@@ -46,7 +46,8 @@ class RaoKupper(MarginLoss):
         win     softplus(η - z)
         tie     softplus(z - η) + softplus(-z - η) - log(1 - e^(-2η))
 
-    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which has no ties. η = None is fitted with φ.
+    Labels are 1, ½ (a tie) and 0. η = 0 is Bradley-Terry, which has no ties. If eta is None, η is fitted together with
+    φ.
 
     Examples
     --------
@@ -98,7 +99,7 @@ class RaoKupper(MarginLoss):
         return RaoKupper(float(theta[0])) if 0 < theta[0] < np.inf else None
 
     def by_parameters(self, z: Array, t: Array) -> ByParameters:
-        """Return the derivatives in η: those of the softplus terms, and of -log(e^(2η) - 1) for a tie."""
+        """Return the derivatives with respect to η: those of the softplus terms, and of -log(e^(2η) - 1) for a tie."""
         is_tie, rest = t == 0.5, -np.expm1(-2 * self._eta)
         win, lose = np.where(t > 0, 1.0, 0.0), np.where(t < 1, 1.0, 0.0)
         win, lose = np.where(is_tie, 1.0, win), np.where(is_tie, 1.0, lose)
@@ -131,13 +132,13 @@ class RaoKupper(MarginLoss):
 class Davidson(SharedLoss):
     """Ties as a third outcome of weight ν, beside e^(z/2) and e^(-z/2) (Davidson 1970).
 
-    Between answers of equal reward, ν = 1 makes a tie as likely as each win. With ``e = e^-|z|``, ``h = e^(-|z|/2)``
-    and D = 1 + e + ν h, the logarithm of Z = e^(z/2) + e^(-z/2) + ν is ``|z|/2 + log D``, and::
+    With ν = 1, a tie between answers of equal reward is as likely as a win of either. With ``e = e^-|z|``,
+    ``h = e^(-|z|/2)`` and D = 1 + e + ν h, the logarithm of Z = e^(z/2) + e^(-z/2) + ν is ``|z|/2 + log D``, and::
 
         (log Z)'  = ½·sign(z)·(1 - e)/D
         (log Z)'' = ¼·(4 e + (1 + e) ν h)/D²
 
-    Labels are 1, ½ (a tie) and 0. ν = 0 is Bradley-Terry. ν = None is fitted with φ.
+    Labels are 1, ½ (a tie) and 0. ν = 0 is Bradley-Terry. If nu is None, ν is fitted together with φ.
 
     Examples
     --------
@@ -239,14 +240,15 @@ class Ordinal(MarginLoss):
         -log(sigma(ζ_(k+1) - z) - sigma(ζ_k - z))
             = softplus(z - ζ_(k+1)) + softplus(ζ_k - z) - log(1 - e^(ζ_k - ζ_(k+1)))
 
-    The outermost thresholds are -∞ and ∞. A label is the level divided by K - 1: 0 is the lowest, 1 the highest, at
-    which the chosen answer is best. Two levels with threshold 0 are Bradley-Terry, and three with ±η are Rao-Kupper.
+    The outermost thresholds are -∞ and ∞. The levels are 0, …, K - 1, and the label of a pair is its level
+    divided by K - 1: 0 is the lowest level, and 1 the highest, which favours the chosen answer most. Two levels with
+    threshold 0 give Bradley-Terry, and three levels with thresholds ±η give Rao-Kupper.
 
     Parameters
     ----------
     n_levels : int, at least 2
     thresholds : sequence of n_levels - 1 numbers, increasing, optional
-        None is fitted with φ.
+        The finite thresholds ζ_1, …, ζ_(K-1), in log-odds. If they are None, they are fitted together with φ.
 
     Examples
     --------
@@ -332,7 +334,7 @@ class Ordinal(MarginLoss):
 
     @property
     def tails(self) -> tuple[float, float]:
-        """The slopes at the highest level, which pulls with full force far below its threshold and not above."""
+        """The slopes l'(-∞) and l'(∞) of the highest level: -1 far below its threshold, 0 far above it."""
         return -1.0, 0.0
 
     def _expected_slope(self, share: Array, z: Array) -> Array:

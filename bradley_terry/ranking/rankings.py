@@ -43,24 +43,25 @@ class TwoAnswers(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class PreferenceRankings:
-    """Answers to the same prompt, ranked from best to worst, or with one chosen of several.
+    """Rankings of the answers to a prompt, from best to worst, or choices of one answer among several.
 
     Parameters
     ----------
     features : array_like, (n_answers, n_features) real or (n_answers,) integer
         Features of the answers, all finite, or their item numbers for a ``TableScorer``. Each row is one answer.
     ranks : array_like, (n_answers,), integer
-        1 is the best answer of its prompt, 2 the next, and so on without a gap. Several answers may share the last
-        rank: they are not compared with each other. So 1, 2, 2, 2 means that one of four was chosen.
+        1 is the best answer to its prompt, 2 the next, and so on without a gap. Several answers may share the last
+        rank, and are then not compared with each other. So 1, 2, 2, 2 means that one of four was chosen.
     prompts : array_like, (n_answers,)
-        The prompt of each answer, by number or name. A prompt has at least two answers.
+        The prompt of each answer, by number or name. Every prompt needs at least two answers.
     weights : array_like, optional, (n_answers,), at least 0 with a positive sum
         The weight w of each ranking in the loss Σ w·l / Σ w, the same for all of its answers; by default 1.
     feature_names : sequence of str, optional
         One name for each feature, or for each item.
     clusters : array_like, optional, (n_answers,)
-        What several rankings have in common, such as the prompt that all of them answer. Splits, mini-batches and the
-        sandwich keep the rankings of a cluster together. By default each ranking is a cluster of its own.
+        The cluster of each answer's ranking, by number or name. A cluster holds rankings that have something in common,
+        such as the same prompt. Splits, mini-batches and the sandwich keep its rankings together. By default each
+        ranking is a cluster of its own.
 
     Raises
     ------
@@ -130,7 +131,7 @@ class PreferenceRankings:
 
     @property
     def n_items(self) -> int:
-        """Number of items, the number of names if there are any, else one more than the largest item number."""
+        """Number of items: the number of names if there are names, else one more than the largest item number."""
         if not self.is_items:
             raise ValueError("n_items: these rankings hold features, not item numbers")
         return int(self.features.max()) + 1 if self.feature_names is None else len(self.feature_names)
@@ -144,7 +145,7 @@ class PreferenceRankings:
         return rewards - means[self.prompt_index]
 
     def accuracy(self, rewards: Array) -> float:
-        """Return the share of compared answers that these rewards, (n_answers,), order correctly; ties count half."""
+        """Return the share of the compared pairs of answers that these rewards, (n_answers,), order correctly."""
         rewards, right, total = given.float64(rewards, "rewards", self.features.shape[:1]), 0.0, 0.0
         for rows, n_choices, rankings in self.groups:
             j, other = np.triu_indices(rows.shape[1], 1)
@@ -168,7 +169,7 @@ class PreferenceRankings:
         return PreferenceRankings(**kept)
 
     def split(self, validation: float = 0.2, *, seed: single.Seed = 0) -> tuple[PreferenceRankings, PreferenceRankings]:
-        """Split into (training, validation) rankings; ``validation`` is the share of the clusters for validation."""
+        """Split into (training, validation) rankings, with this share of the clusters in the validation part."""
         if not 0 < single.number(validation) < 1:
             raise ValueError(f"validation: expected a share between 0 and 1, got {quoted(validation)}")
         n = int(self.cluster_index.max()) + 1
@@ -223,7 +224,7 @@ class PreferenceRankings:
 
     @cached_property
     def two_answers(self) -> TwoAnswers:
-        """The rows of all pairs of answers within rankings, group by group."""
+        """The rows of all pairs of answers of a ranking, one entry for each entry of ``groups``."""
         better, other = [], []
         for rows, _, _ in self.groups:
             j, after = np.triu_indices(rows.shape[1], 1)
@@ -275,7 +276,7 @@ class PreferenceRankings:
 
     @property
     def target_margins(self) -> None:
-        """Rankings have none."""
+        """None, because rankings have no target margins."""
         return None
 
     @property

@@ -27,10 +27,10 @@ __all__ = ["Exponential", "Focal", "Hinge", "Sigmoid", "Square", "Unhinged"]
 
 @dataclass(frozen=True)
 class Hinge(MarginLoss):
-    """max(0, δ - z): full force up to a margin of δ, none beyond (Zhao et al. 2023, arXiv:2305.10425).
+    """max(0, δ - z): the pull is 1 up to a margin of δ, and 0 beyond (Zhao et al. 2023, arXiv:2305.10425).
 
     It only orders answers and gives no probabilities: for all p above ½ the best margin is δ. At z = δ, where the slope
-    jumps, 0 is used.
+    jumps, it is taken to be 0.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class Hinge(MarginLoss):
 
 @dataclass(frozen=True)
 class Square(MarginLoss):
-    """(z - c)²: every margin is pulled towards c, also those that are larger (IPO: c = 1/(2β), arXiv:2310.12036).
+    """(z - c)²: every margin is pulled towards c, even if it is larger (IPO: c = 1/(2β), arXiv:2310.12036).
 
     Examples
     --------
@@ -141,7 +141,8 @@ class Focal(SharedLoss):
         l'  = q^γ (γ s L - q)
         l'' = q^γ s ((1 + 2γ) q + γ L (q - γ s))
 
-    sigma(Δ) is not p, but p can be read off a fitted margin (Charoenphakdee et al. 2021, arXiv:2011.09172).
+    sigma(Δ) is not the preference probability p, but ``probability`` computes p from a fitted margin (Charoenphakdee et
+    al. 2021, arXiv:2011.09172).
 
     Examples
     --------
@@ -194,7 +195,8 @@ class Focal(SharedLoss):
 class Sigmoid(MarginLoss):
     """sigma(-z): a smooth count of the pairs in wrong order (arXiv:2505.24709).
 
-    Since l(z) + l(-z) = 1, labels that are flipped with equal probability do not change which φ is best.
+    Since l(z) + l(-z) = 1, flipping every label with the same probability below ½ does not change which φ has the
+    smallest expected loss.
 
     Examples
     --------

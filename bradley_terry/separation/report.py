@@ -31,20 +31,23 @@ SHOWN = 3  # names in a sentence, before "and n others"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Separation:
-    """Whether -log sigma (or a loss that also reaches its infimum only at Δ = ∞) has a finite best fit, and why not.
+    """Whether there is a finite best fit, and if not, why.
+
+    This holds for -log sigma, and for every other loss whose infimum is reached only at Δ = ∞.
 
     Attributes
     ----------
     is_separated : bool
         True if there is no finite best fit: along ``direction`` the loss falls for ever.
     direction : array, (n_parameters,)
-        No margin falls along it, and the margins of the separated pairs grow; zeros if there is none.
+        A direction of φ along which no margin falls and the margins of the separated pairs grow. Zeros if there is
+        none.
     separated_pairs : array of bool, (n_pairs,)
         The pairs whose margin grows without end. Pairs of weight 0 are never among them.
     infinite : array of int, (n_parameters,)
-        +1 or -1 for a parameter that must go to ±∞, else 0; all 0 if so many are undetermined that finding out would
-        take too long. For a table: +1 for the items of a group that never lost to
-        other items, -1 for those of a group that never won, 0 for groups in between.
+        +1 or -1 for a parameter that goes to +∞ or -∞, else 0. All are 0 if so many parameters are undetermined that
+        finding out would take too long. For a table: +1 for the items of a group that never lost to other items, -1 for
+        those of a group that never won, 0 for groups in between.
     determined : array of bool, (n_parameters,)
         True for the parameters that stay finite and that the other pairs determine. For a table there are none if it is
         separated, since only differences within a group stay finite.
@@ -53,7 +56,8 @@ class Separation:
     never_met : tuple of tuples of item numbers
         For a table: the items of each group that met no item of another group, if there are several such groups.
     connecting_wins : tuple of (winner, loser)
-        For a table: item numbers of as few wins as possible that would give every group a finite best fit.
+        For a table: a smallest set of additional wins, as item numbers, after which all items that have met, directly
+        or through others, have a finite best fit.
     names : tuple of str
         One name for each parameter.
     """
@@ -131,7 +135,7 @@ class Separation:
 
 
 def separation(scorer: Scorer, pairs: PreferencePairs | PreferenceRankings) -> Separation:
-    """Find out whether these pairs have a finite best fit, and what is infinite if they have none.
+    """Find out whether these pairs have a finite best fit, and if not, which parameters are infinite.
 
     For a table this takes time nearly proportional to the number of pairs (Ford 1957). For other scorers that are
     linear in φ it takes a few times n_parameters passes over the pairs. Target margins make no difference.

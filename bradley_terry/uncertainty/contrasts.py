@@ -22,7 +22,7 @@ __all__ = ["Contrasts", "contrasts_of", "probability_intervals_of"]
 
 
 class Contrasts(NamedTuple):
-    """Linear combinations C·φ: estimates (n,), their covariance C V Cᵀ (n, n), and their standard errors (n,).
+    """Linear combinations C·φ: their estimates, (n,), covariance, (n, n), and standard errors, (n,).
 
     Examples
     --------

@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
 
 
 class Uncertainty:
-    """Standard errors, intervals and fit statistics of a model; ``inference`` explains what each kind assumes.
+    """Standard errors, intervals and fit statistics of a model; docs/standard_errors.md says what each kind assumes.
 
     Examples
     --------
@@ -65,23 +65,28 @@ class Uncertainty:
         reference : int or str, optional
             For a table: the item, by number or name, whose reward is set to 0. Without it the rewards sum to zero.
         kind : "information", "sandwich" or "bootstrap"
-            See ``inference``. The information treats weights as counts of independent votes.
+            How to estimate the covariance; see docs/standard_errors.md. "information" treats weights as counts of
+            independent votes.
         pairs : PreferencePairs or PreferenceRankings, optional
             The pairs of the fit, for the sandwich or the bootstrap of a model that was loaded from a file.
         clusters : array_like, (n_pairs,), or "votes", optional
             One label for each pair (or ranking). Pairs with equal labels may depend on each other. By default these are
-            the pairs of a prompt, so that a pair of weight 3 is three equal votes. "votes" makes every unit of weight
-            an independent vote.
-        n_bootstrap, seed, progress
-            For the bootstrap: the number of resamples, the seed, and whether to show a progress bar.
+            the pairs of a prompt, and a pair of weight 3 then stands for three equal votes. "votes" makes every unit of
+            weight an independent vote.
+        n_bootstrap : int
+            For the bootstrap: the number of resamples.
+        seed : int
+            For the bootstrap: the same seed gives the same resamples.
+        progress : bool
+            For the bootstrap: whether to show a progress bar.
 
         Raises
         ------
         ValueError
             If the scorer is not linear in φ, the fit did not end at a minimum, the data leave a direction of φ
-            undetermined, or there are too many parameters for a matrix (see ``standard_errors``). The information is
-            refused if the loss is not a likelihood, the sandwich unless clusters outnumber free parameters, and the
-            bootstrap if a resample has no finite fit.
+            undetermined, or there are too many parameters for a matrix (see ``standard_errors``). Also if the
+            loss is not a likelihood (for the information), if there are not more clusters than free parameters (for the
+            sandwich), or if a resample has no finite fit (for the bootstrap).
         """
         from .kinds import Request, covariance_of  # noqa: PLC0415  # imported only when errors are asked for
 
@@ -109,9 +114,10 @@ class Uncertainty:
         items : sequence of int or str, optional
             Return only the errors of these items or features, (n_items,), in this order.
         pairs : PreferencePairs, optional
-            The pairs of the fit. With kind="information", no matrix is formed: a system is solved for each item, as
-            models with thousands of parameters need, which have no ``information``. The other kinds use the pairs that
-            the model remembers from its fit; only a model that was loaded from a file needs them here.
+            The pairs of the fit. With kind="information" and these pairs, a system of equations is solved for each item
+            and no matrix is formed. Models with more than 3,000 parameters have no ``information`` and need this. The
+            other kinds use the pairs that the model remembers from its fit, and need them here only if the model was
+            loaded from a file.
 
         Examples
         --------
@@ -158,7 +164,8 @@ class Uncertainty:
     ) -> Array:
         """Return an interval for P(a preferred to b) for each row, (n, 2): sigma(Δ ± z · error of Δ).
 
-        Another loss takes its own function of the margin in place of sigma, as in ``preference_probability``.
+        If the model was fitted with another loss, the function of that loss replaces sigma, as in
+        ``preference_probability``.
 
         Parameters
         ----------
@@ -179,8 +186,8 @@ class Uncertainty:
     def quasi_variances(self, **options: Unpack[Options]) -> QuasiVariances:
         """Return one variance q for each item of a table, such that the variance of r_a - r_b is about q_a + q_b.
 
-        With three items this holds exactly, and a q may be negative; see ``uncertainty.quasi``. The ``options`` are
-        those of ``covariance``.
+        With three items this holds exactly, but a q may be negative. ``QuasiVariances`` describes the result. The
+        ``options`` are those of ``covariance``.
         """
         from .quasi import quasi_variances_of  # noqa: PLC0415
 
@@ -190,8 +197,8 @@ class Uncertainty:
         """Return r ± z·√q for each item of a table, (n_items, 2), with the quasi-variances q.
 
         Two items can be compared by these intervals alone, without their covariance (Firth & de Menezes 2004): if two
-        intervals do not overlap, the rewards differ significantly (the converse can fail). ``intervals`` is about the
-        difference from the mean or from a reference item instead.
+        intervals do not overlap, the rewards differ significantly (the converse can fail). The method ``intervals``
+        instead gives intervals for the difference from the mean or from a reference item.
         """
         from .quasi import comparison_intervals_of  # noqa: PLC0415
 
@@ -208,8 +215,8 @@ class Uncertainty:
     def aic(self) -> float:
         """Akaike's criterion 2·k - 2·log-likelihood with k free parameters, including fitted ones of the loss.
 
-        Every vote counts by itself. Software that counts the wins of each comparison, such as R's glm, has another
-        constant in its criterion, which is the same for all models of the same data.
+        The likelihood is that of each single vote. Software that uses the number of wins in each comparison, such as
+        R's glm, adds a constant to its criterion. The constant is the same for all models of the same data.
         """
         from .nested import aic_of  # noqa: PLC0415
 

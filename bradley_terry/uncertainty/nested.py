@@ -26,8 +26,9 @@ ROUNDING = 1e-9  # of a log-likelihood, relative to its size
 class LikelihoodRatio(NamedTuple):
     """The statistic 2·(log-likelihood of the larger model - that of the smaller), its distribution, and the p-value.
 
-    If the smaller model is true, the statistic is about chi-squared with as many ``degrees_of_freedom`` as the larger
-    model has more free parameters, and ``p_value`` is the probability of one at least as large.
+    If the smaller model is true, the statistic has approximately a chi-squared distribution. ``degrees_of_freedom`` is
+    the number of free parameters that the larger model has in addition, and ``p_value`` is the probability of a
+    statistic at least as large as the observed one.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def likelihood_ratio_test(smaller: RewardModel, larger: RewardModel) -> Likeliho
     ----------
     smaller, larger : RewardModel
         Two models that come from ``fit`` with l2 = 0, the same data and the same kind of loss. The smaller one is a
-        special case of the larger one: some parameters are fixed, or features are missing. The test takes all pairs as
+        special case of the larger one: some parameters are fixed, or features are missing. The test treats all pairs as
         independent, as the information does. Ties that count as half wins make the p-value too large.
 
     Returns

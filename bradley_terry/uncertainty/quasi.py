@@ -38,8 +38,9 @@ STEPS, SMALL = 200, 1e-7  # SMALL is a relative change of a sum q_a + q_b
 class QuasiVariances(NamedTuple):
     """Quasi-variances of a table's rewards, and how well they reproduce the standard errors of differences.
 
-    ``variances`` has q, (n_items,). ``worst_errors`` has the lowest and the highest relative error
-    √(q_a + q_b)/√v_ab - 1 over all pairs of items, and ``worst_of_all`` the same over all contrasts Σ c·r with Σ c = 0.
+    ``variances`` are the q, (n_items,). The relative error of a pair of items is √(q_a + q_b)/√v_ab - 1, where v_ab is
+    the variance of r_a - r_b. ``worst_errors`` has the lowest and the highest of these errors over all pairs of items,
+    and ``worst_of_all`` has the same over all contrasts Σ c·r with Σ c = 0.
 
     Examples
     --------

@@ -52,9 +52,9 @@ def _temperature(margins: Array) -> float:
 def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(margins) -> the T > 0 that minimises the mean loss of Δ/T, to 1 %.
 
-    It is asked about ten models with a best T between 0.03 and 15. They are chosen so that no grid of equal ratios of
-    at least 3 % has a point within 1 % of each best T, wherever the grid starts. Of this package, the function may use
-    only the loss, its slope and the sigmoid.
+    The function is called for ten models, whose best T lies between 0.03 and 15. Trying the points of a geometric grid
+    is not enough: if its steps are 3 % or larger, it misses at least one best T by more than 1 %. Of this package, the
+    function may use only the loss, its slope and the sigmoid.
 
     Examples
     --------
@@ -112,9 +112,9 @@ slope 1 − 2p between −1 and 1 and rises beyond 1 if p > ½, so the minimum i
 def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(loss, p) -> the Δ that minimises p·ℓ(Δ) + (1 − p)·ℓ(−Δ), to 1 %; it lies between −10 and 10.
 
-    The loss takes margins, a number or an array, and returns one loss for each. The student's function is asked about
-    five losses and several shares p, above and below ½ and close to 1. Two of the margins are so small that steps of
-    0.01 are too long.
+    The loss takes margins, a number or an array, and returns one loss for each. The student's function is called
+    with five losses and several shares p, above and below ½ and close to 1. Two of the best margins are so small that a
+    grid with steps of 0.01 is too coarse.
 
     Examples
     --------

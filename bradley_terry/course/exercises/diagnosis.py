@@ -29,7 +29,7 @@ __all__ = ["causes", "leaks"]
 
 
 def causes(answers: object, runs: Mapping[str, Run]) -> Report:
-    """Check a diagnosis of several runs. Each wrong answer is contradicted by a number of that run.
+    """Check a diagnosis of several runs. The report gives a number of the run that contradicts a wrong answer.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     Raises
     ------
     TypeError
-        If ``runs`` are not runs.
+        If ``runs`` is not such a mapping.
 
     Examples
     --------

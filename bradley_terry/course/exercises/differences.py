@@ -144,10 +144,10 @@ ROUNDS = 20  # a guess at random is right about all eight gradients with probabi
 def name_the_bug(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(gradient) -> the letter of its mistake, where gradient(weights, chosen, rejected) -> (n_features,).
 
-    The letters are a for the right gradient, b for the sum over the pairs instead of the mean, c where the rejected
-    answer is forgotten, d for σ(Δ) instead of σ(−Δ), e where each pair has the pull of the pair before it, and f for
-    any other mistake. The function is given eight gradients without names, again and again, each time in another order.
-    The report lists those about which it is wrong, each with a hint.
+    The letters are: a for the right gradient; b for the sum over the pairs instead of the mean; c if the rejected
+    answer is forgotten; d for σ(Δ) instead of σ(−Δ); e if each pair gets the pull of the pair before it; and f for any
+    other mistake. The function is given eight unnamed gradients several times, each time in another order. The report
+    lists those about which it is wrong, each with a hint.
 
     Examples
     --------

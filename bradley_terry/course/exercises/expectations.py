@@ -19,7 +19,7 @@ TWO_SIDED_95 = 1.96  # standard errors on either side, as the exercise says; the
 
 
 def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(true_margins, margins) -> one number, the mean loss over unlimited fresh choices.
+    """Check f(true_margins, margins) -> one number, the mean loss over an unlimited number of new choices.
 
     The choices come from people whose rewards differ by the true margins. Of this package, the function may use only
     the loss of a pair and the sigmoid.
@@ -109,9 +109,9 @@ def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
 def interval_by_prompts(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(correct, prompts) -> (low, high), a 95 % interval of the accuracy that counts prompts, not pairs.
 
-    With p the share of correct pairs, the deviations correct - p are first added up within each prompt, S, since only
-    those of different prompts are independent. The standard error is then √(Σ S²)/n, and the interval p ± 1.96 of it.
-    With one pair in each prompt it is the ordinary interval p ± 1.96·√(p(1 - p)/n).
+    Let p be the share of correct pairs among all n pairs. The deviations correct - p are added up within each prompt,
+    because only the sums S of different prompts are independent. The standard error is √(Σ S²)/n, and the interval is
+    p ± 1.96 standard errors. With one pair in each prompt, it is the usual interval p ± 1.96·√(p(1 - p)/n).
 
     Parameters
     ----------

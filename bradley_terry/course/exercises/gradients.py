@@ -54,7 +54,8 @@ def gradient(
     """Check a gradient of the mean of −log σ(Δ), on two problems of different shapes and at extreme margins.
 
     The function is called twice on each problem, and once with other numbers of the same shapes, so that a function
-    that keeps something from one call to the next is noticed. A warning on the way to right numbers becomes a note.
+    that keeps something from one call to the next is noticed. If the numbers are right but NumPy gives a warning, the
+    report mentions it in a note.
 
     Parameters
     ----------
@@ -326,7 +327,8 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     There is one feature. n₁ pairs have the difference d₁ > 0 of chosen and rejected answer, and n₂ pairs have the
     difference -d₂ < 0. The gradient of the loss is zero where n₁·d₁·σ(-d₁w) = n₂·d₂·σ(d₂w). The left side falls with
-    w and the right side rises, so there is one such w. It has no closed form in general; 0.01 % is close enough.
+    w and the right side rises, so there is one such w. In general it has no closed form. An error of 0.01 % is
+    allowed.
 
     Parameters
     ----------

@@ -34,10 +34,11 @@ FORMATS = {"float16": (5, 10), "bfloat16": (8, 7), "float32": (8, 23), "float64"
 
 
 def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check f(exponent_bits, fraction_bits) -> two numbers, both to 0.1 %.
+    """Check f(exponent_bits, fraction_bits) -> (largest x, margin), both to 0.1 %.
 
-    The first is the largest x for which exp(x) is finite in a format with so many bits. The second is the margin Δ from
-    which 1 + exp(−Δ) rounds to 1. Formats are those of IEEE 754: the highest exponent stands for infinity.
+    The first number is the largest x for which exp(x) is finite in a floating-point format with these numbers of bits.
+    The second is the smallest margin Δ at which 1 + exp(−Δ) rounds to 1. The formats are those of IEEE 754, in which
+    the highest exponent stands for infinity.
 
     Examples
     --------

@@ -111,8 +111,8 @@ def choose_beta(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check f(reference_probabilities, proxy_rewards, measured_rewards, betas, max_kl) -> one of the betas.
 
     It is the β whose policy π ∝ π_ref·exp(proxy/β) has the highest mean measured reward, among those with a mean KL of
-    at most ``max_kl`` nats. Arrays are (n_prompts, n_answers), and ``betas`` are in no order. In every case the best β
-    leads the next one by at least 0.02, and no KL is within 0.02 of the limit.
+    at most ``max_kl`` nats. Arrays are (n_prompts, n_answers), and ``betas`` are in no order. In every case the mean
+    measured reward of the best β is at least 0.02 above the next one, and no KL is within 0.02 of the limit.
 
     Examples
     --------

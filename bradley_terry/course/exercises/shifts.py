@@ -45,7 +45,7 @@ LOSSES: tuple[Item, ...] = (
 
 
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
-    """Check a test of losses, f(loss) -> True if no shift for each prompt, added to both rewards, changes the loss.
+    """Check a test of losses, f(loss) -> True if shifting both rewards of a pair by a constant never changes the loss.
 
     The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
     invariant. The report lists the losses about which the function is wrong, each with the reason.

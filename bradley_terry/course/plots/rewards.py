@@ -183,7 +183,7 @@ def plot_confidence(
     Parameters
     ----------
     probabilities : array_like, (n,), optional, in (0, 1)
-        Where to draw, in increasing order; by default from .005 to .999.
+        Where to draw, in increasing order; by default from 0.005 to 0.999.
     marks : sequence of float, in (0, 1)
         Points to mark and name: confident and right, unsure, confident and wrong.
     ax : Axes, optional
