@@ -16,7 +16,8 @@ import bradley_terry as bt
 DOCS = Path(__file__).parent.parent / "docs"
 GROUPS = sorted((DOCS / "reference").glob("*.md"))
 NOTES = sorted((DOCS / "reference" / "notes").glob("*.rst"))
-NAMES = [name for page in GROUPS for name in re.findall(r"^   (bradley_terry\.[\w.]+)$", page.read_text("utf-8"), re.M)]
+LISTED = re.compile(r"^   ~?(bradley_terry\.[\w.]+)$", re.MULTILINE)
+NAMES = [name for page in GROUPS for name in LISTED.findall(page.read_text(encoding="utf-8"))]
 DRAWN = re.compile(r"^\.\. drawn::\n(?:   :\w+:.*\n)*\n((?:   .*\n|\n)+)", re.MULTILINE)
 
 

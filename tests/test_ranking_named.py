@@ -70,3 +70,11 @@ def test_train_takes_a_loss_and_the_report_says_so(tmp_path, monkeypatch, capsys
     assert f"loss        {model.loss}\n" in str(model.summary())
     assert main(["train", "ties.npz", "--loss", "hinge:delta=x", "--out", "other"]) == 2
     assert "--loss: expected a number for delta of hinge" in capsys.readouterr().err
+
+
+def test_help_of_train_names_every_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    """A user need not look for the names elsewhere."""
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("-\n", "-").split()).replace("- ", "-")
+    assert [name for name in NAMES if name not in said and name != "bradley-terry"] == []

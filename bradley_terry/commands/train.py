@@ -356,8 +356,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--loss",
         metavar="NAME",
-        help="another loss than -log sigma, with its parameters after a colon: hinge, hinge:delta=2, rao-kupper, "
-        "label-smoothing:epsilon=0.1 and so on (docs/losses.md lists them). plackett-luce and list-net read rankings",
+        help="another loss than -log sigma, with its parameters after a colon, as in hinge:delta=2 or "
+        "label-smoothing:epsilon=0.1; of pairs: exponential, focal, hinge, label-smoothing, noisy-choice, probit, "
+        "robust, scaled, sigmoid, square, temperature, unhinged; of ties and grades: davidson, ordinal, rao-kupper; "
+        "of rankings: list-net, plackett-luce",
     )
     parser.add_argument(
         "--seed",

@@ -21,20 +21,24 @@ from sphinx.util.docutils import SphinxDirective
 
 from bradley_terry import plots
 
-INTERNAL = {"usual_loss", "reference_backend"}  # members that connect classes and are not for users
+INTERNAL = {  # members that connect classes and are not for users
+    *("usual_loss", "reference_backend", "value_and_gradient", "pair_curvatures", "largest_curvatures", "two_answers"),
+    *("is_free", "with_parameters", "by_parameters", "numberings"),
+}
 
 
 def forget_old_pages(app: Sphinx, _config: Config) -> None:
     """Remove the pages of names that are no longer listed; autosummary leaves them."""
     reference = Path(app.srcdir) / "reference"
-    listed = " ".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).split()
+    listed = " ".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).replace("~", "").split()
     for page in reference.glob("pages/*.rst"):
         if page.stem not in listed:
             page.unlink()
 
 
 def append_notes(app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]) -> None:
-    """Append the notes of a name to its docstring, before the methods of a class."""
+    """Link the pages that a docstring names, and append the notes of the name, before the methods of a class."""
+    lines[:] = [re.sub(r"\bdocs/(\w+)\.md\b", r":doc:`/\1`", line) for line in lines]
     notes = Path(app.srcdir) / "reference" / "notes" / f"{name}.rst"
     if notes.exists():
         app.env.note_dependency(notes)
