@@ -55,7 +55,7 @@ html_title = "bradley_terry"
 html_static_path = ["_static"]
 html_extra_path = ["../bradley_terry/course/projector.html"]  # what `bradley-terry demo` opens
 html_css_files = ["site.css"]
-html_js_files = ["choice.js"]
+html_js_files = ["choice.js", "wide_formulas.js"]
 html_favicon = "_static/icon.svg"
 html_copy_source = False
 html_theme_options = {
@@ -65,5 +65,6 @@ html_theme_options = {
 
 
 def setup(app: Sphinx) -> None:
-    """Show blocks of CSV as plain text; Pygments has no colours for them."""
+    """Show blocks of CSV as plain text, since Pygments has no colours for them, and allow builds in parallel."""
     app.add_lexer("csv", TextLexer)
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True  # it only copies files, and does not say so

@@ -218,3 +218,14 @@ def test_a_report_says_what_was_not_checked() -> None:
     assert said.startswith("Not checked: ")
     assert "over-fitting" in said
     assert "held-out pairs" in said
+
+
+def test_a_saved_fit_with_held_out_pairs_is_still_checked_for_separation(tmp_path: Path) -> None:
+    """Its history is that of a part of the pairs, which must not be taken for a penalty."""
+    rng = np.random.default_rng(0)
+    pairs = bt.PreferencePairs(rng.normal(size=(60, 3)) + 4, rng.normal(size=(60, 3)))
+    model = bt.fit(bt.LinearScorer(3), pairs, method="adam", validation=0.3, max_steps=300)
+    model.save(tmp_path / "model.npz")
+    names = [bt.diagnose(it, pairs).names for it in (model, bt.RewardModel.load(tmp_path / "model.npz"))]
+    assert "separable data" in names[0]
+    assert "separable data" in names[1]

@@ -81,12 +81,10 @@ def run_shell(block: Block, folder: Path) -> None:
         timeout=300,
         check=False,
     )
-    if block.printed is None:
-        assert result.returncode == 0, result.stdout + result.stderr
-    else:
-        assert re.fullmatch(pattern_of(block.printed), result.stdout.rstrip("\n"), re.DOTALL), (
-            result.stdout + result.stderr
-        )
+    assert result.returncode == 0, result.stdout + result.stderr
+    if block.printed is not None:
+        printed = result.stdout.rstrip("\n")
+        assert re.fullmatch(pattern_of(block.printed), printed, re.DOTALL), result.stdout + result.stderr
 
 
 @pytest.mark.full
@@ -121,8 +119,10 @@ def test_how_to_pages_leave_no_block_untested(page: Path) -> None:
         assert block.file or block.language in {"python", "sh"}, block
         assert not block.text.startswith(INSTALLS), block
     n_outputs = sum(block.printed is not None for block in blocks)
-    assert page.read_text(encoding="utf-8").count("\n```text\n") == n_outputs
-    assert "\n```\n\n```\n" not in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert len(FENCE.findall(text)) == len(blocks) + n_outputs
+    others = FENCE.sub("", text)  # no block of another form, which would not be run
+    assert not re.search(r"^ *(```|~~~)|^ {4,}\S", others, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted((DOCS / "reference").glob("*.md"))], ids=lambda page: page.stem)
@@ -145,4 +145,6 @@ def test_a_block_that_prints_something_else_fails(tmp_path: Path) -> None:
         run_python(page, python, {})
     with pytest.raises(AssertionError):
         run_shell(shell, tmp_path)
+    with pytest.raises(AssertionError):
+        run_shell(shell._replace(text="echo a; exit 5"), tmp_path)
     run_shell(shell._replace(printed="a\n…\n"), tmp_path)

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
+from ..fitting.compiler import has_compiler
 from ..losses import mean_loss, pair_losses
-from ..objective import AUTO, COMPILED, REFERENCE, Objective, chosen_backend
+from ..objective import COMPILED, REFERENCE, Objective
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer
 
@@ -81,16 +82,15 @@ def examine() -> tuple[str, bool]:
     ]
     lines += [f"  {name:<13} {_version(name)}" for name in NEEDED]
     lines += [f"  {name:<13} {_version(name)} (optional)" for name in OPTIONAL]
-    has_kernels = chosen_backend(AUTO) == COMPILED
-    if has_kernels:
+    try:
+        has_kernels = has_compiler(needed_by="compiled kernels: none, since they need")
         from ..kernels import caching, get_threads
 
         threads = "1 thread" if get_threads() == 1 else f"{get_threads()} threads"
         lines.append(f"compiled kernels: {threads}; the compiled code is stored in {caching.CACHE_FOLDER or 'memory'}")
-    else:
-        lines.append(
-            "compiled kernels: none, since numba is not installed; everything except bench works, but more slowly"
-        )
+    except ModuleNotFoundError as missing:
+        has_kernels = False
+        lines.append(f"{missing}; everything except bench works without it, but more slowly")
     checks = {"the losses at the margins 0 and 1.5 are 0.693147 and 0.201413": _known_values}
     if has_kernels:
         checks["the compiled kernels and NumPy give the same loss and gradient"] = _backends_agree

@@ -164,7 +164,7 @@ def _idea(model: RewardModel, nouns: _Nouns) -> str:
         says += f"{margin}."
     elif getattr(model.loss, "gives_probabilities", True):
         says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (see "
-        says += f"docs/after_the_fit.md). The margin Δ is {margin}."
+        says += f"the page “After the fit” of the documentation). The margin Δ is {margin}."
     else:
         says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives it no "
         says += "probability."
@@ -302,7 +302,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
         note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: beyond some "
-        note += "margin, this loss of the fit stands for certainty (see docs/after_the_fit.md)."
+        note += "margin, this loss of the fit stands for certainty."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 

@@ -68,6 +68,9 @@ class Case:
             return fitted_to.bias_reduced or fitted_to.centring > 0
         if not self.scorer.linear_in_phi or self.model.outcome is Outcome.NO_MINIMUM or self.training.losses is None:
             return False
+        is_minimum = self.model.method == "newton" and self.model.outcome is Outcome.CONVERGED
+        if np.isfinite(self.model.history["validation_loss"]).any() and not is_minimum:
+            return False  # the history may be that of a part of the pairs
         # A saved model does not say how it was fitted, but the losses of its history are then not those of the pairs.
         recorded, found = self.losses[self.kept], np.dot(self.training.w, self.training.losses) / self.training.w.sum()
         return not np.isclose(recorded, found, rtol=SAME_LOSS, atol=SAME_LOSS)

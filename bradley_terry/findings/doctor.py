@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from numbers import Real
 from string import Formatter
 
 from numpy.typing import ArrayLike
@@ -138,7 +139,7 @@ class _Words(Formatter):
         one, choice, several = spec.partition("|")
         if not choice:
             return str(super().format_field(value, spec))
-        return one if isinstance(value, int | float) and f"{value:.0f}" == "1" else several
+        return one if isinstance(value, Real) and f"{value:.0f}" == "1" else several
 
 
 def _is_error(check: Check) -> bool:

@@ -227,8 +227,15 @@ def _verdict(
     if beside is not None and not has_kinks and all(block.passed for block in reports):
         found = beside(phi)[1]
         reports += _beside_the_objective(beside, tested, phi, loss, got, blocks, doubts)
-    elif beside is not None and is_wrong and np.array_equal(got, beside(phi)[1]):
-        doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
+    elif beside is not None and is_wrong:
+        its_loss, its_gradient = beside(phi)
+        if np.array_equal(got, its_gradient):
+            doubts.notes.append("the gradient is that of the objective, so the mistake is in the loss that is returned")
+        elif not _is_same_loss(loss, its_loss):
+            doubts.notes.append(
+                f"this loss is not that of the objective either: got {loss:.6g}, expected {its_loss:.6g} at this phi; "
+                "perhaps your phi has another order than objective.scorer.shapes"
+            )
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
         note = must_follow_phi(tested, phi, got, doubts.noise_of_loss)

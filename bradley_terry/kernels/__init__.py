@@ -12,7 +12,7 @@
 
 Importing this package imports Numba; the rest of ``bradley_terry`` does so on first use. Every compiled function is
 also an attribute of this package, and its own attribute ``py_func`` is its plain Python form. Where Numba is missing,
-only ``get_threads``, ``set_threads`` and ``in_parts`` are here; asking for another name raises ModuleNotFoundError.
+only ``get_threads``, ``set_threads`` and ``in_parts`` are here; asking for another one raises ModuleNotFoundError.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if not name.startswith("_"):
+    if name in __all__:
         has_compiler(needed_by=f"kernels.{name} is compiled code, so it needs")
     if not name.startswith("__") and hasattr(globals().get("compiled"), name):
         return getattr(compiled, name)

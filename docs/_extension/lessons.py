@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -33,17 +35,18 @@ READING = (
 
 
 def read_lesson(path: Path) -> dict[str, Any]:
-    """Return a lesson; end the build with one sentence if it was not executed or stores an error."""
+    """Return a lesson; end the build with one sentence if it is damaged, was not executed or stores an error."""
     try:
-        lesson = json.loads(path.read_text(encoding="utf-8"))
-        cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
-        counts = [cell["execution_count"] for cell in cells]
-        failed = any(output["output_type"] == "error" for cell in cells for output in cell["outputs"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"The lesson {path.name} is not a notebook: {error!r}.") from error
-    if not cells or None in counts:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(notebook)
+        lesson: dict[str, Any] = json.loads(json.dumps(notebook))
+    except Exception as error:  # a damaged notebook raises almost anything
+        raise SystemExit(f"The lesson {path.name} is not a notebook ({type(error).__name__}). {REMEDY}") from error
+    cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    if not outputs or any(cell["execution_count"] is None for cell in cells):
         raise SystemExit(f"The lesson {path.name} has cells that were not executed. {REMEDY}")
-    if failed:
+    if any(output["output_type"] == "error" for output in outputs):
         raise SystemExit(f"The lesson {path.name} stores an error. {REMEDY}")
     return lesson
 
@@ -75,7 +78,7 @@ def add_note(lesson: dict[str, Any], number: int) -> None:
 def copy_lessons(app: Sphinx, _config: Config) -> None:
     """Write the lessons to ``docs/lessons``, which Sphinx then reads like any other page."""
     source, target = Path(app.srcdir).parent / "notebooks", Path(app.srcdir) / "lessons"
-    lessons = {path: read_lesson(path) for path in sorted(source.glob("*.ipynb"))}
+    lessons = {path: read_lesson(path) for path in sorted(source.glob("[0-9][0-9]_*.ipynb"))}
     if not lessons:
         raise SystemExit(f"There are no lessons in {source}.")
     pages = {path.name: path.read_text(encoding="utf-8") for path in source.glob("*.md")}
@@ -86,13 +89,23 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
                 link_slider(cell, path.name[:2])
         add_note(lesson, int(path.name[:2]))
         pages[path.name] = json.dumps(lesson, ensure_ascii=False)
-    target.mkdir(exist_ok=True)
-    for old in target.iterdir():
-        if old.name not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        if not (target / name).exists() or (target / name).read_text(encoding="utf-8") != text:
-            (target / name).write_text(text, encoding="utf-8")  # only if it changed, so that Sphinx keeps what it knows
+    try:
+        target.mkdir(exist_ok=True)
+        for old in [*target.glob("*.ipynb"), *target.glob("*.md")]:
+            if old.name not in pages:
+                old.unlink(missing_ok=True)
+        for name, text in pages.items():
+            write_changed(target / name, text)
+    except OSError as error:
+        raise SystemExit(f"The lessons cannot be copied to {target}: {error.strerror}.") from error
+
+
+def write_changed(path: Path, text: str) -> None:
+    """Write a page only if it changed, so that Sphinx keeps what it knows, and at once, for builds side by side."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
 
 
 def link_copies(app: Sphinx, name: str, text: list[str]) -> None:

@@ -7,16 +7,19 @@ its figure.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar
 
+import imports
 from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from bradley_terry import plots
@@ -33,12 +36,21 @@ def forget_old_pages(app: Sphinx, _config: Config) -> None:
     listed = " ".join(group.read_text(encoding="utf-8") for group in reference.glob("*.md")).replace("~", "").split()
     for page in reference.glob("pages/*.rst"):
         if page.stem not in listed:
-            page.unlink()
+            page.unlink(missing_ok=True)
+
+
+def add_imports(_app: Sphinx, _what: str, _name: str, obj: object, _options: object, lines: list[str]) -> None:
+    """Put the imports that the examples of a docstring need before the first of them."""
+    first = next((number for number, line in enumerate(lines) if line.lstrip().startswith(">>>")), None)
+    module = inspect.getmodule(obj.fget if isinstance(obj, property) else obj)
+    if first is not None and module is not None:
+        indent = lines[first][: lines[first].index(">>>")]
+        lines[first:first] = [f"{indent}>>> {line}" for line in imports.lines_for("\n".join(lines), module)]
 
 
 def append_notes(app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]) -> None:
     """Link the pages that a docstring names, and append the notes of the name, before the methods of a class."""
-    lines[:] = [re.sub(r"\bdocs/(\w+)\.md\b", r":doc:`/\1`", line) for line in lines]
+    lines[:] = [re.sub(r"(``)?\bdocs/(\w+)\.md\b(``)?", r":doc:`/\2`", line) for line in lines]
     notes = Path(app.srcdir) / "reference" / "notes" / f"{name}.rst"
     if notes.exists():
         app.env.note_dependency(notes)
@@ -78,23 +90,24 @@ class Drawn(SphinxDirective):
         """Run the code when the site is built; an error in it ends the build."""
         code = "\n".join(self.content)
         shown = nodes.literal_block(code, code, language="python")
-        names: dict[str, object] = {}
-        try:
-            exec(compile(code, f"{self.env.docname}, drawn", "exec"), names)  # noqa: S102  # the code of our own pages
-        except Exception as error:
-            raise self.error(f"drawn: the code raised {error!r}") from error
         folder = Path(self.env.srcdir) / "reference" / "pages" / "drawn"
         folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256(code.encode()).hexdigest()[:16]
-        plots.save_figure(names["ax"], folder / name)
-        image = nodes.image(uri=f"/reference/pages/drawn/{name}.svg", alt=self.options["alt"], classes=["drawn"])
-        return [shown, image]
+        names: dict[str, object] = {}
+        try:
+            exec(compile(code, f"{self.env.docname}, drawn", "exec"), names)  # noqa: S102  # the code of our own pages
+            plots.save_figure(names["ax"], folder / name)
+            alternative = self.options["alt"]
+        except Exception as error:
+            raise ExtensionError(f"{self.env.docname}: the code of a figure raised {error!r}") from error
+        return [shown, nodes.image(uri=f"/reference/pages/drawn/{name}.svg", alt=alternative, classes=["drawn"])]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to Sphinx."""
     app.connect("config-inited", forget_old_pages)
-    app.connect("autodoc-process-docstring", append_notes, priority=600)  # after napoleon, which has 500
+    app.connect("autodoc-process-docstring", add_imports, priority=400)  # before napoleon, which has 500
+    app.connect("autodoc-process-docstring", append_notes, priority=600)
     app.connect("autodoc-skip-member", choose_member)
     app.connect("doctree-read", keep_types_plain)
     app.connect("html-page-context", mend_links_of_source)

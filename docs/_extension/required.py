@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 OLDEST_SPHINX = (8, 1)
 PACKAGES = {
     "bradley_terry": "bradley-terry",
+    **{name: name for name in ("numpy", "numba", "matplotlib", "tqdm", "threadpoolctl", "nbformat")},
     "myst_nb": "myst-nb",
     "furo": "furo",
     "sphinx-mathjax-offline": "sphinx-mathjax-offline",
