@@ -1,4 +1,4 @@
-"""Adds to the page of a public name what its docstring does not have: typeset formulas, and an example.
+"""Adds to the page of a public name what its docstring lacks: imports of its example, typeset formulas, or an example.
 
 The file ``docs/reference/notes/NAME.rst`` is appended to the docstring of NAME. The directive ``drawn`` shows code and
 its figure.
@@ -70,6 +70,9 @@ def keep_types_plain(_app: Sphinx, document: nodes.document) -> None:
     for link in list(document.findall(addnodes.pending_xref)):
         if link.get("refspecific") and link.get("reftarget", "").islower():
             link.replace_self(link.children)
+    for heading in document.findall(nodes.field_name):  # Sphinx calls the attributes of an object its variables
+        if heading.astext() == "Variables":
+            heading.replace(heading[0], nodes.Text("Attributes"))
 
 
 def mend_links_of_source(app: Sphinx, page: str, _template: str, context: dict[str, Any], _document: object) -> None:
