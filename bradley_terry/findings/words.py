@@ -87,7 +87,7 @@ WORDS = {
     "contradictory labels": Words(
         "note",
         "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged in both ways. "
-        "No model can agree with two opposite judgements of the same pair, nor be certain of ties and of labels between "
+        "No model can agree with two opposite judgements of the same pair, nor be sure of ties and of labels between "
         "0 and 1, so the training loss of any model is at least {loss floor:.4f}. This is normal where people have "
         "different tastes or guess, and it is the reason why the model gives probabilities.",
         "compare the loss with this floor instead of with 0; if judgements of a pair should agree, look for a file "
