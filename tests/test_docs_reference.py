@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import code
 import doctest
 import inspect
 import re
@@ -97,6 +98,23 @@ def test_example_of_a_docstring_runs_when_it_is_pasted(name: str) -> None:
         exec("\n".join(imports.lines_for(documented, module)), names)  # noqa: S102  # what the page shows
         test = doctest.DocTestParser().get_doctest(documented, names, name, None, 0)
         assert doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test).failed == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_example_runs_at_the_prompt_of_python(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader may paste the lines of the page, without their prompts, where Python reads them one by one."""
+    subject = found(name)
+    documented, module = inspect.getdoc(subject) or "", inspect.getmodule(subject)
+    lines = imports.lines_for(documented, module) if module is not None else []
+    for text in (documented, note_of(name)):
+        shown = [line.strip() for line in imports.closed(text.splitlines())]
+        lines += [line[4:] for line in shown if line.startswith((">>>", "...")) and "+SKIP" not in line]
+    if "distributed.cluster(" in note_of(name):
+        pytest.importorskip("distributed")
+    console = code.InteractiveConsole({"__name__": "__main__"})
+    assert not any([console.push(line) for line in lines][-1:])  # nothing is left unfinished
+    assert "Error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)

@@ -1,10 +1,11 @@
-"""The imports that an example in a docstring needs, so that it runs when it is pasted from its page."""
+"""What an example needs so that it runs when it is pasted from its page: imports, and empty lines after blocks."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import doctest
+from itertools import zip_longest
 from types import ModuleType
 
 import bradley_terry
@@ -26,6 +27,16 @@ def lines_for(docstring: str, module: ModuleType) -> list[str]:
                 bound |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
     needed = sorted(used - bound - set(vars(builtins)))
     return [statement for name in needed if (statement := _statement(name, module))]
+
+
+def closed(lines: list[str]) -> list[str]:
+    """Return the lines with an empty ``...`` after each indented block, which the prompt of Python waits for."""
+    result = []
+    for line, after in zip_longest(lines, lines[1:], fillvalue=""):
+        result.append(line)
+        if line.lstrip().startswith("...     ") and not after.lstrip().startswith("..."):
+            result.append(line[: line.index("...")] + "...")
+    return result
 
 
 def _statement(name: str, module: ModuleType) -> str:

@@ -55,6 +55,7 @@ def append_notes(app: Sphinx, _what: str, name: str, _obj: object, _options: obj
     if notes.exists():
         app.env.note_dependency(notes)
         lines += ["", *notes.read_text(encoding="utf-8").splitlines(), ""]
+    lines[:] = imports.closed(lines)
 
 
 def choose_member(_app: Sphinx, _what: str, name: str, obj: object, skip: bool, _options: object) -> bool | None:
