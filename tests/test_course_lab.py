@@ -16,7 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from headless import chromium, missing
+from headless import missing
 
 LESSON = "02_the_loss"
 SIZE = {"width": 1280, "height": 720}  # of a small laptop, and of many projectors
@@ -79,7 +79,7 @@ def jupyter_lab(folder, *, lesson=1, book=None):
 
 
 @pytest.mark.full
-def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp_path):
+def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(browser, tmp_path):
     """All cells run, an arrow key moves sentence and picture, both fit the screen, and no news are fetched."""
     for module in ("jupyterlab", "ipywidgets", "ipykernel", "nbformat"):
         if find_spec(module) is None:
@@ -88,7 +88,7 @@ def test_lesson_in_jupyterlab_moves_its_slider_and_contacts_no_other_machine(tmp
 
     bt.warmup()  # compiling in the lesson would write to stderr
 
-    with chromium() as browser, jupyter_lab(tmp_path, lesson=int(LESSON[:2])) as address:
+    with jupyter_lab(tmp_path, lesson=int(LESSON[:2])) as address:
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(LIMIT)
         asked = []

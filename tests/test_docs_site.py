@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from headless import chromium, missing
+from headless import missing
 
 import bradley_terry as bt
 from bradley_terry.course import projector
@@ -161,30 +161,32 @@ def test_every_picture_has_a_description(site: Path) -> None:
 
 
 @contextlib.contextmanager
-def closed(address: str, **options: Any) -> Iterator[tuple[Any, list[str]]]:
+def closed(browser: Any, address: str, **options: Any) -> Iterator[tuple[Any, list[str]]]:
     """Open a browser page that can reach the site and nothing else; yield it with the list of its complaints."""
-    with chromium() as browser:
-        context = browser.new_context(**options)
-        complaints: list[str] = []
+    context = browser.new_context(**options)
+    complaints: list[str] = []
 
-        def answer(route: Any) -> None:
-            if route.request.url.startswith((address, "data:")):
-                route.continue_()
-            else:
-                complaints.append(f"asked for {route.request.url}")
-                route.abort()
+    def answer(route: Any) -> None:
+        if route.request.url.startswith((address, "data:")):
+            route.continue_()
+        else:
+            complaints.append(f"asked for {route.request.url}")
+            route.abort()
 
-        context.route("**/*", answer)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+    context.route("**/*", answer)
+    page = context.new_page()
+    page.on("console", lambda m: complaints.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    try:
         yield page, complaints
+    finally:
+        context.close()
 
 
 @pytest.mark.full
-def test_no_page_is_wider_than_a_phone_or_asks_for_another_address(site: Path, address: str) -> None:
+def test_no_page_is_wider_than_a_phone_or_asks_for_another_address(browser: Any, site: Path, address: str) -> None:
     """On a telephone no page scrolls sideways, has an error or a broken formula, or asks for anything elsewhere."""
-    with closed(address, viewport={"width": WIDTHS[0], "height": 800}) as (page, complaints):
+    with closed(browser, address, viewport={"width": WIDTHS[0], "height": 800}) as (page, complaints):
         for path in sorted(site.rglob("*.html")):
             name = path.relative_to(site).as_posix()
             page.goto(f"{address}/{name}")
@@ -198,9 +200,9 @@ def test_no_page_is_wider_than_a_phone_or_asks_for_another_address(site: Path, a
 
 
 @pytest.mark.full
-def test_mathematics_is_typeset_with_fonts_of_the_site(address: str) -> None:
+def test_mathematics_is_typeset_with_fonts_of_the_site(browser: Any, address: str) -> None:
     """The formula of the front page is drawn by MathJax, and the fonts come from the site."""
-    with closed(address) as (page, complaints):
+    with closed(browser, address) as (page, complaints):
         fonts: list[str] = []
         page.on("response", lambda r: fonts.append(r.url) if r.url.endswith(".woff") and r.ok else None)
         page.goto(f"{address}/index.html")
@@ -218,9 +220,9 @@ def test_mathematics_is_typeset_with_fonts_of_the_site(address: str) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"), [("sigmoid", "sigmoid"), ("0.693", "0.693"), ("NaN", "Questions"), ("separation", "finite")]
 )
-def test_search_finds_pages(address: str, words: str, expected: str) -> None:
+def test_search_finds_pages(browser: Any, address: str, words: str, expected: str) -> None:
     """The search field lists pages about the words."""
-    with closed(address) as (page, complaints):
+    with closed(browser, address) as (page, complaints):
         page.goto(f"{address}/search.html?q={words}")
         page.wait_for_selector("#search-results li a")
         page.wait_for_timeout(500)
@@ -231,10 +233,10 @@ def test_search_finds_pages(address: str, words: str, expected: str) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark(address: str, scheme: str) -> None:
+def test_light_and_dark(browser: Any, address: str, scheme: str) -> None:
     """The page follows the system's colours, and the button changes them to the other ones."""
     ground = "getComputedStyle(document.body).backgroundColor"
-    with closed(address, color_scheme=scheme, viewport={"width": 1280, "height": 800}) as (page, _):
+    with closed(browser, address, color_scheme=scheme, viewport={"width": 1280, "height": 800}) as (page, _):
         page.goto(f"{address}/index.html")
         seen = [page.evaluate(ground)]
         for _click in range(3):  # the button goes through the system's colours, light and dark
@@ -246,9 +248,9 @@ def test_light_and_dark(address: str, scheme: str) -> None:
 
 
 @pytest.mark.full
-def test_choice_on_the_front_page_agrees_with_the_package(address: str) -> None:
+def test_choice_on_the_front_page_agrees_with_the_package(browser: Any, address: str) -> None:
     """The probability and the loss that the page shows are those of the package, on the whole range of the sliders."""
-    with closed(address, viewport={"width": 390, "height": 800}) as (page, complaints):
+    with closed(browser, address, viewport={"width": 390, "height": 800}) as (page, complaints):
         page.goto(f"{address}/index.html")
         assert not page.locator("#choice .told").is_visible()
         for answer, sign in (("a", 1), ("b", -1)):
@@ -264,9 +266,9 @@ def test_choice_on_the_front_page_agrees_with_the_package(address: str) -> None:
 
 
 @pytest.mark.full
-def test_front_page_leads_to_lesson_one(address: str) -> None:
+def test_front_page_leads_to_lesson_one(browser: Any, address: str) -> None:
     """A click on the large button opens lesson 1, and its figure and its formulas are there."""
-    with closed(address, viewport={"width": 1280, "height": 800}) as (page, complaints):
+    with closed(browser, address, viewport={"width": 1280, "height": 800}) as (page, complaints):
         page.goto(f"{address}/index.html")
         page.click("text=Start lesson 1")
         assert "How does a pair of scores become a probability?" in page.locator("h1").inner_text()
@@ -276,9 +278,9 @@ def test_front_page_leads_to_lesson_one(address: str) -> None:
 
 
 @pytest.mark.full
-def test_projector_is_live_on_its_page(address: str) -> None:
+def test_projector_is_live_on_its_page(browser: Any, address: str) -> None:
     """The page shows the projector, its slider works, and links of a lesson open it at the right scene."""
-    with closed(address, viewport={"width": 1280, "height": 800}) as (page, complaints):
+    with closed(browser, address, viewport={"width": 1280, "height": 800}) as (page, complaints):
         page.goto(f"{address}/try_it.html")
         frame = page.frame_locator("iframe.projector")
         before = frame.locator("#loss output, #loss .value").first.inner_text()

@@ -317,7 +317,7 @@ def _refuse(
         hint = 'these look like whole columns; write records instead: df.to_json(path, orient="records", lines=True)'
     elif "input_ids_chosen" in fields or "chosen_input_ids" in fields:
         hint = "these look like token numbers; a reward model of texts needs the texts"
-    else:
+    elif _find(fields, "chosen") is None and _find(fields, "rejected") is None:
         hint = "they may also be called better and worse, good and bad, or preferred and dispreferred"
     null = [name for name in missing if plain(name) in _KNOWN]
     if null:
