@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -34,12 +33,11 @@ READING = (
 )
 
 
-def read_lesson(path: Path) -> dict[str, Any]:
+def read_lesson(path: Path) -> nbformat.NotebookNode:
     """Return a lesson; end the build with one sentence if it is damaged, was not executed or stores an error."""
     try:
-        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-        nbformat.validate(notebook)
-        lesson: dict[str, Any] = json.loads(json.dumps(notebook))
+        lesson = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+        nbformat.validate(lesson)
     except Exception as error:  # a damaged notebook raises almost anything
         raise SystemExit(f"The lesson {path.name} is not a notebook ({type(error).__name__}). {REMEDY}") from error
     cells = [cell for cell in lesson["cells"] if cell["cell_type"] == "code"]
@@ -54,7 +52,7 @@ def read_lesson(path: Path) -> dict[str, Any]:
 def describe_pictures(cell: dict[str, Any]) -> None:
     """Give the picture of a cell the text that its SVG contains, for readers who cannot see it."""
     for output in cell["outputs"]:
-        picture = "".join(output.get("data", {}).get("image/svg+xml", ""))
+        picture = output.get("data", {}).get("image/svg+xml", "")
         texts = re.findall(r"<(?:title|desc) [^>]*>(.*?)</(?:title|desc)>", picture, re.DOTALL)
         if texts:
             cell["metadata"]["mystnb"] = {"image": {"alt": ". ".join(" ".join(text.split()) for text in texts)}}
@@ -62,16 +60,16 @@ def describe_pictures(cell: dict[str, Any]) -> None:
 
 def link_slider(cell: dict[str, Any], number: str) -> None:
     """Below a slider, which needs a kernel, link a page that shows the same and needs none."""
-    if number in LIVE and "".join(cell["source"]).startswith("sliders."):
+    if number in LIVE and cell["source"].startswith("sliders."):
         address, words = LIVE[number]
         link = f'<p><a class="slider-link" href="{address}" target="_blank">{words}</a> (in a new tab)</p>'
-        cell["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": {"text/html": [link]}}]
+        cell["outputs"] = [nbformat.v4.new_output("display_data", data={"text/html": link})]
 
 
 def add_note(lesson: dict[str, Any], number: int) -> None:
     """Say below the title what cannot be done on the page, and how to do it."""
     first = lesson["cells"][0]
-    title, _, rest = "".join(first["source"]).partition("\n")
+    title, _, rest = first["source"].partition("\n")
     first["source"] = f"{title}\n\n{READING.format(number=number)}\n{rest}"
 
 
@@ -88,7 +86,7 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
                 describe_pictures(cell)
                 link_slider(cell, path.name[:2])
         add_note(lesson, int(path.name[:2]))
-        pages[path.name] = json.dumps(lesson, ensure_ascii=False)
+        pages[path.name] = nbformat.writes(lesson)
     try:
         target.mkdir(exist_ok=True)
         for old in [*target.glob("*.ipynb"), *target.glob("*.md")]:

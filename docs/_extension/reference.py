@@ -71,7 +71,11 @@ def keep_types_plain(_app: Sphinx, document: nodes.document) -> None:
     for link in list(document.findall(addnodes.pending_xref)):
         if link.get("refspecific") and link.get("reftarget", "").islower():
             link.replace_self(link.children)
-    for heading in document.findall(nodes.field_name):  # Sphinx calls the attributes of an object its variables
+
+
+def name_attributes(_app: Sphinx, document: nodes.document) -> None:
+    """Call the attributes of an object by that word, where Sphinx writes "Variables"."""
+    for heading in document.findall(nodes.field_name):
         if heading.astext() == "Variables":
             heading.replace(heading[0], nodes.Text("Attributes"))
 
@@ -114,6 +118,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", append_notes, priority=600)
     app.connect("autodoc-skip-member", choose_member)
     app.connect("doctree-read", keep_types_plain)
+    app.connect("doctree-read", name_attributes)
     app.connect("html-page-context", mend_links_of_source)
     app.add_directive("drawn", Drawn)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
