@@ -35,7 +35,8 @@ def kept() -> Iterator[None]:
     """Raise every Ctrl-C as a KeyboardInterrupt, also one that arrives where Python would print and ignore it.
 
     Python ignores exceptions in callbacks of C libraries, as when LLVM compiles, and in finalizers. Such an interrupt
-    is sent again a little later.
+    is sent again a little later. If another error comes first, it counts as a KeyboardInterrupt, because the interrupt
+    may have caused it: a callback that was cut short leaves Numba without the code that it has just compiled.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -58,6 +59,10 @@ def kept() -> Iterator[None]:
         yield
         if any(timer.is_alive() for timer in waiting):
             raise KeyboardInterrupt
+    except Exception:
+        if waiting:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for timer in waiting:
             timer.cancel()
