@@ -57,12 +57,13 @@ def kept() -> Iterator[None]:
     sys.unraisablehook = again
     try:
         yield
-        if any(timer.is_alive() for timer in waiting):
-            raise KeyboardInterrupt
     except Exception:
         if waiting:
             raise KeyboardInterrupt from None
         raise
+    else:
+        if any(timer.is_alive() for timer in waiting):
+            raise KeyboardInterrupt
     finally:
         for timer in waiting:
             timer.cancel()
