@@ -117,22 +117,6 @@ def test_an_interrupt_that_python_would_ignore_still_ends_the_command(monkeypatc
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_error_after_an_ignored_interrupt_is_not_shown(monkeypatch, capsys) -> None:
-    """Numba has no compiled code where LLVM's callback was interrupted, and raises a RuntimeError."""
-
-    class Finalizer:
-        def __del__(self) -> None:
-            raise KeyboardInterrupt
-
-    def interrupted(_: object) -> int:
-        Finalizer()
-        raise RuntimeError("no compiled object yet")
-
-    monkeypatch.setattr("bradley_terry.commands.doctor.run", interrupted)
-    assert main(["doctor"]) == 130
-    assert capsys.readouterr().err == "bradley-terry: interrupted\n"
-
-
 def test_an_ignored_interrupt_at_the_very_end_counts_too(monkeypatch, capsys) -> None:
     """The command ends before the interrupt could be sent again."""
 

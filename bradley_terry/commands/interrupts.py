@@ -35,8 +35,7 @@ def kept() -> Iterator[None]:
     """Raise every Ctrl-C as a KeyboardInterrupt, also one that arrives where Python would print and ignore it.
 
     Python ignores exceptions in callbacks of C libraries, as when LLVM compiles, and in finalizers. Such an interrupt
-    is sent again a little later. If another error comes first, it counts as a KeyboardInterrupt, because the interrupt
-    may have caused it: a callback that was cut short leaves Numba without the code that it has just compiled.
+    is sent again a little later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -57,11 +56,6 @@ def kept() -> Iterator[None]:
     sys.unraisablehook = again
     try:
         yield
-    except Exception:
-        if waiting:
-            raise KeyboardInterrupt from None
-        raise
-    else:
         if any(timer.is_alive() for timer in waiting):
             raise KeyboardInterrupt
     finally:
