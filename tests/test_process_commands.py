@@ -14,6 +14,7 @@ import pytest
 
 import bradley_terry as bt
 from bradley_terry.commands import main
+from bradley_terry.model import Outcome
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the shell and the signals of POSIX")
 full = pytest.mark.full
@@ -149,6 +150,78 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(words: str, share: floa
     assert process.returncode in (130, -signal.SIGINT, 0)  # 0 if it was ready; the shell shows 130 for -SIGINT too
     assert "Traceback" not in said
     assert "Exception ignored" not in said
+
+
+def begun(words: str, folder: Path, cache: Path) -> subprocess.Popen[str]:
+    """Start a command in a folder, with this folder for compiled code."""
+    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bradley_terry", *words.split()],
+        cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@full
+def test_ctrl_c_before_the_first_step_leaves_no_run(tmp_path) -> None:
+    """While the kernels are compiled, the model has learned nothing that would be worth a folder."""
+    process = begun("train --backend numba --out run", tmp_path, tmp_path / "cache")
+    assert "compiling its kernels" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out, err.splitlines()[-1]) == (130, "", "bradley-terry: interrupted")
+    assert not (tmp_path / "run").exists()
+
+
+@full
+def test_the_same_call_finishes_a_run_that_ctrl_c_ended(tmp_path) -> None:
+    """The checkpoint is for the same call, so this must not ask for --force because of what it has written itself."""
+    cache, state, run = tmp_path / "cache", tmp_path / "state.npz", tmp_path / "run"
+    words = "train travel-modes --scorer mlp --hidden 64 --backend numpy --checkpoint state.npz --out run"
+    process, written = begun(words, tmp_path, cache), set()
+    while len(written) < 4 and process.poll() is None:
+        written |= {state.stat().st_mtime_ns} if state.exists() else set()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "the same call goes on from state.npz" in err
+    assert bt.RewardModel.load(run / "model.npz").outcome is Outcome.INTERRUPTED
+    process = begun(words, tmp_path, cache)
+    assert (process.communicate(timeout=120)[1], process.returncode) == ("", 0)
+    assert bt.RewardModel.load(run / "model.npz").converged
+    process = begun(words, tmp_path, cache)  # a run that is complete is not replaced
+    assert "out: expected a new folder, got run, which already exists" in process.communicate(timeout=120)[1]
+
+
+@full
+def test_ctrl_c_while_a_kernel_is_compiled_is_a_keyboard_interrupt(tmp_path) -> None:
+    """As in a notebook: without care, LLVM loses about one in five of them, prints a traceback, and loses the code."""
+    script = tmp_path / "script.py"  # Numba keeps the code of functions that are in a file
+    script.write_text(
+        "import _thread, random, threading, time\n"
+        "from bradley_terry.kernels.caching import compiled\n"
+        "def fresh():\n"
+        "    inner = compiled(set())(lambda x: 3.0 * x)\n"
+        "    return compiled(set())(lambda x: inner(x) + 1.0)\n"
+        "fresh()(1.0)\n"
+        "start = time.perf_counter()\n"
+        "fresh()(1.0)\n"
+        "seconds, draw = time.perf_counter() - start, random.Random(0)\n"
+        "for _ in range(60):\n"
+        "    kernel = fresh()\n"
+        "    timer = threading.Timer(draw.uniform(0, seconds), _thread.interrupt_main)\n"
+        "    try:\n"
+        "        timer.start()\n"
+        "        kernel(1.0)\n"
+        "        timer.join()\n"
+        "        time.sleep(0.01)\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    assert kernel(1.0) == 4.0\n",
+        encoding="utf-8",
+    )
+    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, script], env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ------------------------------------------------------------------------------------- modules in the current folder

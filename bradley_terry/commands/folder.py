@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..arrays.visible import visible
 from ..files.saving import new_folder, write_file
-from ..model import HISTORY, RewardModel
+from ..model import HISTORY, Outcome, RewardModel
+from .interrupts import INTERRUPTED
 
-__all__ = ["check_new", "under_free_name", "write_run"]
+__all__ = ["check_new", "goes_on", "status_of", "under_free_name", "write_run"]
 
 FIGURES = [f"{name}.{kind}" for name in ("loss_curve", "margins", "reliability") for kind in ("svg", "png")]
 FILES = ("model.npz", "history.csv", "report.md", *FIGURES)
@@ -25,6 +26,34 @@ def check_new(argument: str, folder: Path, force: bool) -> None:
             f"{argument}: expected a new folder, got {visible(str(folder))}, which already exists; choose another one, "
             "or overwrite its files with --force (force=True in Python)"
         )
+
+
+def goes_on(folder: Path | None, checkpoint: Path | None) -> bool:
+    """Return whether the folder holds a run that Ctrl-C ended, and its checkpoint is given again, to finish it.
+
+    The finished run then replaces the other one, as if with ``--force``.
+    """
+    if folder is None or checkpoint is None or not checkpoint.exists():
+        return False
+    try:
+        return RewardModel.load(folder / "model.npz").outcome is Outcome.INTERRUPTED
+    except (OSError, ValueError):  # it is no run, or damaged
+        return False
+
+
+def status_of(model: RewardModel) -> int:
+    """Return the exit status of a command that has fitted this model.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C came before the first step. Such a model has learned nothing, so it is not worth saving.
+    """
+    if model.outcome is not Outcome.INTERRUPTED:
+        return 0
+    if model.history["step"][-1] == 0:
+        raise KeyboardInterrupt
+    return INTERRUPTED
 
 
 def write_run(

@@ -34,8 +34,8 @@ def end_at_once(*_: object) -> None:
 def kept() -> Iterator[None]:
     """Raise every Ctrl-C as a KeyboardInterrupt, also one that arrives where Python would print and ignore it.
 
-    Python ignores exceptions in callbacks of C libraries, as when LLVM compiles, and in finalizers. Such an interrupt
-    is sent again a little later.
+    Python ignores exceptions in callbacks of C libraries and in finalizers. Such an interrupt is sent again a little
+    later.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from ..arrays.visible import counted, for_json, visible
 from ..files import feature_names as text_features
-from ..model import Outcome, RewardModel
+from ..model import RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .data import SHIPPED, name_of, warnings_in_lines
-from .folder import under_free_name, write_run
+from .folder import status_of, under_free_name, write_run
 
 if TYPE_CHECKING:
     from ..distributed import Survey
@@ -58,6 +58,7 @@ def run(arguments: Namespace, *, text_l2: float, share: float) -> int:
                 checkpoint=arguments.checkpoint,
                 resume=arguments.checkpoint is not None,
             )
+    status = status_of(model)
     report = _report(model, found, n_held_out)
     save = partial(write_run, "out", model=model, report=report, force=arguments.force and arguments.out is not None)
     out = under_free_name(arguments.out, name_of(arguments.data[0]), save)
@@ -65,7 +66,7 @@ def run(arguments: Namespace, *, text_l2: float, share: float) -> int:
         print(json.dumps(for_json({**_numbers(model, found, n_held_out), "out": str(out)}), indent=2))
     else:
         print(f"{report}\nWritten to {visible(str(out))}: model.npz, history.csv and report.md.")
-    return 130 if model.outcome is Outcome.INTERRUPTED else 0
+    return status
 
 
 def _shards(data: Sequence[str]) -> list[str]:

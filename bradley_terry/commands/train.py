@@ -22,14 +22,14 @@ from ..arrays.visible import for_json, from_markdown, in_notebook, quoted, visib
 from ..evaluation import Evaluation
 from ..files import feature_names
 from ..losses import PairLoss
-from ..model import Outcome, RewardModel
+from ..model import RewardModel
 from ..objective import AUTO, BACKENDS
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
 from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, find_rankings, name_of, warnings_in_lines
-from .folder import check_new, under_free_name, write_run
+from .folder import check_new, goes_on, status_of, under_free_name, write_run
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 if TYPE_CHECKING:
@@ -400,6 +400,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report. After Ctrl-C this is the best model so far, and the status is 130."""
     out, folder = arguments.out, Path(arguments.data[0])
+    arguments.force = arguments.force or goes_on(out, arguments.checkpoint)
     if out is not None:
         check_new("out", out, arguments.force)
     check_writable(out or Path("runs"))
@@ -426,6 +427,7 @@ def run(arguments: Namespace) -> int:
             backend=arguments.backend,
             checkpoint=arguments.checkpoint,
         )
+    status = status_of(result.model)
     out = under_free_name(out, name_of(arguments.data[0]), partial(result.save, force=force))
     if arguments.json:
         print(json.dumps(for_json(replace(result, folder=out).to_dict()), indent=2))
@@ -435,7 +437,7 @@ def run(arguments: Namespace) -> int:
         )
         has_reliability = (out / "reliability.svg").exists()  # not if the loss only orders answers
         print(f"margins{' and reliability' if has_reliability else ''}, each as SVG and PNG.")
-    return 130 if result.model.outcome is Outcome.INTERRUPTED else 0
+    return status
 
 
 def _held_out(pairs: PreferencePairs, share: float | None, seed: int) -> NDArray[np.bool_]:

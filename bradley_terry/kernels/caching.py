@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +56,34 @@ def compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-
 
     def decorate(function):  # type: ignore[no-untyped-def]
         dispatcher = numba.njit(**options)(function)
+        dispatcher.compile = _ctrl_c_waits()(dispatcher.compile)
         saved = _saved_code(function)
         if saved is not None:
             dispatcher._cache = saved
         return dispatcher
 
     return decorate
+
+
+@contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Let Ctrl-C wait until a function is compiled, which takes a few seconds at most.
+
+    LLVM calls Python while it compiles, and a KeyboardInterrupt is lost there. What is worse, Numba may then miss the
+    code that it has just compiled, or the process may crash when it ends.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    arrived: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        for number in arrived:
+            signal.raise_signal(number)
 
 
 def _saved_code(function: Any) -> SavedCode | None:
