@@ -7,6 +7,7 @@ import functools
 import http.server
 import importlib
 import json
+import math
 import os
 import re
 import shutil
@@ -25,12 +26,14 @@ from headless import missing
 
 import bradley_terry as bt
 from bradley_terry.course import projector
+from bradley_terry.course.predictions import PREDICTIONS
 
 ROOT = Path(__file__).parent.parent
 NEEDED = ("sphinx", "myst_nb", "furo", "sphinx-mathjax-offline")
 WIDTHS = (320, 390)  # of telephones, in CSS pixels
 TOO_WIDE = """() => [...document.querySelectorAll("html, .content")]
   .filter((box) => box.scrollWidth > box.clientWidth).map((box) => `${box.tagName} ${box.scrollWidth}`)"""
+SHOWN = ("expected", "probability", "loss")  # on the front page, of a choice
 NOT_TYPESET = """() => [...document.querySelectorAll(".math")]
   .filter((box) => !box.querySelector("mjx-container") || box.querySelector("mjx-merror, mjx-mtext[style*=red]"))
   .map((box) => box.textContent)"""
@@ -259,10 +262,45 @@ def test_choice_on_the_front_page_agrees_with_the_package(browser: Any, address:
                 for name, value in (("a", reward_a), ("b", reward_b)):
                     page.locator(f"[data-reward={name}]").fill(str(value))
                 margin = sign * (reward_a - reward_b)
-                shown = page.locator("#choice [data-show=loss]").inner_text()
-                assert shown == f"{bt.pair_losses([margin])[0]:.3f}"
-                assert page.locator("#choice [data-show=probability]").inner_text() == f"{bt.sigmoid(margin):.3f}"
+                shown = {place: page.locator(f"#choice [data-show={place}]").inner_text() for place in SHOWN}
+                assert float(shown["probability"]) == pytest.approx(bt.sigmoid(margin), rel=5e-4, abs=5e-6)
+                assert float(shown["loss"]) == pytest.approx(bt.pair_losses([margin])[0], rel=5e-3)
+                assert float(shown["loss"]) == pytest.approx(-math.log(float(shown["probability"])), rel=1e-2)
+                ahead = "neither answer" if margin == 0 else f"answer {'a' if reward_a > reward_b else 'b'}"
+                assert shown["expected"] == f"It preferred {ahead}, and you chose answer {answer}."
         assert complaints == []
+
+
+@pytest.mark.full
+def test_what_a_choice_costs_is_on_the_screen_of_a_phone(browser: Any, address: str) -> None:
+    """It appears below the answers, where a phone would not show it without scrolling."""
+    with closed(browser, address, viewport={"width": 390, "height": 844}, reduced_motion="reduce") as (page, _):
+        page.goto(f"{address}/index.html")
+        page.click("[data-answer=a]")
+        box = page.locator("#choice .told").bounding_box()
+        assert box["y"] > 0
+        assert box["y"] + box["height"] <= 844
+
+
+@pytest.mark.full
+def test_predictions_of_the_lessons_can_be_made_on_the_site(browser: Any, address: str) -> None:
+    """A click on an option shows its reply and closes the one before; no cell that needs a kernel is left."""
+    asked = []
+    with closed(browser, address, viewport={"width": 390, "height": 844}) as (page, complaints):
+        for lesson in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")):
+            page.goto(f"{address}/lessons/{lesson.stem}.html")
+            for guess in page.locator(".guess").all():
+                name = guess.locator("details").first.get_attribute("name").removeprefix("guess-")
+                asked.append(name)
+                for letter, reply in PREDICTIONS[name].options.items():
+                    summary = guess.locator("summary", has_text=re.compile(f"^{letter} – "))
+                    assert summary.inner_text() == f"{letter} – {PREDICTIONS[name].choices[letter]}"
+                    summary.click()
+                    assert guess.locator("details[open] p").all_inner_texts() == [reply]
+            text = page.locator("article").inner_text()
+            assert re.findall(r"guess = None|check\.prediction|prediction \S+: not attempted|in quotes", text) == []
+        assert complaints == []
+    assert asked == list(PREDICTIONS)
 
 
 @pytest.mark.full

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from sphinx.application import Sphinx
 from sphinx.config import Config
+
+from bradley_terry.course.predictions import PREDICTIONS
 
 REMEDY = "Run bradley-terry course --write, which executes the lessons and stores their output."
 
@@ -28,8 +31,9 @@ LIVE = {  # what shows in a browser what the slider of a lesson shows
     },
 }
 READING = (
-    "> You are reading lesson {number} with its stored output. To run its cells, write its two functions and have them "
-    "checked, [install the package](../install.md) and open your own copy with `bradley-terry course`."
+    "> You are reading lesson {number} with its stored output, and you can make its predictions here. To run its "
+    "cells, write its two functions and have them checked, [install the package](../install.md) and open your own "
+    "copy with `bradley-terry course`."
 )
 
 
@@ -66,6 +70,23 @@ def link_slider(cell: dict[str, Any], number: str) -> None:
         cell["outputs"] = [nbformat.v4.new_output("display_data", data={"text/html": link})]
 
 
+def offer_guesses(cells: list[dict[str, Any]]) -> None:
+    """Make buttons of the options of each prediction, which show the reply, instead of cells that need a kernel."""
+    for question, guess, check in zip(cells, cells[1:], cells[2:], strict=False):
+        if called := re.match(r'check\.prediction\("(.*?)"', check["source"]):
+            asked = PREDICTIONS[called[1]]
+            options = "".join(
+                f'<details name="guess-{called[1]}"><summary><b>{letter}</b> – {escape(choice)}</summary>'
+                f"<p>{escape(asked.options[letter])}</p></details>"
+                for letter, choice in asked.choices.items()
+            )
+            buttons = nbformat.v4.new_output("display_data", data={"text/html": f'<div class="guess">{options}</div>'})
+            question["source"] = re.sub(r"\n- \*\*[abc]\*\* – .*|\nWrite your guess .*", "", question["source"])
+            guess["metadata"]["tags"] = ["remove-cell"]
+            check["metadata"]["tags"] = ["remove-input"]
+            check["outputs"] = [buttons]
+
+
 def add_note(lesson: dict[str, Any], number: int) -> None:
     """Say below the title what cannot be done on the page, and how to do it."""
     first = lesson["cells"][0]
@@ -85,6 +106,7 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
             if cell["cell_type"] == "code":
                 describe_pictures(cell)
                 link_slider(cell, path.name[:2])
+        offer_guesses(lesson["cells"])
         add_note(lesson, int(path.name[:2]))
         pages[path.name] = nbformat.writes(lesson)
     try:

@@ -21,11 +21,12 @@ document.addEventListener("DOMContentLoaded", () => {
       put(slider.dataset.reward, signed(Number(slider.value)));
     }
     const margin = chosen === "a" ? reward.a - reward.b : reward.b - reward.a;
-    const probability = Math.exp(-loss(margin)).toFixed(3);
-    put("chosen", `answer ${chosen}`);
-    put("probability", probability);
-    put("same", probability);
-    put("loss", loss(margin).toFixed(3));
+    const probability = Math.exp(-loss(margin)), digits = probability < 0.9 ? probability.toPrecision(4) : probability.toFixed(5);
+    const ahead = reward.a === reward.b ? "neither answer" : `answer ${reward.a > reward.b ? "a" : "b"}`;
+    put("expected", `It preferred ${ahead}, and you chose answer ${chosen}.`);
+    put("probability", digits);
+    put("same", digits);
+    put("loss", loss(margin).toPrecision(3));
     const point = root.querySelector("[data-point]"), line = root.querySelector("[data-line]");
     point.setAttribute("cx", x(margin));
     point.setAttribute("cy", y(loss(margin)));
@@ -38,8 +39,10 @@ document.addEventListener("DOMContentLoaded", () => {
     chosen = answer.dataset.answer;
     for (const other of root.querySelectorAll(".answer")) other.setAttribute("aria-pressed", String(other === answer));
     root.querySelector(".ask").hidden = true;
-    root.querySelector(".told").hidden = false;
+    const told = root.querySelector(".told"), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    told.hidden = false;
     show();
+    told.scrollIntoView({ block: "nearest", behavior: still ? "instant" : "smooth" }); // on a phone it is below the screen
   });
   for (const slider of root.querySelectorAll("[data-reward]")) slider.addEventListener("input", show);
 });
