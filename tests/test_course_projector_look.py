@@ -16,7 +16,7 @@ ADDRESS = (Path(projector.__file__).parent / "projector.html").as_uri()
 
 pytestmark = pytest.mark.full  # a browser
 
-SIZES = [(1280, 720), (1366, 768), (1920, 1080), (1024, 768), (390, 844)]
+SIZES = [(1280, 720), (1366, 768), (1920, 1080), (1024, 768), (768, 1024), (600, 960), (844, 390), (390, 844)]
 
 
 def set_state(page, hash_):
@@ -167,7 +167,7 @@ TOURS = {
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_nothing_overlaps_or_overflows(open_page, size):
-    """In windows of five sizes and along every slider, no words overlap and nothing scrolls sideways."""
+    """In windows of eight sizes and along every slider, no words overlap and nothing scrolls sideways."""
     page = open_page(size=size)
     for scene, stops in TOURS.items():
         for stop in [*stops, "predict=1"]:
