@@ -258,16 +258,25 @@ def test_choice_on_the_front_page_agrees_with_the_package(browser: Any, address:
         assert not page.locator("#choice .told").is_visible()
         for answer, sign in (("a", 1), ("b", -1)):
             page.click(f"[data-answer={answer}]")
-            for reward_a, reward_b in [(0.5, 1.2), (3, -3), (-3, 3), (0, 0), (-1.7, -1.7), (2.4, 0.2)]:
+            rewards = [(0.5, 1.2), (3, -3), (-3, 3), (0, 0), (-1.7, -1.7), (2.4, 0.2), (-2.4, 1.8), (3, -2.9)]
+            for reward_a, reward_b in [*rewards, *((tenths / 10, -0.2) for tenths in range(-30, 31))]:
                 for name, value in (("a", reward_a), ("b", reward_b)):
-                    page.locator(f"[data-reward={name}]").fill(str(value))
+                    page.get_by_role("slider", name=f"reward of answer {name}").fill(str(value))
                 margin = sign * (reward_a - reward_b)
                 shown = {place: page.locator(f"#choice [data-show={place}]").inner_text() for place in SHOWN}
-                assert float(shown["probability"]) == pytest.approx(bt.sigmoid(margin), rel=5e-4, abs=5e-6)
+                assert float(shown["probability"]) == pytest.approx(bt.sigmoid(margin), rel=5e-4, abs=5e-7)
                 assert float(shown["loss"]) == pytest.approx(bt.pair_losses([margin])[0], rel=5e-3)
-                assert float(shown["loss"]) == pytest.approx(-math.log(float(shown["probability"])), rel=1e-2)
-                ahead = "neither answer" if margin == 0 else f"answer {'a' if reward_a > reward_b else 'b'}"
-                assert shown["expected"] == f"It preferred {ahead}, and you chose answer {answer}."
+                assert shown["loss"] == f"{-math.log(float(shown['probability'])):#.3g}"
+                said = f"It prefers answer {'a' if reward_a > reward_b else 'b'}, but you chose answer {answer}."
+                if reward_a == reward_b:
+                    said = f"It prefers neither answer, and you chose answer {answer}."
+                elif margin > 0:
+                    said = f"It prefers answer {answer}, and so do you."
+                assert shown["expected"] == said
+            sentence = " ".join(page.locator("#choice [data-sentence]").inner_text().split())
+            page.wait_for_function(
+                "text => document.querySelector('[data-say]').textContent.trim() === text", arg=sentence
+            )
         assert complaints == []
 
 
@@ -297,6 +306,7 @@ def test_predictions_of_the_lessons_can_be_made_on_the_site(browser: Any, addres
                     assert summary.inner_text() == f"{letter} – {PREDICTIONS[name].choices[letter]}"
                     summary.click()
                     assert guess.locator("details[open] p").all_inner_texts() == [reply]
+            assert page.locator("article li", has_text=re.compile(r"^[abc] – ")).count() == 0
             text = page.locator("article").inner_text()
             assert re.findall(r"guess = None|check\.prediction|prediction \S+: not attempted|in quotes", text) == []
         assert complaints == []
@@ -325,10 +335,34 @@ def test_projector_is_live_on_its_page(browser: Any, address: str) -> None:
         frame.locator("#delta").fill("-2")
         assert frame.locator("#loss output, #loss .value").first.inner_text() != before
         page.goto(f"{address}/lessons/03_shift_invariance.html")
+        page.click("details.scene summary")
+        inside = page.frame_locator("details.scene iframe")
+        inside.locator("#plus").fill("2")
+        assert inside.locator("section#shift").is_visible()
         with page.context.expect_page() as opened:
             page.click("a.slider-link")
         opened.value.wait_for_url("**/projector.html#scene=shift*")
         assert opened.value.locator("section#shift").is_visible()
+        assert complaints == []
+
+
+@pytest.mark.full
+def test_sliders_of_lesson_one_move_the_bar(browser: Any, address: str) -> None:
+    """The numbers are those of the package, and the bar is as long as the probability."""
+    with closed(browser, address, viewport={"width": 390, "height": 844}) as (page, complaints):
+        page.goto(f"{address}/lessons/01_choices_to_probabilities.html")
+        for reward_a, reward_b in [(2, 1), (4, 3), (1.1, 0), (-3, 5), (0.3, 0.1)]:
+            for name, value in (("a", reward_a), ("b", reward_b)):
+                page.locator(f"#two-rewards [data-reward={name}]").fill(str(value))
+            margin, wanted = reward_a - reward_b, bt.sigmoid(reward_a - reward_b)
+            shown = [
+                page.locator(f"#two-rewards [data-show={place}]").inner_text() for place in ("margin", "probability")
+            ]
+            assert shown == [f"{margin:.1f}".replace("-", "−"), f"{wanted:.3f}"]
+            share = page.evaluate(
+                "(b => b.firstElementChild.offsetWidth / b.clientWidth)(document.querySelector('.bar'))"
+            )
+            assert share == pytest.approx(wanted, abs=0.005)
         assert complaints == []
 
 

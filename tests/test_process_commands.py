@@ -101,7 +101,7 @@ def test_the_streams_of_a_caller_stay_as_they_are(capsys) -> None:
 
 
 def test_an_interrupt_that_python_would_ignore_still_ends_the_command(monkeypatch, capsys) -> None:
-    """Python prints and forgets an exception in a finalizer or a callback, as when LLVM compiles."""
+    """Python prints and forgets an exception in a finalizer or a callback."""
 
     class Finalizer:
         def __del__(self) -> None:
@@ -177,14 +177,22 @@ def test_the_same_call_finishes_a_run_that_ctrl_c_ended(tmp_path) -> None:
     """The checkpoint is for the same call, so this must not ask for --force because of what it has written itself."""
     cache, state, run = tmp_path / "cache", tmp_path / "state.npz", tmp_path / "run"
     words = "train travel-modes --scorer mlp --hidden 64 --backend numpy --checkpoint state.npz --out run"
-    process, written = begun(words, tmp_path, cache), set()
-    while len(written) < 4 and process.poll() is None:
-        written |= {state.stat().st_mtime_ns} if state.exists() else set()
+    process, end = begun(words, tmp_path, cache), time.monotonic() + 60
+    written: set[tuple[int, int]] = set()  # each state is a new file
+    while len(written) < 4 and time.monotonic() < end:
+        written |= {(found.st_ino, found.st_mtime_ns) for found in [state.stat()]} if state.exists() else set()
+        time.sleep(0.001)
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same call goes on from state.npz" in err
+    interrupted = (run / "model.npz").read_bytes()
     assert bt.RewardModel.load(run / "model.npz").outcome is Outcome.INTERRUPTED
+    for other in (words.replace("state", "another"), words.replace(" --checkpoint state.npz", "")):
+        process = begun(other, tmp_path, cache)  # another fit does not go on with this run
+        assert "out: expected a new folder, got run, which already exists" in process.communicate(timeout=120)[1]
+    assert (run / "model.npz").read_bytes() == interrupted
     process = begun(words, tmp_path, cache)
     assert (process.communicate(timeout=120)[1], process.returncode) == ("", 0)
     assert bt.RewardModel.load(run / "model.npz").converged
@@ -194,7 +202,7 @@ def test_the_same_call_finishes_a_run_that_ctrl_c_ended(tmp_path) -> None:
 
 @full
 def test_ctrl_c_while_a_kernel_is_compiled_is_a_keyboard_interrupt(tmp_path) -> None:
-    """As in a notebook: without care, LLVM loses about one in five of them, prints a traceback, and loses the code."""
+    """Without this, about one in five of them is lost, with a traceback and without the compiled code."""
     script = tmp_path / "script.py"  # Numba keeps the code of functions that are in a file
     script.write_text(
         "import _thread, random, threading, time\n"
@@ -214,9 +222,32 @@ def test_ctrl_c_while_a_kernel_is_compiled_is_a_keyboard_interrupt(tmp_path) -> 
         "        kernel(1.0)\n"
         "        timer.join()\n"
         "        time.sleep(0.01)\n"
+        "        raise SystemExit('the interrupt was lost')\n"
         "    except KeyboardInterrupt:\n"
         "        pass\n"
         "    assert kernel(1.0) == 4.0\n",
+        encoding="utf-8",
+    )
+    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, script], env=variables, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@full
+def test_one_ctrl_c_while_a_kernel_is_compiled_reaches_asyncio_once(tmp_path) -> None:
+    """Programs with an event loop may count them: the second one often ends the program at once."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import asyncio, os, signal, threading\n"
+        "from bradley_terry.kernels.caching import compiled\n"
+        "kernel, seen = compiled(set())(lambda x: x + 1.0), []\n"
+        "async def main():\n"
+        "    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, seen.append, 1)\n"
+        "    threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "    kernel(1.0)\n"
+        "    await asyncio.sleep(1)\n"
+        "asyncio.run(main())\n"
+        "assert seen == [1], seen\n",
         encoding="utf-8",
     )
     variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path)}

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from ..arrays.visible import visible
-from .interrupts import INTERRUPTED, is_command, kept
+from .interrupts import INTERRUPTED, kept
 from .streams import OutputLost, standard_streams
 
 __all__ = ["main"]
@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 with kept():
                     return _run(argv)
             except KeyboardInterrupt:
-                if is_command():  # a compiler that was interrupted complains when the process ends
-                    sys.unraisablehook = lambda _: None
                 print("bradley-terry: interrupted", file=sys.stderr)
                 return INTERRUPTED
             except OutputLost as lost:

@@ -7,12 +7,14 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from ..arrays.visible import visible
 from ..files.saving import new_folder, write_file
 from ..model import HISTORY, Outcome, RewardModel
 from .interrupts import INTERRUPTED
 
-__all__ = ["check_new", "goes_on", "status_of", "under_free_name", "write_run"]
+__all__ = ["check_new", "continues", "is_untrained", "status_of", "under_free_name", "write_run"]
 
 FIGURES = [f"{name}.{kind}" for name in ("loss_curve", "margins", "reliability") for kind in ("svg", "png")]
 FILES = ("model.npz", "history.csv", "report.md", *FIGURES)
@@ -28,17 +30,29 @@ def check_new(argument: str, folder: Path, force: bool) -> None:
         )
 
 
-def goes_on(folder: Path | None, checkpoint: Path | None) -> bool:
-    """Return whether the folder holds a run that Ctrl-C ended, and its checkpoint is given again, to finish it.
+def continues(folder: Path | None, checkpoint: Path | None, model: RewardModel | None = None) -> bool:
+    """Return whether the folder holds a run that Ctrl-C ended, and this fit goes on with it from its checkpoint.
 
-    The finished run then replaces the other one, as if with ``--force``.
+    Then the longer run may replace the other one without ``force``. Before the fit, only the name of the checkpoint can
+    be compared. After it, the history of ``model`` must begin with that of the run in the folder.
     """
-    if folder is None or checkpoint is None or not checkpoint.exists():
+    if folder is None or checkpoint is None:
         return False
     try:
-        return RewardModel.load(folder / "model.npz").outcome is Outcome.INTERRUPTED
-    except (OSError, ValueError):  # it is no run, or damaged
+        run = RewardModel.load(folder / "model.npz")
+        is_resumed = checkpoint.exists() and f"goes on from {checkpoint}" in run.message
+    except (OSError, ValueError):  # there is no run, or it cannot be read
         return False
+    n = len(run.history["step"])
+    is_same = model is None or all(
+        np.array_equal(run.history[name], model.history[name][:n], equal_nan=True) for name in HISTORY
+    )
+    return run.outcome is Outcome.INTERRUPTED and is_resumed and is_same
+
+
+def is_untrained(model: RewardModel) -> bool:
+    """Return whether Ctrl-C came before the first step. Such a model has learned nothing and is not worth saving."""
+    return model.outcome is Outcome.INTERRUPTED and not model.history["step"][-1]
 
 
 def status_of(model: RewardModel) -> int:
@@ -47,13 +61,11 @@ def status_of(model: RewardModel) -> int:
     Raises
     ------
     KeyboardInterrupt
-        If Ctrl-C came before the first step. Such a model has learned nothing, so it is not worth saving.
+        If Ctrl-C came before the first step, so that there is nothing to save.
     """
-    if model.outcome is not Outcome.INTERRUPTED:
-        return 0
-    if model.history["step"][-1] == 0:
+    if is_untrained(model):
         raise KeyboardInterrupt
-    return INTERRUPTED
+    return INTERRUPTED if model.outcome is Outcome.INTERRUPTED else 0
 
 
 def write_run(

@@ -17,7 +17,7 @@ from ..files import feature_names as text_features
 from ..model import RewardModel
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .data import SHIPPED, name_of, warnings_in_lines
-from .folder import status_of, under_free_name, write_run
+from .folder import continues, status_of, under_free_name, write_run
 
 if TYPE_CHECKING:
     from ..distributed import Survey
@@ -60,7 +60,8 @@ def run(arguments: Namespace, *, text_l2: float, share: float) -> int:
             )
     status = status_of(model)
     report = _report(model, found, n_held_out)
-    save = partial(write_run, "out", model=model, report=report, force=arguments.force and arguments.out is not None)
+    force = arguments.out is not None and (arguments.force or continues(arguments.out, arguments.checkpoint, model))
+    save = partial(write_run, "out", model=model, report=report, force=force)
     out = under_free_name(arguments.out, name_of(arguments.data[0]), save)
     if arguments.json:
         print(json.dumps(for_json({**_numbers(model, found, n_held_out), "out": str(out)}), indent=2))

@@ -29,7 +29,7 @@ from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer, check_size
 from ..training import fit
 from .baselines import beside, in_json
 from .data import DATA_HELP, check_writable, find_data, find_rankings, name_of, warnings_in_lines
-from .folder import check_new, goes_on, status_of, under_free_name, write_run
+from .folder import check_new, continues, is_untrained, status_of, under_free_name, write_run
 from .report import Weight, example_in_words, markdown, weights_by_strength
 
 if TYPE_CHECKING:
@@ -231,11 +231,13 @@ def train(
     backend : str
         As in ``Objective``.
     out : str or Path, optional
-        Folder to save the run in. By default the run is not saved.
+        Folder to save the run in. By default the run is not saved, and it never is if Ctrl-C came before the first
+        step.
     force : bool
         Replace the files of an earlier run in ``out``. Other files in it stay.
     checkpoint : str or Path, optional
-        As in ``fit``: a file for the state of the fit, from which the same call goes on.
+        As in ``fit``: a file for the state of the fit, from which the same call goes on. If Ctrl-C ended the run in
+        ``out``, the same call replaces it without ``force``.
 
     Returns
     -------
@@ -256,8 +258,9 @@ def train(
         if value is not None:
             single.switch(name, value)
     folder = None if out is None else single.path("out", out)
+    saved_in = None if checkpoint is None else single.path("checkpoint", checkpoint)
     if folder is not None:
-        check_new("out", folder, force)
+        check_new("out", folder, force or continues(folder, saved_in))
         check_writable(folder)
     if isinstance(loss, str):
         from ..ranking.named import loss_named
@@ -309,10 +312,10 @@ def train(
         weights=weights_by_strength(model, training),
         example=said,
         seed=seed,
-        folder=folder,
+        folder=None if is_untrained(model) else folder,
     )
-    if folder is not None:
-        run.save(folder, force=force)
+    if run.folder is not None:
+        run.save(run.folder, force=force or continues(run.folder, saved_in, model))
     return run
 
 
@@ -331,7 +334,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--checkpoint",
         type=Path,
         metavar="FILE",
-        help="save the state of the fit in FILE after each step, and go on from FILE if it exists",
+        help="save the state of the fit in FILE after each step, and go on from FILE if it exists; the same call after "
+        "Ctrl-C needs no --force",
     )
     parser.add_argument(
         "--scorer",
@@ -400,11 +404,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Train, save the run, and print its report. After Ctrl-C this is the best model so far, and the status is 130."""
     out, folder = arguments.out, Path(arguments.data[0])
-    arguments.force = arguments.force or goes_on(out, arguments.checkpoint)
     if out is not None:
-        check_new("out", out, arguments.force)
+        check_new("out", out, arguments.force or continues(out, arguments.checkpoint))
     check_writable(out or Path("runs"))
-    force = arguments.force and out is not None  # a free name never replaces anything
     is_sharded = len(arguments.data) > 1 or (folder.is_dir() and any(folder.glob("shard-*")))
     if is_sharded or arguments.workers is not None or arguments.scheduler:
         from .sharded import run as run_sharded
@@ -428,6 +430,7 @@ def run(arguments: Namespace) -> int:
             checkpoint=arguments.checkpoint,
         )
     status = status_of(result.model)
+    force = out is not None and (arguments.force or continues(out, arguments.checkpoint, result.model))
     out = under_free_name(out, name_of(arguments.data[0]), partial(result.save, force=force))
     if arguments.json:
         print(json.dumps(for_json(replace(result, folder=out).to_dict()), indent=2))

@@ -36,7 +36,7 @@ PREDICTIONS: dict[str, Prediction] = {
         "What happens to the probability that a is preferred?",
         "c",
         a=("It stays the same: a is still twice as good as b.",
-           "No. The probability depends on the difference of the rewards, not on their ratio. It grows from 1 to 2."),
+           "No. What counts is not the ratio of the rewards but their difference, and that grows from 1 to 2."),
         b=("It doubles.",
            "No. It was 0.731, and twice that, 1.46, is above 1. The margin doubles, so the odds are squared."),
         c=("It rises, but does not double.",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numba
@@ -69,21 +69,25 @@ def compiled(fastmath: set[str], forceinline: bool = False):  # type: ignore[no-
 def _ctrl_c_waits() -> Iterator[None]:
     """Let Ctrl-C wait until a function is compiled, which takes a few seconds at most.
 
-    LLVM calls Python while it compiles, and a KeyboardInterrupt is lost there. What is worse, Numba may then miss the
+    LLVM calls Python while it compiles, and a KeyboardInterrupt is lost there. Worse, Numba may then fail to find the
     code that it has just compiled, or the process may crash when it ends.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    arrived: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+    arrived: list[tuple[int, FrameType | None]] = []
+    before: Any = signal.getsignal(signal.SIGINT)
+    if callable(before):  # and not one of the constants that stand for "ignore" or "end the process"
+        try:
+            before = signal.signal(signal.SIGINT, lambda *call: arrived.append(call))
+        except ValueError:  # signals only arrive in the main thread of the main interpreter
+            before = None
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
-        for number in arrived:
-            signal.raise_signal(number)
+        if callable(before):
+            signal.signal(signal.SIGINT, before)
+        for call in arrived:  # raising the signal again would wake up the event loop of asyncio a second time
+            handler = signal.getsignal(signal.SIGINT)  # the call before may have changed it
+            if callable(handler):
+                handler(*call)
 
 
 def _saved_code(function: Any) -> SavedCode | None:

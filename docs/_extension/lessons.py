@@ -16,24 +16,21 @@ from bradley_terry.course.predictions import PREDICTIONS
 
 REMEDY = "Run bradley-terry course --write, which executes the lessons and stores their output."
 
+SCENES = {"02": "loss", "03": "shift", "04": "confidence", "05": "expected", "06": "training", "12": "optimising"}
+SCENE = """<details class="scene"><summary>Move the slider here</summary>
+<iframe class="projector" src="../projector.html#scene={scene}" title="Sliders of this lesson" loading="lazy"></iframe>
+</details>
+<p><a class="slider-link" href="../projector.html#scene={scene}" target="_blank">Move it in a new tab</a></p>"""
 LIVE = {  # what shows in a browser what the slider of a lesson shows
-    "01": ("../index.html#choice", "Move two rewards on the front page"),
-    **{
-        lesson: (f"../projector.html#scene={scene}", "Move the slider on the projector page")
-        for lesson, scene in {
-            "02": "loss",
-            "03": "shift",
-            "04": "confidence",
-            "05": "expected",
-            "06": "training",
-            "12": "optimising",
-        }.items()
-    },
+    "01": (Path(__file__).parent / "two_rewards.html").read_text(encoding="utf-8"),
+    **{lesson: SCENE.format(scene=scene) for lesson, scene in SCENES.items()},
 }
+ASK = "<p>Choose an answer to see the reply.</p>"
+SET_UP = " Run the cells from the top with Shift+Enter."  # not on a page
 READING = (
-    "> You are reading lesson {number} with its stored output, and you can make its predictions here. To run its "
-    "cells, write its two functions and have them checked, [install the package](../install.md) and open your own "
-    "copy with `bradley-terry course`."
+    "> This page shows lesson {number} with its stored output. You can answer its questions here. To run the cells and "
+    "have your own two functions checked, [install the package](../install.md) and open your own copy with "
+    "`bradley-terry course`."
 )
 
 
@@ -62,12 +59,11 @@ def describe_pictures(cell: dict[str, Any]) -> None:
             cell["metadata"]["mystnb"] = {"image": {"alt": ". ".join(" ".join(text.split()) for text in texts)}}
 
 
-def link_slider(cell: dict[str, Any], number: str) -> None:
-    """Below a slider, which needs a kernel, link a page that shows the same and needs none."""
+def show_slider(cell: dict[str, Any], number: str) -> None:
+    """In place of a slider, which needs a kernel, show one that needs none, or a link to a page that has it."""
     if number in LIVE and cell["source"].startswith("sliders."):
-        address, words = LIVE[number]
-        link = f'<p><a class="slider-link" href="{address}" target="_blank">{words}</a> (in a new tab)</p>'
-        cell["outputs"] = [nbformat.v4.new_output("display_data", data={"text/html": link})]
+        cell["outputs"] = [nbformat.v4.new_output("display_data", data={"text/html": LIVE[number]})]
+        cell["metadata"]["tags"] = ["remove-input"]
 
 
 def offer_guesses(cells: list[dict[str, Any]]) -> None:
@@ -80,17 +76,19 @@ def offer_guesses(cells: list[dict[str, Any]]) -> None:
                 f"<p>{escape(asked.options[letter])}</p></details>"
                 for letter, choice in asked.choices.items()
             )
-            buttons = nbformat.v4.new_output("display_data", data={"text/html": f'<div class="guess">{options}</div>'})
+            html = f'<div class="guess" role="group" aria-label="Your prediction">{ASK}{options}</div>'
+            if not re.fullmatch(r"my_\w*guess = None", guess["source"]):
+                raise SystemExit(f"The prediction {called[1]} must follow a cell such as: my_guess = None")
             question["source"] = re.sub(r"\n- \*\*[abc]\*\* – .*|\nWrite your guess .*", "", question["source"])
             guess["metadata"]["tags"] = ["remove-cell"]
             check["metadata"]["tags"] = ["remove-input"]
-            check["outputs"] = [buttons]
+            check["outputs"] = [nbformat.v4.new_output("display_data", data={"text/html": html})]
 
 
 def add_note(lesson: dict[str, Any], number: int) -> None:
     """Say below the title what cannot be done on the page, and how to do it."""
     first = lesson["cells"][0]
-    title, _, rest = first["source"].partition("\n")
+    title, _, rest = first["source"].replace(SET_UP, "").partition("\n")
     first["source"] = f"{title}\n\n{READING.format(number=number)}\n{rest}"
 
 
@@ -105,7 +103,7 @@ def copy_lessons(app: Sphinx, _config: Config) -> None:
         for cell in lesson["cells"]:
             if cell["cell_type"] == "code":
                 describe_pictures(cell)
-                link_slider(cell, path.name[:2])
+                show_slider(cell, path.name[:2])
         offer_guesses(lesson["cells"])
         add_note(lesson, int(path.name[:2]))
         pages[path.name] = nbformat.writes(lesson)

@@ -21,18 +21,26 @@ document.addEventListener("DOMContentLoaded", () => {
       put(slider.dataset.reward, signed(Number(slider.value)));
     }
     const margin = chosen === "a" ? reward.a - reward.b : reward.b - reward.a;
-    const probability = Math.exp(-loss(margin)), digits = probability < 0.9 ? probability.toPrecision(4) : probability.toFixed(5);
-    const ahead = reward.a === reward.b ? "neither answer" : `answer ${reward.a > reward.b ? "a" : "b"}`;
-    put("expected", `It preferred ${ahead}, and you chose answer ${chosen}.`);
+    const probability = Math.exp(-loss(margin)), digits = probability < 0.9 ? probability.toPrecision(4) : probability.toFixed(6);
+    const preferred = reward.a > reward.b ? "a" : "b";
+    if (reward.a === reward.b) put("expected", `It prefers neither answer, and you chose answer ${chosen}.`);
+    else put("expected", `It prefers answer ${preferred}, ${preferred === chosen ? "and so do you" : `but you chose answer ${chosen}`}.`);
     put("probability", digits);
     put("same", digits);
-    put("loss", loss(margin).toPrecision(3));
+    put("loss", (-Math.log(digits)).toPrecision(3)); // of the digits that are shown, so that the equation is right
     const point = root.querySelector("[data-point]"), line = root.querySelector("[data-line]");
     point.setAttribute("cx", x(margin));
     point.setAttribute("cy", y(loss(margin)));
     line.setAttribute("x1", x(margin));
     line.setAttribute("x2", x(margin));
     line.setAttribute("y1", y(loss(margin)));
+  }
+
+  let timer = 0;
+  function say() { // to a screen reader: the whole sentence, once a slider has stopped
+    clearTimeout(timer);
+    const sentence = root.querySelector("[data-sentence]").textContent.replace(/\s+/g, " ");
+    timer = setTimeout(() => { root.querySelector("[data-say]").textContent = sentence; }, 400);
   }
 
   for (const answer of root.querySelectorAll(".answer")) answer.addEventListener("click", () => {
@@ -42,7 +50,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const told = root.querySelector(".told"), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     told.hidden = false;
     show();
+    say();
     told.scrollIntoView({ block: "nearest", behavior: still ? "instant" : "smooth" }); // on a phone it is below the screen
   });
-  for (const slider of root.querySelectorAll("[data-reward]")) slider.addEventListener("input", show);
+  for (const slider of root.querySelectorAll("[data-reward]")) slider.addEventListener("input", () => { show(); say(); });
 });
