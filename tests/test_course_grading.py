@@ -173,7 +173,7 @@ def test_files_that_are_no_notebooks_get_a_row_that_says_so(class_of, tmp_path):
     found = class_of(cut='{"cells": [', empty="", list="[1]", deep="[" * 10**5, latin=b"\xff\xfe", cells='{"cells": 1}')
     for student in ("cut", "list", "deep", "latin", "cells"):
         status, why = found[student, "loss"]
-        assert (status, why.partition(":")[0]) == ("unreadable", "this is no notebook"), student
+        assert (status, why.partition(":")[0]) == ("unreadable", "this is not a notebook"), student
     assert found["empty", "loss"] == ("unreadable", "the file is empty")
     assert found["huge", "loss"] == ("unreadable", "the file is too large: 1000 MB, and at most 20 MB are allowed")
     assert found["other", ""][1].startswith("cannot tell which lesson this is")
@@ -270,7 +270,7 @@ def test_of_several_notebooks_the_best_result_counts():
         (["--grade", "empty"], "empty: there are no notebooks in it"),
         (["--grade", "empty", "--seconds", "-1"], "seconds: expected a positive number, got -1.0"),
         (["--grade", "empty", "--seconds", "nan"], "seconds: expected a positive number, got nan"),
-        (["--grade", "empty", "--out", "mine.csv"], "out: mine.csv exists already and is no table of results"),
+        (["--grade", "empty", "--out", "mine.csv"], "out: mine.csv already exists and is not a table of results"),
         (["--grade", "empty", "--out", "no/x.csv", "--force"], "out: there is no folder no; make it first"),
         (["--grade", "empty", "--out", "empty", "--force"], "out: empty is a folder; give the name of a file"),
         (["--grade", "empty", "--check"], "grade: expected without --folder, --progress, --check and --write"),

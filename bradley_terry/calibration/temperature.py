@@ -17,7 +17,7 @@ from .slope import fit_slope
 __all__ = ["TemperatureFit", "fit_temperature"]
 
 
-UNDECIDED = "the model may have been right"
+UNDECIDED = "the interval contains 1, so no correction may be needed"
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _results(file: Path, end: str) -> tuple[Results, str, str]:
             if "place" in written:
                 why = f"{end} in {written['place']}"[:LONGEST_REASON]
             elif "unreadable" in written:
-                status, why = UNREADABLE, f"this is no notebook: {written['unreadable']}"[:LONGEST_REASON]
+                status, why = UNREADABLE, f"this is not a notebook: {written['unreadable']}"[:LONGEST_REASON]
             else:
                 exercise, status, why_not = (written[key][:LONGEST_REASON] for key in ("exercise", "status", "why"))
                 found.setdefault(exercise, (status, why_not))
@@ -218,7 +218,7 @@ def check_out(path: Path, *, force: bool = False) -> None:
     ------
     ValueError
         If it is a folder, or lies in one that does not exist, so that the results would be lost in the end; or if the
-        file exists and is no table of results, unless ``force``.
+        file exists and is not a table of results, unless ``force``.
     """
     if path.is_dir():
         raise ValueError(f"out: {visible(str(path))} is a folder; give the name of a file")
@@ -232,7 +232,7 @@ def check_out(path: Path, *, force: bool = False) -> None:
             if file.read(len(head)) == head:
                 return
     raise ValueError(
-        f"out: {visible(str(path))} exists already and is no table of results; choose another name, or use --force"
+        f"out: {visible(str(path))} already exists and is not a table of results; choose another name, or use --force"
     )
 
 
