@@ -423,7 +423,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("base 2", lambda p: np.log2(p / (1 - p))),
         ("its inverse is needed", sigma),
         ("the probability of the other answer", lambda p: 1 - p),
-        ("a straight line", lambda p: p - (1 - p)),
+        ("a linear function", lambda p: p - (1 - p)),
     ],
     "loss": [
         ("the minus sign is missing", lambda z: np.log(sigma(z))),
@@ -557,7 +557,10 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
             "the pulls on the margins balance",
             lambda n, d: balanced(n, d, lambda w, n, d: n * np.sign(d) * sigma(-w * d)),
         ),
-        ("the two losses are equal", lambda n, d: balanced(n, d, lambda w, n, d: n * np.sign(d) * nats(w * d))),
+        (
+            "the losses of the two groups are equal",
+            lambda n, d: balanced(n, d, lambda w, n, d: n * np.sign(d) * nats(w * d)),
+        ),
         ("the margin of the first", lambda n, d: d[0] * balanced(n, d)),
         ("the margin of the second", lambda n, d: d[1] * balanced(n, d)),
         ("one step from w = 0", lambda n, d: np.mean(n * d) / np.sum(n)),
@@ -619,7 +622,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the number of answers", lambda r, c, j, m: with_margins(r, c, j, m) * m.size / r.size),
         ("only the chosen", lambda r, c, j, m: with_margins(r, c, j, m, of_rejected=0)),
         ("only the rejected", lambda r, c, j, m: with_margins(r, c, j, m, of_chosen=0)),
-        ("adds once", written(buffered)),
+        ("adds one", written(buffered)),
         ("overwrites", written(overwriting)),
     ],
     "ranking_loss": [
@@ -640,7 +643,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the largest number itself", lambda dtype: float(np.finfo(dtype).max)),
         ("base 2", lambda dtype: float(np.finfo(dtype).maxexp)),
         ("base 10", lambda dtype: np.log10(float(np.finfo(dtype).max))),
-        ("falls to zero", lambda dtype: np.finfo(dtype).minexp * np.log(2)),
+        ("smallest normal number", lambda dtype: np.finfo(dtype).minexp * np.log(2)),
         ("the limit of float64", lambda dtype: 709.78),
         ("the limit of float32", lambda dtype: 88.72),
         ("−log ε", lambda dtype: -np.log(float(np.finfo(dtype).eps))),

@@ -98,8 +98,8 @@ def dropping(w, c, r):
     [
         (accumulating(), "the second answer is twice the first"),
         (cached_by_shape(), "does it keep something from an earlier call?"),
-        (noisy, "does it draw random numbers"),
-        (dropping, "does it draw random numbers"),
+        (noisy, "does your function draw random numbers"),
+        (dropping, "does your function draw random numbers"),
     ],
 )
 def test_what_depends_on_earlier_calls_or_on_luck_is_noticed(function, words) -> None:

@@ -38,7 +38,7 @@ def test_a_misjudged_loss_is_named_with_the_reason(k) -> None:
     report = check.shift_invariance_test(misjudging(k))
     hint, misjudged = report.message.split("misjudged:\n")
     assert report.status == "failed"
-    assert misjudged.startswith(f"  {name}: is {'' if invariant else 'not '}invariant, since ")
+    assert misjudged.startswith(f"  {name} is {'' if invariant else 'not '}invariant, since ")
     assert why in misjudged
     assert len(misjudged.splitlines()) == 1
     assert bool(hint) == (k == 7)
@@ -243,7 +243,7 @@ def test_an_exercise_by_hand_is_not_solved_by_the_package(name, function, words)
     """The text says NumPy, so a right answer that calls this package fails, and the report names what it calls."""
     report = getattr(check, name)(function)
     assert report.status == "failed"
-    assert f"the numbers are right, but your function calls {words} of bradley_terry: use NumPy" in repr(report)
+    assert f"the numbers are right, but your function calls {words} from bradley_terry: use NumPy" in repr(report)
 
 
 def test_a_wrong_answer_is_not_told_that_it_calls_the_package() -> None:

@@ -369,7 +369,11 @@ def test_bad_arguments_are_named() -> None:
         (lambda: bt.diagnose(model, choices(30, np.ones(2))), ValueError, r"chosen: expected shape \(n, 3\)"),
         (lambda: bt.diagnose(model, bt.datasets.baseball()), ValueError, "chosen: expected shape"),
         (lambda: bt.diagnose(model, pairs, annotators=["a"]), ValueError, r"annotators: expected shape \(30,\)"),
-        (lambda: bt.diagnose(model, pairs, initial=[1.0]), ValueError, r"initial: expected shape \(3,\)"),
+        (
+            lambda: bt.diagnose(model, pairs, initial=[1.0]),
+            ValueError,
+            r"initial: expected finite numbers of shape \(3,\)",
+        ),
     ):
         with pytest.raises(error, match=said):
             wrong()

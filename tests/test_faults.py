@@ -148,7 +148,9 @@ def test_the_checkpoint_of_a_fit_with_another_option_is_refused(name, pairs, tmp
     arguments = {"scorer": bt.LinearScorer(4), "pairs": pairs, "checkpoint": path}
     bt.fit(**arguments)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=f"^{path}: expected the checkpoint of this fit, found one with another ") as e:
+    with pytest.raises(
+        ValueError, match=f"^{path}: expected the checkpoint of this fit, found one that differs in "
+    ) as e:
         bt.fit(**{**arguments, **CHANGES[name]})
     assert str(e.value).endswith(f" {name}")
     assert path.read_bytes() == before
@@ -169,7 +171,7 @@ def test_the_checkpoint_of_other_pairs_is_refused(field, pairs, tmp_path):
         values[field].flat[-1] += 1 if field == "prompts" else -0.25 if field == "labels" else 1e-9
         values[field] = np.abs(values[field]) if field == "labels" else values[field]
     other = bt.PreferencePairs(**values)
-    with pytest.raises(ValueError, match="expected the checkpoint of this fit, found one with another pairs"):
+    with pytest.raises(ValueError, match="expected the checkpoint of this fit, found one that differs in pairs"):
         bt.fit(bt.LinearScorer(4), other, checkpoint=path)
     same = bt.PreferencePairs(**{name: getattr(pairs, name) for name in fields})
     assert bt.fit(bt.LinearScorer(4), same, checkpoint=path).converged

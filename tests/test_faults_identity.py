@@ -129,7 +129,9 @@ def test_what_an_argument_holds_decides_whether_the_fit_goes_on(name, tmp_path):
     fit = partial(bt.fit, bt.LinearScorer(4), answers(60), checkpoint=path)
     whole = fit(loss=Holding(make(1.0)))
     assert fit(loss=Holding(make(1.0)), callback=lambda _: pytest.fail("a step was computed")).phi is not whole.phi
-    with pytest.raises(ValueError, match=f"^{path}: expected the checkpoint of this fit, found one with another loss$"):
+    with pytest.raises(
+        ValueError, match=f"^{path}: expected the checkpoint of this fit, found one that differs in loss$"
+    ):
         fit(loss=Holding(make(2.0)))
 
 

@@ -268,7 +268,7 @@ def test_a_gradient_that_fits_no_mistake_gets_no_diagnosis(rng):
         (lambda g: -g, "the sign is flipped"),
         (lambda g: 2 * g, "twice what it should be"),
         (lambda g: g / 2, "half of what it should be"),
-        (lambda g: 0.3 * g, "every entry is off by the factor 0.3"),
+        (lambda g: 0.3 * g, "every entry is off by a factor of 0.3"),
         (lambda g: 0 * g, "never filled in"),
         (lambda g: g.reshape(2, 3).T.ravel(), "the matrix is transposed"),
         (lambda g: np.roll(g, 1), "every entry is 1 place too late"),

@@ -361,7 +361,7 @@ def test_random_numbers_are_still_noticed() -> None:
     def noisy(w, c, r):
         return pull(w, c, r) + 1e-3 * np.random.normal(size=w.size)
 
-    assert "does it draw random numbers" in repr(check.gradient(noisy))
+    assert "does your function draw random numbers" in repr(check.gradient(noisy))
     report = bt.check_gradient(lambda phi: (square(phi)[0] + 1e-9 * np.random.normal(), 2 * phi), [1.0])
     assert "Does the function draw random numbers?" in repr(report)
 

@@ -49,7 +49,7 @@ def endless(phi):
         (lambda phi: 2 * phi, "expected phi -> (loss, gradient), got ndarray: return the loss as well"),
         (lambda phi: (0.0, phi, phi), "expected phi -> (loss, gradient), got a tuple of three items"),
         (lambda phi: (0.0,), "expected phi -> (loss, gradient), got a tuple of one item"),
-        (lambda phi: [0.0, phi], "expected phi -> (loss, gradient), got list of two items"),
+        (lambda phi: [0.0, phi], "expected phi -> (loss, gradient), got a list of two items"),
         (lambda phi: (0.0, "text"), "gradient: expected real numbers of shape (2,), got str"),
         (lambda phi: (np.ones(2), phi), "loss: expected one real number, got shape (2,)"),
         (lambda phi: (0.0, np.zeros(3)), "gradient: expected real numbers of shape (2,), got shape (3,)"),

@@ -31,7 +31,7 @@ def n_wrong(report) -> int:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("sum", "off by the factor 12"),
+        ("sum", "off by a factor of 12"),
         ("exchanged", "chosen and rejected are exchanged throughout"),
         ("unweighted", "the weights are ignored"),
         ("another", ""),
@@ -159,7 +159,7 @@ def test_a_scaled_gradient_of_two_items_is_not_called_clipped():
     """Its two entries have the same size, so that any factor looks like a clip."""
     objective = bt.Objective(bt.TableScorer(2), bt.PreferencePairs([0, 1, 0], [1, 0, 1]))
     report = bt.check_gradient(lambda at: (objective(at)[0], 0.77 * objective(at)[1]), [0.3, -0.2], objective=objective)
-    assert report.blocks[0].diagnosis == "looks like: every entry is off by the factor 0.77"
+    assert report.blocks[0].diagnosis == "looks like: every entry is off by a factor of 0.77"
 
 
 def test_a_mistake_is_named_by_the_loss_of_the_function():

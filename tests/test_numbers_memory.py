@@ -126,7 +126,7 @@ def test_a_fit_that_does_not_fit_is_refused_in_one_sentence(scorer, options, way
     assert found.startswith(
         "pairs: expected a fit that fits into memory, got 400,000 pairs of 50 features, which need "
     )
-    assert "0.3 GB are available" in found
+    assert "0.3 GB is available" in found
     assert way in found
     assert "bradley_terry.distributed" in found
     assert found.count("\n") == 0

@@ -350,7 +350,7 @@ def test_losses_of_rankings_are_refused_for_pairs() -> None:
             bt.fit(bt.TableScorer(2), pairs, loss=loss)
     with pytest.raises(ValueError, match="scale: expected a finite number above 0"):
         bt.losses.ListNet(0.0)
-    with pytest.raises(ValueError, match="centring: expected 0 with parameters that are fitted with phi"):
+    with pytest.raises(ValueError, match="centring: expected 0 for a loss whose parameters are fitted with phi"):
         bt.fit(bt.TableScorer(2), pairs, loss=bt.losses.Davidson(), centring=1.0)
 
 

@@ -306,7 +306,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("labels", "0.5 * ((c - r) @ w)", "(c - r) @ w", "σ(2Δ)"),
     ("labels", "/ y.sum()", "", SUM),
     ("labels", "y = np.ones(len(c))", "y = np.zeros(len(c))", "divide by zero"),
-    ("fortran order", "* q.mean()", "", "every entry is off by the factor 2.55516"),
+    ("fortran order", "* q.mean()", "", "every entry is off by a factor of 2.55516"),
     ("batches", "range(0, n, 2)", "range(0, n - 1, 2)", LAST),
     ("batches", "g = g - ", "g = -", ONLY_LAST),
     ("batches", "/ n\n", "/ n / 2\n", "2n"),

@@ -160,7 +160,7 @@ WRONG: list[tuple[str, str, str, str, str]] = [
     ("stacked", "both", "/ n\n", "/ (2 * n)\n", "2n"),
     ("stacked", "both", "/ n\n", "/ x.shape[1]\n", "number of features, 3"),
     ("stacked", "both", "x.T @ d_a", "2 * x.T @ d_a", "twice what it should be"),
-    ("stacked", "both", "x.T @ d_a", "0.3 * x.T @ d_a", "off by the factor 0.3"),
+    ("stacked", "both", "x.T @ d_a", "0.3 * x.T @ d_a", "off by a factor of 0.3"),
     ("stacked", "both", "x.T @ d_a", "d_a.T @ x", "looks like its transpose"),
     ("stacked", "both", "output_weights=d @ h, ", "", "expected a dict with the names"),
     ("stacked", "tanh", "SLOPE", "(1 - h)", "here it is 1 − h"),

@@ -34,7 +34,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="table of results of --grade (default: grades.csv in the current folder)",
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="limit of --grade for one notebook (default: 120)")
-    parser.add_argument("--force", action="store_true", help="let --grade replace a file that is not a table of results")
+    parser.add_argument(
+        "--force", action="store_true", help="let --grade replace a file that is not a table of results"
+    )
     parser.add_argument("--check", action="store_true", help="run the original lessons and report any problems")
     parser.add_argument("--write", action="store_true", help="run the original lessons and store their outputs")
 

@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--validation", type=float, metavar="SHARE", help="share of the prompts that were held out, as for train"
     )
-    parser.add_argument("--held-out", metavar="DATA", help="other held-out pairs than those of the split")
+    parser.add_argument("--held-out", metavar="DATA", help="held-out pairs to use instead of those of the split")
     parser.add_argument("--json", action="store_true", help="print the findings about a run as JSON")
 
 

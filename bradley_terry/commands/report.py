@@ -163,11 +163,11 @@ def _idea(model: RewardModel, nouns: _Nouns) -> str:
         says = f"The model predicts this {outcome} with probability σ(Δ) = 1/(1 + exp(−Δ)), where the margin Δ is "
         says += f"{margin}."
     elif getattr(model.loss, "gives_probabilities", True):
-        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on its loss (see "
-        says += f"the page “After the fit” of the documentation). The margin Δ is {margin}."
+        says = f"The model predicts this {outcome} with a probability p(Δ) that depends on the loss it was fitted with "
+        says += f"(see the page “After the fit” of the documentation). The margin Δ is {margin}."
     else:
-        says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives it no "
-        says += "probability."
+        says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives no "
+        says += "probabilities."
     return (
         f"The model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen and the other "
         f"rejected. {says} Only differences of rewards matter."
@@ -195,8 +195,9 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
     if n_identical:
         row = "row" if nouns.counted else nouns.pair
         text += (
-            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} always costs log 2, "
-            "and the model can learn nothing from it."
+            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of "
+            "0 for all "
+            "parameters, so the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
 
@@ -232,12 +233,12 @@ def _fit(model: RewardModel, nouns: _Nouns) -> str:
     of = "ranking" if hasattr(model.loss, "ranking_slopes") else nouns.pair
     note = f"The loss and the accuracy are averages over the training {of}s"
     note += f"; the held-out loss is an average over the held-out {of}s" if held_out else ""
-    note += ". The loss does not include the penalty" if model.l2 else ""
+    note += ". The loss does not include the penalty, but the gradient does" if model.l2 else ""
     if model.loss is None:
         note += f". A coin flip has a loss of log 2 = {math.log(2):.6f}"
     else:
         note += f". The loss in this table is {loss}. {_on_probabilities(model)}"
-    note += ". At the minimum of the loss, the gradient is zero."
+    note += ". At the minimum, the gradient is zero." if getattr(model.loss, "bends", True) else "."
     return f"## Fit\n\n{text}\n\n{table}\n\n{note}"
 
 
@@ -245,9 +246,9 @@ def _on_probabilities(model: RewardModel) -> str:
     """Say where the other losses of the report come from, without a full stop."""
     if getattr(model.loss, "gives_probabilities", True):
         its = "p(Δ)" if hasattr(model.loss, "log_odds") else "σ(Δ)"
-        return f"All other losses of this report are −log {its}, with {its} for the probability of a choice"
+        return f"All other losses in this report are −log {its}, with {its} for the probability of a choice"
     return (
-        "It only orders answers, so this report has no numbers that need probabilities; "
+        "A model with this loss only orders answers, so this report has no numbers that need probabilities; "
         "bt.calibration.fit_temperature(model, held_out) returns a model with probabilities"
     )
 
@@ -301,8 +302,8 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
         rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
-        note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: beyond some "
-        note += "margin, this loss of the fit stands for certainty."
+        note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: with the "
+        note += "loss of this fit, a large enough margin counts as certainty."
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
@@ -332,8 +333,8 @@ def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
     table = evaluation.reliability
     if not table.weight.any():
         return (
-            "## Is its confidence justified?\n\nThe margins of this loss stand for no probabilities, so there is no "
-            "confidence that could be compared with the choices."
+            "## Is its confidence justified?\n\nThis loss does not turn margins into probabilities, so there is no "
+            "confidence to compare with the choices."
         )
     n_pairs = np.round(table.weight * evaluation.total_weight).astype(int) if nouns.counted else table.n_pairs
     rows = [
@@ -362,7 +363,8 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
     head = "## What did it learn?"
     if not weights:
         return (
-            f"{head}\n\nThe weights of a hidden layer have no meaning one by one. To see which features matter, fit a "
+            f"{head}\n\nThe weights of a hidden layer have no meaning on their own. To see which features "
+            "matter, fit a "
             "linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):

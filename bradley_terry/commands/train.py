@@ -326,7 +326,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         nargs="*",
         default=["travel-modes"],
         metavar="DATA",
-        help=f"{DATA_HELP} (default: travel-modes). Several of them are the shards of one fit",
+        help=f"{DATA_HELP} (default: travel-modes). If you give several, they are the shards of one fit",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="fit to the shards in N processes on this machine")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="fit to the shards on a running Dask cluster")
@@ -360,10 +360,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--loss",
         metavar="NAME",
-        help="another loss than -log sigma, with its parameters after a colon, as in hinge:delta=2 or "
-        "label-smoothing:epsilon=0.1; of pairs: exponential, focal, hinge, label-smoothing, noisy-choice, probit, "
-        "robust, scaled, sigmoid, square, temperature, unhinged; of ties and grades: davidson, ordinal, rao-kupper; "
-        "of rankings: list-net, plackett-luce",
+        help="a loss other than -log sigma, with its parameters after a colon, as in hinge:delta=2 or "
+        "label-smoothing:epsilon=0.1; for pairs: exponential, focal, hinge, label-smoothing, noisy-choice, probit, "
+        "robust, scaled, sigmoid, square, temperature, unhinged; for ties and grades: davidson, ordinal, rao-kupper; "
+        "for rankings: list-net, plackett-luce",
     )
     parser.add_argument(
         "--seed",
@@ -377,7 +377,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=float,
         metavar="SHARE",
         help="share of the prompts to hold out from the fit; 0 for none (default: 0.2, or 0 for comparisons of items). "
-        "Of several shards, this share of the shards is held out, the last ones",
+        "With several shards, it is the share of the shards to hold out; the last ones are held out",
     )
     parser.add_argument(
         "--backend",

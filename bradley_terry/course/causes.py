@@ -147,7 +147,7 @@ def _rate_too_low(run: Numbers) -> str:
     if words := _no_slope(run):
         return words
     if run.rise > 1e-3:
-        return f"its training loss rises again and again, by {run.rise:.3g} on average, which small steps never do"
+        return f"its training loss rises again and again, by {run.rise:.3g} on average; with small steps it never rises"
     if run.loss - run.attainable <= max(run.by_chance, 0.1 * (LOG_TWO - run.attainable)):
         return (
             f"its training loss of {run.loss:.3f} cannot fall much further: Newton's method, which needs no rate, "
@@ -161,8 +161,8 @@ def _rate_too_high(run: Numbers) -> str:
         return words
     if run.rise <= max(1e-3, run.by_chance):
         return (
-            f"in the second half of the fit its training loss is on average {run.rise:.2g} nats above its lowest value "
-            "so far, and steps that are too long make it jump up and down"
+            f"in the second half of the fit its training loss is on average only {run.rise:.2g} nats above its lowest "
+            "value so far, but steps that are too long would make it jump up and down"
         )
     return ""
 
@@ -207,7 +207,8 @@ def _over_fitting(run: Numbers) -> str:
         return f"its training loss of {run.loss:.3f} is so close to log 2 that it has hardly memorised anything"
     if run.gap <= ERRORS * run.gap_error:
         return (
-            f"its held-out loss of {run.held_out:.3f} is about its training loss of {run.loss:.3f}: the standard error "
+            f"its held-out loss of {run.held_out:.3f} is close to its training loss of {run.loss:.3f}: the "
+            "standard error "
             f"of the difference is {run.gap_error:.2g}"
         )
     if not _swapped(run):

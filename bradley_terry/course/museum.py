@@ -235,18 +235,18 @@ def _away_from_zero() -> str:
 
 def _worst_in_between(wrong: Callable[[Array], Array]) -> str:
     z = np.linspace(-5, 5, 201)
-    return f"for margins from -5 to 5 it is off by at most {np.abs(wrong(z) - pair_losses(z)).max():.0e}"
+    return f"for margins from -5 to 5 it is off by up to about {np.abs(wrong(z) - pair_losses(z)).max():.1e}"
 
 
 def _saturated() -> str:
     right = float(pair_loss_gradients(15.0))
     verdict = "passes" if loose_check(-right, right) else "fails"
-    return f"at a margin of 15 the gradient is {right:.1e}; with its sign flipped it {verdict}"
+    return f"at a margin of 15 the slope is {right:.1e}; with its sign flipped it {verdict}"
 
 
 def _saturated_caught() -> str:
-    objective = Objective(LinearScorer(1), PreferencePairs([[15.0]], [[0.0]]))
-    return repr(check_gradient(lambda at: (objective(at)[0], -objective(at)[1]), [1.0], objective=objective))
+    objective = Objective(LinearScorer(1), PreferencePairs([[1.0]], [[0.0]]))
+    return repr(check_gradient(lambda at: (objective(at)[0], -objective(at)[1]), [15.0], objective=objective))
 
 
 def _cut_caught() -> str:
@@ -284,7 +284,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     _of_gradient(
         "the penalty with the wrong sign", RIDGE, penalty_backwards,
         "the gradient of l2/2·|φ|² is subtracted",
-        "the loss that is watched leaves out the penalty and falls, and rewards grow as if the model learned",
+        "the loss that is watched leaves out the penalty and falls, and rewards grow as if the model were learning",
         "add l2·φ to the gradient of the data",
     ),
     _of_gradient(
@@ -302,7 +302,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit(
         "checked at zero", checked_at_zero,
         "tanh' is missing in the gradient of an MLP, and the gradient is checked at phi = 0",
-        "at phi = 0 the hidden layer and its gradient are 0, and ten of ten wrong gradients pass",
+        "at phi = 0 the hidden layer and its gradient are 0, and all ten wrong gradients that we tried pass",
         "check_gradient at a random phi", _at_zero, _away_from_zero,
         "multiply by the derivative of tanh, 1 - h², and check at a random phi",
     ),
@@ -338,7 +338,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit(
         "the assert with a comma", never_fails,
-        "assert value, expected compares nothing", "the test always passes",
+        "assert value, expected compares nothing", "the test passes for every value except 0",
         "break the code on purpose once and see the test fail",
         lambda: f"assert 2.0, 3.0 passes: {never_fails(2.0, 3.0)}", lambda: f"2.0 == 3.0 is {2.0 == 3.0}",  # noqa: PLR0133
         "write assert value == expected",
@@ -357,7 +357,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "after truncation the two answers are identical",
         "the loss stays at 0.6931, like that of a model that has not learned yet", "PreferencePairs.n_identical",
         lambda: f"loss {Objective(LinearScorer(1), cut_too_short(_pairs()))([3.0])[0]:.4f} for every phi", _cut_caught,
-        "shorten the prompt instead, so that the answers stay whole",
+        "shorten the prompt, so that the answers stay whole",
     ),
     Exhibit(
         "a floor that is too low", brier_floor,

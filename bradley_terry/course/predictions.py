@@ -76,7 +76,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. A margin is the difference of two rewards of one prompt, so the 10 and f(prompt) cancel in it."),
     ),
     "04.1": _asked(
-        "Two models rank 9 of 10 pairs correctly. In every pair, the first gives its favourite a probability of 0.7, "
+        "Two models each rank 9 of 10 pairs correctly. In every pair, the first gives its favourite a "
+        "probability of 0.7, "
         "and the second 0.99. Which has the smaller mean loss?",
         "a",
         a=("The first.",
@@ -109,7 +110,8 @@ PREDICTIONS: dict[str, Prediction] = {
         "You check a gradient by finite differences with a step of 1e-12 instead of 1e-5. What happens to the error?",
         "c",
         a=("It shrinks: a derivative is a limit, and the step is closer to 0.",
-           "No. That needs infinitely many digits. With this h, f(x + h) − f(x − h) has hardly a correct digit left."),
+           "No. That needs infinitely many digits. With this h, f(x + h) − f(x − h) has only about four correct "
+           "digits."),
         b=("It stays the same: both steps are small.",
            "No. It is about ten million times as large: the rounding error, up to 1e-16, is divided by the step."),
         c=("It grows.",
@@ -127,7 +129,7 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. A reward that is linear in length only rises or only falls, however many choices there are."),
     ),
     "09.1": _asked(
-        "A margin falls from −1 to −10, to −100. At which margin does log(1 + exp(−Δ)) first fail in float32?",
+        "A margin falls from −1 to −10 and then to −100. At which margin does log(1 + exp(−Δ)) first fail in float32?",
         "b",
         a=("About −709.",
            "No. That is where exp overflows in float64. The largest float32 is 3.4e38, which is about exp(88.7)."),
@@ -149,7 +151,8 @@ PREDICTIONS: dict[str, Prediction] = {
     ),
     "11.1": _asked(
         "People prefer a to b 8 times out of 10. Training with the plain loss, −log σ(Δ), gives a margin of logit 0.8 "
-        "= 1.39. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer was chosen. "
+        "= log(0.8/0.2) = 1.39. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer "
+        "was chosen. "
         "Which margin is learned?",
         "b",
         a=("1.39, as before: a constant in the loss does not move the minimum.",
@@ -176,9 +179,10 @@ PREDICTIONS: dict[str, Prediction] = {
         "What happens to the true reward of its answers?",
         "b",
         a=("It rises, then stays level.",
-           "No. It rises by 4.08, but then it falls, and at twice the best distance the whole gain is lost."),
+           "No. It rises by 4.08, but then it falls, and twice as far from the start the whole gain is lost."),
         b=("It rises, then falls, and ends below its starting value.",
-           "Yes. It rises by 4.08 and then falls. At twice the best distance the gain is lost, and it falls further."),
+           "Yes. It rises by 4.08 and then falls. Twice as far from the start the gain is lost, and the reward "
+           "falls further."),
         c=("It rises as long as the proxy reward rises.",
            "No. The model is 92 % accurate on pairs like those it learned from, but the policy moves elsewhere."),
     ),

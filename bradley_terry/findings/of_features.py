@@ -62,7 +62,7 @@ def undetermined_directions(case: Case) -> Check | str:
         return "the penalty determines every direction"
     if isinstance(case.scorer, TableScorer):
         n = connected_groups(pairs) - 1
-        which = f"between {n + 1} groups of items with no comparisons between them"
+        which = f"the differences between {n + 1} groups of items that were never compared with each other"
         return Check(name, float(n), 0.0, {"directions": n, "which": which})
     sample = case.training
     if isinstance(case.scorer, MLPScorer):

@@ -70,9 +70,10 @@ WORDS = {
     ),
     "coin-flip labels": Words(
         "error",
-        "The choices depend on the features no more than coin flips would: the test statistic is {statistic of the "
+        "The choices depend on the features or items no more than coin flips would: the test statistic is "
+        "{statistic of the "
         "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. A model "
-        "can learn only chance from such pairs, so expect an accuracy of about ½ on new pairs. The labels may belong "
+        "can learn only noise from such pairs, so expect an accuracy of about ½ on new pairs. The labels may belong "
         "to other answers, the annotators may have guessed, or the features may not describe what they judged.",
         "read a few pairs and check that labels and answers belong together; if they do, add features or pairs.",
     ),
@@ -86,7 +87,7 @@ WORDS = {
     ),
     "contradictory labels": Words(
         "note",
-        "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged in both ways. "
+        "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged both ways. "
         "No model can agree with two opposite judgements of the same pair, nor be sure of ties and of labels between "
         "0 and 1, so the training loss of any model is at least {loss floor:.4f}. This is normal where people have "
         "different tastes or guess, and it is the reason why the model gives probabilities.",
@@ -96,8 +97,9 @@ WORDS = {
     "separable data": Words(
         "warning",
         "{separated pairs} of {pairs} {pairs:pair|pairs} can be put in the right order with arbitrarily large "
-        "margins, without harm to the others. The parameters then grow without end, roughly with the logarithm of "
-        "the number of steps, the loss keeps falling, and no best fit exists. This happens if there are few pairs "
+        "margins, without harm to the others. The parameters then grow without end (in gradient descent, roughly with "
+        "the logarithm of the number of steps), the loss keeps falling, and no best fit exists. This happens if "
+        "there are few pairs "
         "for so many parameters, or if a feature gives the answer away.",
         "use l2 > 0, collect more pairs, or stop at the lowest held-out loss.",
     ),
@@ -173,15 +175,16 @@ WORDS = {
         "{always judged alike:was|were} always judged in the same way, but independent judgements would agree on "
         "only about {expected of independent judgements:.1f}. If they are copies, they add weight but no "
         "information, so standard errors are too small, and a copy on each side of a split is a leak. Copies come "
-        "from files that were joined twice, but people agree as often if they all see a difference that the features "
+        "from files that were joined twice, but people also agree this often if they all see a difference that "
+        "the features "
         "do not contain.",
         "find out where the repeated pairs come from, and delete only what is a copy of the same judgement; judgements "
-        "by several people should have the same prompt, and kind='sandwich' then gives honest standard errors.",
+        "by several people should have the same prompt, and model.standard_errors(kind='sandwich') is then right.",
     ),
     "annotators disagree": Words(
         "warning",
-        "Annotator {who differs most} chooses by other criteria than the others: this annotator agrees with the model "
-        "in a share of {agreement with the model:.3f} of the pairs, and the others in {agreement of the others:.3f}. "
+        "Annotator {who differs most} chooses differently from the others: this annotator agrees with the model on "
+        "{agreement with the model:.1%} of the pairs, and the others on {agreement of the others:.1%}. "
         "One model for all annotators mixes different tastes, and may describe none of them. The annotator may be "
         "careless, may have misunderstood the task, or may prefer something else.",
         "look at calibration.by_annotator(model, pairs, annotators), talk to the annotator, or fit again with the "
@@ -189,11 +192,12 @@ WORDS = {
     ),
     "undetermined directions": Words(
         "warning",
-        "The pairs say nothing about {directions} direction(s) of the parameters: {which}. The loss does not change "
+        "The pairs say nothing about {directions} {directions:direction|directions} of the parameters: {which}. "
+        "The loss does not change "
         "along such a direction, so the value that the model has there is arbitrary, and predictions for new pairs "
         "may depend on it. A feature may be equal in both answers of every pair, two features may always move "
-        "together, or groups of items may never have met.",
-        "leave the feature out, add pairs in which it differs, or use l2 > 0.",
+        "together, or groups of items may never have been compared.",
+        "leave the feature out, add pairs in which it differs or pairs that connect the groups, or use l2 > 0.",
     ),
 }
 
@@ -208,7 +212,8 @@ MILDER = {
     ),
     "coin-flip labels": Words(
         "warning",
-        "There is no evidence that the choices depend on the features: the test statistic is {statistic of the "
+        "There is no evidence that the choices depend on the features or items: the test statistic is "
+        "{statistic of the "
         "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. This "
         "does not show that the choices are coin flips, since {prompts:,.0f} independent {prompts:pair is|pairs are} "
         "too few to find a weak signal. It may be there, or the features may not describe what the annotators judged.",
@@ -218,10 +223,11 @@ MILDER = {
     "leak between splits": Words(
         "warning",
         "{leaked} of {held-out pairs} held-out {held-out pairs:pair|pairs} {leaked:has|have} both answers of a "
-        "training pair, and one of these answers is in no other pair; by chance about {expected by chance:.1f} would "
-        "have. If they are the same pairs, the numbers for them do not show how good the model is on new ones. This "
+        "training pair, and one of these answers is in no other pair; by chance, about {expected by chance:.1f} would "
+        "be expected. If they are the same pairs, the numbers for them do not show how good the model is on new "
+        "ones. This "
         "happens if a file contains the same pair twice, or if several judgements of a pair are divided at random; "
-        "the pairs have no prompts that could tell.",
+        "without prompts, one cannot tell which.",
         "give the pairs their prompts and split by prompt, as pairs.split() does.",
     ),
     "over-fitting": Words(

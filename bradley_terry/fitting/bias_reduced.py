@@ -52,7 +52,7 @@ def check_bias_reduced(
     if type(loss) not in {type(None), BradleyTerryLoss}:
         raise ValueError(f"bias_reduced: expected the default loss, -log sigma, got {loss}")
     if not scorer.linear_in_phi or method != "newton":
-        raise ValueError(f"bias_reduced: expected a scorer that is linear in phi and newton, got {scorer} and {method}")
+        raise ValueError(f"bias_reduced: expected newton and a scorer that is linear in phi, got {method} and {scorer}")
     if l2:
         raise ValueError(f"bias_reduced: expected l2=0, since ½ log|I| is itself a penalty, got l2={quoted(l2)}")
     if centring:
@@ -80,7 +80,8 @@ class _Firth:
             n = count_connected(scorer.n_parameters, *met(pairs))
             if n > 1:
                 raise ValueError(
-                    f"bias_reduced: expected one group of items that met, got {n} that never met; fit each group alone"
+                    f"bias_reduced: expected items connected by comparisons, got {n} groups never compared with "
+                    "each other; fit each alone"
                 )
             self.rows = np.zeros((0, 0))
         else:

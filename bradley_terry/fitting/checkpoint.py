@@ -75,7 +75,7 @@ class Checkpoint:
         if not is_ours:
             raise ValueError(f"{shown}: expected a {FORMAT}, found {quoted(found['format'])}")
         if name := _differing(self.identity, found):
-            raise ValueError(f"{shown}: expected the checkpoint of this fit, found one with another {name}")
+            raise ValueError(f"{shown}: expected the checkpoint of this fit, found one that differs in {name}")
         return state
 
     @property

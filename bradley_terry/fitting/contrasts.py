@@ -53,9 +53,9 @@ def contrast_solutions(
     h = Products(objective, point.margins, ACCURACY, rounding=0.0)
     if not is_known and (np.abs(point.gradient) > AT_MINIMUM * np.sqrt(h.diagonal)).any():
         raise ValueError(
-            "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (after a fit with "
-            "standardise=True and l2 > 0 the penalty is another one, too; a saved model does not know centring and "
-            "bias_reduced)"
+            "pairs: expected the pairs of the fit, got others, for which phi is not the minimum (or the fit used "
+            "standardise=True with l2 > 0, so its penalty was different; or the model was saved, and its file does not "
+            "record centring and bias_reduced)"
         )
     for item in range(n) if items is None else items:
         c = np.zeros(n)
@@ -66,7 +66,7 @@ def contrast_solutions(
             c[reference] -= 1.0
         x = h.solve(c)
         if not h.is_solved:
-            raise ValueError(f"standard errors: expected a solution for parameter {item}, got none after {n} products")
+            raise ValueError(f"standard errors: expected a solution for parameter {item}, got none after {n} steps")
         rest = c - h.times(x)
         if np.sum(rest * rest / h.diagonal) > 1e-8 * np.sum(c * c / h.diagonal):
             raise ValueError(

@@ -170,6 +170,6 @@ def descend(
     reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
     if not getattr(recorder.loss, "bends", True):
         reason += (
-            f"; the gradient of {recorder.loss} may never vanish, so look in the history whether the loss still falls"
+            f"; the gradient of {recorder.loss} may never vanish, so check in the history whether the loss still falls"
         )
     return best, Outcome.STEP_LIMIT, reason

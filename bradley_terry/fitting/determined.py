@@ -43,8 +43,8 @@ def undetermined(
     example = ""
     if pairs is not None:
         l2, deviation, of = example_of_l2(scorer, pairs)
-        example = f"; {l2}, for example, is a prior with standard deviation {deviation} for each {of}"
-    return f"; these pairs {' and '.join(said)}{example}; drop a feature or use l2 > 0"
+        example = f", for example {l2}, a prior with standard deviation {deviation} for each {of}"
+    return f"; these pairs {' and '.join(said)}; drop a feature or use l2 > 0{example}"
 
 
 def _listed(names: list[str], noun: str) -> str:

@@ -44,7 +44,9 @@ def known_loss(
         return Known(loss, phi, None)
     check_fit(scorer, pairs, loss)
     if centring:
-        raise ValueError(f"centring: expected 0 with parameters that are fitted with phi, got {centring:g} and {loss}")
+        raise ValueError(
+            f"centring: expected 0 for a loss whose parameters are fitted with phi, got {centring:g} and {loss}"
+        )
     from ..ranking.joint import fitted_jointly  # noqa: PLC0415  # rarely needed
 
     with blas_on_one_thread(len(pairs) * phi.size):

@@ -94,7 +94,7 @@ def interruptible(fit: Callable[P, RewardModel]) -> Callable[P, RewardModel]:
         if mine.asked and model.outcome is not Outcome.INTERRUPTED:
             from ..training import ConvergenceWarning  # noqa: PLC0415  # it imports this module
 
-            said = f"interrupted, but the fit had ended: {model.message}"
+            said = f"interrupted, but the fit had already ended: {model.message}"
             warnings.warn(said, ConvergenceWarning, stacklevel=2)
         return model
 

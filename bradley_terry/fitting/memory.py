@@ -57,7 +57,7 @@ def refuse_too_large(scorer: Scorer, pairs: PreferencePairs, backend: str, stand
     ways += ["fit shards with bradley_terry.distributed"]
     raise ValueError(
         f"pairs: expected a fit that fits into memory, got {len(pairs):,} pairs of {pairs.n_features} features, which "
-        f"need at least {_said(need)} besides the pairs, but only {_said(there)} are available; {', or '.join(ways)}"
+        f"need at least {_said(need)} besides the pairs, but only {_said(there)} is available; {', or '.join(ways)}"
     )
 
 

@@ -50,7 +50,7 @@ def without_end(model: RewardModel) -> str:
         return ""
     grow = "differences between groups of items grow" if isinstance(model.scorer, TableScorer) else "some values grow"
     rest = "Differences within a group" if isinstance(model.scorer, TableScorer) else "The others"
-    return f"There is no finite fit: {grow} without end. {rest} are the limits that they approach."
+    return f"There is no finite fit: {grow} without end. {rest} approach limits, which are shown."
 
 
 def _parameter_table(model: RewardModel) -> str:
@@ -64,7 +64,7 @@ def _parameter_table(model: RewardModel) -> str:
         [kind, "reward" if is_table else "weight"],
         [names, [f"{x:+.4g}" for x in model.phi]],
     )
-    notes = ["Rewards are in log-odds. Only their differences are determined; here they sum to zero."] * is_table
+    notes = ["Rewards are in log-odds. Only their differences are determined; here the rewards sum to zero."] * is_table
     size = np.abs(model.phi)
     try:
         errors, sentence = reported_errors(model)

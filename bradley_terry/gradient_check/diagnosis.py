@@ -213,7 +213,7 @@ def _arithmetic(got: Array, expected: Array, shape: tuple[int, ...]) -> str:
         near = next((name for value, name in names.items() if abs(factor - value) < 1e-6), "")
         divisor = round(1 / abs(factor)) if factor else 0
         part = f", 1/{divisor}" if divisor > 1 and abs(abs(factor) * divisor - 1) < 1e-6 else ""
-        return near or (f"every entry is off by the factor {factor:.6g}{part}" if got.size > 1 else "")
+        return near or (f"every entry is off by a factor of {factor:.6g}{part}" if got.size > 1 else "")
     if len(shape) == 2 and min(shape) > 1 and _same(got, expected.reshape(shape).T.ravel()):
         return "the matrix is transposed"
     said = "the absolute value of what it should be" if _same(got, np.abs(expected)) else _clipped(got, expected)

@@ -38,7 +38,7 @@ def doubts_about(tested: FunctionUnderTest, phi: Array, loss: float, gradient: A
     if not phi.any():
         doubts.notes.append(
             "phi is 0 everywhere. There σ(Δ) = σ(−Δ), and the gradient of an MLP is 0, so a wrong MLP gradient passes: "
-            "ten of ten did when we tried. Check at a random phi"
+            "all ten that we tried did. Check at a random phi"
         )
     if tested.objective is not None:
         doubts.notes += _saturated_pairs(tested.objective, phi)
@@ -72,7 +72,8 @@ def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
     if not n_saturated:
         return []
     return [
-        f"{n_saturated} of {z.size} pairs are saturated, |Δ| > {SATURATED}. If such a pair is ranked correctly, its "
+        f"{n_saturated} of {z.size} pairs {'is' if n_saturated == 1 else 'are'} saturated: |Δ| > {SATURATED}. If "
+        "such a pair is ranked correctly, its "
         "factor σ(−Δ) is below 1e-6, so a mistake in its part of the gradient hardly shows. Check at a smaller phi, too"
     ]
 

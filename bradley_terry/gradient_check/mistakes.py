@@ -383,7 +383,7 @@ def _mixed_up(right: Backward) -> Iterator[Mistake]:
         for where, shift in {"before": 1, "after": -1}.items():
             sentence = f"each pair has the pull of the pair {where} it: an index is off by one"
             yield moved(sentence, partial(np.roll, shift=shift))
-        yield moved("the pulls are in the opposite order of the pairs", lambda d: d[::-1], True)
+        yield moved("the pulls are in reverse order", lambda d: d[::-1], True)
         for which, rows in {"first": number > 0, "last": number < n - 1}.items():
             sentence = f"the {which} pair is left out: the loop should run over all {n} pairs"
             yield moved(sentence, kept(rows))
@@ -413,7 +413,7 @@ def _of_the_penalty(right: Backward) -> Iterator[Mistake]:
     yield with_penalty("the penalty l2·φ is missing", 0 * pen)
     yield with_penalty("the penalty counts twice: the derivative of l2/2·|φ|² is l2·φ", 2 * pen)
     yield with_penalty("the penalty has the wrong sign", -pen)
-    yield with_penalty("half the penalty: the ½ of l2/2·|φ|² cancels against the 2 of the derivative", pen / 2)
+    yield with_penalty("half the penalty: the ½ of l2/2·|φ|² cancels the 2 of the derivative", pen / 2)
     yield with_penalty(f"the penalty is divided by n = {n}: only the sum over the pairs should be", pen / n)
     yield with_penalty(f"the penalty counts n = {n} times: it should be added once, after the mean", pen * n)
     yield with_penalty("φ is added instead of l2·φ", phi)
@@ -427,7 +427,7 @@ def _of_the_penalty(right: Backward) -> Iterator[Mistake]:
             yield with_penalty(f"the penalty l2·φ is missing in {name}", some, True)
             alone = 0 * pen
             alone[part] = pen[part]
-            yield with_penalty(f"the penalty l2·φ is in {name} alone", alone, True)
+            yield with_penalty(f"the penalty l2·φ is added in {name} only", alone, True)
 
 
 def _overwritten(objective: Objective, d: Array, sides: tuple[float, float], *, in_one_array: bool) -> Array:

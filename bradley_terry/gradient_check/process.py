@@ -223,7 +223,7 @@ def _streams_as_they_were(left: list[str]) -> Iterator[None]:
         for number, (copy, before) in numbers.items():
             if not _is_same(number, before):
                 os.dup2(copy, number)
-                left.append(f"your function closed or replaced the file descriptor {number}, which was opened again")
+                left.append(f"your function closed or replaced file descriptor {number}, which was opened again")
             os.close(copy)
 
 

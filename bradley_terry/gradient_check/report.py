@@ -169,7 +169,7 @@ class BlockReport:
     def __str__(self) -> str:
         where = f"{visible(self.name, LONGEST_SHOWN)}[{', '.join(map(str, self.worst_index))}]"
         n_entries = self.n_checked or int(np.prod(self.shape))
-        verdict = "ok" if self.passed else f"WRONG in {self.n_wrong} of {n_entries}"
+        verdict = "ok" if self.passed else f"WRONG in {self.n_wrong} of {n_entries} entries"
         if self.n_unsure:
             verdict = f"{verdict}; " if self.n_wrong else ""
             verdict += f"could not be judged in {self.n_unsure} of {n_entries}: uncertain by {self.doubt:.1e}"
@@ -177,7 +177,7 @@ class BlockReport:
             verdict += f"; {N_DIRECTIONS} random directions and {self.n_checked} entries were checked"
         return (
             f"{self.against:<10} {where:<24} got {self.got:+.6e}  expected {self.expected:+.6e}  "
-            f"off by {self.absolute_error:.1e} ({self.relative_error:.1e} of the block)  {verdict}"
+            f"off by {self.absolute_error:.1e} ({self.relative_error:.1e} of the largest entry)  {verdict}"
             + (f"\n    {self.diagnosis}" if self.diagnosis else "")
         )
 

@@ -242,7 +242,7 @@ def _real_numbers(
         kind = "complex numbers" if array.dtype.kind == "c" else f"{class_name(answer)}{_entries_of(array)}"
         raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got {kind}")
     if np.ma.is_masked(answer):
-        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got a masked array in which some are missing")
+        raise Stop(FAILED, f"{note}{name}: expected {_wanted(shape)}, got a masked array with missing entries")
     if array.shape != shape:
         hint = ""
         if n_pairs is not None and array.shape == (n_pairs, *shape):
@@ -252,7 +252,7 @@ def _real_numbers(
         elif array.shape == shape[::-1] and len(shape) == 2:
             hint = ": looks like its transpose"
         elif shape == () and array.size > 1:
-            hint = ": more than one number; was the mean forgotten?"
+            hint = ": more than one number; was the sum or the mean forgotten?"
         elif array.size == int(np.prod(shape)):
             hint = ": the right number of entries, in another shape"
         elif array.shape == ():
@@ -348,7 +348,7 @@ def kind_of(answer: object) -> str:
         return kind
     n = len(answer)
     items = f"{NUMBERS[n] if n < len(NUMBERS) else n} {'item' if n == 1 else 'items'}"
-    return f"a tuple of {items}" if isinstance(answer, tuple) else f"list of {items}"
+    return f"a tuple of {items}" if isinstance(answer, tuple) else f"a list of {items}"
 
 
 def words_of_warning(warning: warnings.WarningMessage) -> str:

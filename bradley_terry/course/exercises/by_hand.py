@@ -42,7 +42,7 @@ def by_hand(
                 called = next((name for name in listening.heard if name[0] not in "_<"), listening.heard[0])
                 *others, last = ["NumPy", *(f"bt.{name}" for name in sorted(allowed))]
                 instead = f"{', '.join(others)} and {last}" if others else last
-                said = f"the numbers are right, but your function calls {called} of bradley_terry: use {instead}"
+                said = f"the numbers are right, but your function calls {called} from bradley_terry: use {instead}"
                 raise Stop(FAILED, note + said)
 
     again = judged(report.what, stages)

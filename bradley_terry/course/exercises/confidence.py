@@ -29,7 +29,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "ties count as wrong: a margin of 0 is a coin flip, so it counts half", np.mean(z > 0)
         yield "the share of pairs ranked wrong, not right", np.mean(z < 0) + 0.5 * np.mean(z == 0)
         yield "a number of pairs, not a share", np.sum(z > 0) + 0.5 * np.sum(z == 0)
-        yield "the mean probability σ(Δ): it depends on how sure the model is, accuracy does not", np.mean(sigmoid(z))
+        yield "the mean probability σ(Δ): it depends on how sure the model is; accuracy does not", np.mean(sigmoid(z))
         yield "ties are left out: they count half", np.mean(z[z != 0] > 0) if z.any() else np.nan
         yield "a percentage: a share lies between 0 and 1", 100 * (np.mean(z > 0) + 0.5 * np.mean(z == 0))
         yield "the mean of the sign of Δ, which lies between −1 and 1", np.mean(np.sign(z))
@@ -136,7 +136,7 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
 
     def wrong(loss: PairLossOfMargins, p: float) -> Wrong:
         best, weights = right_of[loss](p), np.array([p, 1 - p])
-        yield "p and 1 − p are exchanged: ℓ(Δ) happens with probability p", -best
+        yield "p and 1 − p are exchanged: the loss is ℓ(Δ) with probability p", -best
         yield "log(p/(1 − p)), which is right for −log σ(Δ) alone: minimise the loss that is given", logit(p)
         yield "2p − 1, which is right for the squared loss alone: minimise the loss that is given", 2 * p - 1
         yield (

@@ -55,7 +55,7 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
         kinds = (RewardModel, PreferencePairs, PreferencePairs)
         if not isinstance(run, tuple) or len(run) != 3 or not all(map(isinstance, run, kinds)):
             raise TypeError(
-                f"runs: expected (model, training pairs, held-out pairs) for each run, got others for {name}"
+                f"runs: expected (model, training pairs, held-out pairs) for each run, got something else for {name}"
             )
     what = "causes"
     try:
@@ -193,7 +193,7 @@ def leaks(function: Student, *, time_limit: float = LIMIT) -> Report:
                 lines.append(f"looks like: {said}")
             raise Stop(
                 FAILED,
-                f"{note}{len(reasons)} pairs leak, and your function found {len(found)}\n  " + "\n  ".join(lines),
+                f"{note}{len(reasons)} pairs leak, and your function returned {len(found)}\n  " + "\n  ".join(lines),
             )
 
     return judged("leaks", stages)

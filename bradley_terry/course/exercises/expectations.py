@@ -176,11 +176,11 @@ def _wrong_intervals(correct: Array, prompts: Array) -> Wrong:
         _ends(p, np.sqrt(p * (1 - p) / k)),
     )
     yield (
-        "the mean of the prompts' shares: every pair counts the same, so a prompt with more pairs counts more",
+        "the mean of the prompts' shares: every pair should count the same, so a prompt with more pairs counts more",
         _ends(float(shares.mean()), float(shares.std()) / np.sqrt(k)),
     )
     yield (
-        "the mean of the prompts' shares with its usual standard error: every pair counts the same",
+        "the mean of the prompts' shares with its usual standard error: every pair should count the same",
         _ends(float(shares.mean()), float(shares.std(ddof=1)) / np.sqrt(k)),
     )
     yield "with the factor √(k/(k − 1)) for few prompts: leave it out here", _ends(p, error * np.sqrt(k / (k - 1)))

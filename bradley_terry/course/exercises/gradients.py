@@ -135,7 +135,7 @@ def _on_pairs(function: Student, pairs: PreferencePairs, scorer: str, activation
     left_out = [name for name in ("weights", "labels", "target_margins") if getattr(pairs, name) is not None]
     if left_out:
         notes.append(
-            f"the pairs have {' and '.join(left_out).replace('_', ' ')}, and your function has no argument for them: "
+            f"the pairs have {' and '.join(left_out).replace('_', ' ')}, and your function has no argument for them, "
             "so it was checked without them"
         )
     model: Scorer
@@ -255,12 +255,13 @@ def _must_be_the_same(first: Array, again: Array, expected: Array, note: str) ->
         return
     if np.allclose(again, 2 * first, rtol=1e-6, atol=1e-9 * scale):
         why = (
-            "the second answer is twice the first. Does it add to what the first call left? Start from zeros each time"
+            "the second answer is twice the first. Does your function add to what the first call left? Start "
+            "from zeros each time"
         )
     elif np.allclose(again - first, expected, rtol=1e-6, atol=1e-9 * scale):
         why = "the second answer contains the first. Start from zeros each time"
     else:
-        why = "does it draw random numbers, as for a mini-batch, dropout or noise, or keep something between calls?"
+        why = "does your function draw random numbers, as for a mini-batch or dropout, or keep something between calls?"
     raise Stop(FAILED, f"{note}two calls on the same input give different answers: {why}")
 
 
@@ -375,7 +376,7 @@ def _wrong_balances(counts: Array, differences: Array) -> Wrong:
         _balance(counts / np.abs(differences), differences),
     )
     yield (
-        "the two losses are equal there, not the pulls",
+        "the losses of the two groups are equal at this w, not the pulls",
         falling_to_zero(lambda w: float(n_1 * pair_losses(d_1 * w) - n_2 * pair_losses(-d_2 * w))),
     )
     yield "the margin of the first group, d₁·w: return w", d_1 * right

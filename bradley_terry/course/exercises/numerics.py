@@ -101,10 +101,11 @@ def overflow_limit(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the largest number itself: that is the limit of exp(x), not of x", float(info.max)
         yield "the logarithm has base 2: exp has base e", float(np.log2(float(info.max)))
         yield "the logarithm has base 10: exp has base e", float(np.log10(float(info.max)))
-        yield "the x at which exp(x) falls to zero, not where it overflows", float(np.log(float(info.tiny)))
+        tiny = float(np.log(float(info.tiny)))
+        yield "the x at which exp(x) is the smallest normal number, not where it overflows", tiny
         yield "the limit of float64 for every dtype", float(np.log(np.finfo(np.float64).max))
         yield "the limit of float32 for every dtype", float(np.log(float(np.finfo(np.float32).max)))
-        yield "−log ε: there 1 + exp(−x) rounds to 1, but exp(x) does not overflow", -float(np.log(float(info.eps)))
+        yield "−log ε: there exp(−x) is ε, but exp(x) does not overflow", -float(np.log(float(info.eps)))
 
     types = (np.float64, np.float32, np.float16)
     cases: list[Case] = [((dtype,), f"for {dtype.__name__}: ") for dtype in types]
@@ -203,5 +204,5 @@ def _wrong_gradients(z: Array) -> Wrong:
     yield "σ(Δ) instead of σ(−Δ)", -sigmoid(z) / z.size
     yield "σ′(Δ) instead of σ(−Δ)", -sigmoid(z) * sigmoid(-z) / z.size
     yield "zero everywhere: the array was never filled in", 0 * z
-    yield "σ(−|Δ|) for both signs: where Δ < 0, the right value is 1 − e/(1 + e)", -sigmoid(-np.abs(z)) / z.size
+    yield "σ(−|Δ|) for both signs: where Δ < 0, σ(−Δ) is 1/(1 + exp(Δ))", -sigmoid(-np.abs(z)) / z.size
     yield "losses instead of gradients", -log_sigmoid(z)

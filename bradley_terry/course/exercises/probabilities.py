@@ -70,7 +70,7 @@ def margin(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the logarithm has base 2: log-odds need the natural one", logit(p) / np.log(2)
         yield "σ(p): σ turns a margin into a probability, and its inverse is needed", sigmoid(p)
         yield "1 − p: the probability of the other answer, not a margin", 1 - p
-        yield "2p − 1: the sign is right, but log-odds are not a straight line in p", 2 * p - 1
+        yield "2p − 1: the sign is right, but log-odds are not a linear function of p", 2 * p - 1
 
     return check_values(
         "margin", function, ("probability",), [((p,), ""), ((np.array([1e-12, 1e-300]),), "at tiny probabilities: ")],
@@ -125,7 +125,8 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
     """Say what a wrong test may have done, judging by the maps about which it is wrong."""
     if all(said.values()):
         return (
-            "it returns True for every map: does it compare two shares, with other rewards but the same difference?\n"
+            "it returns True for every map: does it compare the shares of two pairs of rewards with the same "
+            "difference?\n"
         )
     if not any(said.values()):
         return (
@@ -134,11 +135,14 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
         )
     if missed == {"exp(r + sin(2πr)/10)"}:
         return (
-            "it compares rewards at which the sine changes nothing, as (1, 0) and (1.5, 0.5): try (0.3, 0) and "
+            "it compares rewards at which the sine changes nothing, such as (1, 0) and (1.5, 0.5): try (0.3, 0) and "
             "(0.8, 0.5) as well\n"
         )
     if missed == {"2^r", "exp(−r)"}:
-        return "does it compare the share with σ(r_a − r_b)? That asks for exp(r); compare two shares of one map\n"
+        return (
+            "does it compare the share with σ(r_a − r_b)? Other maps of the difference give other shares; compare two "
+            "shares of the same map\n"
+        )
     if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
         return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
     return ""

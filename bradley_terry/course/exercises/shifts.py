@@ -54,11 +54,11 @@ def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Re
     --------
     >>> from bradley_terry.course import check
     >>> print(check.shift_invariance_test(lambda loss: True).message.splitlines()[2])
-    −log σ(r_c): is not invariant, since the rejected answer is not used
+    −log σ(r_c) is not invariant, since the rejected answer is not used
     """
 
     def line(name: str, is_invariant: bool, why: str) -> str:
-        return f"{name}: is {'' if is_invariant else 'not '}invariant, since {why}"
+        return f"{name} is {'' if is_invariant else 'not '}invariant, since {why}"
 
     return true_or_false("shift invariance test", function, "loss", LOSSES, time_limit, hint=_hint, line=line)
 
