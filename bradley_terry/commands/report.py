@@ -195,9 +195,8 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
     if n_identical:
         row = "row" if nouns.counted else nouns.pair
         text += (
-            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of "
-            "0 for all "
-            "parameters, so the model can learn nothing from it."
+            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of 0 for "
+            "all parameters, so the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
 
@@ -363,9 +362,8 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
     head = "## What did it learn?"
     if not weights:
         return (
-            f"{head}\n\nThe weights of a hidden layer have no meaning on their own. To see which features "
-            "matter, fit a "
-            "linear scorer to the same data: --scorer linear."
+            f"{head}\n\nThe weights of a hidden layer have no meaning on their own. To see which features matter, fit "
+            "a linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
         return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}{_stopped(model)}"

@@ -207,9 +207,8 @@ def _over_fitting(run: Numbers) -> str:
         return f"its training loss of {run.loss:.3f} is so close to log 2 that it has hardly memorised anything"
     if run.gap <= ERRORS * run.gap_error:
         return (
-            f"its held-out loss of {run.held_out:.3f} is close to its training loss of {run.loss:.3f}: the "
-            "standard error "
-            f"of the difference is {run.gap_error:.2g}"
+            f"its held-out loss of {run.held_out:.3f} is close to its training loss of {run.loss:.3f}: the standard "
+            f"error of the difference is {run.gap_error:.2g}"
         )
     if not _swapped(run):
         return f"its held-out accuracy is {run.held_out_accuracy:.2f}: over-fitting does not bring it that low"

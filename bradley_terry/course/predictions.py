@@ -76,9 +76,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. A margin is the difference of two rewards of one prompt, so the 10 and f(prompt) cancel in it."),
     ),
     "04.1": _asked(
-        "Two models each rank 9 of 10 pairs correctly. In every pair, the first gives its favourite a "
-        "probability of 0.7, "
-        "and the second 0.99. Which has the smaller mean loss?",
+        "Two models each rank 9 of 10 pairs correctly. In every pair, the first gives its favourite a probability of "
+        "0.7, and the second 0.99. Which has the smaller mean loss?",
         "a",
         a=("The first.",
            "Yes. It is 0.441 against 0.470. The confident mistake costs 4.6, and each right pair saves only 0.35."),
@@ -152,8 +151,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "11.1": _asked(
         "People prefer a to b 8 times out of 10. Training with the plain loss, −log σ(Δ), gives a margin of logit 0.8 "
         "= log(0.8/0.2) = 1.39. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer "
-        "was chosen. "
-        "Which margin is learned?",
+        "was chosen. Which margin is learned?",
         "b",
         a=("1.39, as before: a constant in the loss does not move the minimum.",
            "No. The 1 is not added to the loss. It is inside σ, so it changes the pull of each pair."),
@@ -181,8 +179,8 @@ PREDICTIONS: dict[str, Prediction] = {
         a=("It rises, then stays level.",
            "No. It rises by 4.08, but then it falls, and twice as far from the start the whole gain is lost."),
         b=("It rises, then falls, and ends below its starting value.",
-           "Yes. It rises by 4.08 and then falls. Twice as far from the start the gain is lost, and the reward "
-           "falls further."),
+           "Yes. It rises by 4.08 and then falls. Twice as far from the start the gain is lost, and the reward falls "
+           "further."),
         c=("It rises as long as the proxy reward rises.",
            "No. The model is 92 % accurate on pairs like those it learned from, but the policy moves elsewhere."),
     ),

@@ -71,10 +71,10 @@ WORDS = {
     "coin-flip labels": Words(
         "error",
         "The choices depend on the features or items no more than coin flips would: the test statistic is "
-        "{statistic of the "
-        "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. A model "
-        "can learn only noise from such pairs, so expect an accuracy of about ½ on new pairs. The labels may belong "
-        "to other answers, the annotators may have guessed, or the features may not describe what they judged.",
+        "{statistic of the choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a "
+        "hundred. A model can learn only noise from such pairs, so expect an accuracy of about ½ on new pairs. The "
+        "labels may belong to other answers, the annotators may have guessed, or the features may not describe what "
+        "they judged.",
         "read a few pairs and check that labels and answers belong together; if they do, add features or pairs.",
     ),
     "labels swapped": Words(
@@ -87,20 +87,19 @@ WORDS = {
     ),
     "contradictory labels": Words(
         "note",
-        "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged both ways. "
-        "No model can agree with two opposite judgements of the same pair, nor be sure of ties and of labels between "
-        "0 and 1, so the training loss of any model is at least {loss floor:.4f}. This is normal where people have "
+        "{contradictory pairs} {contradictory pairs:pair of answers was|pairs of answers were} judged both ways. No "
+        "model can agree with two opposite judgements of the same pair, nor be sure of ties and of labels between 0 "
+        "and 1, so the training loss of any model is at least {loss floor:.4f}. This is normal where people have "
         "different tastes or guess, and it is the reason why the model gives probabilities.",
         "compare the loss with this floor instead of with 0; if judgements of a pair should agree, look for a file "
         "that was read twice with different labels.",
     ),
     "separable data": Words(
         "warning",
-        "{separated pairs} of {pairs} {pairs:pair|pairs} can be put in the right order with arbitrarily large "
-        "margins, without harm to the others. The parameters then grow without end (in gradient descent, roughly with "
-        "the logarithm of the number of steps), the loss keeps falling, and no best fit exists. This happens if "
-        "there are few pairs "
-        "for so many parameters, or if a feature gives the answer away.",
+        "{separated pairs} of {pairs} {pairs:pair|pairs} can be put in the right order with arbitrarily large margins, "
+        "without harm to the others. The parameters then grow without end (in gradient descent, roughly with the "
+        "logarithm of the number of steps), the loss keeps falling, and no best fit exists. This happens if there are "
+        "few pairs for so many parameters, or if a feature gives the answer away.",
         "use l2 > 0, collect more pairs, or stop at the lowest held-out loss.",
     ),
     "over-fitting": Words(
@@ -172,31 +171,28 @@ WORDS = {
     "duplicated pairs": Words(
         "note",
         "{repeated pairs} {repeated pairs:pair was|pairs were} judged more than once; {always judged alike} of them "
-        "{always judged alike:was|were} always judged in the same way, but independent judgements would agree on "
-        "only about {expected of independent judgements:.1f}. If they are copies, they add weight but no "
-        "information, so standard errors are too small, and a copy on each side of a split is a leak. Copies come "
-        "from files that were joined twice, but people also agree this often if they all see a difference that "
-        "the features "
-        "do not contain.",
+        "{always judged alike:was|were} always judged in the same way, but independent judgements would agree on only "
+        "about {expected of independent judgements:.1f}. If they are copies, they add weight but no information, so "
+        "standard errors are too small, and a copy on each side of a split is a leak. Copies come from files that were "
+        "joined twice, but people also agree this often if they all see a difference that the features do not contain.",
         "find out where the repeated pairs come from, and delete only what is a copy of the same judgement; judgements "
         "by several people should have the same prompt, and model.standard_errors(kind='sandwich') is then right.",
     ),
     "annotators disagree": Words(
         "warning",
         "Annotator {who differs most} chooses differently from the others: this annotator agrees with the model on "
-        "{agreement with the model:.1%} of the pairs, and the others on {agreement of the others:.1%}. "
-        "One model for all annotators mixes different tastes, and may describe none of them. The annotator may be "
-        "careless, may have misunderstood the task, or may prefer something else.",
+        "{agreement with the model:.1%} of the pairs, and the others on {agreement of the others:.1%}. One model for "
+        "all annotators mixes different tastes, and may describe none of them. The annotator may be careless, may have "
+        "misunderstood the task, or may prefer something else.",
         "look at calibration.by_annotator(model, pairs, annotators), talk to the annotator, or fit again with the "
         "weights that it returns.",
     ),
     "undetermined directions": Words(
         "warning",
-        "The pairs say nothing about {directions} {directions:direction|directions} of the parameters: {which}. "
-        "The loss does not change "
-        "along such a direction, so the value that the model has there is arbitrary, and predictions for new pairs "
-        "may depend on it. A feature may be equal in both answers of every pair, two features may always move "
-        "together, or groups of items may never have been compared.",
+        "The pairs say nothing about {directions} {directions:direction|directions} of the parameters: {which}. The "
+        "loss does not change along such a direction, so the value that the model has there is arbitrary, and "
+        "predictions for new pairs may depend on it. A feature may be equal in both answers of every pair, two "
+        "features may always move together, or groups of items may never have been compared.",
         "leave the feature out, add pairs in which it differs or pairs that connect the groups, or use l2 > 0.",
     ),
 }
@@ -213,10 +209,10 @@ MILDER = {
     "coin-flip labels": Words(
         "warning",
         "There is no evidence that the choices depend on the features or items: the test statistic is "
-        "{statistic of the "
-        "choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a hundred. This "
-        "does not show that the choices are coin flips, since {prompts:,.0f} independent {prompts:pair is|pairs are} "
-        "too few to find a weak signal. It may be there, or the features may not describe what the annotators judged.",
+        "{statistic of the choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a "
+        "hundred. This does not show that the choices are coin flips, since {prompts:,.0f} independent "
+        "{prompts:pair is|pairs are} too few to find a weak signal. It may be there, or the features may not describe "
+        "what the annotators judged.",
         "collect more pairs before you use the model; read a few of them and check that labels and answers belong "
         "together.",
     ),
@@ -224,10 +220,9 @@ MILDER = {
         "warning",
         "{leaked} of {held-out pairs} held-out {held-out pairs:pair|pairs} {leaked:has|have} both answers of a "
         "training pair, and one of these answers is in no other pair; by chance, about {expected by chance:.1f} would "
-        "be expected. If they are the same pairs, the numbers for them do not show how good the model is on new "
-        "ones. This "
-        "happens if a file contains the same pair twice, or if several judgements of a pair are divided at random; "
-        "without prompts, one cannot tell which.",
+        "be expected. If they are the same pairs, the numbers for them do not show how good the model is on new ones. "
+        "This happens if a file contains the same pair twice, or if several judgements of a pair are divided at "
+        "random; without prompts, one cannot tell which.",
         "give the pairs their prompts and split by prompt, as pairs.split() does.",
     ),
     "over-fitting": Words(

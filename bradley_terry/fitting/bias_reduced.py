@@ -80,8 +80,8 @@ class _Firth:
             n = count_connected(scorer.n_parameters, *met(pairs))
             if n > 1:
                 raise ValueError(
-                    f"bias_reduced: expected items connected by comparisons, got {n} groups never compared with "
-                    "each other; fit each alone"
+                    f"bias_reduced: expected items connected by comparisons, got {n} groups never compared with each "
+                    "other; fit each alone"
                 )
             self.rows = np.zeros((0, 0))
         else:

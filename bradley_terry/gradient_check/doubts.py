@@ -72,9 +72,9 @@ def _saturated_pairs(objective: Objective, phi: Array) -> list[str]:
     if not n_saturated:
         return []
     return [
-        f"{n_saturated} of {z.size} pairs {'is' if n_saturated == 1 else 'are'} saturated: |Δ| > {SATURATED}. If "
-        "such a pair is ranked correctly, its "
-        "factor σ(−Δ) is below 1e-6, so a mistake in its part of the gradient hardly shows. Check at a smaller phi, too"
+        f"{n_saturated} of {z.size} pairs {'is' if n_saturated == 1 else 'are'} saturated: |Δ| > {SATURATED}. If such "
+        "a pair is ranked correctly, its factor σ(−Δ) is below 1e-6, so a mistake in its part of the gradient hardly "
+        "shows. Check at a smaller phi, too"
     ]
 
 

@@ -343,8 +343,8 @@ def notes_on_kinks(look: SecondLook, blocks: Blocks) -> list[str]:
         )
     if look.along_path.any():
         notes.append(
-            "the slope of the loss at phi differs a little from the gradient, but the difference does not "
-            "grow along a longer path, as if the loss were found by an iteration that stops early. Entries with such "
-            "a difference were compared along longer paths. Let the iteration run longer for a closer check"
+            "the slope of the loss at phi differs a little from the gradient, but the difference does not grow along a "
+            "longer path, as if the loss were found by an iteration that stops early. Entries with such a difference "
+            "were compared along longer paths. Let the iteration run longer for a closer check"
         )
     return notes

@@ -176,8 +176,8 @@ class BlockReport:
         if self.n_checked:
             verdict += f"; {N_DIRECTIONS} random directions and {self.n_checked} entries were checked"
         return (
-            f"{self.against:<10} {where:<24} got {self.got:+.6e}  expected {self.expected:+.6e}  "
-            f"off by {self.absolute_error:.1e} ({self.relative_error:.1e} of the largest entry)  {verdict}"
+            f"{self.against:<10} {where:<24} got {self.got:+.6e}  expected {self.expected:+.6e}  off by "
+            f"{self.absolute_error:.1e} ({self.relative_error:.1e} of the largest entry)  {verdict}"
             + (f"\n    {self.diagnosis}" if self.diagnosis else "")
         )
 

@@ -234,8 +234,7 @@ def _verdict(
         elif not _is_same_loss(loss, its_loss):
             doubts.notes.append(
                 f"the loss of your function is not that of the objective either: got {loss:.6g}, expected "
-                f"{its_loss:.6g} at this phi; "
-                "perhaps your phi is in a different order from objective.scorer.shapes"
+                f"{its_loss:.6g} at this phi; perhaps your phi is in a different order from objective.scorer.shapes"
             )
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:
@@ -426,10 +425,9 @@ def _too_uncertain(
 def _why_unsure(name: str, unsure: Array, got: Array, expected: Array, doubt: Array, noise: float) -> str:
     sizes = np.maximum(np.abs(expected), np.abs(got))[unsure]
     return (
-        f"{int(unsure.sum())} of {unsure.size} entries could not be judged against the reference “{name}”: they "
-        "are at most "
-        f"{sizes.max():.1e} and uncertain by up to {doubt[unsure].max():.1e}, since the loss is known only to within "
-        f"{noise:.1e}. Check at another phi, or remove rounding, noise or a large constant from the loss"
+        f"{int(unsure.sum())} of {unsure.size} entries could not be judged against the reference “{name}”: they are at "
+        f"most {sizes.max():.1e} and uncertain by up to {doubt[unsure].max():.1e}, since the loss is known only to "
+        f"within {noise:.1e}. Check at another phi, or remove rounding, noise or a large constant from the loss"
     )
 
 

@@ -255,8 +255,8 @@ def _must_be_the_same(first: Array, again: Array, expected: Array, note: str) ->
         return
     if np.allclose(again, 2 * first, rtol=1e-6, atol=1e-9 * scale):
         why = (
-            "the second answer is twice the first. Does your function add to what the first call left? Start "
-            "from zeros each time"
+            "the second answer is twice the first. Does your function add to what the first call left? Start from "
+            "zeros each time"
         )
     elif np.allclose(again - first, expected, rtol=1e-6, atol=1e-9 * scale):
         why = "the second answer contains the first. Start from zeros each time"

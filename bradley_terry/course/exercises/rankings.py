@@ -61,8 +61,8 @@ def margin_gradient(function: Student, *, time_limit: float = LIMIT) -> Report:
         lost[c] += slopes
         lost[j] -= slopes
         yield (
-            "an answer in several pairs gets the slope of one pair only: g[chosen] += … adds one, but np.add.at "
-            "adds all",
+            "an answer in several pairs gets the slope of one pair only: g[chosen] += … adds one, but np.add.at adds "
+            "all",
             lost,
         )
         last = np.zeros(r.size)
@@ -105,7 +105,7 @@ def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     def wrong(r: Array) -> Wrong:
         right, k, pairs = _ranking_loss(r), r.size, pair_losses(_differences(r))
         lowest_first = np.logaddexp.accumulate(r)
-        yield "the sum of the pairs' losses: the pairs are not independent: a ranking is K − 1 choices", pairs.sum()
+        yield "the sum of the pairs' losses: the pairs are not independent; a ranking is K − 1 choices", pairs.sum()
         yield "the mean of the pairs' losses", pairs.mean()
         yield "neighbours only: each answer is chosen from all that are left", pair_losses(r[:-1] - r[1:]).sum()
         yield "the first choice only", np.logaddexp.reduce(r) - r[0]
