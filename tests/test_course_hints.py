@@ -286,7 +286,7 @@ def test_listening_for_the_package_leaves_prints_and_profilers_alone(capsys) -> 
         (lambda z: slow_kernel(np.nan_to_num(z)), "given a NaN: it returns a number"),
         (lambda z: (slow_kernel(z)[0], np.nan_to_num(slow_kernel(z)[1])), "given a NaN: it returns a number"),
         (lambda z: (nats(z[~np.isnan(z)]).mean(), slow_kernel(z)[1]), "given a NaN: it returns a number"),
-        (lambda z: list(slow_kernel(z)), "expected a mean loss and an array of gradients, got list"),
+        (lambda z: list(slow_kernel(z)), "expected a mean loss and an array of gradients, got a list"),
         (lambda z: slow_kernel(z)[0], "expected a mean loss and an array of gradients, got float"),
         (lambda z: (nats(z), slow_kernel(z)[1]), "mean loss: expected one real number, got shape (7,)"),
         (lambda z: (slow_kernel(z)[0], 0.5), "gradients: expected real numbers of shape (7,), got shape ()"),

@@ -372,7 +372,7 @@ def test_bad_arguments_are_named() -> None:
         (
             lambda: bt.diagnose(model, pairs, initial=[1.0]),
             ValueError,
-            r"initial: expected finite numbers of shape \(3,\)",
+            r"initial: expected shape \(3,\)",
         ),
     ):
         with pytest.raises(error, match=said):

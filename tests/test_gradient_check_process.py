@@ -328,7 +328,7 @@ def test_every_kind_of_function_and_of_number_passes(function) -> None:
     ("answer", "words"),
     [
         (lambda g: (x for x in g), "got generator"),
-        (lambda g: np.ma.array(g, mask=g == g[0]), "a masked array in which some are missing"),
+        (lambda g: np.ma.array(g, mask=g == g[0]), "a masked array with missing entries"),
         (lambda g: g.astype(object), "got ndarray of Python objects: convert it with astype(float)"),
         (lambda g: [None, *g[1:]], "got list with entries of type NoneType"),
         (lambda g: [str(x) for x in g], "got list with entries of type str"),

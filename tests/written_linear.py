@@ -222,7 +222,7 @@ WRONG: list[tuple[str, str, str, str]] = [
     ("matrix products", "-d.T @ p", "-d.T @ np.logaddexp(0, -z)", "the loss instead of its slope"),
     ("matrix products", "-d.T @ p", "-d.T @ np.roll(p, 1)", "of the pair before it"),
     ("matrix products", "-d.T @ p", "-d.T @ np.roll(p, -1)", "of the pair after it"),
-    ("matrix products", "-d.T @ p", "-d.T @ p[::-1]", "the opposite order"),
+    ("matrix products", "-d.T @ p", "-d.T @ p[::-1]", "in reverse order"),
     ("matrix products", "-d.T @ p / len(z)", "-d.mean(axis=0) * p.mean()", "has the mean pull"),
     ("matrix products", "z = d @ w", "z = np.full(len(d), (d @ w).mean())", "σ of the mean margin"),
     ("matrix products", "z = d @ w", "z = np.clip(d @ w, -1, 1)", "clipped to ±1"),

@@ -116,7 +116,7 @@ WRONG += [
     ("linear", "g = x.T @ d", "g = D.c.T @ d", "only the chosen answer"),
     ("linear", "g = x.T @ d", "g = np.zeros(len(phi))\n    for i in range(len(d) - 1):\n        g += d[i] * x[i]", "the last pair"),
     ("linear", "return loss, g", "return loss, g * (np.arange(len(g)) > 0)", ""),
-    ("network", PENALTY, "g + D.l2 * np.where(np.arange(len(g)) < k * h, phi, 0)", "the penalty l2·φ is in hidden_weights"),
+    ("network", PENALTY, "g + D.l2 * np.where(np.arange(len(g)) < k * h, phi, 0)", "the penalty l2·φ is added in hidden_weights"),
     ("network", PENALTY, "g + D.l2 * np.where(np.arange(len(g)) < k * h, 0, phi)", "l2·φ is missing in hidden_weights"),
     ("network", "(1 - up**2), np", "(1 - up), np", ""),
     ("network", "(1 - up**2), np.outer(-d, v) * (1 - down**2)", "1, np.outer(-d, v)", "of the activation is missing"),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import numba
 import numpy as np
 
-from ..kernels.caching import compiled
 from ..logistic import Array
 from ..threads import get_threads
 from .peers import Call
@@ -42,7 +42,7 @@ def copy(values: Array) -> Call:
     return shared(lambda first, last: np.copyto(out[first:last], values[first:last]), values.size)
 
 
-@compiled({"reassoc", "nsz"})
+@numba.njit(nogil=True, fastmath={"reassoc", "nsz"})
 def one_read(values, first, last):  # type: ignore[no-untyped-def]
     """Return the sum of a range. It only reads and adds; with "reassoc" it adds several numbers at a time."""
     part, result = values[first:last], 0.0

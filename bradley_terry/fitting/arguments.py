@@ -123,5 +123,5 @@ def start(scorer: Scorer, initial: ArrayLike) -> Array:
     """Return the initial φ as a new array."""
     phi = given.float64(initial, "initial").copy()
     if phi.shape != (scorer.n_parameters,) or not np.isfinite(phi).all():
-        raise ValueError(f"initial: expected finite numbers of shape ({scorer.n_parameters},), got {quoted(initial)}")
+        raise ValueError(f"initial: expected shape ({scorer.n_parameters},) and finite numbers, got {quoted(initial)}")
     return phi
