@@ -20,16 +20,20 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="the shell and the si
 full = pytest.mark.full
 
 
+def variables(**others: str) -> dict[str, str]:
+    """Return the environment of a process that finds this package."""
+    return {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), **others}
+
+
 @pytest.fixture
 def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Run a line of the shell in which ``$BT`` is the command line of this package."""
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
-        variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1])}
-        variables["BT"] = f"{sys.executable} -m bradley_terry"
         return subprocess.run(
             ["bash", "-o", "pipefail", "-c", line],
-            cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120,
+            cwd=tmp_path, env=variables(BT=f"{sys.executable} -m bradley_terry"),
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
 
     return run
@@ -130,35 +134,41 @@ def test_an_ignored_interrupt_at_the_very_end_counts_too(monkeypatch, capsys) ->
     assert capsys.readouterr().err == "bradley-terry: interrupted\n"
 
 
+def begun(words: str, folder: Path, cache: Path) -> subprocess.Popen[str]:
+    """Start a command in a folder, with this folder for compiled code."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "bradley_terry", *words.split()],
+        cwd=folder, env=variables(XDG_CACHE_HOME=str(cache)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def assert_script_runs(script: str, folder: Path) -> None:
+    """Run a script from a file, since Numba keeps the code only of functions that are in one; it must print nothing."""
+    (folder / "script.py").write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, folder / "script.py"],
+        env=variables(XDG_CACHE_HOME=str(folder)), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @full
 @pytest.mark.parametrize("words", ["doctor", "train --backend numba --out run"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_ctrl_c_ends_a_command_with_130_and_no_traceback(words: str, share: float, tmp_path) -> None:
     """It may arrive while the package is imported, while kernels are compiled, or while the model is fitted."""
-    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1])}
-    command = [sys.executable, "-m", "bradley_terry", *words.split()]
     start = time.monotonic()
-    subprocess.run([*command[:3], "--version"], cwd=tmp_path, env=variables, capture_output=True, check=True)
+    version = begun("--version", tmp_path, tmp_path / "cache")
+    version.communicate(timeout=120)
+    assert version.returncode == 0
     a_start = time.monotonic() - start
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=variables | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    process = begun(words, tmp_path, tmp_path / "cache")
     time.sleep(a_start + 8 * (share - 0.2))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode in (130, -signal.SIGINT, 0)  # 0 if it was ready; the shell shows 130 for -SIGINT too
     assert "Traceback" not in said
     assert "Exception ignored" not in said
-
-
-def begun(words: str, folder: Path, cache: Path) -> subprocess.Popen[str]:
-    """Start a command in a folder, with this folder for compiled code."""
-    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(cache)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "bradley_terry", *words.split()],
-        cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
 
 
 @full
@@ -203,8 +213,7 @@ def test_the_same_call_finishes_a_run_that_ctrl_c_ended(tmp_path) -> None:
 @full
 def test_ctrl_c_while_a_kernel_is_compiled_is_a_keyboard_interrupt(tmp_path) -> None:
     """Without this, about one in five of them is lost, with a traceback and without the compiled code."""
-    script = tmp_path / "script.py"  # Numba keeps the code of functions that are in a file
-    script.write_text(
+    assert_script_runs(
         "import _thread, random, threading, time\n"
         "from bradley_terry.kernels.caching import compiled\n"
         "def fresh():\n"
@@ -226,18 +235,14 @@ def test_ctrl_c_while_a_kernel_is_compiled_is_a_keyboard_interrupt(tmp_path) -> 
         "    except KeyboardInterrupt:\n"
         "        pass\n"
         "    assert kernel(1.0) == 4.0\n",
-        encoding="utf-8",
+        tmp_path,
     )
-    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, script], env=variables, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @full
 def test_one_ctrl_c_while_a_kernel_is_compiled_reaches_asyncio_once(tmp_path) -> None:
     """Programs with an event loop may count them: the second one often ends the program at once."""
-    script = tmp_path / "script.py"
-    script.write_text(
+    assert_script_runs(
         "import asyncio, os, signal, threading\n"
         "from bradley_terry.kernels.caching import compiled\n"
         "kernel, seen = compiled(set())(lambda x: x + 1.0), []\n"
@@ -248,11 +253,8 @@ def test_one_ctrl_c_while_a_kernel_is_compiled_reaches_asyncio_once(tmp_path) ->
         "    await asyncio.sleep(1)\n"
         "asyncio.run(main())\n"
         "assert seen == [1], seen\n",
-        encoding="utf-8",
+        tmp_path,
     )
-    variables = {**os.environ, "PYTHONPATH": str(Path(bt.__file__).parents[1]), "XDG_CACHE_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, script], env=variables, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ------------------------------------------------------------------------------------- modules in the current folder

@@ -40,7 +40,7 @@ def continues(folder: Path | None, checkpoint: Path | None, model: RewardModel |
         return False
     try:
         run = RewardModel.load(folder / "model.npz")
-        is_resumed = checkpoint.exists() and f"goes on from {checkpoint}" in run.message
+        is_resumed = checkpoint.exists() and run.message.endswith(f"goes on from {checkpoint}")
     except (OSError, ValueError):  # there is no run, or it cannot be read
         return False
     n = len(run.history["step"])

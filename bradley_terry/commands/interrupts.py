@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .starting import is_module
 
-__all__ = ["INTERRUPTED", "end_at_once", "is_command", "kept"]
+__all__ = ["INTERRUPTED", "end_at_once", "kept"]
 
 INTERRUPTED = 130  # the status of a program that was ended by Ctrl-C: 128 + SIGINT
 
