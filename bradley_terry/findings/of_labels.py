@@ -64,7 +64,12 @@ def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
             found = np.inf
     least = chi_squared_quantile(k)
     n = case.training.n_prompts
-    evidence: Facts = {"statistic of the choices": found, "coin flips exceed in 1 %": least, "df": k, "prompts": n}
+    evidence: Facts = {
+        "statistic of the choices": found,
+        "99 % quantile of coin flips": least,
+        "degrees of freedom": k,
+        "prompts": n,
+    }
     return Check("coin-flip labels", least, max(found, 1e-300), evidence, not would_tell(k, n))
 
 

@@ -71,10 +71,10 @@ WORDS = {
     "coin-flip labels": Words(
         "error",
         "The choices depend on the features or items no more than coin flips would: the test statistic is "
-        "{statistic of the choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a "
-        "hundred. A model can learn only noise from such pairs, so expect an accuracy of about ½ on new pairs. The "
-        "labels may belong to other answers, the annotators may have guessed, or the features may not describe what "
-        "they judged.",
+        "{statistic of the choices:.1f}, and coin flips give more than {99 % quantile of coin flips:.1f} in one case "
+        "of a hundred. A model can learn only noise from such pairs, so expect an accuracy of about ½ on new pairs. "
+        "The labels may belong to other answers, the annotators may have guessed, or the features may not describe "
+        "what they judged.",
         "read a few pairs and check that labels and answers belong together; if they do, add features or pairs.",
     ),
     "labels swapped": Words(
@@ -209,8 +209,8 @@ MILDER = {
     "coin-flip labels": Words(
         "warning",
         "There is no evidence that the choices depend on the features or items: the test statistic is "
-        "{statistic of the choices:.1f}, and coin flips give more than {coin flips exceed in 1 %:.1f} in one case of a "
-        "hundred. This does not show that the choices are coin flips, since {prompts:,.0f} independent "
+        "{statistic of the choices:.1f}, and coin flips give more than {99 % quantile of coin flips:.1f} in one case "
+        "of a hundred. This does not show that the choices are coin flips, since {prompts:,.0f} independent "
         "{prompts:pair is|pairs are} too few to find a weak signal. It may be there, or the features may not describe "
         "what the annotators judged.",
         "collect more pairs before you use the model; read a few of them and check that labels and answers belong "
