@@ -311,3 +311,17 @@ def test_two_mistakes_of_a_kernel_are_both_named() -> None:
     assert (loss.parameter, gradients.parameter) == ("mean loss", "gradients")
     assert "a sum" in loss.diagnosis
     assert "the sign is flipped" in gradients.diagnosis
+
+
+def test_note_on_an_overflow_says_what_cannot_overflow() -> None:
+    """The numbers are right, so it is a note, with the way out."""
+
+    def gradient(weights, chosen, rejected):
+        d = chosen - rejected
+        return -(1 / (1 + np.exp(d @ weights))) @ d / len(d)
+
+    report = check.gradient(gradient)
+    assert report.passed
+    (note,) = report.notes
+    assert "a warning on the way: with rewards of size 10,000: a NumPy warning" in note
+    assert note.endswith("overflow encountered in exp; exp(-abs(x)) cannot overflow")

@@ -99,6 +99,19 @@ def test_unread_text_that_could_be_the_prompt_is_noted(name) -> None:
     from_records([{"source": "a b", "chosen": "a", "rejected": "b"}])
 
 
+@pytest.mark.parametrize(("name", "value"), [("customer", "c7"), ("flat", "north"), ("shop", "no. 3 (old)")])
+def test_unread_text_beside_features_may_say_which_rows_belong_together(name: str, value: str) -> None:
+    """It is named once, and neither beside a prompt nor if it says where a row is from."""
+    row = {"rent_chosen": 1.0, "rent_rejected": 2.0}
+    with pytest.warns(DataNote, match=f"no prompt is found, and {name} is not read; if its rows belong") as notes:
+        from_records([{**row, name: value}, {**row, name: value}])
+    assert len(notes) == 1
+    from_records([{**row, name: value, "prompt": "p"}])
+    from_records([{**row, "source": value}])
+    with pytest.warns(DataNote, match=f"the field {name} is not read; if the fit needs it, call it prompt, weight"):
+        from_records([{**row, name: 7}])
+
+
 @pytest.mark.parametrize("prompt", [17, 17.0, "17"])
 def test_number_may_be_a_prompt_beside_texts(prompt) -> None:
     """It is the name of the prompt, and 17.0 is 17."""

@@ -304,3 +304,19 @@ def test_a_pair_that_disagrees_is_told_in_words(factor, words):
     assert [pair.index for pair in report.pairs] == [3, 7]
     assert all(str(pair).endswith(words) for pair in report.pairs)
     assert words or all(str(pair)[-1].isdigit() for pair in report.pairs)
+
+
+def test_penalty_that_the_objective_does_not_have_is_suggested() -> None:
+    """With the same penalty in the objective, half of its gradient gets its name."""
+    pairs = bt.datasets.synthetic(30, seed=2)
+    plain, penalised = (bt.Objective(bt.LinearScorer(3), pairs, l2=l2) for l2 in (0.0, 0.1))
+
+    def half(phi):
+        loss, gradient = penalised(phi)
+        return loss, gradient - 0.05 * phi
+
+    phi = np.array([0.3, -0.7, 1.1])
+    report = bt.check_gradient(half, phi, objective=plain)
+    assert not report.passed
+    assert "perhaps your loss has a penalty, which Objective takes as l2=" in str(report)
+    assert "half the penalty" in str(bt.check_gradient(half, phi, objective=penalised))

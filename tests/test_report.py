@@ -212,6 +212,16 @@ def test_report_says_that_early_stopping_is_optimistic():
     assert "slightly optimistic" in said
 
 
+def test_report_on_an_early_stop_says_why_there_are_no_standard_errors():
+    """The data determine every weight, but the fit did not go to the minimum."""
+    rng = np.random.default_rng(0)
+    pairs = bt.PreferencePairs(rng.normal(size=(300, 3)), rng.normal(size=(300, 3)))
+    training, held_out = pairs.split(seed=0)
+    model = bt.fit(bt.LinearScorer(3), training, validation=held_out, method="gradient_descent", patience=2)
+    assert "The fit stopped early" in report_on(model, training, held_out)
+    assert "no standard errors, since the fit stopped before the minimum" in report_on(model, training, held_out)
+
+
 def test_report_on_an_mlp_says_where_to_look_instead():
     """The weights of an MLP have no meaning one by one."""
     pairs = bt.datasets.travel_modes().subset(np.arange(12))

@@ -6,9 +6,8 @@ It is plain Markdown with aligned columns, so that it reads the same in a termin
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,62 +16,23 @@ from ..evaluation import Evaluation
 from ..fitting.conjugate import is_dense
 from ..fitting.summaries import without_end
 from ..logistic import sigmoid
-from ..losses import PairLoss
 from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from ..uncertainty.half_wins import reported_errors
 from .baselines import Beside, beside, length_rows, on_length, on_repeats
+from .in_short import FEW_PROMPTS, in_short
 from .learned import Weight, example_in_words, percent, weights_by_strength
+from .nouns import Nouns, count, nouns_of
+
+if TYPE_CHECKING:
+    from ..findings import Diagnosis
 
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
-FEW_PROMPTS = 30  # a share estimated from 30 prompts is known only to about ± 0.15
 MOST_WEIGHTS = 20  # rows of the table of weights
 LONGEST_NAME, LONGEST_MESSAGE = 500, 2000  # characters
-
-
-@dataclass(frozen=True)
-class _Nouns:
-    """What to call the data: pairs of answers to prompts, or comparisons of items."""
-
-    pair: str = "pair"
-    prompt: str = "prompt"
-    answer: str = "answer"
-    outcome: str = "choice"
-    counted: bool = False  # the weight of a row is its number of comparisons
-
-    def n(self, evaluation: Evaluation) -> int:
-        """Return the number of pairs or comparisons."""
-        return int(evaluation.total_weight) if self.counted else evaluation.n_pairs
-
-    def size(self, evaluation: Evaluation) -> str:
-        """Return the number of pairs, and how many prompts they are about."""
-        size = _count(self.n(evaluation), self.pair)
-        return size if self.prompt == self.pair else f"{size} ({_count(evaluation.n_prompts, self.prompt)})"
-
-    def reworded(self, caption: str) -> str:
-        """Return the caption of a figure with "pair", "prompt" and "answer" replaced by these nouns."""
-        nouns = {"pair": self.pair, "prompt": self.prompt, "answer": self.answer}
-        if self.pair == "comparison":
-            nouns["the person"] = "the result"
-        return re.sub(rf"\b({'|'.join(nouns)})(?=s?\b)", lambda found: nouns[found[0]], caption)
-
-
-def _nouns(pairs: PreferencePairs | None) -> _Nouns:
-    """Return what to call these pairs. The prompt of a comparison is usually just the names of its two items."""
-    if pairs is None or not pairs.is_items:
-        return _Nouns()
-    low, high = np.minimum(pairs.chosen, pairs.rejected), np.maximum(pairs.chosen, pairs.rejected)
-    names, matchup = np.unique(low * pairs.n_items + high, return_inverse=True)
-    n_prompts, n_rows = pairs.n_prompts, len(pairs)
-    if len(names) == n_prompts == len(np.unique(matchup * n_prompts + pairs.prompt_index)):
-        prompt = "matchup"
-    else:
-        prompt = "comparison" if n_prompts == n_rows else "prompt"
-    counted = pairs.weights is not None and bool((pairs.weights == np.floor(pairs.weights)).all())
-    return _Nouns("comparison", prompt, "item", "outcome", counted)
 
 
 def markdown(
@@ -86,7 +46,7 @@ def markdown(
     example: str = "",
     figures: Mapping[str, tuple[str, str]] | None = None,
     held_out_pairs: PreferencePairs | None = None,
-    diagnosis: str = "",
+    diagnosis: Diagnosis | str = "",
 ) -> str:
     """Return the whole report as Markdown.
 
@@ -106,10 +66,10 @@ def markdown(
         Figures that are saved as ``name.svg`` beside the report: "loss_curve", "margins" and "reliability".
     held_out_pairs : PreferencePairs, optional
         The held-out pairs themselves, to compare the accuracy with that of the longer answer and to find repeats.
-    diagnosis : str
-        As ``Diagnosis.to_markdown`` returns it. If it is empty, this section is left out.
+    diagnosis : Diagnosis or str
+        What the training doctor found, or why there is no diagnosis. If it is empty, this section is left out.
     """
-    held_out, nouns = held_out_evaluation, _nouns(training)
+    held_out, nouns = held_out_evaluation, nouns_of(training)
     is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
     columns = {"training": training_evaluation} | ({} if held_out is None else {"held out": held_out})
     baselines = {"training": beside(training_evaluation, training, only_length=held_out is not None)}
@@ -123,6 +83,7 @@ def markdown(
 
     parts = [
         f"# Reward model: {in_markdown(name, LONGEST_NAME)}",
+        in_short(model, training_evaluation, held_out, nouns, diagnosis),
         _idea(model, nouns),
         _data(training, training_evaluation, held_out, nouns),
         _fit(model, nouns) + figure("loss_curve"),
@@ -133,7 +94,8 @@ def markdown(
         + (figure("reliability") if (held_out or training_evaluation).reliability.weight.any() else ""),
         _learned(model, weights, shared_prompts=training.n_prompts < len(training) and not is_ranked),
     ]
-    parts += [f"## Diagnosis\n\n{diagnosis}"] if diagnosis else []
+    said = diagnosis if isinstance(diagnosis, str) else diagnosis.to_markdown()
+    parts += [f"## Diagnosis\n\n{said}"] if said else []
     quoted = "\n".join(map(in_markdown, example.split("\n")))
     return "\n\n".join([*parts, f"## One example\n\n{quoted}"] if example else parts) + "\n"
 
@@ -142,7 +104,7 @@ def judgement(
     evaluation: Evaluation, pairs: PreferencePairs | None = None, *, model: RewardModel | None = None, title: str = ""
 ) -> str:
     """Return how good a model is on some pairs, and whether its confidence is justified, as Markdown."""
-    nouns = _nouns(pairs)
+    nouns = nouns_of(pairs)
     size, here, found = nouns.size(evaluation), f"these {nouns.pair}s", beside(evaluation, pairs)
     head = f"{size}." if model is None else f"{in_markdown(str(model.scorer), LONGEST_NAME)}, evaluated on {size}."
     if model is not None and not model.converged:
@@ -156,7 +118,7 @@ def judgement(
     return "\n\n".join([f"# {in_markdown(title, 2 * LONGEST_NAME)}", *parts] if title else parts) + "\n"
 
 
-def _idea(model: RewardModel, nouns: _Nouns) -> str:
+def _idea(model: RewardModel, nouns: Nouns) -> str:
     pair, answer, outcome = nouns.pair, nouns.answer, nouns.outcome
     margin = f"the reward of the chosen {answer} minus that of the rejected one"
     if model.loss is None or not hasattr(model.loss, "log_odds"):
@@ -174,16 +136,16 @@ def _idea(model: RewardModel, nouns: _Nouns) -> str:
     )
 
 
-def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: _Nouns) -> str:
+def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: Nouns) -> str:
     both = [fitted] if held_out is None else [fitted, held_out]
     n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
     total = sum(e.total_weight for e in both)
     if training.is_items:
-        text = f"{_count(n, 'comparison')} between {_count(training.n_items, 'item')}"
-        text += f" in {_count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
-        text += f", stored in {_count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
+        text = f"{count(n, 'comparison')} between {count(training.n_items, 'item')}"
+        text += f" in {count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
+        text += f", stored in {count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
     else:
-        text = f"{_count(n, 'pair')} of answers to {_count(n_prompts, 'prompt')}"
+        text = f"{count(n, 'pair')} of answers to {count(n_prompts, 'prompt')}"
     text += f", with a total weight of {total:g}" if total != n else ""
     if held_out is None:
         text += f". The model was fitted to all of these {nouns.pair}s; none were held out."
@@ -195,13 +157,13 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
     if n_identical:
         row = "row" if nouns.counted else nouns.pair
         text += (
-            f" In {_count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of 0 for "
+            f" In {count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of 0 for "
             "all parameters, so the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
 
 
-def _fit(model: RewardModel, nouns: _Nouns) -> str:
+def _fit(model: RewardModel, nouns: Nouns) -> str:
     history = model.history
     n = len(history["step"])
     # The recorded loss includes the penalty. Without it, the loss can be compared with the held-out loss and log 2.
@@ -266,7 +228,7 @@ def _message(model: RewardModel) -> str:
     return in_markdown(message, LONGEST_MESSAGE)
 
 
-def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mapping[str, Beside]) -> str:
+def _quality(columns: Mapping[str, Evaluation], nouns: Nouns, baselines: Mapping[str, Beside]) -> str:
     def row(name: str, show: str, coin_flip: str) -> list[str]:
         cells = [show.format(e=e, interval=_interval(e)) for e in columns.values()]
         return [name, *("–" if cell == "nan" else cell for cell in cells), coin_flip]
@@ -298,7 +260,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
         note += ". A dash stands for a number that needs probabilities."
     fewest = min(columns, key=lambda column: columns[column].n_prompts)
     if columns[fewest].n_prompts < FEW_PROMPTS:
-        rest_on = _count(columns[fewest].n_prompts, nouns.prompt)
+        rest_on = count(columns[fewest].n_prompts, nouns.prompt)
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
         note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: with the "
@@ -306,7 +268,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: _Nouns, baselines: Mappin
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
-def _compared(found: Beside, nouns: _Nouns, where: str) -> str:
+def _compared(found: Beside, nouns: Nouns, where: str) -> str:
     """Return what to compare the accuracy with, each in a paragraph of its own."""
     said = (on_length(found, where), on_repeats(found, items=nouns.pair == "comparison"))
     return "".join(f"\n\n{paragraph}" for paragraph in said if paragraph)
@@ -317,7 +279,7 @@ def _interval(evaluation: Evaluation) -> str:
     return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
-def _caveat(model: RewardModel, held_out: bool, nouns: _Nouns) -> str:
+def _caveat(model: RewardModel, held_out: bool, nouns: Nouns) -> str:
     if not held_out:
         return f"The model was fitted to these {nouns.pair}s, so expect worse numbers on new ones."
     if model.method == "newton":
@@ -328,7 +290,7 @@ def _caveat(model: RewardModel, held_out: bool, nouns: _Nouns) -> str:
     )
 
 
-def _calibration(evaluation: Evaluation, where: str, nouns: _Nouns) -> str:
+def _calibration(evaluation: Evaluation, where: str, nouns: Nouns) -> str:
     table = evaluation.reliability
     if not table.weight.any():
         return (
@@ -366,9 +328,8 @@ def _learned(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
             "a linear scorer to the same data: --scorer linear."
         )
     if isinstance(model.scorer, TableScorer):
-        return f"{head}\n\n{_rewards(weights, model.converged, _about_errors(model), model.loss)}{_stopped(model)}"
-    said = _weights(weights, model.converged, _about_errors(model), shared_prompts=shared_prompts)
-    return f"{head}\n\n{said}{_stopped(model)}"
+        return f"{head}\n\n{_rewards(model, weights)}{_stopped(model)}"
+    return f"{head}\n\n{_weights(model, weights, shared_prompts=shared_prompts)}{_stopped(model)}"
 
 
 def _about_errors(model: RewardModel) -> str:
@@ -385,27 +346,27 @@ def _stopped(model: RewardModel) -> str:
     return "" if model.converged else f" {without_end(model) or stopped}"
 
 
-def _rewards(weights: Sequence[Weight], converged: bool, about_errors: str, loss: PairLoss | None = None) -> str:
+def _rewards(model: RewardModel, weights: Sequence[Weight]) -> str:
     """Return the table of the items and their rewards, and what the numbers mean."""
-    known = weights[0].standard_error is not None
+    known, about_errors = weights[0].standard_error is not None, _about_errors(model)
     rows = [[visible(w.name, LONGEST_SHOWN), f"{w.estimate:+z.3f}", *_uncertainty(w)] for w in weights[:MOST_WEIGHTS]]
     note = "Rewards are in log-odds. The data determine only their differences; here the rewards sum to zero."
     if known:
         note += " The standard error is that of the difference from the average item. z is reward / standard error."
         note += f" {about_errors}" * bool(about_errors)
     else:
-        note += _no_errors(len(weights), converged, "these comparisons leave some difference of rewards undetermined")
+        note += _no_errors(len(weights), model, "these comparisons leave some difference of rewards undetermined")
     if len(weights) > MOST_WEIGHTS:
         note += f" {_are(len(weights) - MOST_WEIGHTS, 'weaker item')} not shown, but saved in model.npz."
-    if known and converged and len(weights) > 1 and getattr(loss, "gives_probabilities", True):
+    if known and model.converged and len(weights) > 1 and getattr(model.loss, "gives_probabilities", True):
         first, last = weights[0], weights[-1]
         ours, theirs = (in_markdown(weight.name, LONGEST_SHOWN) for weight in (first, last))
-        p = percent(float(getattr(loss, "probability", sigmoid)(first.estimate - last.estimate)))
+        p = percent(float(getattr(model.loss, "probability", sigmoid)(first.estimate - last.estimate)))
         note += f"\n\nIn words: the model gives {ours} a probability of {p} of being chosen over {theirs}."
     return f"{_table(['item', 'reward', 'standard error', 'z'], rows)}\n\n{note}"
 
 
-def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, shared_prompts: bool) -> str:
+def _weights(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: bool) -> str:
     """Return the table of the features and their weights, and what the numbers mean."""
     active = [weight for weight in weights if weight.strength]
     shown = active[:MOST_WEIGHTS]
@@ -417,14 +378,14 @@ def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, s
         "square) difference between the two answers. It tells how far the feature usually moves the margin."
     )
     if weights[0].standard_error is None:
-        note += _no_errors(len(weights), converged, "these pairs leave some direction of the parameters undetermined")
+        note += _no_errors(len(weights), model, "these pairs leave some direction of the parameters undetermined")
     else:
         note += " z is weight / standard error. If it is between −2 and 2, the true weight may well be zero."
-        if about_errors:
+        if about_errors := _about_errors(model):
             note += f" {about_errors}"
         elif shared_prompts:
-            note += " The standard errors treat all pairs as independent, but pairs of the same prompt are not, so the "
-            note += "true uncertainty is somewhat larger."
+            note += " The standard errors treat all pairs as independent, but several pairs of a prompt may repeat the "
+            note += "same information; model.standard_errors(kind='sandwich') counts prompts instead of pairs."
     if len(active) > len(shown):
         note += f" {_are(len(active) - len(shown), 'weaker feature')} not shown, but saved in model.npz."
     if len(weights) > len(active):
@@ -433,16 +394,18 @@ def _weights(weights: Sequence[Weight], converged: bool, about_errors: str, *, s
     if any(weight.name.startswith("word bin") for weight in shown):
         note += " A word bin holds all words that a hash function puts into it, so it has no meaning of its own."
     sure = next((weight for weight in weights if weight.z is not None and abs(weight.z) > 2), None)
-    if sure is not None and converged:
+    if sure is not None and model.converged:
         often = "more" if sure.estimate > 0 else "less"
         name = in_markdown(sure.name, LONGEST_SHOWN)
         note += f"\n\nIn words: all else being equal, the answer with more “{name}” is chosen {often} often."
     return f"{_table(['feature', 'weight', 'standard error', 'z', 'strength'], rows)}\n\n{note}"
 
 
-def _no_errors(n: int, converged: bool, undetermined: str) -> str:
+def _no_errors(n: int, model: RewardModel, undetermined: str) -> str:
     """Say why there are no standard errors."""
-    if not converged:
+    if model.outcome is Outcome.STOPPED_EARLY:
+        return " There are no standard errors, since the fit stopped before the minimum of its loss."
+    if not model.converged:
         return " There are no standard errors, since the fit did not converge."
     if not is_dense(n):
         return " There are no standard errors here, but model.standard_errors(items=…, pairs=…) computes some."
@@ -456,12 +419,8 @@ def _uncertainty(weight: Weight) -> list[str]:
     return ["–" if error is None else f"{error:.4g}", "0.0" if shown == "+0.0" else shown]
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def _are(n: int, noun: str) -> str:
-    return f"{_count(n, noun)} {'is' if n == 1 else 'are'}"
+    return f"{count(n, noun)} {'is' if n == 1 else 'are'}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -102,8 +102,9 @@ class TrainingRun:
         return self._markdown()
 
     def _markdown(self, figures: Mapping[str, tuple[str, str]] | None = None) -> str:
+        diagnosis: Diagnosis | str
         try:
-            diagnosis = self.diagnosis.to_markdown()
+            diagnosis = self.diagnosis
         except MemoryError:  # the model is worth more than its diagnosis
             diagnosis = NO_DIAGNOSIS
         return markdown(

@@ -267,24 +267,34 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
             only = "items" if meant in NAMES["tie"] else ""
             _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
         elif meant is not None:
-            hint = "" if shape.kind == "answer" else "; if the fit needs it, call it weight, label or target_margin"
-            _note(notes, place, f"the field {name} is not read{hint}")
+            hint = "; if the fit needs it, call it prompt, weight, label or target_margin"
+            _note(notes, place, f"the field {name} is not read{'' if shape.kind == 'answer' else hint}")
 
 
 def _note_prompt(
     place: str, fields: dict[str, str], record: Mapping[str, object], shape: Shape, used: set[str], notes: Notes
 ) -> None:
-    """Note the first text that is not read and could be the prompt, if none is given."""
+    """Note the first text that is not read and could be the prompt, if none is given.
+
+    Beside features, a short text such as the number of a customer may tell which rows belong together.
+    """
     answer = record.get(shape.first)
     has_prompt = (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer)
-    if shape.prompt or shape.conversation or shape.same or shape.items or shape.kind == "features" or has_prompt:
+    if shape.prompt or shape.conversation or shape.same or shape.items or has_prompt:
         return
+    is_table = shape.kind == "features"
     for word, name in fields.items():
         value = record[name]
-        if name not in used and isinstance(value, str) and " " in value.strip() and not is_origin(word):
+        is_text = isinstance(value, str) and (value.strip() if is_table else " " in value.strip())
+        if name in used or not is_text or is_origin(word) or (is_table and as_number(value) == as_number(value)):
+            continue
+        if is_table:
+            hint = "if its rows belong together, like those of one person, call it prompt"
+            _note(notes, place, f"no prompt is found, and {name} is not read; {hint}")
+        else:
             sentence = f"no prompt is found, and the text {name} is not read; if it is the prompt, call it prompt"
             _note(notes, place, sentence, only="texts")
-            return
+        return
 
 
 def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:

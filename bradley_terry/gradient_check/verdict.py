@@ -234,7 +234,8 @@ def _verdict(
         elif not _is_same_loss(loss, its_loss):
             doubts.notes.append(
                 f"the loss of your function is not that of the objective either: got {loss:.6g}, expected "
-                f"{its_loss:.6g} at this phi; perhaps your phi is in a different order from objective.scorer.shapes"
+                f"{its_loss:.6g} at this phi; perhaps your loss has a penalty, which Objective takes as l2=, or your "
+                "phi is in a different order from objective.scorer.shapes"
             )
     passed = all(block.passed for block in reports)
     if passed and not tested.is_ours and not has_kinks and phi.any() and "numerical" in references:

@@ -1,0 +1,75 @@
+"""The first lines of a report: how good the model is on pairs that it has not seen, and whether the run is sound."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ..evaluation import Evaluation
+from ..model import Outcome, RewardModel
+from .nouns import Nouns, count
+
+if TYPE_CHECKING:
+    from ..findings import Diagnosis
+
+__all__ = ["FEW_PROMPTS", "in_short"]
+
+FEW_PROMPTS = 30  # a share estimated from 30 prompts is known only to about ± 0.15
+
+
+def in_short(
+    model: RewardModel, training: Evaluation, held_out: Evaluation | None, nouns: Nouns, diagnosis: Diagnosis | str
+) -> str:
+    """Return a section of two or three points: the accuracy, the loss, and the diagnosis."""
+    points = [_accuracy(training, held_out, nouns)]
+    if loss := _loss(held_out or training):
+        points.append(loss)
+    if not model.converged and model.outcome is not Outcome.STOPPED_EARLY:
+        points.append("**The fit did not converge**; the section “Fit” says why.")
+    if not isinstance(diagnosis, str):
+        points.append(_findings(diagnosis))
+    return "\n".join(["## In short", "", *(f"- {point}" for point in points)])
+
+
+def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -> str:
+    seen = held_out or training
+    where = f"the {'held-out' if held_out else 'training'} {nouns.pair}s"
+    text = f"On {where}, the accuracy is {seen.accuracy:.3f}"
+    if seen.accuracy_interval:
+        text += ", with a 95 % interval from {:.3f} to {:.3f}".format(*seen.accuracy_interval)
+    if held_out is None:
+        return f"{text}. No {nouns.pair}s were held out, so this does not show how good the model is on new ones."
+    if seen.n_prompts < FEW_PROMPTS:
+        few = f"{count(seen.n_prompts, nouns.prompt)} {'is' if seen.n_prompts == 1 else 'are'} too few to be sure"
+        return f"{text}. A coin flip has 0.5, and {few} that the model is better."
+    low, high = seen.accuracy_interval or (0.0, 1.0)
+    if low > 0.5:
+        so = (
+            f"is above the 0.5 of a coin flip, so the model has learned something that also holds for new {nouns.pair}s"
+        )
+        return f"{text}. The whole interval {so}."
+    if high < 0.5:
+        return f"{text}. The whole interval is below the 0.5 of a coin flip, so the model is wrong too often."
+    return f"{text}. The interval contains the 0.5 of a coin flip, so the model may be no better."
+
+
+def _loss(seen: Evaluation) -> str:
+    if not math.isfinite(seen.mean_loss):
+        return ""
+    text = f"The mean loss there is {seen.mean_loss:.3f}; a coin flip costs {math.log(2):.3f}."
+    if seen.mean_loss > math.log(2) and seen.accuracy > 0.5:
+        text += " So the model is overconfident."
+    return text
+
+
+def _findings(diagnosis: Diagnosis) -> str:
+    if not diagnosis.findings:
+        return "The diagnosis found nothing wrong."
+    found = {severity: [f.name for f in diagnosis if f.severity == severity] for severity in ("error", "warning")}
+    n_notes = len(diagnosis) - sum(map(len, found.values()))
+    said = [f"{count(len(names), severity)}: {', '.join(names)}" for severity, names in found.items() if names]
+    said += [count(n_notes, "note")] if n_notes else []
+    text = f"The diagnosis has {'; '.join(said)}."
+    if found["error"]:
+        return f"**{text}** With an error, the other numbers do not mean what they seem to."
+    return text

@@ -1,0 +1,87 @@
+"""The first lines of a report say how good the model is, and whether anything is wrong."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import bradley_terry as bt
+
+
+def in_short(pairs: bt.PreferencePairs, **options: object) -> str:
+    """Return the section of a run on these pairs."""
+    report = bt.train(pairs, **options).report  # type: ignore[arg-type]
+    return report.split("## In short\n\n")[1].split("\n\n")[0]
+
+
+def of_a_signal(n: int, strength: float, seed: int = 0) -> bt.PreferencePairs:
+    """Return pairs of two features, of which the first decides."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n, 2))
+    wins = bt.sample_preferences(strength * a[:, 0], strength * b[:, 0], rng)[:, None]
+    return bt.PreferencePairs(np.where(wins, a, b), np.where(wins, b, a))
+
+
+def test_numbers_are_those_of_the_held_out_pairs() -> None:
+    """Accuracy, interval and loss are those of the evaluation."""
+    run = bt.train(of_a_signal(400, 2))
+    seen = run.held_out_evaluation
+    assert seen is not None
+    assert seen.accuracy_interval is not None
+    said = run.report.split("## In short")[1].split("##")[0]
+    low, high = seen.accuracy_interval
+    assert f"On the held-out pairs, the accuracy is {seen.accuracy:.3f}, " in said
+    assert f"interval from {low:.3f} to {high:.3f}. The whole interval is above the 0.5 of a coin flip" in said
+    assert f"The mean loss there is {seen.mean_loss:.3f}; a coin flip costs 0.693." in said
+
+
+def test_coin_flips_are_no_success() -> None:
+    """The interval contains ½, and the warning or error is named."""
+    said = in_short(of_a_signal(2000, 0))
+    assert "The interval contains the 0.5 of a coin flip, so the model may be no better." in said
+    assert "coin-flip labels" in said
+    assert "learned something" not in said
+
+
+def test_few_prompts_prove_nothing() -> None:
+    """All of five held-out pairs may be right by chance."""
+    said = in_short(of_a_signal(25, 9), l2=0.1)
+    assert "5 prompts are too few to be sure that the model is better" in said
+    assert "learned" not in said
+
+
+def test_accuracy_on_training_pairs_is_called_so() -> None:
+    """Nothing was held out, so nothing is said about new pairs."""
+    said = in_short(of_a_signal(200, 2), validation=0)
+    assert said.startswith("- On the training pairs, ")
+    assert "No pairs were held out" in said
+
+
+def test_wrong_confidence_is_named() -> None:
+    """The model orders the held-out pairs better than chance, but its loss is above that of a coin flip."""
+    run = bt.train(of_a_signal(400, 2))
+    held_out = run.held_out
+    assert held_out is not None
+    confident = replace(run.model, phi=40 * run.model.phi)
+    run = replace(run, model=confident, held_out_evaluation=confident.evaluate(held_out))
+    assert "a coin flip costs 0.693. So the model is overconfident." in run.report
+
+
+def test_errors_come_with_a_warning() -> None:
+    """Identical answers are an error, and numbers beside an error mean little."""
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    said = in_short(bt.PreferencePairs(x, x), l2=0.1)
+    assert "**The diagnosis has 2 errors: identical answers, stuck at log 2.** With an error, " in said
+
+
+@pytest.mark.parametrize(("options", "is_named"), [({"max_steps": 1}, True), ({}, False)])
+def test_fit_that_did_not_converge_is_named(options: dict[str, int], is_named: bool) -> None:
+    """It is one of the first things to know, and silence means that all is well."""
+    pairs = of_a_signal(100, 2)
+    run = bt.train(pairs, validation=0)
+    with pytest.warns(bt.ConvergenceWarning) if is_named else nullcontext():
+        model = bt.fit(bt.LinearScorer(2), pairs, **options)  # type: ignore[arg-type]
+    assert ("The fit did not converge" in replace(run, model=model).report.split("##")[1]) == is_named
