@@ -29,6 +29,7 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
      (at_the_margin(3 / 4), at_the_margin(0.9))),
     ("01", "Use $e^{{2.0}}={:.2f}$ and $e^{{-0.2}}={:.2f}$", (np.exp(2.0), np.exp(-0.2))),
     ("01", "The share is 7.39/(7.39 + 0.82) = {:.2f}.", (7.39 / (7.39 + 0.82),)),
+    ("01", "9 · 9 = {:.0f} to 1, so $\\Pr(a\\succ c)=81/82={:.3f}$", (0.9 / 0.1 * 0.9 / 0.1, sigma(2 * np.log(9)))),
     ("01", "2 against 1 gives {:.3f}, but 7 against 6 gives {:.3f}", (2 / (2 + 1), 7 / (7 + 6))),
     ("01", "A share computed from 50 choices has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),
     ("01", "means odds of {:.1f} to 1", (np.exp(1.0),)),

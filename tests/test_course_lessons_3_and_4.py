@@ -61,6 +61,22 @@ def test_what_each_loss_asks_for_in_lesson_4() -> None:
     shown(name, "for p = 0.8 it is at {:.2f}, where σ is {:.2f}", target[1], sigma(target[1]))
 
 
+def test_the_best_margin_of_a_target_margin_tells_the_odds() -> None:
+    """With a target margin of 1, the ratio of the two pulls at the best margin is p/(1 − p), as the solution says."""
+    for p in (0.6, 0.8, 0.95):
+        best = best_margin(lambda z: nats(z - 1), p)
+        assert sigma(1 + best) / sigma(1 - best) == pytest.approx(p / (1 - p), rel=1e-3)  # found on a grid
+    shown("04_confidence_and_loss", "are σ(1 + Δ)/σ(1 − Δ), which is {:.0f} at Δ = 2.154", sigma(3.154) / sigma(-1.154))
+
+
+def test_a_number_that_differs_within_a_pair_changes_the_gradient() -> None:
+    """A bonus for length moves the slope −σ(−Δ) of the paper problem's pair; a number for the prompt does not."""
+    assert "and with it the probability, the loss, its slope −σ(−Δ) and the gradient" in prose("03_shift_invariance")
+    a, b = 2.0, 0.5
+    assert sigma(-((a - 3) - (b - 3))) == sigma(-(a - b))
+    assert sigma(-((a + 0.05 * 20) - (b + 0.05 * 60))) > 3 * sigma(-(a - b))
+
+
 def test_the_paper_problem_of_lesson_4() -> None:
     """Of three predictions for a share of 0.8, the true one costs least."""
     costs = [-0.8 * np.log(q) - 0.2 * np.log(1 - q) for q in (0.5, 0.8, 0.99)]
