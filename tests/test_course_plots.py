@@ -333,7 +333,7 @@ def test_reward_model_is_drawn_once_for_each_answer() -> None:
     said = words(ax).split("\n")
     for part in ("layers W", "head v"):
         assert said.count(part) == 2
-    for part in ("prompt x + chosen answer", "prompt x + rejected answer", "last state h", "the same W", "the same v"):
+    for part in ("prompt + chosen answer", "prompt + rejected answer", "last state h", "the same W", "the same v"):
         assert said.count(part) == 1
     assert repr(ax) == "figure: φ = (W, v): one reward model, used once for each answer"
 

@@ -67,9 +67,9 @@ LIMIT_64, LIMIT_32 = np.log(np.finfo(np.float64).max), np.log(float(np.finfo(np.
 
 
 def with_target_margin() -> float:
-    """Return the best margin if all choices, 8 of a and 2 of b, have the target margin 1."""
+    """Return the best margin if all choices, 7 of a and 3 of b, have the target margin 1."""
     z = np.linspace(0, 4, 4001)
-    return float(z[np.argmin(0.8 * nats(z - 1) + 0.2 * nats(-z - 1))])
+    return float(z[np.argmin(0.7 * nats(z - 1) + 0.3 * nats(-z - 1))])
 
 
 def over_optimised(n_pairs: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -148,6 +148,7 @@ NUMBERS: dict[str, dict[str, float]] = {
         "88.7": LIMIT_32,
         "88.73": np.ceil(100 * LIMIT_32) / 100,
         "89": LIMIT_32,
+        "100": nats(-100.0),
     },
     "10.1": {
         "2": 2,
@@ -161,12 +162,12 @@ NUMBERS: dict[str, dict[str, float]] = {
         "0.05": 20 / (2 * 200),
     },
     "11.1": {
-        "8": 8,
-        "2": 10 - 8,
+        "7": 7,
+        "3": 10 - 7,
         "1": 1,
-        "1.39": np.log(0.8 / 0.2),
-        "2.15": with_target_margin(),
-        "2.39": np.log(0.8 / 0.2) + 1,
+        "0.85": np.log(0.7 / 0.3),
+        "1.43": with_target_margin(),
+        "1.85": np.log(0.7 / 0.3) + 1,
     },
     "11.2": {
         "0.721": plackett_luce(np.array([2.0, 1.0, 0.0])),
@@ -235,6 +236,38 @@ def test_the_v_of_lesson_7_is_as_its_text_says() -> None:
     assert 3e-6 < near[1e-12] < 3e-5
     assert 1e6 < near[1e-12] / near[1e-5] < 1e8
     assert float(np.finfo(np.float32).eps) / np.finfo(np.float64).eps == pytest.approx(5e8, rel=0.1)
+
+
+def test_the_two_questions_of_play_in_lesson_7_have_these_answers() -> None:
+    """From −2 to −4 the error becomes 10,000 times smaller, from −8 to −12 about 3,000 times as large.
+
+    Among the steps of the slider, four in each decade, 1e-5 has the smallest error, 8e-13.
+    """
+    sweep = sliders.lesson_sweep()
+    error = {round(float(np.log10(h)), 2): e for h, e in zip(sweep.steps, sweep.errors, strict=True)}
+    assert error[-2] / error[-4] == pytest.approx(1e4, rel=0.02)
+    assert error[-12] / error[-8] == pytest.approx(3000, rel=0.05)
+    exponents = np.arange(-13, 0.25, 0.25)
+    assert min(exponents, key=lambda x: error[round(float(x), 2)]) == -5
+    assert f"{error[-5]:.0e}" == "8e-13"
+    assert 2 * np.cbrt(np.finfo(np.float64).eps) > 1e-5
+
+
+def test_what_a_right_and_a_wrong_gradient_of_lesson_7_are_off_by() -> None:
+    """A right one typically by 1e-10 of an entry or less, with h = 6e-6; the wrong ones at w by 1 % or more."""
+    rng, h, off = np.random.default_rng(7), 6e-6, []
+    true_weights = np.array([1.0, -1.0, 0.5])
+    a, b = np.random.default_rng(0).normal(size=(2, 60, 3))
+    a_wins = bt.sample_preferences(a @ true_weights, b @ true_weights, np.random.default_rng(0))[:, None]
+    pairs = bt.PreferencePairs(np.where(a_wins, a, b), np.where(a_wins, b, a))
+    linear = bt.Objective(bt.LinearScorer(3), pairs, backend="numpy")
+    for w in rng.normal(size=(60, 3)):
+        central = [(linear(w + h * e)[0] - linear(w - h * e)[0]) / (2 * h) for e in np.eye(3)]
+        off += list(np.abs(central / linear(w)[1] - 1))
+    assert np.median(off) < 1e-10
+    w = np.array([0.5, -0.5, 1.0])
+    for _, wrong in wrong_gradients(linear, w):
+        assert np.abs(wrong / linear(w)[1] - 1).max() > 0.01
 
 
 @pytest.mark.full

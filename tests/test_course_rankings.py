@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from students import limits, nats, plackett_luce, sigma
@@ -29,6 +31,21 @@ def test_a_target_margin_of_1_moves_the_best_margin_of_eight_to_two_to_2_154() -
     u = (3 * np.e + np.sqrt(9 * np.e**2 + 16)) / 2
     assert f"{np.log(u):.3f}" == "2.154"
     assert float(LOSSES["target margin 1"].best(0.8)) == pytest.approx(np.log(u), abs=1e-9)
+
+
+@pytest.mark.parametrize("m", [0.0, 0.5, 1.0, 3.0])
+def test_the_best_margin_under_a_target_margin_has_a_closed_form_and_gives_p_back(m) -> None:
+    """The formulas of the fold are right for any m, and σ(Δ) is above p, the more so the larger m is."""
+    grid = np.linspace(0, 12, 120_001)
+    for p in (0.6, 0.7, 0.95):
+        o, q = p / (1 - p), np.exp(-m)
+        best = np.log((o - 1 + np.sqrt((o - 1) ** 2 + 4 * o * q**2)) / (2 * q))
+        assert best == pytest.approx(grid[np.argmin(p * nats(grid - m) + (1 - p) * nats(-grid - m))], abs=1e-4)
+        assert sigma(m + best) / sigma(m - best) == pytest.approx(o)
+        assert sigma(m + best) / (sigma(m + best) + sigma(m - best)) == pytest.approx(p)
+        assert sigma(best) > p or m == 0
+        if (p, m) == (0.7, 1.0):
+            assert f"{best:.3f}" == "1.431"
 
 
 def test_label_smoothing_pulls_back_beyond_logit_of_1_minus_epsilon() -> None:
@@ -85,6 +102,65 @@ def test_a_ranking_costs_less_than_its_pairs() -> None:
     for rewards in rng.normal(0, 3, (50, 5)):
         better, worse = np.triu_indices(5, 1)
         assert plackett_luce(rewards) < nats(rewards[better] - rewards[worse]).sum()
+
+
+def test_each_answer_is_pulled_up_in_its_own_choice_and_down_in_all_up_to_it() -> None:
+    """The gradient of a ranking is the sum of p_k(j) over the choices up to j, minus 1; for 2, 1 and 0 as quoted."""
+
+    def slopes(rewards):
+        w = np.exp(rewards)
+        return np.array([sum(w[j] / w[k:].sum() for k in range(j + 1)) - 1 for j in range(len(w))])
+
+    h, rewards = 1e-6, np.random.default_rng(1).normal(0, 2, 5)
+    steps = h * np.eye(5)
+    central = [(plackett_luce(rewards + step) - plackett_luce(rewards - step)) / (2 * h) for step in steps]
+    np.testing.assert_allclose(slopes(rewards), central, atol=1e-8)  # rounding 1e-16/h
+    assert [f"{slope:.3f}" for slope in slopes(np.array([2.0, 1.0, 0.0]))] == ["-0.335", "-0.024", "0.359"]
+    assert slopes(rewards).sum() == pytest.approx(0)
+
+
+def test_in_the_model_of_plackett_and_luce_rewards_differ_by_the_log_odds_of_a_before_b() -> None:
+    """Over all 24 orders, P(a before b) is σ(r_a − r_b), and the expected slope is 0 at the true rewards."""
+    rewards = np.array([1.2, 0.3, -0.5, -1.0])
+    orders = list(itertools.permutations(range(4)))
+    shares = np.exp([-plackett_luce(rewards[list(order)]) for order in orders])
+    assert shares.sum() == pytest.approx(1)
+    before = sum(share for share, order in zip(shares, orders, strict=True) if order.index(0) < order.index(2))
+    assert before == pytest.approx(sigma(1.2 + 0.5))
+
+    def expected(r):
+        return sum(share * plackett_luce(r[list(order)]) for share, order in zip(shares, orders, strict=True))
+
+    for step in 1e-5 * np.eye(4):
+        assert (expected(rewards + step) - expected(rewards - step)) / 2e-5 == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 2.5])
+def test_a_tie_costs_least_at_a_margin_of_zero(size) -> None:
+    """Half a choice of each answer costs log 2 there; the formulas of the fold are those of the package."""
+    z = np.linspace(-4, 4, 801)
+    tie = np.full(z.shape, 0.5)
+    half = (nats(z) + nats(-z)) / 2
+    davidson = np.log1p(2 / size * np.cosh(z / 2))
+    rao_kupper = -np.log(1 - sigma(z - size) - sigma(-z - size))
+    np.testing.assert_allclose(davidson, bt.losses.Davidson(size).value(z, tie), rtol=1e-9)
+    np.testing.assert_allclose(rao_kupper, bt.losses.RaoKupper(size).value(z, tie), rtol=1e-9)
+    for costs in (half, davidson, rao_kupper):
+        assert z[np.argmin(costs)] == pytest.approx(0)
+        assert (np.diff(costs[400:]) > 0).all()
+        np.testing.assert_allclose(costs, costs[::-1])
+    assert half.min() == pytest.approx(np.log(2))
+
+
+def test_the_slope_of_a_level_has_the_form_of_the_fold() -> None:
+    """It is 1 − σ(ζ_{k+1} − Δ) − σ(ζ_k − Δ); for the highest level, that of a target margin of ζ_k."""
+    zeta, z, h = np.array([-np.inf, -0.4, 1.3, np.inf]), np.linspace(-3, 3, 13), 1e-6
+    ordinal = bt.losses.Ordinal(3, zeta[1:-1])
+    for k in range(3):
+        label = np.full(z.shape, k / 2)
+        central = (ordinal.value(z + h, label) - ordinal.value(z - h, label)) / (2 * h)
+        np.testing.assert_allclose(1 - sigma(zeta[k + 1] - z) - sigma(zeta[k] - z), central, atol=1e-8)
+    np.testing.assert_allclose(central, -sigma(-(z - 1.3)), atol=1e-8)
 
 
 def test_without_ties_davidsons_winners_are_bradley_terry_and_rao_kuppers_are_not() -> None:

@@ -134,8 +134,8 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. That is where exp overflows in float64. The largest float32 is 3.4e38, which is about exp(88.7)."),
         b=("About −89.",
            "Yes. exp(88.73) exceeds the largest float32, 3.4e38, so the loss is infinite at margins below −88.73."),
-        c=("It does not fail: the result is a small number.",
-           "No. The result, 89, is small, but exp(89) overflows on the way to it."),
+        c=("It does not fail: the result is only about 100.",
+           "No. At −100 the result should be 100, but exp(100) overflows on the way to it."),
     ),
     "10.1": _asked(
         "The labels of 200 pairs are coin flips, and a linear scorer has 20 features. You train it until it converges. "
@@ -149,16 +149,16 @@ PREDICTIONS: dict[str, Prediction] = {
            "No. 20 weights cannot put 200 coin flips in the right order: the loss falls by only about 0.05."),
     ),
     "11.1": _asked(
-        "People prefer a to b 8 times out of 10. Training with the plain loss, −log σ(Δ), gives a margin of logit 0.8 "
-        "= log(0.8/0.2) = 1.39. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer "
+        "People prefer a to b 7 times out of 10. Training with the plain loss, −log σ(Δ), gives a margin of logit 0.7 "
+        "= log(0.7/0.3) = 0.85. Now every pair has a target margin of 1: its loss is −log σ(Δ − 1), whichever answer "
         "was chosen. Which margin is learned?",
         "b",
-        a=("1.39, as before: a constant in the loss does not move the minimum.",
+        a=("0.85, as before: a constant in the loss does not move the minimum.",
            "No. The 1 is not added to the loss. It is inside σ, so it changes the pull of each pair."),
-        b=("2.15.",
-           "Yes. The margin grows, but by less than 1: the 2 choices of b ask for a margin of 1, too, and pull back."),
-        c=("2.39, which is 1.39 + 1.",
-           "No. The 8 choices of a ask for a larger margin, but the 2 choices of b ask for one the other way round."),
+        b=("1.43.",
+           "Yes. The margin grows, but by less than 1: the 3 choices of b ask for a margin of 1, too, and pull back."),
+        c=("1.85, which is 0.85 + 1.",
+           "No. The 7 choices of a ask for a larger margin, but the 3 choices of b ask for one the other way round."),
     ),
     "11.2": _asked(
         "A person ranks three answers in the order of their rewards, which are 2, 1 and 0. The loss of this ranking is "

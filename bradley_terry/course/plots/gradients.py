@@ -244,7 +244,7 @@ def plot_reward_model(*, ax: Axes | None = None) -> Axes:
     """
     ax = given_or_new(ax, size=(10.0, 4.4))
     for y, word, letter, color in ((2.75, "chosen", "c", CHOSEN), (0.75, "rejected", "r", REJECTED)):
-        note(ax, (0.0, y + 0.62), f"prompt x + {word} answer", color)
+        note(ax, (0.0, y + 0.62), f"prompt + {word} answer", color)
         for k in range(6):
             is_answer = k > 2
             ax.add_patch(
