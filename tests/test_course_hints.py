@@ -324,4 +324,4 @@ def test_note_on_an_overflow_says_what_cannot_overflow() -> None:
     assert report.passed
     (note,) = report.notes
     assert "a warning on the way: with rewards of size 10,000: a NumPy warning" in note
-    assert note.endswith("overflow encountered in exp; exp(-abs(x)) cannot overflow")
+    assert note.endswith("overflow encountered in exp; bt.sigmoid, or a formula with exp(-abs(x)), cannot overflow")

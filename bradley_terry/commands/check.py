@@ -188,7 +188,9 @@ def _check_of_phi(
             )
         if n_parameters < 1:
             raise ValueError(f"parameters: expected a positive number, got {n_parameters}")
-        return check_gradient(own, rng.normal(size=n_parameters))
+        report = check_gradient(own, rng.normal(size=n_parameters))
+        hint = "if this is a loss of the package, bt.check_gradient with objective= can name the mistake"
+        return report if report.passed else replace(report, warnings=(*report.warnings, hint))
     model: Scorer
     if np.ndim(pairs.chosen) == 1:
         model = TableScorer(1 + max(int(np.max(pairs.chosen)), int(np.max(pairs.rejected))))

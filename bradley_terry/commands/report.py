@@ -155,10 +155,10 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
         text += f"The remaining {nouns.size(held_out)} {verb} held out to test it."
     n_identical = sum(e.n_identical for e in both)
     if n_identical:
-        row = "row" if nouns.counted else nouns.pair
+        row, alike = "row" if nouns.counted else nouns.pair, "both answers have the same features"
         text += (
-            f" In {count(n_identical, row)} the two {nouns.answer}s are identical. Such a {row} has a margin of 0 for "
-            "all parameters, so the model can learn nothing from it."
+            f" In {count(n_identical, row)}, {'both items are the same' if training.is_items else alike}. Such a {row} "
+            "has a margin of 0 for all parameters, so the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
 

@@ -186,7 +186,9 @@ def asked(
 def note_of(warned: Stop) -> str:
     """Return the note for a warning on the way to right numbers."""
     said = re.sub("^right with [^;:]*; ", "", warned.message.splitlines()[0])
-    hint = "; exp(-abs(x)) cannot overflow" if "overflow encountered in exp" in said else ""
+    hint = (
+        "; bt.sigmoid, or a formula with exp(-abs(x)), cannot overflow" if "overflow encountered in exp" in said else ""
+    )
     return f"the numbers are right, but there was a warning on the way: {said}{hint}"
 
 
