@@ -70,6 +70,22 @@ def test_wrong_confidence_is_named() -> None:
     assert "a coin flip costs 0.693. So the model is overconfident." in run.report
 
 
+def test_length_of_texts_stands_beside_the_model() -> None:
+    """Its accuracy and loss are those of the table; features without texts have no length."""
+    rng = np.random.default_rng(0)
+    records = [
+        {"prompt": f"case {i}", "chosen": "word " * int(a), "rejected": "other " * int(b)}
+        for i, (a, b) in enumerate(np.sort(rng.integers(1, 30, size=(150, 2)))[:, ::-1])
+    ]
+    run = bt.train(bt.PreferencePairs.from_records(records))
+    assert run.held_out is not None
+    length = bt.calibration.length_baseline(run.held_out, fitted_to=run.training)
+    said = run.report.split("## In short")[1].split("\n\nThe model")[0]
+    expected = f"has an accuracy of {length.accuracy:.3f} and a mean loss of {length.mean_loss:.3f} there."
+    assert f"The length of the answers alone {expected}" in said
+    assert "length" not in in_short(of_a_signal(50, 1))
+
+
 def test_errors_come_with_a_warning() -> None:
     """Identical answers are an error, and numbers beside an error mean little."""
     x = np.random.default_rng(0).normal(size=(100, 2))

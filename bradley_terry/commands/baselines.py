@@ -94,7 +94,7 @@ def on_length(found: Beside, where: str) -> str:
         return f"{said}, so the model has learned more than length."
     if found.length.accuracy_interval is None or found.length.accuracy_interval[0] <= 0.5:
         return f"{said}."
-    return f"{said}, so by their accuracy, these pairs do not show that the model has learned more than length."
+    return f"{said}, so this difference may be chance. Compare the losses, too."
 
 
 def on_repeats(found: Beside, *, items: bool) -> str:

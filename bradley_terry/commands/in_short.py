@@ -10,6 +10,7 @@ from ..model import Outcome, RewardModel
 from .nouns import Nouns, count
 
 if TYPE_CHECKING:
+    from ..calibration import LengthBaseline
     from ..findings import Diagnosis
 
 __all__ = ["FEW_PROMPTS", "in_short"]
@@ -18,12 +19,20 @@ FEW_PROMPTS = 30  # a share estimated from 30 prompts is known only to about ± 
 
 
 def in_short(
-    model: RewardModel, training: Evaluation, held_out: Evaluation | None, nouns: Nouns, diagnosis: Diagnosis | str
+    model: RewardModel,
+    training: Evaluation,
+    held_out: Evaluation | None,
+    nouns: Nouns,
+    diagnosis: Diagnosis | str,
+    length: LengthBaseline | None = None,
 ) -> str:
-    """Return a section of two or three points: the accuracy, the loss, and the diagnosis."""
+    """Return a section of a few points: the accuracy, the loss, those of the length alone, and the diagnosis."""
     points = [_accuracy(training, held_out, nouns)]
     if loss := _loss(held_out or training):
         points.append(loss)
+    if length is not None:
+        its_loss = f" and a mean loss of {length.mean_loss:.3f}" if loss else ""
+        points.append(f"The length of the answers alone has an accuracy of {length.accuracy:.3f}{its_loss} there.")
     if not model.converged and model.outcome is not Outcome.STOPPED_EARLY:
         points.append("**The fit did not converge**; the section “Fit” says why.")
     if not isinstance(diagnosis, str):

@@ -83,7 +83,7 @@ def markdown(
 
     parts = [
         f"# Reward model: {in_markdown(name, LONGEST_NAME)}",
-        in_short(model, training_evaluation, held_out, nouns, diagnosis),
+        in_short(model, training_evaluation, held_out, nouns, diagnosis, list(baselines.values())[-1].length),
         _idea(model, nouns),
         _data(training, training_evaluation, held_out, nouns),
         _fit(model, nouns) + figure("loss_curve"),

@@ -66,7 +66,8 @@ WORDS = {
         "always has a loss of log 2 and a gradient of 0, so the model can learn nothing from it. Often two long "
         "texts differ only after the place where they were cut off, or the features leave out what the annotator "
         "looked at.",
-        "raise the limit at which texts are cut, add features that differ, or leave these pairs out.",
+        "look at some of these pairs: if their texts are equal, too, raise the limit at which they are cut; if their "
+        "texts differ, add features that tell them apart; or leave these pairs out.",
     ),
     "coin-flip labels": Words(
         "error",
