@@ -112,3 +112,16 @@ def test_a_function_with_a_loss_of_its_own_gets_a_note(mine, capsys) -> None:
     assert "this loss is not the mean of -log sigma(Δ) over these pairs: got" in said
     assert main(["check", "mine.py:of_phi", "--data", "pairs.npz"]) == 0
     assert "this loss is not" not in capsys.readouterr().out
+
+
+def test_a_wrong_gradient_of_phi_alone_comes_with_the_way_to_a_name(tmp_path, monkeypatch, capsys) -> None:
+    """Without pairs the mistake cannot be named, and a right gradient needs no hint."""
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "def wrong(phi):\n    return (phi @ phi) / 2, phi[::-1]\n\n\ndef right(phi):\n    return (phi @ phi) / 2, phi\n"
+    )
+    (tmp_path / "own.py").write_text(code, encoding="utf-8")
+    assert main(["check", "own.py:wrong", "--parameters", "3"]) == 1
+    assert "bt.check_gradient with objective= can name the mistake" in capsys.readouterr().out
+    assert main(["check", "own.py:right", "--parameters", "3"]) == 0
+    assert "objective=" not in capsys.readouterr().out

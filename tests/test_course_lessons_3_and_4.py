@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from students import best_margin, nats, sigma
 
+import bradley_terry as bt
 from bradley_terry.course import notebooks
 
 
@@ -70,11 +71,16 @@ def test_the_best_margin_of_a_target_margin_tells_the_odds() -> None:
 
 
 def test_a_number_that_differs_within_a_pair_changes_the_gradient() -> None:
-    """A bonus for length moves the slope −σ(−Δ) of the paper problem's pair; a number for the prompt does not."""
+    """A bonus for length changes the loss and gradient of a table; a number for each prompt does not."""
     assert "and with it the probability, the loss, its slope −σ(−Δ) and the gradient" in prose("03_shift_invariance")
-    a, b = 2.0, 0.5
-    assert sigma(-((a - 3) - (b - 3))) == sigma(-(a - b))
-    assert sigma(-((a + 0.05 * 20) - (b + 0.05 * 60))) > 3 * sigma(-(a - b))
+    objective = bt.Objective(bt.TableScorer(4), bt.PreferencePairs([0, 2], [1, 3]))  # two prompts with two answers
+    rewards = np.array([2.0, 0.5, -1.0, 0.3])
+    loss, gradient = objective(rewards)
+    by_prompt, by_length = (objective(rewards + shift) for shift in ([10, 10, -3, -3], [1, 3, 2, 0.5]))
+    assert by_prompt[0] == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(by_prompt[1], gradient, rtol=1e-12)
+    assert abs(by_length[0] - loss) > 0.05
+    assert np.abs(by_length[1] - gradient).max() > 0.01
 
 
 def test_the_paper_problem_of_lesson_4() -> None:

@@ -99,17 +99,33 @@ def test_unread_text_that_could_be_the_prompt_is_noted(name) -> None:
     from_records([{"source": "a b", "chosen": "a", "rejected": "b"}])
 
 
-@pytest.mark.parametrize(("name", "value"), [("customer", "c7"), ("flat", "north"), ("shop", "no. 3 (old)")])
-def test_unread_text_beside_features_may_say_which_rows_belong_together(name: str, value: str) -> None:
+NUMBERS = {"features": {"rent_chosen": 1.0, "rent_rejected": 2.0}, "vectors": {"chosen": [1, 2], "rejected": [3, 4]}}
+
+
+@pytest.mark.parametrize("row", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize(
+    ("name", "value"), [("customer", "c7"), ("respondent_id", "north"), ("shop", "no. 3 (old)"), ("created_at", "May")]
+)
+def test_unread_text_beside_numbers_may_say_which_rows_belong_together(row: dict, name: str, value: str) -> None:
     """It is named once, and neither beside a prompt nor if it says where a row is from."""
-    row = {"rent_chosen": 1.0, "rent_rejected": 2.0}
-    with pytest.warns(DataNote, match=f"no prompt is found, and {name} is not read; if its rows belong") as notes:
+    said = f"no prompt is found, and {name} is not read; if rows with the same value belong together"
+    with pytest.warns(DataNote, match=said) as notes:
         from_records([{**row, name: value}, {**row, name: value}])
     assert len(notes) == 1
+    with pytest.warns(DataNote, match=f"{name}, town are not read; "):
+        from_records([{**row, name: value, "id": "x7", "town": "York"}])
     from_records([{**row, name: value, "prompt": "p"}])
-    from_records([{**row, "source": value}])
-    with pytest.warns(DataNote, match=f"the field {name} is not read; if the fit needs it, call it prompt, weight"):
-        from_records([{**row, name: 7}])
+    from_records([{**row, "source": value, "annotator_id": value, "id": value}])
+
+
+def test_unread_number_may_be_the_prompt_only_where_there_is_none() -> None:
+    """Beside a prompt, and beside items, the advice is about the other columns."""
+    row = NUMBERS["features"]
+    with pytest.warns(DataNote, match="the field customer is not read; if the fit needs it, call it prompt, weight"):
+        from_records([{**row, "customer": 7}])
+    for others in ({**row, "prompt": "p"}, {"winner": "a", "loser": "b"}):
+        with pytest.warns(DataNote, match="the field customer is not read; if the fit needs it, call it weight"):
+            from_records([{**others, "customer": 7}])
 
 
 @pytest.mark.parametrize("prompt", [17, 17.0, "17"])

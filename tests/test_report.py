@@ -219,7 +219,9 @@ def test_report_on_an_early_stop_says_why_there_are_no_standard_errors():
     training, held_out = pairs.split(seed=0)
     model = bt.fit(bt.LinearScorer(3), training, validation=held_out, method="gradient_descent", patience=2)
     assert "The fit stopped early" in report_on(model, training, held_out)
-    assert "no standard errors, since the fit stopped before the minimum" in report_on(model, training, held_out)
+    said = report_on(model, training, held_out)
+    assert "no standard errors, since the fit stopped before the minimum" in said
+    assert "never differ" not in said
 
 
 def test_report_on_an_mlp_says_where_to_look_instead():
@@ -256,3 +258,15 @@ def test_judgement_shows_quality_and_calibration(travellers):
     assert "0.6931 = log 2" in said
     assert "mean predicted" in said
     assert "630 pairs (210 prompts)" in said
+
+
+def test_report_offers_the_sandwich_where_prompts_have_several_pairs(tmp_path):
+    """The call that it names works with the saved model and the pairs, and counts prompts."""
+    rng = np.random.default_rng(0)
+    pairs = bt.PreferencePairs(rng.normal(size=(300, 2)), rng.normal(size=(300, 2)), prompts=np.arange(300) // 3)
+    model = bt.fit(bt.LinearScorer(2), pairs)
+    assert "model.standard_errors(kind='sandwich', pairs=…) takes each prompt as a whole" in report_on(model, pairs)
+    model.save(tmp_path / "model.npz")
+    loaded = bt.RewardModel.load(tmp_path / "model.npz")
+    errors = loaded.standard_errors(kind="sandwich", pairs=pairs)
+    np.testing.assert_allclose(errors, model.standard_errors(kind="sandwich"), rtol=1e-9)

@@ -46,10 +46,10 @@ def test_coin_flips_are_no_success() -> None:
     assert "learned something" not in said
 
 
-def test_few_prompts_prove_nothing() -> None:
-    """All of five held-out pairs may be right by chance."""
+def test_few_prompts_leave_the_accuracy_uncertain() -> None:
+    """All of five held-out pairs may be right by chance, so no conclusion is drawn."""
     said = in_short(of_a_signal(25, 9), l2=0.1)
-    assert "5 prompts are too few to be sure that the model is better" in said
+    assert "With only 5 prompts, this number is uncertain." in said
     assert "learned" not in said
 
 
@@ -60,14 +60,14 @@ def test_accuracy_on_training_pairs_is_called_so() -> None:
     assert "No pairs were held out" in said
 
 
-def test_wrong_confidence_is_named() -> None:
-    """The model orders the held-out pairs better than chance, but its loss is above that of a coin flip."""
+def test_loss_above_that_of_a_coin_flip_is_compared() -> None:
+    """The model orders the held-out pairs better than chance, but margins that are far too large cost more."""
     run = bt.train(of_a_signal(400, 2))
     held_out = run.held_out
     assert held_out is not None
     confident = replace(run.model, phi=40 * run.model.phi)
     run = replace(run, model=confident, held_out_evaluation=confident.evaluate(held_out))
-    assert "a coin flip costs 0.693. So the model is overconfident." in run.report
+    assert "; a coin flip costs only 0.693." in run.report
 
 
 def test_length_of_texts_stands_beside_the_model() -> None:

@@ -1,4 +1,4 @@
-"""The first lines of a report: how good the model is on pairs that it has not seen, and whether the run is sound."""
+"""The first section of a report: how good the model is on pairs that it has not seen, and whether the run is sound."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def in_short(
         points.append(f"The length of the answers alone has an accuracy of {length.accuracy:.3f}{its_loss} there.")
     if not model.converged and model.outcome is not Outcome.STOPPED_EARLY:
         points.append("**The fit did not converge**; the section “Fit” says why.")
-    if not isinstance(diagnosis, str):
-        points.append(_findings(diagnosis))
+    if diagnosis:
+        points.append("There is no diagnosis." if isinstance(diagnosis, str) else _findings(diagnosis))
     return "\n".join(["## In short", "", *(f"- {point}" for point in points)])
 
 
@@ -49,8 +49,9 @@ def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -
     if held_out is None:
         return f"{text}. No {nouns.pair}s were held out, so this does not show how good the model is on new ones."
     if seen.n_prompts < FEW_PROMPTS:
-        few = f"{count(seen.n_prompts, nouns.prompt)} {'is' if seen.n_prompts == 1 else 'are'} too few to be sure"
-        return f"{text}. A coin flip has 0.5, and {few} that the model is better."
+        return (
+            f"{text}. A coin flip has 0.5. With only {count(seen.n_prompts, nouns.prompt)}, this number is uncertain."
+        )
     low, high = seen.accuracy_interval or (0.0, 1.0)
     if low > 0.5:
         so = (
@@ -63,12 +64,10 @@ def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -
 
 
 def _loss(seen: Evaluation) -> str:
-    if not math.isfinite(seen.mean_loss):
+    if math.isnan(seen.mean_loss):
         return ""
-    text = f"The mean loss there is {seen.mean_loss:.3f}; a coin flip costs {math.log(2):.3f}."
-    if seen.mean_loss > math.log(2) and seen.accuracy > 0.5:
-        text += " So the model is overconfident."
-    return text
+    only = "only " if seen.mean_loss > math.log(2) else ""
+    return f"The mean loss there is {seen.mean_loss:.3f}; a coin flip costs {only}{math.log(2):.3f}."
 
 
 def _findings(diagnosis: Diagnosis) -> str:

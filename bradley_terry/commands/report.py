@@ -131,8 +131,8 @@ def _idea(model: RewardModel, nouns: Nouns) -> str:
         says = f"The margin Δ, {margin}, is positive if the model agrees with this {outcome}. The model gives no "
         says += "probabilities."
     return (
-        f"The model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen and the other "
-        f"rejected. {says} Only differences of rewards matter."
+        f"## The model\n\nThe model gives each {answer} a number, its reward. In each {pair}, one {answer} was chosen "
+        f"and the other rejected. {says} Only differences of rewards matter."
     )
 
 
@@ -316,7 +316,7 @@ def _calibration(evaluation: Evaluation, where: str, nouns: Nouns) -> str:
         "column “observed” gives the share in which the favourite was chosen, with its 95 % interval. If the "
         "confidence is justified, “observed” is close to “mean predicted”, and the interval contains “mean predicted” "
         f"in most rows. The calibration error, {evaluation.ece:.3f}, is the mean distance between the two columns "
-        f"over all {nouns.pair}s."
+        f"over all {nouns.pair}s. If there are few of them, it is large by chance, so look at the intervals first."
     )
 
 
@@ -384,12 +384,14 @@ def _weights(model: RewardModel, weights: Sequence[Weight], *, shared_prompts: b
         if about_errors := _about_errors(model):
             note += f" {about_errors}"
         elif shared_prompts:
-            note += " The standard errors treat all pairs as independent, but several pairs of a prompt may repeat the "
-            note += "same information; model.standard_errors(kind='sandwich') counts prompts instead of pairs."
+            note += " The standard errors treat all pairs as independent, but pairs of the same prompt are not, so the "
+            note += "true uncertainty may be larger. model.standard_errors(kind='sandwich', pairs=…) takes each prompt "
+            note += "as a whole; it needs many prompts."
     if len(active) > len(shown):
         note += f" {_are(len(active) - len(shown), 'weaker feature')} not shown, but saved in model.npz."
     if len(weights) > len(active):
-        note += f" {_are(len(weights) - len(active), 'feature')} left out, since the answers of a pair never differ in "
+        why = "the answers of a pair never differ in" if model.phi.any() else "no margin depends on"
+        note += f" {_are(len(weights) - len(active), 'feature')} left out, since {why} "
         note += "it." if len(weights) - len(active) == 1 else "them."
     if any(weight.name.startswith("word bin") for weight in shown):
         note += " A word bin holds all words that a hash function puts into it, so it has no meaning of its own."

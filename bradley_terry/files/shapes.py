@@ -267,7 +267,8 @@ def _note_unknown(place: str, fields: dict[str, str], record: Mapping[str, objec
             only = "items" if meant in NAMES["tie"] else ""
             _note(notes, place, f"the unknown field {name} is not read; did you mean {meant}?", only)
         elif meant is not None:
-            hint = "; if the fit needs it, call it prompt, weight, label or target_margin"
+            or_prompt = "" if _has_prompt(shape) else "prompt, "
+            hint = f"; if the fit needs it, call it {or_prompt}weight, label or target_margin"
             _note(notes, place, f"the field {name} is not read{'' if shape.kind == 'answer' else hint}")
 
 
@@ -276,25 +277,36 @@ def _note_prompt(
 ) -> None:
     """Note the first text that is not read and could be the prompt, if none is given.
 
-    Beside features, a short text such as the number of a customer may tell which rows belong together.
+    Beside numbers, any text may say which rows belong together, such as the name of a customer.
     """
-    answer = record.get(shape.first)
-    has_prompt = (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer)
-    if shape.prompt or shape.conversation or shape.same or shape.items or has_prompt:
+    if _has_prompt(shape):
         return
-    is_table = shape.kind == "features"
-    for word, name in fields.items():
-        value = record[name]
-        is_text = isinstance(value, str) and (value.strip() if is_table else " " in value.strip())
-        if name in used or not is_text or is_origin(word) or (is_table and as_number(value) == as_number(value)):
-            continue
-        if is_table:
-            hint = "if its rows belong together, like those of one person, call it prompt"
-            _note(notes, place, f"no prompt is found, and {name} is not read; {hint}")
-        else:
+    answer = record.get(shape.first)
+    unread = [(word, name) for word, name in fields.items() if name not in used and isinstance(record[name], str)]
+    if shape.kind == "features" or (isinstance(answer, list) and answer and is_number(answer[0])):
+        names = [name for word, name in unread if _may_name_a_group(word, str(record[name]))]
+        if names:
+            hint = "if rows with the same value belong together, like those of one person, call this column prompt"
+            are = "is" if len(names) == 1 else "are"
+            _note(notes, place, f"no prompt is found, and {listed(names)} {are} not read; {hint}")
+        return
+    if (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer):
+        return
+    for word, name in unread:
+        if " " in str(record[name]).strip() and not is_origin(word):
             sentence = f"no prompt is found, and the text {name} is not read; if it is the prompt, call it prompt"
             _note(notes, place, sentence, only="texts")
-        return
+            return
+
+
+def _has_prompt(shape: Shape) -> bool:
+    return bool(shape.prompt or shape.conversation or shape.same or shape.items)
+
+
+def _may_name_a_group(word: str, value: str) -> bool:
+    """Return whether a text beside numbers may say which rows belong together, as a column customer_id does."""
+    is_name = bool(value.strip()) and value.strip().lower() not in {"true", "false"}
+    return is_name and as_number(value) != as_number(value) and not is_origin(word.removesuffix("_id"))  # no number
 
 
 def _note(notes: Notes, place: str, sentence: str, only: str = "") -> None:

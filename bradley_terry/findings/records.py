@@ -142,7 +142,7 @@ class Diagnosis:
         parts = [f"{self.subject}: {self.in_short}"]
         parts += [f"{number}. {finding}" for number, finding in enumerate(self.findings, 1)]
         if passed := [check.name for check in self.checks if not check.is_found]:
-            parts.append(filled(f"Nothing found: {', '.join(passed)}."))
+            parts.append(filled(f"These checks found nothing: {', '.join(passed)}."))
         parts += [filled(f"Not checked, because {why}: {', '.join(names)}.") for why, names in self._left_out()]
         return "\n\n".join(parts)
 

@@ -211,9 +211,9 @@ MILDER = {
         "warning",
         "There is no evidence that the choices depend on the features or items: the test statistic is "
         "{statistic of the choices:.1f}, and coin flips give more than {99 % quantile of coin flips:.1f} in one case "
-        "of a hundred. This does not show that the choices are coin flips, since {prompts:,.0f} independent "
-        "{prompts:prompt is|prompts are} too few to find a weak signal. It may be there, or the features may not "
-        "describe what the annotators judged.",
+        "of a hundred. This does not show that the choices are coin flips, since these pairs count as only "
+        "{prompts:,.0f} independent {prompts:one|ones}, too few to find a weak signal. It may be there, or the "
+        "features may not describe what the annotators judged.",
         "collect more pairs before you use the model; read a few of them and check that labels and answers belong "
         "together.",
     ),
