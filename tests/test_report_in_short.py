@@ -86,6 +86,19 @@ def test_length_of_texts_stands_beside_the_model() -> None:
     assert "length" not in in_short(of_a_signal(50, 1))
 
 
+def test_nothing_found_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A healthy run says so, and so does a run without a diagnosis."""
+    run = bt.train("baseball")
+    assert not run.diagnosis.findings
+    assert "- The diagnosis found nothing wrong.\n" in run.report
+
+    def without_memory(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("bradley_terry.findings.diagnose", without_memory)
+    assert "- There is no diagnosis.\n" in bt.train("baseball").report
+
+
 def test_errors_come_with_a_warning() -> None:
     """Identical answers are an error, and numbers beside an error mean little."""
     x = np.random.default_rng(0).normal(size=(100, 2))

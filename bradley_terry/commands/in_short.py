@@ -35,8 +35,10 @@ def in_short(
         points.append(f"The length of the answers alone has an accuracy of {length.accuracy:.3f}{its_loss} there.")
     if not model.converged and model.outcome is not Outcome.STOPPED_EARLY:
         points.append("**The fit did not converge**; the section “Fit” says why.")
-    if diagnosis:
-        points.append("There is no diagnosis." if isinstance(diagnosis, str) else _findings(diagnosis))
+    if not isinstance(diagnosis, str):
+        points.append(_findings(diagnosis))
+    elif diagnosis:
+        points.append("There is no diagnosis.")
     return "\n".join(["## In short", "", *(f"- {point}" for point in points)])
 
 
