@@ -47,6 +47,7 @@ def markdown(
     figures: Mapping[str, tuple[str, str]] | None = None,
     held_out_pairs: PreferencePairs | None = None,
     diagnosis: Diagnosis | str = "",
+    n_equal_texts: int | None = None,
 ) -> str:
     """Return the whole report as Markdown.
 
@@ -68,6 +69,8 @@ def markdown(
         The held-out pairs themselves, to compare the accuracy with that of the longer answer and to find repeats.
     diagnosis : Diagnosis or str
         What the training doctor found, or why there is no diagnosis. If it is empty, this section is left out.
+    n_equal_texts : int, optional
+        In how many pairs both answers have the same text.
     """
     held_out, nouns = held_out_evaluation, nouns_of(training)
     is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
@@ -85,7 +88,7 @@ def markdown(
         f"# Reward model: {in_markdown(name, LONGEST_NAME)}",
         in_short(model, training_evaluation, held_out, nouns, diagnosis, list(baselines.values())[-1].length),
         _idea(model, nouns),
-        _data(training, training_evaluation, held_out, nouns),
+        _data(training, training_evaluation, held_out, nouns, n_equal_texts),
         _fit(model, nouns) + figure("loss_curve"),
         f"{_quality(columns, nouns, baselines)} {_caveat(model, held_out is not None, nouns)}"
         + _compared(list(baselines.values())[-1], nouns, where)
@@ -136,7 +139,9 @@ def _idea(model: RewardModel, nouns: Nouns) -> str:
     )
 
 
-def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: Nouns) -> str:
+def _data(
+    training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: Nouns, n_equal_texts: int | None
+) -> str:
     both = [fitted] if held_out is None else [fitted, held_out]
     n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
     total = sum(e.total_weight for e in both)
@@ -156,6 +161,10 @@ def _data(training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | 
     n_identical = sum(e.n_identical for e in both)
     if n_identical:
         row, alike = "row" if nouns.counted else nouns.pair, "both answers have the same features"
+        if n_equal_texts == n_identical:
+            alike += " and the same text"
+        elif n_equal_texts is not None:
+            alike += f" (and in {n_equal_texts:,} of them, the same text)"
         text += (
             f" In {count(n_identical, row)}, {'both items are the same' if training.is_items else alike}. Such a {row} "
             "has a margin of 0 for all parameters, so the model can learn nothing from it."

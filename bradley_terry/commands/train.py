@@ -11,6 +11,7 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from operator import eq
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,8 @@ class TrainingRun:
     seed : int
     folder : Path, optional
         Where the run was saved.
+    n_equal_texts : int, or None
+        The number of pairs in which both answers have the same text; None if the answers are no texts.
     """
 
     name: str
@@ -83,6 +86,7 @@ class TrainingRun:
     example: str = ""
     seed: int = 0
     folder: Path | None = field(default=None)
+    n_equal_texts: int | None = None
 
     @property
     def evaluation(self) -> Evaluation:
@@ -118,6 +122,7 @@ class TrainingRun:
             figures=figures,
             held_out_pairs=self.held_out,
             diagnosis=diagnosis,
+            n_equal_texts=self.n_equal_texts,
         )
 
     def __repr__(self) -> str:
@@ -314,6 +319,7 @@ def train(
         example=said,
         seed=seed,
         folder=None if is_untrained(model) else folder,
+        n_equal_texts=None if texts is None else sum(map(eq, texts.chosen, texts.rejected)),
     )
     if run.folder is not None:
         run.save(run.folder, force=force or continues(run.folder, saved_in, model))
