@@ -276,15 +276,15 @@ def test_report_offers_the_sandwich_where_prompts_have_several_pairs(tmp_path):
 @pytest.mark.parametrize(
     ("rejected", "words"),
     [
-        (["one", "two"], "In 2 pairs, both answers have the same features and the same text."),
-        (["one", "two "], "In 2 pairs, both answers have the same features (and in 1 of them, the same text)."),
-        (["one ", "two "], "In 2 pairs, both answers have the same features (and in 0 of them, the same text)."),
-        (["one", "more words"], "In 1 pair, both answers have the same features and the same text."),
+        (["one #", "two #"], "In 2 pairs, both answers have the same features and the same text."),
+        (["one #", "two @"], "In 2 pairs, both answers have the same features (and in 1 of them, the same text)."),
+        (["one @", "two @"], "In 2 pairs, both answers have the same features (and in 0 of them, the same text)."),
+        (["one #", "more words"], "In 1 pair, both answers have the same features and the same text."),
     ],
 )
 def test_report_tells_equal_texts_from_equal_features(tmp_path, rejected, words):
     """Equal texts were cut off, or are copies. If only the features are equal, others may help."""
-    rows = [{"chosen": c, "rejected": r} for c, r in zip(["one", "two"], rejected, strict=True)]
+    rows = [{"chosen": c, "rejected": r} for c, r in zip(["one #", "two #"], rejected, strict=True)]
     path = tmp_path / "texts.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     assert words in bt.train(path, validation=0).report
