@@ -108,11 +108,11 @@ NUMBERS = {"features": {"rent_chosen": 1.0, "rent_rejected": 2.0}, "vectors": {"
 )
 def test_unread_text_beside_numbers_may_say_which_rows_belong_together(row: dict, name: str, value: str) -> None:
     """It is named once, and neither beside a prompt nor if it says where a row is from."""
-    said = f"no prompt is found, and {name} is not read; if rows with the same value belong together"
+    said = f"no prompt is found, and {name} is not read; if it says which rows belong together"
     with pytest.warns(DataNote, match=said) as notes:
         from_records([{**row, name: value}, {**row, name: value}])
     assert len(notes) == 1
-    with pytest.warns(DataNote, match=f"{name}, town are not read; "):
+    with pytest.warns(DataNote, match=f"{name}, town are not read; if one of them says which rows"):
         from_records([{**row, name: value, "id": "x7", "town": "York"}])
     from_records([{**row, name: value, "prompt": "p"}])
     from_records([{**row, "source": value, "annotator_id": value, "id": value}])

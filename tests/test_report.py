@@ -277,8 +277,8 @@ def test_report_offers_the_sandwich_where_prompts_have_several_pairs(tmp_path):
     ("rejected", "words"),
     [
         (["one #", "two #"], "In 2 pairs, both answers have the same features and the same text."),
-        (["one #", "two @"], "In 2 pairs, both answers have the same features (and in 1 of them, the same text)."),
-        (["one @", "two @"], "In 2 pairs, both answers have the same features (and in 0 of them, the same text)."),
+        (["one #", "two @"], "In 2 pairs, both answers have the same features (in 1 of these, also the same text)."),
+        (["one @", "two @"], "In 2 pairs, both answers have the same features, although their texts differ."),
         (["one #", "more words"], "In 1 pair, both answers have the same features and the same text."),
     ],
 )

@@ -88,12 +88,16 @@ def on_length(found: Beside, where: str) -> str:
     said += (
         f"The accuracy of the model on the {where} pairs differs from that of the longer answer by {found.gain:+.3f}"
     )
-    if found.gain_interval is not None:
-        said += ", with a 95 % interval from {:+.3f} to {:+.3f}".format(*found.gain_interval)
-    if found.gain_interval is not None and found.gain_interval[0] > 0:
-        return f"{said}, so the model has learned more than length."
-    if found.length.accuracy_interval is None or found.length.accuracy_interval[0] <= 0.5:
+    if found.gain_interval is None:
         return f"{said}."
+    low, high = found.gain_interval
+    said += f", with a 95 % interval from {low:+.3f} to {high:+.3f}"
+    if found.length.accuracy < 0.5:  # the model need not know more than that the shorter answer wins
+        return f"{said}. Here the shorter answer is chosen more often, so compare the losses instead."
+    if low > 0:
+        return f"{said}, so the model has learned more than length."
+    if high < 0:
+        return f"{said}, so the model is worse than this rule."
     return f"{said}, so this difference may be chance. Compare the losses, too."
 
 

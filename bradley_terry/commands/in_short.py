@@ -28,11 +28,14 @@ def in_short(
 ) -> str:
     """Return a section of a few points: the accuracy, the loss, those of the length alone, and the diagnosis."""
     points = [_accuracy(training, held_out, nouns)]
-    if loss := _loss(held_out or training):
+    if loss := _loss(held_out or training, nouns):
         points.append(loss)
     if length is not None:
-        its_loss = f" and a mean loss of {length.mean_loss:.3f}" if loss else ""
-        points.append(f"The length of the answers alone has an accuracy of {length.accuracy:.3f}{its_loss} there.")
+        rule = f"Always choosing the longer answer has an accuracy of {length.accuracy:.3f} there"
+        its_loss = (
+            f", and a model that knows only the lengths has a mean loss of {length.mean_loss:.3f}" if loss else ""
+        )
+        points.append(f"{rule}{its_loss}.")
     if not model.converged and model.outcome is not Outcome.STOPPED_EARLY:
         points.append("**The fit did not converge**; the section “Fit” says why.")
     if not isinstance(diagnosis, str):
@@ -51,25 +54,23 @@ def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -
     if held_out is None:
         return f"{text}. No {nouns.pair}s were held out, so this does not show how good the model is on new ones."
     if seen.n_prompts < FEW_PROMPTS:
-        return (
-            f"{text}. A coin flip has 0.5. With only {count(seen.n_prompts, nouns.prompt)}, this number is uncertain."
-        )
+        few = f"With only {count(seen.n_prompts, nouns.prompt)}, the accuracy is uncertain."
+        return f"{text}. A coin flip would reach 0.5. {few}"
     low, high = seen.accuracy_interval or (0.0, 1.0)
     if low > 0.5:
-        so = (
-            f"is above the 0.5 of a coin flip, so the model has learned something that also holds for new {nouns.pair}s"
-        )
-        return f"{text}. The whole interval {so}."
+        so = f"so the model has learned something that also holds for new {nouns.pair}s"
+        return f"{text}. The whole interval is above the 0.5 of a coin flip, {so}."
     if high < 0.5:
-        return f"{text}. The whole interval is below the 0.5 of a coin flip, so the model is wrong too often."
+        return f"{text}. The whole interval is below the 0.5 of a coin flip, so the model is worse than guessing."
     return f"{text}. The interval contains the 0.5 of a coin flip, so the model may be no better."
 
 
-def _loss(seen: Evaluation) -> str:
+def _loss(seen: Evaluation, nouns: Nouns) -> str:
     if math.isnan(seen.mean_loss):
         return ""
     only = "only " if seen.mean_loss > math.log(2) else ""
-    return f"The mean loss there is {seen.mean_loss:.3f}; a coin flip costs {only}{math.log(2):.3f}."
+    of_a_coin_flip = f"that of a coin flip is {only}{math.log(2):.3f}"
+    return f"On the same {nouns.pair}s, the mean loss is {seen.mean_loss:.3f}; {of_a_coin_flip}."
 
 
 def _findings(diagnosis: Diagnosis) -> str:
@@ -81,5 +82,5 @@ def _findings(diagnosis: Diagnosis) -> str:
     said += [count(n_notes, "note")] if n_notes else []
     text = f"The diagnosis has {'; '.join(said)}."
     if found["error"]:
-        return f"**{text}** With an error, the other numbers do not mean what they seem to."
+        return f"**{text}** Do not rely on the other numbers until this is fixed."
     return text

@@ -164,7 +164,8 @@ def _data(
         if n_equal_texts == n_identical:
             alike += " and the same text"
         elif n_equal_texts is not None:
-            alike += f" (and in {n_equal_texts:,} of them, the same text)"
+            some = f" (in {n_equal_texts:,} of these, also the same text)"
+            alike += some if n_equal_texts else ", although their texts differ"
         text += (
             f" In {count(n_identical, row)}, {'both items are the same' if training.is_items else alike}. Such a {row} "
             "has a margin of 0 for all parameters, so the model can learn nothing from it."

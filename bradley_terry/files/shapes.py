@@ -286,8 +286,8 @@ def _note_prompt(
     if shape.kind == "features" or (isinstance(answer, list) and answer and is_number(answer[0])):
         names = [name for word, name in unread if _may_name_a_group(word, str(record[name]))]
         if names:
-            hint = "if rows with the same value belong together, like those of one person, call this column prompt"
-            are = "is" if len(names) == 1 else "are"
+            are, it = ("is", "it") if len(names) == 1 else ("are", "one of them")
+            hint = f"if {it} says which rows belong together, such as those of one person, call it prompt"
             _note(notes, place, f"no prompt is found, and {listed(names)} {are} not read; {hint}")
         return
     if (isinstance(answer, list) and len(answer) > 1) or (isinstance(answer, str) and "Assistant:" in answer):
