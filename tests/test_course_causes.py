@@ -332,7 +332,7 @@ Row = dict[str, tuple[Callable[[int], Run], Callable[[Run], bool]]]
 ROWS: dict[str, Row] = {
     "training loss → 0": {
         "order leak": (order_leak, lambda run: (np.ptp(run.chosen - run.rejected, axis=0) < 1e-12).any()),
-        "overfitting": (memorised, lambda run: nats(run.held_out_margins).mean() > LOG_TWO),
+        "over-fitting": (memorised, lambda run: nats(run.held_out_margins).mean() > LOG_TWO),
         "separable data": (
             separable,
             lambda run: (
@@ -346,8 +346,8 @@ ROWS: dict[str, Row] = {
             held_out_swapped,
             lambda run: right(run.held_out_margins) < 0.5 - 3 * 0.5 / np.sqrt(len(run.held_out_margins)),
         ),
-        "overfitting": (over_fitted, accuracies_part),
-        "overconfidence alone": (
+        "over-fitting": (over_fitted, accuracies_part),
+        "over-confidence alone": (
             over_confident,
             lambda run: not accuracies_part(run) and temperature_lowers_the_held_out_loss(run),
         ),
@@ -373,7 +373,7 @@ def test_each_cause_is_told_from_the_others_of_its_row(symptom, cause, seed) -> 
     run = simulated(seed)
     assert first_cause(run, tests) == cause
     holding = {name for name, holds in tests.items() if holds(run)}
-    also = {"order leak": {"separable data"}, "held-out labels swapped": {"overfitting"}}  # so the order matters
+    also = {"order leak": {"separable data"}, "held-out labels swapped": {"over-fitting"}}  # so the order matters
     assert holding - {cause} <= also.get(cause, set())
 
 
