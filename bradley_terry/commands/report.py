@@ -326,7 +326,7 @@ def _calibration(evaluation: Evaluation, where: str, nouns: Nouns) -> str:
         "column “observed” gives the share in which the favourite was chosen, with its 95 % interval. If the "
         "confidence is justified, “observed” is close to “mean predicted”, and the interval contains “mean predicted” "
         f"in most rows. The calibration error, {evaluation.ece:.3f}, is the mean distance between the two columns "
-        f"over all {nouns.pair}s. If there are few of them, it is large by chance, so look at the intervals first."
+        f"over all {nouns.pair}s. With few {nouns.pair}s, it is large by chance, so look at the intervals first."
     )
 
 
