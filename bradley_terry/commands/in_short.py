@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ..arrays.visible import counted
 from ..evaluation import Evaluation
 from ..model import Outcome, RewardModel
-from .nouns import Nouns, count
+from .nouns import Nouns
 
 if TYPE_CHECKING:
     from ..calibration import LengthBaseline
@@ -54,7 +55,7 @@ def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -
     if held_out is None:
         return f"{text}. No {nouns.pair}s were held out, so this does not show how good the model is on new ones."
     if seen.n_prompts < FEW_PROMPTS:
-        few = f"With only {count(seen.n_prompts, nouns.prompt)}, the accuracy is uncertain."
+        few = f"With only {counted(seen.n_prompts, nouns.prompt, ',')}, the accuracy is uncertain."
         return f"{text}. A coin flip would reach 0.5. {few}"
     low, high = seen.accuracy_interval or (0.0, 1.0)
     if low > 0.5:
@@ -78,8 +79,8 @@ def _findings(diagnosis: Diagnosis) -> str:
         return "The diagnosis found nothing wrong."
     found = {severity: [f.name for f in diagnosis if f.severity == severity] for severity in ("error", "warning")}
     n_notes = len(diagnosis) - sum(map(len, found.values()))
-    said = [f"{count(len(names), severity)}: {', '.join(names)}" for severity, names in found.items() if names]
-    said += [count(n_notes, "note")] if n_notes else []
+    said = [f"{counted(len(names), severity, ',')}: {', '.join(names)}" for severity, names in found.items() if names]
+    said += [counted(n_notes, "note", ",")] if n_notes else []
     text = f"The diagnosis has {'; '.join(said)}."
     if found["error"]:
         return f"**{text}** Do not rely on the other numbers until this is fixed."

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays.visible import counted
 from ..evaluation import Evaluation
 from ..pairs import PreferencePairs
 
-__all__ = ["Nouns", "count", "nouns_of"]
+__all__ = ["Nouns", "nouns_of"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Nouns:
 
     def size(self, evaluation: Evaluation) -> str:
         """Return the number of pairs, and how many prompts they are about."""
-        size = count(self.n(evaluation), self.pair)
-        return size if self.prompt == self.pair else f"{size} ({count(evaluation.n_prompts, self.prompt)})"
+        size = counted(self.n(evaluation), self.pair, ",")
+        return size if self.prompt == self.pair else f"{size} ({counted(evaluation.n_prompts, self.prompt, ',')})"
 
     def reworded(self, caption: str) -> str:
         """Return the caption of a figure with "pair", "prompt" and "answer" replaced by these nouns."""
@@ -53,8 +54,3 @@ def nouns_of(pairs: PreferencePairs | None) -> Nouns:
         prompt = "comparison" if n_prompts == n_rows else "prompt"
     counted = pairs.weights is not None and bool((pairs.weights == np.floor(pairs.weights)).all())
     return Nouns("comparison", prompt, "item", "outcome", counted)
-
-
-def count(n: int, noun: str) -> str:
-    """Return "1 pair" or "2,000 pairs"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays.visible import LONGEST_SHOWN, in_markdown, visible
+from ..arrays.visible import LONGEST_SHOWN, counted, in_markdown, visible
 from ..evaluation import Evaluation
 from ..fitting.conjugate import is_dense
 from ..fitting.summaries import without_end
@@ -23,7 +23,7 @@ from ..uncertainty.half_wins import reported_errors
 from .baselines import Beside, beside, length_rows, on_length, on_repeats
 from .in_short import FEW_PROMPTS, in_short
 from .learned import Weight, example_in_words, percent, weights_by_strength
-from .nouns import Nouns, count, nouns_of
+from .nouns import Nouns, nouns_of
 
 if TYPE_CHECKING:
     from ..findings import Diagnosis
@@ -146,11 +146,11 @@ def _data(
     n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
     total = sum(e.total_weight for e in both)
     if training.is_items:
-        text = f"{count(n, 'comparison')} between {count(training.n_items, 'item')}"
-        text += f" in {count(n_prompts, 'matchup')} of two items" if nouns.prompt == "matchup" else ""
-        text += f", stored in {count(sum(e.n_pairs for e in both), 'row')} with weights" if nouns.counted else ""
+        text = f"{counted(n, 'comparison', ',')} between {counted(training.n_items, 'item', ',')}"
+        text += f" in {counted(n_prompts, 'matchup', ',')} of two items" if nouns.prompt == "matchup" else ""
+        text += f", stored in {counted(sum(e.n_pairs for e in both), 'row', ',')} with weights" if nouns.counted else ""
     else:
-        text = f"{count(n, 'pair')} of answers to {count(n_prompts, 'prompt')}"
+        text = f"{counted(n, 'pair', ',')} of answers to {counted(n_prompts, 'prompt', ',')}"
     text += f", with a total weight of {total:g}" if total != n else ""
     if held_out is None:
         text += f". The model was fitted to all of these {nouns.pair}s; none were held out."
@@ -166,8 +166,9 @@ def _data(
         elif n_equal_texts is not None:
             some = f" (in {n_equal_texts:,} of these, also the same text)"
             alike += some if n_equal_texts else ", although their texts differ"
+        alike = "both items are the same" if training.is_items else alike
         text += (
-            f" In {count(n_identical, row)}, {'both items are the same' if training.is_items else alike}. Such a {row} "
+            f" In {counted(n_identical, row, ',')}, {alike}. Such a {row} "
             "has a margin of 0 for all parameters, so the model can learn nothing from it."
         )
     return f"## Data\n\n{text}"
@@ -270,7 +271,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: Nouns, baselines: Mapping
         note += ". A dash stands for a number that needs probabilities."
     fewest = min(columns, key=lambda column: columns[column].n_prompts)
     if columns[fewest].n_prompts < FEW_PROMPTS:
-        rest_on = count(columns[fewest].n_prompts, nouns.prompt)
+        rest_on = counted(columns[fewest].n_prompts, nouns.prompt, ",")
         note += f" The column “{fewest}” is based on only {rest_on}, so its numbers are uncertain."
     if any(math.isinf(evaluation.mean_loss) for evaluation in columns.values()):
         note += " An infinite loss means that the model gave a probability of 0 to a choice that was made: with the "
@@ -432,7 +433,7 @@ def _uncertainty(weight: Weight) -> list[str]:
 
 
 def _are(n: int, noun: str) -> str:
-    return f"{count(n, noun)} {'is' if n == 1 else 'are'}"
+    return f"{counted(n, noun, ',')} {'is' if n == 1 else 'are'}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
