@@ -315,8 +315,9 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit(
         "an added 1e-8", with_a_grain,
-        "-log(σ(Δ) + 1e-8) cannot exceed 18.4, so a pair that is badly wrong has no pull",
-        "it is never NaN, and it is right for small margins", "check.loss, which tries margins of ±1000",
+        "-log(σ(Δ) + 1e-8) stays below 18.43, so a pair that is badly wrong has no pull",
+        "it is never NaN, and it hardly differs from the right loss unless a pair is badly wrong",
+        "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(with_a_grain), lambda: repr(check.loss(with_a_grain)),
         "leave out the 1e-8, and compute max(-Δ, 0) + log(1 + exp(-|Δ|))",
     ),
