@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -59,6 +60,16 @@ def test_run_prints_its_report(run):
     assert repr(run) == (
         "TrainingRun('travel-modes', LinearScorer(n_features=6), converged, held-out loss 0.4333, accuracy 0.841)"
     )
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_run_can_be_repeated_from_its_report(seed):
+    """The report names the seed, and with it the pairs that were held out are found again."""
+    run = train(seed=seed)
+    said = re.search(r"The seed of the run was (\d+)\.", run.report)
+    training, held_out = bt.datasets.travel_modes().split(0.2, seed=int(said[1]))
+    np.testing.assert_array_equal(run.held_out.chosen, held_out.chosen)
+    np.testing.assert_array_equal(run.training.chosen, training.chosen)
 
 
 def test_run_as_a_dict_is_what_the_command_line_prints(undrawn, tmp_path, capsys):

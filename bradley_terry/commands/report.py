@@ -48,6 +48,7 @@ def markdown(
     held_out_pairs: PreferencePairs | None = None,
     diagnosis: Diagnosis | str = "",
     n_equal_texts: int | None = None,
+    seed: int | None = None,
 ) -> str:
     """Return the whole report as Markdown.
 
@@ -71,6 +72,8 @@ def markdown(
         What the training doctor found, or why there is no diagnosis. If it is empty, this section is left out.
     n_equal_texts : int, optional
         In how many pairs both answers have the same text.
+    seed : int, optional
+        The seed of the split, the initial parameters and the mini-batches.
     """
     held_out, nouns = held_out_evaluation, nouns_of(training)
     is_ranked = hasattr(model.loss, "ranking_slopes")  # its standard errors take each ranking as a whole
@@ -88,7 +91,7 @@ def markdown(
         f"# Reward model: {in_markdown(name, LONGEST_NAME)}",
         in_short(model, training_evaluation, held_out, nouns, diagnosis, list(baselines.values())[-1].length),
         _idea(model, nouns),
-        _data(training, training_evaluation, held_out, nouns, n_equal_texts),
+        _data(training, training_evaluation, held_out, nouns, n_equal_texts, seed),
         _fit(model, nouns) + figure("loss_curve"),
         f"{_quality(columns, nouns, baselines)} {_caveat(model, held_out is not None, nouns)}"
         + _compared(list(baselines.values())[-1], nouns, where)
@@ -140,7 +143,12 @@ def _idea(model: RewardModel, nouns: Nouns) -> str:
 
 
 def _data(
-    training: PreferencePairs, fitted: Evaluation, held_out: Evaluation | None, nouns: Nouns, n_equal_texts: int | None
+    training: PreferencePairs,
+    fitted: Evaluation,
+    held_out: Evaluation | None,
+    nouns: Nouns,
+    n_equal_texts: int | None,
+    seed: int | None,
 ) -> str:
     both = [fitted] if held_out is None else [fitted, held_out]
     n, n_prompts = sum(nouns.n(e) for e in both), sum(e.n_prompts for e in both)
@@ -158,6 +166,7 @@ def _data(
         text += f". The model was fitted to {nouns.size(fitted)}. "
         verb = "was" if nouns.n(held_out) == 1 else "were"
         text += f"The remaining {nouns.size(held_out)} {verb} held out to test it."
+    text += "" if seed is None else f" The seed of the run was {seed}."
     n_identical = sum(e.n_identical for e in both)
     if n_identical:
         row, alike = "row" if nouns.counted else nouns.pair, "both answers have the same features"

@@ -123,6 +123,7 @@ class TrainingRun:
             held_out_pairs=self.held_out,
             diagnosis=diagnosis,
             n_equal_texts=self.n_equal_texts,
+            seed=self.seed,
         )
 
     def __repr__(self) -> str:
