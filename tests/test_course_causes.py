@@ -356,7 +356,7 @@ ROWS: dict[str, Row] = {
         "leak between splits": (leaked, rises_without_the_leaked),
         "length alone": (length_alone, half_on_equal_length),
     },
-    "held-out chosen reward falls, though the training loss falls": {
+    "held-out chosen reward falls while the training loss falls": {
         "shared features (harmless)": (shared_features, lambda run: run.held_out_margins.mean() > 0),
         "held-out labels swapped": (shared_and_swapped, lambda run: run.held_out_margins.mean() < 0),
     },

@@ -287,7 +287,7 @@ def test_rewards_are_drawn_in_the_column_of_their_prompt() -> None:
     ],
 )
 def test_naive_forms_fail_where_they_are_said_to(form, dtype, margin, what):
-    """They overflow at 709.78, 88.72 and 11.09. In float32, σ is 1 from 16.6."""
+    """They overflow at 709.78, 88.72 and 11.09. In float32, σ is 1 from 16.64."""
     assert what(plots.naive_losses(form, [margin], dtype)[0])
 
 

@@ -114,7 +114,7 @@ CAPTIONS = {
     ),
     "09_naive_forms": (
         "The relative error of the loss in float32. Left: the textbook form log(1 + exp(−Δ)) is infinite below "
-        "Δ = −88.7; for large Δ it loses digit after digit, and from Δ = 16.6 on it returns 0. Right: "
+        "Δ = −88.73; for large Δ it loses digit after digit, and from Δ = 16.64 on it returns 0. Right: "
         "max(−Δ, 0) + log1p(exp(−|Δ|)) is accurate to the last digit everywhere. The curve ends near Δ = 87, where "
         "the loss is smaller than any float32 number with full precision."
     ),

@@ -186,7 +186,7 @@ def with_a_grain(margins: Array) -> Array:
 
 
 def zero_times_infinity(margins: Array) -> Array:
-    """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: above Δ = 36.7, 1 - p is 0, and 0·(-inf) is NaN."""
+    """Compute -(t·log p + (1 - t)·log(1 - p)) at t = 1: above Δ = 36.74, 1 - p is 0, and 0·(-inf) is NaN."""
     p = sigmoid(margins)
     with np.errstate(divide="ignore", invalid="ignore"):
         return -(1.0 * np.log(p) + 0.0 * np.log(1 - p))
@@ -308,14 +308,14 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit(
         "the textbook formula", overflows,
-        "log(1 + exp(-Δ)) overflows below Δ = -709.8 in float64, and below -88.7 in float32",
+        "log(1 + exp(-Δ)) overflows below Δ = -709.8 in float64, and below -88.73 in float32",
         "rewards are small at the start of training", "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(overflows), lambda: repr(check.loss(overflows)),
         "max(-Δ, 0) + log(1 + exp(-|Δ|)) is the same number, and its exponential cannot overflow",
     ),
     Exhibit(
         "an added 1e-8", with_a_grain,
-        "-log(σ(Δ) + 1e-8) stays below 18.43, so a pair that is badly wrong has no pull",
+        "-log(σ(Δ) + 1e-8) stays below 18.43, so a pair far below Δ = -18 has almost no pull",
         "it is never NaN, and it hardly differs from the right loss unless a pair is badly wrong",
         "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(with_a_grain), lambda: repr(check.loss(with_a_grain)),
@@ -323,7 +323,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit(
         "zero times infinity", zero_times_infinity,
-        "above Δ = 36.7, p is rounded to 1. For t = 1, (1 - t)·log(1 - p) is then 0·(-∞), which is NaN",
+        "above Δ = 36.74, p is rounded to 1. For t = 1, (1 - t)·log(1 - p) is then 0·(-∞), which is NaN",
         "this happens only when the model has become confident, hours into a run",
         "check.loss, which tries margins of ±1000",
         lambda: _worst_in_between(zero_times_infinity), lambda: repr(check.loss(zero_times_infinity)),
@@ -332,7 +332,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit(
         "the check that passes everything", loose_check,
         "a gradient is accepted if it is within 1e-6 of the right one, however small the right one is",
-        "beyond Δ = 13.8 the slope σ(-Δ) of a pair is below 1e-6",
+        "beyond Δ = 13.82 the pull σ(-Δ) of a pair is below 1e-6",
         "check_gradient, whose tolerance scales with the gradient",
         _saturated, _saturated_caught,
         "allow an error that is a share of the gradient itself, such as 1e-6·|expected|",

@@ -19,7 +19,7 @@ from .under_test import FunctionUnderTest
 __all__ = ["SATURATED", "Doubts", "doubts_about"]
 
 NOISE = 4e-6  # largest difference between two gradients at one φ, as a share of the largest entry, that is only noise
-SATURATED = 13.8  # |Δ| beyond which σ(−|Δ|) is below 1e-6
+SATURATED = 13.8  # |Δ| at which σ(−|Δ|) is 1e-6, to three digits
 
 
 @dataclass
