@@ -31,7 +31,7 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("01", "The share is 7.39/(7.39 + 0.82) = {:.2f}.", (7.39 / (7.39 + 0.82),)),
     ("01", "9 · 9 = {:.0f} to 1, so $\\Pr(a\\succ c)=81/82={:.3f}$", (0.9 / 0.1 * 0.9 / 0.1, sigma(2 * np.log(9)))),
     ("01", "2 against 1 gives {:.3f}, but 7 against 6 gives {:.3f}", (2 / (2 + 1), 7 / (7 + 6))),
-    ("01", "A share computed from 50 choices has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),
+    ("01", "Each share has a standard error of up to {:.2f}", (np.sqrt(0.5 * 0.5 / 50),)),  # four groups of 50
     ("01", "means odds of {:.1f} to 1", (np.exp(1.0),)),
     ("01", "At a margin of 1, about {:.0f} of 100 people", (100 * sigma(-1.0),)),
     ("01", "Margins of 0, 1, 2 and 3 mean probabilities of {:.1f}, {:.3f}, {:.3f} and {:.3f}",
@@ -40,7 +40,7 @@ QUOTED: list[tuple[str, str, tuple[object, ...]]] = [
     ("02", "From −2 to −3 the loss grows by {:.2f}", (nats(-3.0) - nats(-2.0),)),
     ("02", "From 2 to 3 it shrinks by only {:.2f}", (nats(2.0) - nats(3.0),)),
     ("02", "The likelihood is 0.9 · 0.5 · 0.8 = {:.2f}, and −log 0.36 = {:.3f}", (0.9 * 0.5 * 0.8, -np.log(0.36))),
-    ("02", "the choices cost {:.3f} + {:.3f} + {:.3f} = 1.022", tuple(-np.log([0.9, 0.5, 0.8]))),
+    ("02", "the choices cost {:.3f}, {:.3f} and {:.3f}. Their sum is again 1.022", tuple(-np.log([0.9, 0.5, 0.8]))),
     ("02", "The mean is {:.3f}.", (-np.log(0.36) / 3,)),
     ("02", "costs {:.3f}: the order is right, but the model gave this choice a probability of only {:.3f}.",
      (nats(1.0), sigma(1.0))),

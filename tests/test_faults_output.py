@@ -151,6 +151,27 @@ def test_unfinished_files_of_killed_processes_are_removed_but_not_those_of_other
     assert content(tmp_path) == {"a.txt": b"mine"}
 
 
+def test_several_at_once_write_one_file_without_an_error(tmp_path):
+    """Nobody takes the finished file of another for abandoned; in the end the file is that of one of them."""
+    path = tmp_path / "a.txt"
+    failed = []
+
+    def write(who):
+        for _ in range(100):
+            try:
+                write_file(path, who * 1000)
+            except OSError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in "xyz"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert content(tmp_path).popitem() in {("a.txt", who.encode() * 1000) for who in "xyz"}
+
+
 # ----------------------------------------------------------------------------------------------------------- folders
 
 

@@ -66,9 +66,12 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
             yield new
             new.flush()
             os.fsync(new.fileno())
-        if path.exists():
-            made.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
-        made.replace(path)
+            if path.exists():
+                made.chmod(path.stat().st_mode & 0o7777)  # a private file stays private
+            if fcntl is not None:
+                made.replace(path)  # while it is locked, or another process would take it for abandoned
+        if fcntl is None:
+            made.replace(path)  # Windows does not rename open files
     except OSError as error:
         raise _as_given(error, given) from None
     finally:
@@ -318,24 +321,21 @@ def _clean(path: Path) -> None:
     """Remove what killed processes left beside ``path``."""
     with suppress(OSError):
         for name in _names(path.parent):
-            left = path.with_name(name)
-            if _is_unfinished(name, of=_stem(path)) and _is_abandoned(left):
-                shutil.rmtree(left, ignore_errors=True)
-                with suppress(OSError):
-                    left.unlink()
+            if _is_unfinished(name, of=_stem(path)):
+                _remove_abandoned(path.with_name(name))
 
 
-def _is_abandoned(left: Path) -> bool:
-    """Return whether no process holds the lock of this unfinished file or folder."""
+def _remove_abandoned(left: Path) -> None:
+    """Remove an unfinished file or folder, unless a process holds its lock."""
     if left.is_symlink() or not (left.is_file() or left.is_dir()):
-        return False
-    if fcntl is None:
-        return left.is_file()  # removing it fails if it is open
-    try:
+        return
+    with suppress(OSError):
+        if fcntl is None:
+            left.unlink()  # an error if it is open, or a folder
+            return
         number = os.open(left, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        return _lock(number, wait=False)
-    finally:
-        os.close(number)
+        try:
+            if _lock(number, wait=False):  # until it is gone, so that its maker cannot lock it in between
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+        finally:
+            os.close(number)
