@@ -36,7 +36,7 @@ def test_readme_formats_can_be_read(tmp_path):
         path = tmp_path / f"{number}.{kind.lower()}"
         path.write_text("\n".join(re.findall(r"`(.*?)`", shown)), encoding="utf-8")
         found[number] = bradley_terry.load_pairs(path)
-    assert [len(pairs) for pairs in found.values()] == [1, 1, 2, 3, 2]
+    assert [len(pairs) for pairs in found.values()] == [1, 1, 2, 4, 2]
     assert [pairs.is_items for pairs in found.values()] == ["items" in read_as for _, _, read_as in rows]
     assert found[4].labels.tolist() == [1, 0.5]
     assert bradley_terry.fit(bradley_terry.LinearScorer(1), found[2]).converged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import bradley_terry as bt
+from bradley_terry.commands.report import judgement
 
 
 def in_short(pairs: bt.PreferencePairs, **options: object) -> str:
@@ -51,6 +53,28 @@ def test_few_prompts_leave_the_accuracy_uncertain() -> None:
     said = in_short(of_a_signal(25, 9), l2=0.1)
     assert "With only 5 prompts, the accuracy is uncertain." in said
     assert "learned" not in said
+
+
+@pytest.mark.parametrize(("n_prompts", "is_shown"), [(2, False), (4, False), (5, True)])
+def test_a_handful_of_prompts_has_no_interval(n_prompts: int, is_shown: bool) -> None:
+    """The resamples of two prompts are so few that an interval could be a single point, such as from 0.5 to 0.5."""
+    pairs = of_a_signal(20 * n_prompts, 1)
+    held_out = replace(pairs, prompts=np.arange(len(pairs)) % n_prompts)
+    model = bt.fit(bt.LinearScorer(2), pairs)
+    said = judgement(model.evaluate(held_out), held_out)
+    assert (re.search(r"pairwise accuracy.*\[0\.\d+, ", said) is not None) == is_shown
+    assert ("95 % bootstrap interval" in said) == is_shown
+
+
+def test_longer_answer_has_no_interval_on_a_handful_of_prompts() -> None:
+    """Neither its accuracy nor the difference from it has one."""
+    records = [
+        {"prompt": f"p{i % 4}", "chosen": "word " * (2 + i), "rejected": "word " * (3 + 7 * i % 5)} for i in range(40)
+    ]
+    pairs = bt.PreferencePairs.from_records(records)
+    said = judgement(bt.fit(bt.LinearScorer(pairs.n_features), pairs, l2=0.1).evaluate(pairs), pairs)
+    assert "accuracy of the longer answer" in said
+    assert "interval" not in said.split("## Is its confidence")[0]
 
 
 def test_accuracy_on_training_pairs_is_called_so() -> None:

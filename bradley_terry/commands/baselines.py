@@ -13,7 +13,9 @@ from ..evaluation import Evaluation, pairwise_accuracies
 from ..intervals import bootstrap_interval
 from ..pairs import PreferencePairs
 
-__all__ = ["Beside", "beside", "in_json", "length_rows", "on_length", "on_repeats"]
+__all__ = ["Beside", "beside", "in_json", "in_words", "length_rows", "on_length", "on_repeats"]
+
+LEAST_PROMPTS = 5  # of fewer, the resamples are so few that their interval can be a single point
 
 
 @dataclass(frozen=True)
@@ -60,24 +62,29 @@ def beside(
     )
 
 
-def length_rows(columns: Mapping[str, Beside]) -> list[list[str]]:
+def in_words(interval: tuple[float, float] | None, n_prompts: int, words: str, number: str = ".3f") -> str:
+    """Return the words with the ends of the interval in them, or nothing where there are too few prompts for one."""
+    if interval is None or n_prompts < LEAST_PROMPTS:
+        return ""
+    return words.format(*(format(end, number) for end in interval))
+
+
+def length_rows(columns: Mapping[str, Beside], evaluations: Mapping[str, Evaluation]) -> list[list[str]]:
     """Return the two rows of the length alone for the table, or none if there is a column without texts."""
-    lengths = [found.length for found in columns.values()]
-    known = [length for length in lengths if length is not None]
-    if not known or len(known) < len(lengths):
+    known = {name: found.length for name, found in columns.items() if found.length is not None}
+    if not known or len(known) < len(columns):
         return []
     shares = [
-        f"{length.accuracy:.3f}"
-        + ("" if (ends := length.accuracy_interval) is None else f" [{ends[0]:.3f}, {ends[1]:.3f}]")
-        for length in known
+        f"{length.accuracy:.3f}" + in_words(length.accuracy_interval, evaluations[name].n_prompts, " [{}, {}]")
+        for name, length in known.items()
     ]
     return [
         ["accuracy of the longer answer", *shares, "0.500"],
-        ["mean loss of the length alone", *(f"{length.mean_loss:.4f}" for length in known), "0.6931 = log 2"],
+        ["mean loss of the length alone", *(f"{length.mean_loss:.4f}" for length in known.values()), "0.6931 = log 2"],
     ]
 
 
-def on_length(found: Beside, where: str) -> str:
+def on_length(found: Beside, where: str, n_prompts: int) -> str:
     """Say what these rows are, and whether the model is better than the length of the answers."""
     if found.length is None:
         return ""
@@ -88,12 +95,13 @@ def on_length(found: Beside, where: str) -> str:
     said += (
         f"The accuracy of the model on the {where} pairs differs from that of the longer answer by {found.gain:+.3f}"
     )
-    if found.gain_interval is None:
+    interval = in_words(found.gain_interval, n_prompts, ", with a 95 % interval from {} to {}", "+.3f")
+    if found.gain_interval is None or not interval:
         return f"{said}."
+    said += interval
     low, high = found.gain_interval
-    said += f", with a 95 % interval from {low:+.3f} to {high:+.3f}"
     if found.length.accuracy < 0.5:  # the model need not know more than that the shorter answer wins
-        return f"{said}. Here the shorter answer is chosen more often, so compare the losses instead."
+        return f"{said}. In these pairs the shorter answer is chosen more often, so compare the losses instead."
     if low > 0:
         return f"{said}, so the model has learned more than length."
     if high < 0:

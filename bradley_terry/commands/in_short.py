@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..arrays.visible import counted
 from ..evaluation import Evaluation
 from ..model import Outcome, RewardModel
+from .baselines import in_words
 from .nouns import Nouns
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ def _accuracy(training: Evaluation, held_out: Evaluation | None, nouns: Nouns) -
     seen = held_out or training
     where = f"the {'held-out' if held_out else 'training'} {nouns.pair}s"
     text = f"On {where}, the accuracy is {seen.accuracy:.3f}"
-    if seen.accuracy_interval:
-        text += ", with a 95 % interval from {:.3f} to {:.3f}".format(*seen.accuracy_interval)
+    text += in_words(seen.accuracy_interval, seen.n_prompts, ", with a 95 % interval from {} to {}")
     if held_out is None:
         return f"{text}. No {nouns.pair}s were held out, so this does not show how good the model is on new ones."
     if seen.n_prompts < FEW_PROMPTS:

@@ -20,7 +20,7 @@ from ..model import Outcome, RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
 from ..uncertainty.half_wins import reported_errors
-from .baselines import Beside, beside, length_rows, on_length, on_repeats
+from .baselines import Beside, beside, in_words, length_rows, on_length, on_repeats
 from .in_short import FEW_PROMPTS, in_short
 from .learned import Weight, example_in_words, percent, weights_by_strength
 from .nouns import Nouns, nouns_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
+MOST_STEPS = 12  # a longer fit is shown by eleven of its steps
 MOST_WEIGHTS = 20  # rows of the table of weights
 LONGEST_NAME, LONGEST_MESSAGE = 500, 2000  # characters
 
@@ -94,7 +95,7 @@ def markdown(
         _data(training, training_evaluation, held_out, nouns, n_equal_texts, seed),
         _fit(model, nouns) + figure("loss_curve"),
         f"{_quality(columns, nouns, baselines)} {_caveat(model, held_out is not None, nouns)}"
-        + _compared(list(baselines.values())[-1], nouns, where)
+        + _compared(list(baselines.values())[-1], nouns, where, (held_out or training_evaluation).n_prompts)
         + figure("margins"),
         _calibration(held_out or training_evaluation, where, nouns)
         + (figure("reliability") if (held_out or training_evaluation).reliability.weight.any() else ""),
@@ -118,7 +119,8 @@ def judgement(
     caveat = f"If the model was fitted to some of these {nouns.pair}s, expect worse numbers on new ones."
     parts = [
         head,
-        f"{_quality({here: evaluation}, nouns, {here: found})} {caveat}{_compared(found, nouns, 'evaluated')}",
+        f"{_quality({here: evaluation}, nouns, {here: found})} {caveat}"
+        + _compared(found, nouns, "evaluated", evaluation.n_prompts),
         _calibration(evaluation, "evaluated", nouns),
     ]
     return "\n\n".join([f"# {in_markdown(title, 2 * LONGEST_NAME)}", *parts] if title else parts) + "\n"
@@ -190,8 +192,9 @@ def _fit(model: RewardModel, nouns: Nouns) -> str:
     losses = history["loss"] - 0.5 * model.l2 * history["parameter_norm"] ** 2
     held_out = not np.isnan(history["validation_loss"]).any()
     kept = _kept(model, held_out)
+    shown = {*range(3), kept, *np.linspace(0, n - 1, 8).round().astype(int).tolist()}
     rows = []
-    for i in sorted({*range(min(n, 3)), kept, *np.linspace(0, n - 1, min(n, 8)).round().astype(int).tolist()}):
+    for i in range(n) if n <= MOST_STEPS else sorted(shown):
         row = [f"{history['step'][i]:.0f}{' (kept)' if i == kept < n - 1 else ''}", f"{losses[i]:.6f}"]
         row += [f"{history['validation_loss'][i]:.6f}"] if held_out else []
         rows.append([*row, f"{history['accuracy'][i]:.3f}", f"{history['gradient_norm'][i]:.1e}"])
@@ -212,7 +215,12 @@ def _fit(model: RewardModel, nouns: Nouns) -> str:
     else:
         text += f". **The fit did not converge**: {_message(model)}."
     of = "ranking" if hasattr(model.loss, "ranking_slopes") else nouns.pair
-    note = f"The loss and the accuracy are averages over the training {of}s"
+    note = (
+        f"The table shows {len(rows)} of {n} steps; the history of the model holds all of them. "
+        if len(rows) < n
+        else ""
+    )
+    note += f"The loss and the accuracy are averages over the training {of}s"
     note += f"; the held-out loss is an average over the held-out {of}s" if held_out else ""
     note += ". The loss does not include the penalty, but the gradient does" if model.l2 else ""
     if model.loss is None:
@@ -256,7 +264,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: Nouns, baselines: Mapping
     rows = [
         row("mean loss (nats)", "{e.mean_loss:.4f}", f"{math.log(2):.4f} = log 2"),
         row("pairwise accuracy", "{e.accuracy:.3f}{interval}", "0.500"),
-        *length_rows(baselines),
+        *length_rows(baselines, columns),
         row("Brier score", "{e.brier:.4f}", "0.2500"),
         row("calibration error (ECE)", "{e.ece:.3f}", "–"),
         row("mean reward, chosen / rejected", "{e.reward_mean_chosen:.2f} / {e.reward_mean_rejected:.2f}", "equal"),
@@ -271,7 +279,7 @@ def _quality(columns: Mapping[str, Evaluation], nouns: Nouns, baselines: Mapping
         f"The accuracy is the share of {nouns.pair}s in which the {'preferred' if labelled else 'chosen'} "
         f"{nouns.answer} has the higher reward{' (a pair labelled as a tie counts one half)' if labelled else ''}"
     )
-    if any(evaluation.accuracy_interval for evaluation in columns.values()):
+    if any(map(_interval, columns.values())):
         note += f"; the brackets show its 95 % bootstrap interval, found by resampling whole {nouns.prompt}s"
     if has_losses:
         note += ". The Brier score is the mean squared error of the predicted probability. A lower loss or Brier score "
@@ -288,15 +296,14 @@ def _quality(columns: Mapping[str, Evaluation], nouns: Nouns, baselines: Mapping
     return f"## How good is it?\n\n{table}\n\n{note}"
 
 
-def _compared(found: Beside, nouns: Nouns, where: str) -> str:
+def _compared(found: Beside, nouns: Nouns, where: str, n_prompts: int) -> str:
     """Return what to compare the accuracy with, each in a paragraph of its own."""
-    said = (on_length(found, where), on_repeats(found, items=nouns.pair == "comparison"))
+    said = (on_length(found, where, n_prompts), on_repeats(found, items=nouns.pair == "comparison"))
     return "".join(f"\n\n{paragraph}" for paragraph in said if paragraph)
 
 
 def _interval(evaluation: Evaluation) -> str:
-    interval = evaluation.accuracy_interval
-    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+    return in_words(evaluation.accuracy_interval, evaluation.n_prompts, " [{}, {}]")
 
 
 def _caveat(model: RewardModel, held_out: bool, nouns: Nouns) -> str:

@@ -22,6 +22,7 @@ from ..arrays import single
 from ..arrays.visible import for_json, from_markdown, in_notebook, quoted, visible
 from ..evaluation import Evaluation
 from ..files import feature_names
+from ..files.text import TEXT_L2
 from ..losses import PairLoss
 from ..model import RewardModel
 from ..objective import AUTO, BACKENDS
@@ -43,7 +44,6 @@ __all__ = ["TrainingRun", "train"]
 SUMMARY = "fit a reward model to preference pairs, evaluate it, and explain what it learned"
 EXAMPLE = "bradley-terry train answers.jsonl --out runs/answers"
 
-TEXT_L2 = 0.03  # penalty for features of texts, see files.text.DEFAULT_BINS
 VALIDATION = 0.2  # share of the prompts that are held out
 NO_DIAGNOSIS = (
     "There is no diagnosis, because there was not enough memory for it. `bradley-terry doctor RUN_FOLDER DATA` makes "

@@ -36,11 +36,12 @@ from ..arrays.single import names as names_of
 from ..arrays.single import whole
 from ..logistic import Array
 
-__all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "feature_names", "hash_bin", "text_features"]
+__all__ = ["DEFAULT_BINS", "STYLE_FEATURES", "TEXT_L2", "feature_names", "hash_bin", "text_features"]
 
 # On the two sets of real texts in the tests, any number of bins up to 64 is equally good within the noise if l2 is at
 # least 0.03. Without l2, more bins cost accuracy (PandaLM: .69 with none, .67 with 8, .62 with 64).
 DEFAULT_BINS = 8
+TEXT_L2 = 0.03
 
 STYLE_FEATURES = (
     "length (log words)",  # log(1 + words)

@@ -99,7 +99,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
         return "the model has learned nothing" if is_stuck else "its loss gives no probabilities"
     fall = sample.mean(sample.equal_losses - sample.losses)
     if fall.mean <= case.chance if case.is_usual else fall.z() <= normal_quantile():
-        return "on these pairs the model is no better than chance"
+        return "the advantage of the model over a coin flip may be chance"
     if case.training.n < least_pairs(pairs.n_features):
         return "there are too few pairs for each feature"
     d = sample.differences(slice(None))

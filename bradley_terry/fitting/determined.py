@@ -42,8 +42,7 @@ def undetermined(
     said = [f"do not determine {free}"] * bool(free) + [f"determine {mixed} only in combination"] * bool(mixed)
     example = ""
     if pairs is not None:
-        l2, deviation, of = example_of_l2(scorer, pairs)
-        example = f", for example {l2}, a prior with standard deviation {deviation} for each {of}"
+        example = f", for example {example_of_l2(scorer, pairs)}"
     return f"; these pairs {' and '.join(said)}; drop a feature or use l2 > 0{example}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..files.text import TEXT_L2, feature_names
 from ..graphs.wins import as_pairs
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, Scorer
@@ -16,17 +17,17 @@ ROWS = 100_000  # enough for a root mean square
 
 def use_l2(scorer: Scorer, pairs: PreferencePairs) -> str:
     """Return "use l2 > 0, for example …", with the l2 of ``example_of_l2``."""
-    return "use l2 > 0, for example {}, a prior with standard deviation {} for each {}".format(
-        *example_of_l2(scorer, pairs)
-    )
+    return f"use l2 > 0, for example {example_of_l2(scorer, pairs)}"
 
 
-def example_of_l2(scorer: Scorer, pairs: PreferencePairs) -> tuple[str, str, str]:
-    """Return "l2=…", which is a wide prior for these pairs, its standard deviation, and the noun for a parameter.
+def example_of_l2(scorer: Scorer, pairs: PreferencePairs) -> str:
+    """Return "l2=…", which is a wide prior for these pairs, and what it means; for texts, the l2 that suits them.
 
     l2 is a Gaussian prior of variance 1/(l2·Σ w) for each parameter. For rewards its standard deviation is 5 log-odds.
     For weights it is 5 divided by the typical spread of a feature: the median of √(mean square difference / 2).
     """
+    if pairs.feature_names == feature_names():
+        return f"l2={TEXT_L2}, which train uses for texts"
     size, noun = 1.0, "reward" if pairs.is_items else "parameter"
     if isinstance(scorer, LinearScorer):
         noun = "weight"
@@ -39,4 +40,4 @@ def example_of_l2(scorer: Scorer, pairs: PreferencePairs) -> tuple[str, str, str
         size = float(np.median(spread)) if spread.size else 1.0
     deviation = float(f"{LOG_ODDS / size:.2g}")
     l2 = 1 / (deviation**2 * pairs.total_weight)
-    return f"l2={l2:.2g}", f"{deviation:g}", noun
+    return f"l2={l2:.2g}, a prior with standard deviation {deviation:g} for each {noun}"
