@@ -137,7 +137,7 @@ def _scores(model: RewardModel, request: Request) -> Scores:
     if clusters.n <= n_free:
         raise ValueError(
             f"clusters: expected more prompts or clusters than the {counted(n_free, 'free parameter')}, since the "
-            f"sandwich measures their spread, got {clusters.n}"
+            f"sandwich measures their spread, got {clusters.n}; the default, kind='information', needs none"
         )
     _check_same(model, data)
     loss_is_fitted = bool(getattr(data.loss, "is_free", False))
