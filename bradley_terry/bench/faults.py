@@ -164,7 +164,7 @@ def leaking_prompts(rng: Rng, per_prompt: int) -> Run:
     return fitted(pairs.subset(~held_out), pairs.subset(held_out))
 
 
-def annotated(rng: Rng, n_people: int, each: int, odd: float) -> Run:
+def annotated(rng: Rng, n_people: int, each: int | NDArray[np.int64], odd: float) -> Run:
     """Return a fit to the choices of several people, the last of whom uses the weights times ``odd``."""
     people = np.repeat(np.arange(n_people), each)
     a, b = rng.normal(size=(2, people.size, 3))
@@ -411,5 +411,7 @@ HEALTHY = (
     Scenario((), "bias reduced, 15 pairs", lambda r: fitted(linear(r, 15, 3 * W3), bias_reduced=True)),
     Scenario((), "bias reduced, 30 pairs", lambda r: fitted(linear(r, 30, 4 * W3[:2]), bias_reduced=True)),
     Scenario(("rewards not centred",), "features of mean 3", shifted),
+    Scenario((), "20 annotators, 20 pairs each", lambda r: annotated(r, 20, 20, 1.0)),
+    Scenario((), "annotators with 1 to 128 pairs", lambda r: annotated(r, 8, 2 ** np.arange(8), 1.0)),
 )
 """Runs without a fault."""

@@ -5,6 +5,7 @@ levels        the error level of every check, and the tests that hold it
 sample        the pairs as a model sees them: margins, losses and prompts
 case          one run: model, history, training pairs and held-out pairs
 of_labels     checks of the choices: swapped, random, contradictory, copied or leaked
+of_annotators the check that compares each annotator with all of them together
 of_features   checks of the features: identical, undetermined, one that does all the work, order leak
 of_fit        checks of the fit: stuck, learning rate, separable data, over-fitting, confidence, rewards
 words         what each finding means, and what helps

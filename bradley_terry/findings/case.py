@@ -16,10 +16,11 @@ from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 from .levels import chi_squared_quantile
 from .sample import Sample
 
-__all__ = ["SAME_LOSS", "Case", "kept_record", "lowest_loss", "plain_losses"]
+__all__ = ["OTHER_LOSS", "SAME_LOSS", "Case", "kept_record", "lowest_loss", "plain_losses"]
 
 ENOUGH = 5  # pairs for each parameter, below which the chi-squared distribution is a poor guide
 MOST_NUMBERS, MOST_FEATURES = 4_000_000, 1000  # beyond these, the attainable loss is not computed
+OTHER_LOSS = "the fit did not minimise -log sigma over pairs"
 SAME_LOSS = 1e-5  # the rounding of features in single precision, which a fit may have standardised, moves it by less
 THINNED = 1_000_000  # numbers in the features with which a check begins; only a finding is checked on all pairs
 
@@ -123,8 +124,8 @@ class Case:
         return min(by_curvature, float(np.sqrt(least / sample.n)) * float(np.abs(m).max()))
 
     @cached_property
-    def attainable(self) -> float | None:
-        """The lowest training loss of a linear scorer (or table), by Newton's method; None if it is unknown.
+    def attainable(self) -> float | str:
+        """The lowest training loss of a linear scorer (or table), by Newton's method; or why it is unknown.
 
         For a scorer linear in φ this is the minimum of the same objective, without the penalty at that minimum.
         """
@@ -133,10 +134,16 @@ class Case:
         if isinstance(scorer, MLPScorer):
             scorer = LinearScorer(scorer.n_features)
         k = scorer.n_parameters
-        if not self.is_usual or not scorer.linear_in_phi or n < ENOUGH * k or n * k > MOST_NUMBERS or k > MOST_FEATURES:
-            return None
+        if not self.is_usual:
+            return OTHER_LOSS
+        if not scorer.linear_in_phi:
+            return "the lowest loss of this scorer is unknown"
+        if n < ENOUGH * k:
+            return f"there are fewer than {ENOUGH} pairs for each parameter"
+        if n * k > MOST_NUMBERS or k > MOST_FEATURES:
+            return "the lowest loss would take long to compute for so many pairs and parameters"
         if self.model.l2 and (self.is_standardised or scorer is not self.scorer):
-            return None
+            return "the lowest loss is unknown with this penalty"
         return lowest_loss(scorer, pairs, self.model.l2)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from numbers import Real
 from string import Formatter
@@ -14,10 +15,10 @@ from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
 from ..model import HISTORY, RewardModel
 from ..pairs import PreferencePairs
-from . import of_features, of_fit, of_labels
+from . import of_annotators, of_features, of_fit, of_labels
 from .case import Case
 from .records import SEVERITIES, Check, Diagnosis, Finding
-from .words import CAUSES, MILDER, WORDS, WORSE
+from .words import CAUSES, MILDER, SPECIAL, WORDS, WORSE
 
 __all__ = ["diagnose"]
 
@@ -116,7 +117,7 @@ def _answers(case: Case) -> dict[str, Check | str]:
         "learning rate too high": too_high,
         "labels swapped": swapped,
         "contradictory labels": of_labels.contradictory_labels(case),
-        "annotators disagree": of_labels.annotators_disagree(case),
+        "annotators disagree": of_annotators.annotators_disagree(case),
         "duplicated pairs": of_labels.duplicated_pairs(case),
         "leak between splits": of_labels.leak_between_splits(case),
         "order leak": of_features.order_leak(case),
@@ -138,8 +139,18 @@ class _Words(Formatter):
         """Return the value as text, or one of two texts."""
         one, choice, several = spec.partition("|")
         if not choice:
-            return str(super().format_field(value, spec))
+            return str(super().format_field(value, _with_digits(value, spec)))
         return one if isinstance(value, Real) and f"{value:.0f}" == "1" else several
+
+
+def _with_digits(value: object, spec: str) -> str:
+    """Ask for three significant digits where a fixed number of decimals would show too many digits, or only one."""
+    fixed = re.fullmatch(r"(\+?)\.([1-9])f", spec)
+    if fixed is None or not isinstance(value, Real) or value == 0:
+        return spec
+    decimals = int(fixed[2])
+    least = 10.0 ** (1 - decimals) if decimals > 1 else 0.05
+    return spec if least <= abs(float(value)) < 1e6 else f"{fixed[1]}.3g"
 
 
 def _is_error(check: Check) -> bool:
@@ -151,6 +162,9 @@ def _finding(check: Check, causes: tuple[str, ...]) -> Finding:
     severity = words.severity
     if check.name in WORSE and of_fit.is_above(check):
         words = WORSE[check.name]
+    elif check.name in SPECIAL and SPECIAL[check.name][0] in check.evidence:
+        words = SPECIAL[check.name][1]
+        severity = words.severity
     seen = {key: visible(it, LONGEST_SHOWN) if isinstance(it, str) else it for key, it in check.evidence.items()}
     explanation = _Words().vformat(words.explanation, (), seen)
     if check.name == "identical answers" and check.evidence["share"] == 1:

@@ -105,7 +105,7 @@ def one_feature(case: Case, is_stuck: bool) -> Check | str:
     d = sample.differences(slice(None))
     size = np.sqrt(np.einsum("ij,ij->j", d, d))
     if np.count_nonzero(size) < 2:
-        return "there is only one feature"
+        return "fewer than two features differ between the answers that were and were not preferred"
     with_sign = np.abs(np.einsum("ij,i->j", d, sample.w))
     j = int(np.argmax(np.divide(with_sign, size, out=np.zeros(size.size), where=size > 0)))
     x = np.subtract(sample.pairs.chosen[:, j], sample.pairs.rejected[:, j], dtype=np.float64)
@@ -162,7 +162,7 @@ def order_leak(case: Case) -> Check | str:
     size = np.sqrt(np.mean(d * d, axis=0)) if len(d) else np.zeros(pairs.n_features)
     moving = size > 0
     if len(d) <= 2 * np.count_nonzero(moving):
-        return "there are too few pairs for each feature"
+        return "there are too few pairs for each feature" if len(d) else "no pair has a definite label"
     if not moving.any():
         return Check(name, 0.0, 0.0, {})
     d = d[:, moving] / size[moving]

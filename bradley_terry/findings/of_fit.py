@@ -7,10 +7,11 @@ import numpy as np
 from ..calibration.slope import fit_slope
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import sigmoid
+from ..losses import pair_losses
 from ..model import Outcome
 from ..scorers import MLPScorer, TableScorer
 from ..separation.report import separation
-from .case import MOST_FEATURES, MOST_NUMBERS, Case
+from .case import MOST_FEATURES, MOST_NUMBERS, OTHER_LOSS, Case
 from .levels import LEVEL, MATTERS, in_errors, least_pairs, normal_quantile, would_tell
 from .records import Check, Facts
 from .sample import rewards_of
@@ -29,13 +30,15 @@ __all__ = [
     "zero_network",
 ]
 
-OTHER_LOSS = "the loss is not -log sigma"
 NO_HELD_OUT = "there are no held-out pairs"
 NO_RATE = "Newton's method has no learning rate"
 NO_ODDS = "its loss, or a target margin, gives no probabilities of the choices"
 VISIBLE = 1e-3  # nats: two losses that differ by more differ in the digits that are printed
 NOTHING = 1e-9  # nats: a loss this close to that of equal rewards is the same
 FEW = 8  # records of a history, with fewer of which its second half says little
+LEAST_SPREAD = (
+    3  # prompts: a standard error from two is often far too small, as Student's t with 1 degree of freedom shows
+)
 LARGEST = 1e300  # a reward at the start, so that no sum over the pairs overflows
 
 
@@ -46,7 +49,7 @@ def stuck(case: Case) -> Check | str:
     loss = float(case.losses[case.kept])
     k = case.degrees_of_freedom
     is_enough = case.training.n >= least_pairs(k)
-    chance = case.chance if is_enough else NOTHING  # few pairs are easily fitted, whatever the choices
+    chance = max(case.chance, NOTHING) if is_enough else NOTHING  # few pairs are easily fitted, whatever the choices
     evidence: Facts = {
         "training loss": loss,
         "loss of equal rewards": case.equal_loss,
@@ -55,6 +58,8 @@ def stuck(case: Case) -> Check | str:
     }
     n = case.training.n / max(1.0, case.training.dispersion)
     is_mild = is_enough and not would_tell(k, n)
+    if case.training.is_tied and case.training.pairs.target_margins is None:
+        evidence["ties"], is_mild = len(case.training.pairs), False
     return Check("stuck at log 2", chance, max(case.equal_loss - loss, 1e-300), evidence, is_mild)
 
 
@@ -113,8 +118,8 @@ def learning_rate_too_low(case: Case, is_too_high: bool) -> Check | str:
     is_unfinished = case.model.outcome in {Outcome.STEP_LIMIT, Outcome.STOPPED_BY_CALLBACK}
     if not is_unfinished or is_too_high or case.model.history["gradient_norm"][-1] == 0:
         return Check(name, 0.0, case.chance, {"last loss": last})
-    if case.attainable is None:
-        return "this check needs the usual loss and at least 5 pairs for each parameter"
+    if isinstance(case.attainable, str):
+        return case.attainable
     left = last - case.attainable
     evidence: Facts = {
         "last loss": last,
@@ -171,6 +176,8 @@ def over_fitting(case: Case) -> Check | str:
         return "its loss gives no probabilities"
     if held_out.accuracy_z() < -normal_quantile(LEVEL / 2):
         return "the held-out labels look swapped"
+    if held_out.n_prompts < LEAST_SPREAD:
+        return "one or two held-out prompts do not show how much the loss varies"
     theirs, mine = held_out.mean(held_out.losses), training.mean(training.losses)
     gap = theirs.mean - mine.mean
     gap_z = in_errors(gap, float(np.hypot(theirs.standard_error, mine.standard_error)))
@@ -201,15 +208,18 @@ def over_confidence(case: Case) -> Check | str:
 
     The standard error of b is √(s² + 1/Σ w p q z²). The first term comes from the held-out prompts. The second is the
     uncertainty of the scale that the training pairs determined, so that this uncertainty is not a finding.
+
+    With few pairs, or probabilities near 0 and 1, this error is often too small. So a finding must also be one for the
+    root of twice the log-likelihood ratio of b and 1, whose distribution is much closer to the normal one.
     """
     held_out = case.held_out
     if held_out is None:
         return NO_HELD_OUT
-    if not case.has_true_odds or held_out.log_odds is None:
+    z, theirs, mine = held_out.log_odds, held_out.losses, case.training.log_odds
+    if not case.has_true_odds or z is None or theirs is None or mine is None:
         return NO_ODDS
     if held_out.accuracy_z() < -normal_quantile(LEVEL / 2):
         return "the held-out labels look swapped"
-    z = held_out.log_odds
     if not z[held_out.w > 0].any():
         return "all margins are 0"
     fitted = fit_slope(z, held_out.pairs)
@@ -226,7 +236,15 @@ def over_confidence(case: Case) -> Check | str:
         "mean predicted probability": predicted.mean,
         "share chosen": held_out.accuracy,
     }
-    return Check("over-confidence", (1 - fitted.b) / error, normal_quantile(), evidence)
+    statistic = (1 - fitted.b) / error
+    if statistic > normal_quantile():
+        best = np.asarray(pair_losses(fitted.b * z, labels=held_out.pairs.labels))
+        gain = max(held_out.mean(theirs - best).mean, 0.0) * held_out.n
+        statistic = min(statistic, float(np.sqrt(2 * gain / (1 + (held_out.scale_information / own if own else 0.0)))))
+    if fitted.b < MATTERS:
+        typical = [float(np.median(np.abs(one))) for one in (z, mine)]
+        evidence["margins in units of those in training"] = typical[0] / typical[1] if typical[1] else np.inf
+    return Check("over-confidence", statistic, normal_quantile(), evidence)
 
 
 def chosen_falling(case: Case) -> Check | str:
@@ -259,13 +277,15 @@ def scale_drifting(case: Case) -> Check | str:
     if not case.is_usual or not case.has_true_odds:
         return OTHER_LOSS if not case.is_usual else NO_ODDS
     losses, norms = history["validation_loss"], history["parameter_norm"]
-    if held_out is None or np.isnan(losses).any():
+    if held_out is None:
         return NO_HELD_OUT
+    if np.isnan(losses).any():
+        return "the fit recorded no held-out losses"
     best = int(np.argmin(losses))
     at_best, last = float(norms[best]), float(norms[-1])
     informations = case.training.scale_information, held_out.scale_information
     if min(at_best, last, *informations) == 0 or not np.isfinite(last):
-        return "the parameters were 0 or infinite"
+        return "the parameters were 0 or infinite, or the pairs say nothing about their scale"
     error = float(np.sqrt(sum(1 / information for information in informations)))
     growth = float(np.log(last / at_best))
     evidence: Facts = {

@@ -1,4 +1,4 @@
-"""Checks of the choices: swapped, random, contradictory, copied, leaked, or made by people who disagree."""
+"""Checks of the choices: swapped, random, contradictory, copied or leaked."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from ..logistic import Array, sigmoid
 from ..pairs import PreferencePairs
 from ..scorers import MLPScorer
 from ..threads import blas_on_one_thread
-from ..uncertainty.chi_squared import upper_tail
-from .case import ENOUGH, Case
+from .case import Case
 from .levels import LEVEL, MATTERS, at_least, chi_squared_quantile, least_pairs, normal_quantile, would_tell
 from .of_fit import NO_ODDS
 from .records import Check, Facts
 from .sample import Sample, keys_of_answers, keys_of_pairs, mixed
 
 __all__ = [
-    "annotators_disagree",
     "coin_flip_labels",
     "contradictory_labels",
     "duplicated_pairs",
@@ -29,7 +27,6 @@ __all__ = [
 ]
 
 FOR_FEATURES = "a table learns one reward for each item, so repeated pairs are what it needs"
-MANY = 20  # features: with more, annotators are compared in one direction, that of the margins
 
 
 def labels_swapped(case: Case) -> Check:
@@ -47,8 +44,8 @@ def labels_swapped(case: Case) -> Check:
 def coin_flip_labels(case: Case, is_stuck: bool) -> Check | str:
     """Test whether the choices depend on the features or items: the score test of φ = 0, robust to prompts."""
     if case.is_table:
-        if case.attainable is None:
-            return "this check needs the usual loss and at least 5 comparisons for each item"
+        if isinstance(case.attainable, str):
+            return case.attainable
         fall = (case.equal_loss - case.attainable) / case.training.dispersion
         found, k = 2 * case.training.n * fall, case.degrees_of_freedom
     else:
@@ -85,7 +82,7 @@ def _score_test(sample: Sample) -> tuple[float, int] | str:
         unit = np.sqrt(np.diag(squares))
         moving = unit > 0
         if not moving.any():
-            return "the answers of a pair never differ"
+            return _why_zero(sample)
         k = int(np.count_nonzero(moving))
         if n < least_pairs(k):
             return "there are too few prompts for each feature"
@@ -93,6 +90,15 @@ def _score_test(sample: Sample) -> tuple[float, int] | str:
         sizes, basis = np.linalg.eigh(squares[np.ix_(moving, moving)] / np.outer(unit, unit))
     kept = sizes > 1e-12 * k * sizes[-1]
     return float(np.sum((total @ basis[:, kept]) ** 2 / sizes[kept])), int(np.count_nonzero(kept))
+
+
+def _why_zero(sample: Sample) -> str:
+    """Say why the scores of all prompts are 0."""
+    if not any(sample.plain_differences(rows)[sample.w[rows] > 0].any() for rows in sample.blocks):
+        return "the answers of a pair never differ"
+    if sample.is_tied:
+        return "every pair is a tie"
+    return "the judgements of each prompt cancel each other, or are ties"
 
 
 def contradictory_labels(case: Case) -> Check | str:
@@ -143,7 +149,7 @@ def duplicated_pairs(case: Case) -> Check | str:
     hard = (np.abs(2 * sample.t - 1) == 1) & (sample.w > 0) & ~same
     _, unit = np.unique(unit[hard], return_inverse=True)
     if not unit.size:
-        return "no pair has a definite label"
+        return "no pair of different answers has a definite label"
     up = np.where(turned, 1 - sample.t, sample.t)[hard]
     z = np.where(turned, -odds, odds)[hard]
     judged, chosen = np.bincount(unit), np.bincount(unit, weights=up)
@@ -228,56 +234,3 @@ def _counts_up(prompts: NDArray[np.generic]) -> bool:
         return False
     different = np.unique(prompts)
     return int(different[0]) == 0 and int(different[-1]) == different.size - 1
-
-
-def annotators_disagree(case: Case) -> Check | str:
-    """Test whether somebody chooses by other weights than the others: a score test for each annotator.
-
-    With the scores s = w (t - p) d and the information H = Σ w p q d dᵀ, annotator a has s_a = Σ_a s - H_a H⁻¹ Σ s,
-    with the variance H_a - H_a H⁻¹ H_a. The level is divided by the number of annotators (Bonferroni).
-    """
-    if case.annotators is None:
-        return "the annotators are unknown"
-    sample = case.training
-    if sample.log_odds is None or not case.has_true_odds:
-        return NO_ODDS
-    n = len(case.annotator_names)
-    sizes = np.bincount(case.annotators, minlength=n)
-    if np.count_nonzero(np.bincount(case.annotators, weights=sample.w)) < 2:
-        return "there is only one annotator"
-    p, q = sigmoid(sample.log_odds), sigmoid(-sample.log_odds)
-    slopes, bend = sample.w * (sample.t * q - (1 - sample.t) * p), sample.w * p * q
-    of_each = np.split(np.argsort(case.annotators, kind="stable"), np.cumsum(sizes)[:-1])
-    scores, informations = [], []
-    for rows in of_each:
-        d = _directions(case, int(sizes.min()), rows)
-        scores.append(slopes[rows] @ d)
-        informations.append(d.T @ (d * bend[rows, None]))
-    score, inverse = np.sum(scores, axis=0), np.linalg.pinv(np.sum(informations, axis=0), rcond=1e-12, hermitian=True)
-    worst, who, k = -np.inf, 0, score.size
-    for number, information in enumerate(informations):
-        share = information @ inverse
-        own = scores[number] - share @ score
-        variance = information - share @ information
-        found = float(own @ np.linalg.pinv(variance, rcond=1e-9, hermitian=True) @ own)
-        if found > worst and sample.w[of_each[number]].any():
-            worst, who = found, number
-    rows = case.annotators == who
-    evidence: Facts = {
-        "annotators": n,
-        "who differs most": case.annotator_names[who],
-        "pairs of this annotator": int(sizes[who]),
-        "agreement with the model": float(np.dot(sample.w[rows], sample.right[rows]) / sample.w[rows].sum()),
-        "agreement of the others": float(np.dot(sample.w[~rows], sample.right[~rows]) / sample.w[~rows].sum()),
-        "p-value": min(1.0, n * upper_tail(worst, k)),
-    }
-    return Check("annotators disagree", worst, chi_squared_quantile(k, LEVEL / n), evidence)
-
-
-def _directions(case: Case, fewest: int, rows: NDArray[np.int64]) -> Array:
-    """Return dΔ/dφ of these pairs for a linear scorer with few features, else the margin as the only direction."""
-    pairs = case.training.pairs
-    if case.scorer.linear_in_phi and not pairs.is_items and pairs.n_features <= min(MANY, fewest // ENOUGH):
-        return case.training.plain_differences(rows)
-    largest = float(np.abs(case.training.margins).max()) or 1.0
-    return case.training.margins[rows, None] / largest

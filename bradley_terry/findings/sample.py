@@ -70,6 +70,11 @@ class Sample:
         """The losses at these log-odds, (n_pairs,): log 2 without target margins."""
         return np.asarray(pair_losses(self.equal_log_odds, labels=self.pairs.labels))
 
+    @property
+    def is_tied(self) -> bool:
+        """Whether all pairs are ties."""
+        return bool((self.t[self.w > 0] == 0.5).all())
+
     @cached_property
     def dispersion(self) -> float:
         """Σ w l'² / Σ w l'' of the usual loss at equal rewards: 1 without labels and target margins.

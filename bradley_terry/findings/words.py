@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CAUSES", "MILDER", "WORDS", "WORSE", "Words"]
+__all__ = ["CAUSES", "MILDER", "SPECIAL", "WORDS", "WORSE", "Words"]
 
 
 class Words(NamedTuple):
@@ -182,7 +182,8 @@ WORDS = {
     "annotators disagree": Words(
         "warning",
         "Annotator {who differs most} chooses differently from the others: this annotator agrees with the model on "
-        "{agreement with the model:.1%} of the pairs, and the others on {agreement of the others:.1%}. One model for "
+        "{agreement with the model:.1%} of {pairs of this annotator:,} {pairs of this annotator:pair|pairs}, and the "
+        "others on {agreement of the others:.1%} of theirs. One model for "
         "all annotators mixes different tastes, and may describe none of them. The annotator may be careless, may have "
         "misunderstood the task, or may prefer something else.",
         "look at calibration.by_annotator(model, pairs, annotators), talk to the annotator, or fit again with the "
@@ -248,6 +249,34 @@ WORSE = {
     ),
 }
 """The same for a loss that is clearly above that of equal rewards. The severity is the one it would have otherwise."""
+
+SPECIAL = {
+    "stuck at log 2": (
+        "ties",
+        Words(
+            "error",
+            "The training loss is {training loss:.4f}, the loss of a model that gives both answers of every pair the "
+            "same reward. Every pair is a tie (a label of ½), so no answer was ever preferred, and there is nothing to "
+            "learn. Usually the labels were set to ½ for all pairs, or a column of choices was not read.",
+            "print the labels, and find the step that makes them all ½; if they are right, collect pairs with a "
+            "preference.",
+        ),
+    ),
+    "over-confidence": (
+        "margins in units of those in training",
+        Words(
+            "warning",
+            "The margins of the model must be multiplied by {b:.2f} to fit the held-out choices best (95 % interval "
+            "from {from:.2f} to {to:.2f}); a calibrated model would need a factor of 1. A typical margin of the "
+            "held-out pairs is {margins in units of those in training:.3g} times as large as one of the training "
+            "pairs, and if that is far from 1, the two have features in different units. If it is about 1, the model "
+            "was fitted too closely to few pairs, or its parameters were scaled after the fit.",
+            "give the features of both parts the same units; if they have them, divide the rewards by a temperature, "
+            "which calibration.fit_temperature(model, held_out) finds.",
+        ),
+    ),
+}
+"""The same where the evidence has a fact that names a cause: first the name of the fact, then the words."""
 
 CAUSES = {
     "stuck at log 2": (
