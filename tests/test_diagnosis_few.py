@@ -30,7 +30,7 @@ def test_gain_of_an_annotator_is_a_difference_of_entropies() -> None:
     labels = np.repeat([1.0, 0.0, 1.0, 0.0], [30, 10, 10, 30])
     pairs = bt.PreferencePairs(np.ones((80, 1)), np.zeros((80, 1)), labels=labels)
     check = disagreement(pairs, np.repeat(["Ann", "Bob"], 40))
-    assert check.statistic == pytest.approx(40 * (np.log(2) + 0.25 * np.log(0.25) + 0.75 * np.log(0.75)), rel=1e-9)
+    assert check.statistic == pytest.approx(40 * (np.log(2) + 0.25 * np.log(0.25) + 0.75 * np.log(0.75)), rel=1e-6)
     assert check.threshold == pytest.approx(np.log(2 * 2 * 2 / 0.01))  # two people, two directions, two signs
     assert check.evidence["pairs of this annotator"] == 40
     assert check.evidence["p-value"] == pytest.approx(8 * np.exp(-check.statistic), rel=1e-8)

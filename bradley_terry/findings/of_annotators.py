@@ -20,7 +20,7 @@ __all__ = ["annotators_disagree"]
 
 MANY = 20  # features: with more, annotators are compared in one direction, that of the margins
 REACH = 100.0  # the largest λ, where the root mean square of the direction is 1. A smaller one than the best is safe.
-HALVINGS = 50  # of the interval from -REACH to REACH, so that λ is known to 2e-13
+HALVINGS = 32  # of the interval from -REACH to REACH, so that λ is known to 5e-8
 
 
 def annotators_disagree(case: Case) -> Check | str:
