@@ -9,15 +9,18 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 from bradley_terry.cli import main
 from test_course_notebooks import code, notebook
 
 from bradley_terry.course import grading, notebooks
+from bradley_terry.course.submissions import lesson_of, students_of
 
 RIGHT = "import numpy as np\n\ndef my_loss(margins):\n    return np.logaddexp(0, -margins)"
 MEAN = "import numpy as np\n\ndef my_mean_loss(c, r):\n    return np.logaddexp(0, r - c).mean()"
@@ -136,6 +139,121 @@ def test_what_ends_or_blocks_its_process_gets_a_row_that_says_so(class_of):
     assert time.monotonic() - began < 100
 
 
+WRITTEN = {
+    "first passed": ("loss", "passed", ""),
+    "first failed": ("loss", "failed", "why"),
+    "first error": ("loss", "error", "why"),
+    "first not attempted": ("loss", "not attempted", ""),
+}
+
+
+@pytest.mark.parametrize("end", ["its code ended the process", "it did not end within 9 seconds"])
+@pytest.mark.parametrize("first", [*WRITTEN, ""])
+def test_an_exercise_without_a_result_has_ended_whatever_the_others_are(first, end, tmp_path):
+    """It never inherits the status of the one before."""
+    place = {"place": "the check of mean_loss"}
+    exercise, status, why = WRITTEN.get(first, ("", "", ""))
+    lines = [{"exercise": exercise, "status": status, "why": why}] if first else []
+    (tmp_path / "results").write_text("".join(json.dumps(line) + "\n" for line in [*lines, place]), encoding="utf-8")
+    found, *of_the_others = grading._results(tmp_path / "results", end)
+    assert of_the_others == ["ended", f"{end} in the check of mean_loss"]
+    assert found == ({exercise: (status, why)} if first else {})
+
+
+HANGS = "from numba import njit\n\n@njit\ndef {name}({arguments}):\n    i = 0\n    while i < 1:\n        i -= i"
+DIES = "import ctypes\n\ndef {name}({arguments}):\n    ctypes.{call}"
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform == "win32", reason="their processes are ended by signals of POSIX")
+def test_a_check_that_crashes_or_never_ends_is_not_passed(class_of):
+    """In the first exercise, the second or both: an endless compiled loop, a crash, and the end of the process."""
+    kinds = {"hang": HANGS, "crash": DIES.replace("{call}", "string_at(0)")}
+    kinds["exit"] = DIES.replace("{call}", "CDLL(None)._exit(0)")
+    files = {}
+    for kind, source in kinds.items():
+        first, second = (
+            source.format(name="my_loss", arguments="m"),
+            source.format(name="my_mean_loss", arguments="c, r"),
+        )
+        files |= {f"{kind} 1": lesson(first), f"{kind} 2": lesson(second=second), f"{kind} 12": lesson(first, second)}
+    rows = class_of.rows(seconds=15.0, **files)
+    found = {(row.student, row.exercise): (row.status, row.diagnosis) for row in rows}
+    for kind in kinds:
+        for where in ("1", "12"):  # the second check is not reached
+            for exercise in ("loss", "mean_loss"):
+                status, why = found[f"{kind} {where}", exercise]
+                assert status == "ended", (kind, where)
+                assert why.endswith("in the check of loss"), (kind, where)
+        assert found[f"{kind} 2", "loss"] == ("passed", "")
+        assert found[f"{kind} 2", "mean_loss"][0] == "ended", kind
+        assert found[f"{kind} 2", "mean_loss"][1].endswith("in the check of mean_loss"), kind
+    lines = [line.split() for line in grading.table(rows).splitlines()]
+    assert ["hang", "2", "1", "2"] in lines
+
+
+PRINTS = RIGHT.replace("    return ", "    print('looking\\nat', margins)\n    return 2 + ")
+NAMELESS = RIGHT.replace("np.logaddexp(0, -margins)", "margins ** 2 + 7")
+
+
+@pytest.mark.full
+def test_every_diagnosis_says_something(class_of):
+    """The wrong number where the mistake has no name; never what a function prints, nor a sentence without its end."""
+    files = {
+        "nameless": lesson(NAMELESS, MEAN.replace("np.logaddexp(0, r - c).mean()", "7.0")),
+        "prints": lesson(PRINTS, MEAN.replace("return np.", "print('here')\n    return undefined + np.")),
+    }
+    start = "import threading, time\n    threading.Thread(target=time.sleep, args=(99,), daemon=True).start()"
+    found = class_of(**files, thread=lesson(NAMELESS, MEAN.replace("    return", f"    {start}\n    return")))
+    assert found["thread", "mean_loss"][0] == "passed with a note"
+    assert "thread" in found["thread", "mean_loss"][1]
+    for (student, exercise), (_, why) in found.items():
+        assert why
+        assert not why.endswith(":"), why
+        assert "it printed" not in why, why
+        assert "worst one" not in why, (student, exercise)
+    assert re.search(r"losses\[\d\]: got .*, expected ", found["nameless", "loss"][1])
+    assert "got 7, expected " in found["nameless", "mean_loss"][1]
+    assert re.search(r"losses\[\d\]: got .*, expected ", found["prints", "loss"][1])
+    assert found["prints", "mean_loss"][1].startswith("NameError in line ")
+
+
+AWAITS = "import asyncio\n\nasync def later():\n    await asyncio.sleep(0.01)\n    return 0\n\n"
+
+
+@pytest.mark.full
+def test_cells_may_wait_as_in_jupyter(class_of):
+    """A cell with ``await`` outside of all functions runs; a task goes on in the next cell; an error there is named."""
+    late = notebook(code("import asyncio\nawait asyncio.sleep(1e6)"), code(RIGHT))
+    found = class_of(
+        waits=lesson(f"{AWAITS}zero = await later()\n{RIGHT.replace('(0,', '(zero,')}"),
+        tasks=lesson(f"{AWAITS}task = asyncio.ensure_future(later())\nawait later()\n{RIGHT}", "await task\n" + MEAN),
+        fails=notebook(code(RIGHT), code("async def f():\n    return 1 / 0\n\nawait f()\n" + MEAN)),
+        late=late,
+    )
+    for student in ("waits", "tasks"):
+        assert found[student, "loss"] == found[student, "mean_loss"] == ("passed", ""), student
+    assert found["fails", "mean_loss"][1].endswith("code cell 2 stopped with ZeroDivisionError")
+    assert found["late", "loss"] == ("passed", "")
+    assert "seconds" in found["late", "mean_loss"][1]
+
+
+@pytest.mark.full
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows the environment of a process")
+@pytest.mark.parametrize("then", ["", "import os\nos.kill(os.getppid(), 9)", "while True:\n    pass"])
+def test_processes_in_a_session_of_their_own_are_ended(class_of, tmp_path, then):
+    """Also those of a notebook that ends its parent, or that takes too long; their number is written to a file."""
+    started = tmp_path / "started"
+    source = (
+        "import subprocess\nfrom pathlib import Path\n"
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        f"Path({str(started)!r}).write_text(str(child.pid))\n{then}"
+    )
+    class_of(seconds=12.0, ann=lesson(source))
+    status = Path("/proc") / started.read_text() / "status"
+    assert not status.exists() or "State:\tZ" in status.read_text()
+
+
 @pytest.mark.full
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux keeps to a limit of memory")
 def test_what_takes_too_much_gets_a_row_that_says_so(class_of):
@@ -231,6 +349,17 @@ def test_the_command_writes_a_table_and_prints_reasons(class_of, tmp_path, monke
         ("Ada_123_file_/02_the_loss.ipynb", "Ada_123_file_", "02_the_loss"),
         ("02_the_loss.ipynb", "(no name)", "02_the_loss"),
         ("ada_lesson27.ipynb", "ada_lesson27", ""),
+        ("Lesson 2 - Ada/02_the_loss.ipynb", "Ada", "02_the_loss"),
+        ("lesson-2-submissions/lesson-2-ada/02_the_loss.ipynb", "ada", "02_the_loss"),
+        ("Lesson 2 submissions/ada_02_the_loss.ipynb", "ada", "02_the_loss"),
+        (
+            "COURSE-Lesson 2-98765/Ada L_123_assignsubmission_file/02_the_loss.ipynb",
+            "Ada L_123_assignsubmission_file",
+            "02_the_loss",
+        ),
+        ("lovelaceada_123_456_02_the_loss.ipynb", "lovelaceada_123_456", "02_the_loss"),
+        ("ada/02_THE_LOSS.IPYNB", "ada", "02_the_loss"),
+        ("02_the_loss.new.2.ipynb", "(no name)", "02_the_loss"),
     ],
 )
 def test_student_and_lesson_are_read_off_the_path(path, student, lesson, class_of, tmp_path):
@@ -240,6 +369,77 @@ def test_student_and_lesson_are_read_off_the_path(path, student, lesson, class_o
     file.write_text("", encoding="utf-8")
     (row, *_) = next(grading.grade(tmp_path / "class"))
     assert (row.student, row.lesson, row.status) == (student, lesson, "unreadable")
+
+
+TOGETHER = {
+    "sections": {"Lesson 2 - Delta/02_the_loss": "Delta", "Lesson 2 - Gamma/02_the_loss": "Gamma"},
+    "sections with a file name": {"Lesson 2 - D/work": "D/work", "Lesson 2 - G/work": "G/work"},
+    "groups": {"group A/ada/02_the_loss": "group A/ada", "group A/bob/02_the_loss": "group A/bob", "cy/lesson2": "cy"},
+    "Canvas": {"submissions/ada_1_2_02_the_loss": "submissions/ada_1_2", "submissions/bob_3_4_02_the_loss-1":
+               "submissions/bob_3_4_1"},
+    "Moodle": {"HW-98/Ada L_1_file_/02_the_loss": "HW-98/Ada L_1_file_", "HW-98/Bo_2_file_/02_the_loss":
+               "HW-98/Bo_2_file_"},
+    "nbgrader": {"submitted/ada/ps1/02_the_loss": "submitted/ada", "submitted/bob/ps1/02_the_loss": "submitted/bob",
+                 "submitted/ada/ps2/03_shift": "submitted/ada", "submitted/cy/ps2/03_shift": "submitted/cy"},
+    "GitHub Classroom": {"loss-submissions/loss-ada/02_the_loss": "loss-submissions/loss-ada",
+                         "loss-submissions/loss-bob/02_the_loss": "loss-submissions/loss-bob"},
+    "versions": {"ada/02_the_loss": "ada", "ada/02_the_loss-Copy1": "ada", "ada/02_the_loss.new": "ada",
+                 "ada/02_the_loss_final": "ada", "ada/lesson 2/02_the_loss": "ada"},
+    "an older version": {"ada/02_the_loss": "ada", "ada/old/02_the_loss": "ada/old", "ada/03_shift": "ada"},
+    "weeks": {"ada/week 2/02_the_loss": "ada", "ada/week 3/03_shift": "ada", "bob/week 2/02_the_loss": "bob"},
+    "no lesson": {"ada/notes": "ada", "ada/more/notes": "ada"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("class_", TOGETHER)
+def test_no_student_hides_another(class_):
+    """Where one name would stand for notebooks of a lesson in several places, the names are longer parts of the paths.
+
+    The cases are the folders of usual downloads, and folders in which one student has several versions.
+    """
+    paths = [Path(f"{path}.ipynb") for path in TOGETHER[class_]]
+    assert students_of(paths, ["02_the_loss", "03_shift"]) == list(TOGETHER[class_].values())
+
+
+@pytest.mark.parametrize(
+    "path", ["03_shift/ada_lesson2.ipynb", "lesson 3/x/02_the_loss.ipynb", "03_shift/lesson 2/ada.ipynb"]
+)
+def test_the_name_next_to_the_notebook_says_the_lesson(path):
+    """The file name counts first, and then the nearest folder."""
+    assert lesson_of(Path(path), ["02_the_loss", "03_shift"]) == "02_the_loss"
+
+
+def test_a_link_to_a_folder_has_a_row_and_is_not_followed(class_of, tmp_path):
+    """What is behind it is not run; a link without notebooks behind it is of no interest."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "02_THE_LOSS.IPYNB").write_text(lesson(), encoding="utf-8")
+    (tmp_path / "empty").mkdir()
+    folder = tmp_path / "class"
+    (folder / "bob").mkdir(parents=True)
+    try:
+        (folder / "ada").symlink_to(outside, target_is_directory=True)
+        (folder / "bob" / "lib64").symlink_to(tmp_path / "empty", target_is_directory=True)
+    except OSError:
+        pytest.skip("this system makes no links")
+    (row,) = class_of.rows()
+    assert (row.student, row.status, row.file) == ("ada", "unreadable", "ada")
+    assert "links are not followed" in row.diagnosis
+
+
+def test_a_folder_that_may_not_be_read_has_a_row(class_of, tmp_path, monkeypatch):
+    """Its notebooks would otherwise be missing from the table without a word."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "ada":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    (tmp_path / "class" / "ada").mkdir(parents=True)
+    monkeypatch.setattr(os, "scandir", refuse)
+    (row,) = class_of.rows()
+    assert (row.student, row.status, row.diagnosis) == ("ada", "unreadable", "this folder may not be read")
 
 
 def test_of_several_notebooks_the_best_result_counts():

@@ -230,16 +230,51 @@ def test_progress_finds_the_copies_in_the_present_folder(shelf, tmp_path, monkey
     assert "01_first.ipynb" in capsys.readouterr().out
 
 
+DAMAGES = {
+    "cut": '{"cells": [',
+    "merged": '{"cells": [\n<<<<<<< HEAD\n], "nbformat": 4}',
+    "number": '{"cells": 5, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    "no outputs": '{"cells": [{"cell_type": "code", "metadata": {"tags": ["check"]}, "source": "check.loss(f)", '
+    '"outputs": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}',
+}
+
+
 @needs_jupyter
-def test_a_damaged_copy_does_not_hide_the_others(shelf, tmp_path, capsys):
-    """The damaged copy is named with advice, and the others are listed as usual."""
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_copy_does_not_hide_the_others(damage, shelf, tmp_path, capsys):
+    """The damaged copy is named with advice that loses no work, and the others are listed as usual.
+
+    Nothing is counted: how many exercises a damaged copy has is not known.
+    """
     mine = tmp_path / "mine"
     notebooks.copy_to(mine)
-    (mine / "01_first.ipynb").write_text('{"cells": [', encoding="utf-8")
+    (mine / "01_first.ipynb").write_text(DAMAGES[damage], encoding="utf-8")
+    (mine / "02_second.ipynb").write_text(notebook(code("check.loss(f)", "check", says="loss: passed")))
+    (mine / "13_mine.ipynb").write_text(DAMAGES[damage], encoding="utf-8")
+    assert main(["course", "--progress", "--folder", str(mine)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == (
+        "01_first.ipynb: cannot be read; move it to another folder, so that your work is kept, and run bradley-terry "
+        "course to get a new copy"
+    )
+    assert lines[2:4] == ["02_second.ipynb: 1 of 1 exercises passed", "    loss: passed"]
+    assert lines[4:] == ["13_mine.ipynb: cannot be read"]  # the course has no new copy of this one
+    (mine / "01_first.ipynb").rename(tmp_path / "moved away")
+    notebooks.copy_to(mine)  # the advice works
+    assert (mine / "01_first.ipynb").read_bytes() == (shelf / "01_first.ipynb").read_bytes()
+
+
+@needs_jupyter
+def test_a_notebook_without_checks_counts_no_exercises(shelf, tmp_path, capsys):
+    """A learner's own notebook is left out, and a lesson whose tags are lost says so, instead of "0 of 0"."""
+    mine = tmp_path / "mine"
+    notebooks.copy_to(mine)
+    (mine / "13_mine.ipynb").write_text(notebook(code("1 + 1")), encoding="utf-8")
     assert main(["course", "--progress", "--folder", str(mine)]) == 0
     printed = capsys.readouterr().out
-    assert "cannot be read; delete it and run bradley-terry course to get a new copy" in printed
-    assert "02_second.ipynb" in printed
+    assert "13_mine" not in printed
+    assert "0 of 0" not in printed
+    assert "01_first.ipynb: no cell is marked as a check, so nothing can be counted; perhaps" in printed
 
 
 @needs_jupyter

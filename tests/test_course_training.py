@@ -162,6 +162,18 @@ def test_answers_in_another_form_get_a_sentence(runs, said, status, words) -> No
     assert words in report.message
 
 
+@pytest.mark.parametrize("kept", ["A", "BD", "ABCDE", "BCDEF"])
+def test_all_six_runs_of_the_lesson_are_asked_for(runs, answers, kept) -> None:
+    """Who deletes the runs without an answer does not pass."""
+    some = {letter: runs[letter] for letter in kept}
+    report = check.causes({letter: answers[letter] for letter in kept}, some)
+    assert report.status == "error"
+    missing = [letter for letter in LETTERS if letter not in kept]
+    assert ", ".join(missing) in report.message
+    assert report.message.endswith("missing: run the cell that makes all six runs again")
+    assert check.causes({"mine": answers["A"]}, {"mine": runs["A"]}).passed  # other names are other runs
+
+
 def test_things_that_are_no_runs_are_our_error(runs) -> None:
     """The second argument comes from the lesson."""
     for wrong in (3, (1, 2, 3), runs["A"][:2]):

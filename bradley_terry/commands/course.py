@@ -65,6 +65,9 @@ def run(arguments: Namespace) -> int:
         results = notebooks.progress(folder)
         print("The results of your exercises when you last ran and saved them:")
         for name, verdicts in results.items():
+            if [status for _, status in verdicts] == [notebooks.NO_RESULTS]:
+                print(f"{visible(name)}: {verdicts[0][0]}")
+                continue
             exercises = notebooks.of_exercises(verdicts)
             n_passed = sum(status.startswith("passed") for _, status in exercises)  # perhaps with a note
             print(f"{visible(name)}: {n_passed} of {len(exercises)} exercises passed")

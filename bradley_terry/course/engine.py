@@ -72,6 +72,8 @@ LIMIT = 10.0  # seconds for one call
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
 SHOWN = 300  # characters shown of what a function printed
 FEW = 8  # numbers shown of what the function was given
+ENTRIES_ARE_WRONG = "some entries are wrong; the worst one in each array:"
+NUMBER_IS_WRONG = "the number is wrong:"
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
 
 
@@ -346,5 +348,4 @@ def compare(
         words = names_of_mistakes(failed)
         named = [replace(problem, diagnosis=words.get(problem.parameter, problem.diagnosis)) for problem in problems]
         many = any(shapes.values())
-        what = "some entries are wrong; the worst one in each array:" if many else "the number is wrong:"
-        raise WrongNumbers(f"{note}{what}", named)
+        raise WrongNumbers(f"{note}{ENTRIES_ARE_WRONG if many else NUMBER_IS_WRONG}", named)

@@ -9,14 +9,19 @@ that the notebook has defined in the end. The results go to a file, line by line
 from __future__ import annotations
 
 import ast
+import asyncio
+import functools
+import inspect
 import json
 import os
 import re
 import sys
 from code import InteractiveInterpreter
+from codeop import Compile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import CodeType
 from typing import Any, TextIO
 
 __all__ = ["exercises_of"]
@@ -135,6 +140,18 @@ def _only_checks(source: str) -> bool:
     )
 
 
+COMPILE = Compile()  # it remembers the ``from __future__`` of earlier cells
+COMPILE.flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+@functools.cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return the one loop in which all cells wait, so that a task of one cell can go on in the next."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop
+
+
 def _run(source: str, number: int, names: dict[str, Any], place: Path) -> list[str]:
     """Run one cell; return a sentence if it failed. The next cells run all the same, as they would in Jupyter.
 
@@ -148,7 +165,7 @@ def _run(source: str, number: int, names: dict[str, Any], place: Path) -> list[s
         file.write_text(source, encoding="utf-8", errors="replace")
     try:
         with as_it_was(), Watch(SECONDS_OF_A_CELL) as watch, watch.over(f"code cell {number}"):
-            cell.runcode(compile(source, str(file), "exec"))
+            cell.runcode(COMPILE(source, str(file), "exec"))
     except Stop as late:
         return [str(late)]
     except SyntaxError as error:
@@ -166,6 +183,18 @@ class _Cell(InteractiveInterpreter):
         super().__init__(names)
         self.stopped: list[str] = []
 
+    def runcode(self, code: CodeType) -> None:
+        """Run the code, and if it has an ``await`` outside of all functions, wait for its end, as Jupyter does."""
+        if not code.co_flags & inspect.CO_COROUTINE:
+            super().runcode(code)
+            return
+        try:
+            _loop().run_until_complete(eval(code, self.locals))  # noqa: S307  # it gives a coroutine
+        except SystemExit:
+            raise
+        except BaseException:  # noqa: BLE001  # as in ``InteractiveInterpreter``
+            self.showtraceback()
+
     def showtraceback(self) -> None:
         kind = sys.exc_info()[0]
         is_late = kind is not None and kind.__name__ == "TimeIsUp"
@@ -174,8 +203,9 @@ class _Cell(InteractiveInterpreter):
 
 
 def _checks() -> dict[str, Callable[..., Any]]:
-    from . import check  # noqa: PLC0415  # after the limits are set
+    from . import check, engine  # noqa: PLC0415  # after the limits are set
 
+    engine.SHOWN = 0  # what a function prints would stand before the reason
     return {name: getattr(check, name) for name in check.__all__}
 
 
@@ -204,13 +234,23 @@ def _checked(
 
 
 def _reason(report: Any) -> str:
-    """Return the first diagnosis of a report, or else the first line that says something."""
+    """Return, in one line, the note of a report, or its diagnosis, or the first wrong number, or the first sentence."""
+    from .engine import ENTRIES_ARE_WRONG, NUMBER_IS_WRONG  # noqa: PLC0415  # after the limits are set
+
     if report.passed:
-        return ""
-    blocks = (*getattr(report, "problems", ()), *getattr(report, "blocks", ()))
-    diagnoses = [block.diagnosis for block in blocks if block.diagnosis]
-    lines = [line for line in repr(report).splitlines()[1:] if line.strip()]
-    return " ".join((diagnoses or lines or [""])[0].split())
+        return " ".join(" ".join(report.notes[:1]).split())
+    lines = [line.strip() for line in report.message.splitlines() if line.strip()]
+    diagnoses = [problem.diagnosis for problem in report.problems if problem.diagnosis]
+    diagnoses += [line for line in lines if line.startswith("looks like: ")]
+    numbers = [str(problem) for problem in report.problems]
+    if diagnoses:
+        said = diagnoses[0]
+    elif numbers:
+        said = report.message.removesuffix(ENTRIES_ARE_WRONG).removesuffix(NUMBER_IS_WRONG) + numbers[0]
+    else:
+        n_lines = 2 if lines and lines[0].endswith(":") else 1
+        said = " ".join(lines[:n_lines])
+    return " ".join(said.split())
 
 
 if __name__ == "__main__":

@@ -14,22 +14,23 @@ import csv
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
+from itertools import repeat
 from pathlib import Path
 
 from ..arrays.visible import quoted, visible
 from ..files.saving import write_file
 from . import notebooks
 from .graded import exercises_of
+from .submissions import found_in, lesson_of, students_of, why_closed
 
 __all__ = ["Row", "check_out", "grade", "table", "write_csv"]
 
@@ -39,6 +40,8 @@ MOST_RESULTS = 1_000_000  # bytes
 LONGEST_REASON = 300  # characters
 ENDED, UNREADABLE = "ended", "unreadable"  # statuses of a notebook that did not reach a check
 COLUMNS = ("passed", "failed", "error", "not attempted", ENDED, UNREADABLE)  # from the best to the worst
+MARK = "BRADLEY_TERRY_GRADES_IN"  # a variable of the environment: the folder in which a notebook runs
+ROUNDS = 20  # of ending processes, which may start new ones in the meantime
 THREADS = "2"  # for each process; on a machine with many processors, more of them would exceed the limit of memory
 
 
@@ -63,7 +66,8 @@ def grade(folder: Path, *, seconds: float = SECONDS, n_processes: int | None = N
     """Run every notebook below a folder, several at a time, and yield the rows of each, in the order of their paths.
 
     A notebook belongs to the lesson whose name is in its own name or in that of a folder, such as 02_the_loss or
-    lesson2. The student is the first other folder on its path, or, if there is none, the rest of its name.
+    lesson2. The student is the first other folder on its path, or, if there is none, the rest of its name. If several
+    folders of such a student hold the same lesson, the names of the students are longer parts of the paths.
 
     Parameters
     ----------
@@ -83,23 +87,25 @@ def grade(folder: Path, *, seconds: float = SECONDS, n_processes: int | None = N
     if not folder.is_dir():
         why = "is a file; give the folder that it is in" if folder.exists() else "there is no such folder"
         raise FileNotFoundError(f"{visible(str(folder))}: {why}")
-    paths = folder.rglob("*.ipynb")  # those in hidden folders are copies of Jupyter
-    found = sorted(p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    found = found_in(folder)
     if not found:
         raise FileNotFoundError(f"{visible(str(folder))}: there are no notebooks in it")
+    relatives = [path.relative_to(folder) for path in found]
+    students = students_of(relatives, [original.stem for original in notebooks.lessons(notebooks.originals())])
     with ThreadPoolExecutor(n_processes or os.cpu_count() or 1) as pool:
         try:
-            yield from pool.map(lambda path: _rows(folder, path, seconds), found)
+            yield from pool.map(_rows, found, relatives, students, repeat(seconds))
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _rows(folder: Path, path: Path, seconds: float) -> list[Row]:
+def _rows(path: Path, relative: Path, student: str, seconds: float) -> list[Row]:
     """Return a row for each exercise of one notebook."""
-    relative = path.relative_to(folder)
     lessons = {original.stem: original for original in notebooks.lessons(notebooks.originals())}
-    lesson = _lesson_in(str(relative), lessons)
-    student, file = visible(_student_in(relative, lesson, lessons)), visible(str(relative))
+    lesson = lesson_of(relative, lessons)
+    student, file = visible(student), visible(str(relative))
+    if why := why_closed(path):
+        return [Row(student, "", "", UNREADABLE, why, file)]
     if not lesson:
         why = f"cannot tell which lesson this is: its name should contain one of {', '.join(sorted(lessons)[:2])}, …"
         return [Row(student, "", "", UNREADABLE, why, file)]
@@ -109,30 +115,6 @@ def _rows(folder: Path, path: Path, seconds: float) -> list[Row]:
         results, end = {}, [UNREADABLE, f"it cannot be run: {error.strerror or error}"]
     found = [(name, *results.get(name, tuple(end))) for name, _ in exercises_of(lessons[lesson])]
     return [Row(student, lesson, name, status, visible(why), file) for name, status, why in found]
-
-
-NUMBER = re.compile(r"lesson[ _-]*0*(\d{1,2})(?!\d)")
-
-
-def _lesson_in(name: str, lessons: Collection[str]) -> str:
-    """Return the lesson that a path names, in any case, or "" if it names none."""
-    name = name.lower()
-    numbered = {int(lesson[:2]): lesson for lesson in lessons}
-    by_number = NUMBER.search(name)
-    return next(
-        (lesson for lesson in lessons if lesson in name),
-        numbered.get(int(by_number[1]), "") if by_number else "",
-    )
-
-
-def _student_in(relative: Path, lesson: str, lessons: Collection[str]) -> str:
-    """Return the first folder that does not name a lesson, or else what remains of the file name."""
-    folders = [part for part in relative.parts[:-1] if not _lesson_in(part, lessons)]
-    if folders:
-        return folders[0]
-    rest = re.sub(r"-copy\d*|\(\d+\)", "", relative.stem, flags=re.IGNORECASE)  # of JupyterLab, of a browser
-    rest = re.sub(f"{re.escape(lesson)}|{NUMBER.pattern}" if lesson else "$^", "_", rest, flags=re.IGNORECASE)
-    return re.sub(r"[ _-]{2,}", "_", rest).strip(" _-.") or "(no name)"
 
 
 Results = dict[str, tuple[str, str]]  # the status and the diagnosis of each exercise
@@ -164,6 +146,7 @@ def _run(path: Path, original: Path, seconds: float) -> tuple[Results, str, str]
                 **os.environ,
                 **dict.fromkeys(("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), THREADS),
                 "MPLBACKEND": "agg",
+                MARK: place,
                 "PYTHONPATH": os.pathsep.join(filter(None, paths)),
             },
         )
@@ -173,18 +156,38 @@ def _run(path: Path, original: Path, seconds: float) -> tuple[Results, str, str]
         except subprocess.TimeoutExpired:
             end = f"it did not end within {seconds:g} seconds"
         finally:
-            _end(process)
+            _end(process, place)
         return _results(results, end)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started."""
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """End a process and what it started.
+
+    On POSIX, all processes of its session end. On Linux, those that left the session end as well: they are found by
+    the mark in the environment that they inherited. On Windows, only the process itself ends.
+    """
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.wait()
+    for _ in range(ROUNDS):
+        if not (left := _marked(mark)):
+            break
+        for number in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+
+
+def _marked(mark: str) -> list[int]:
+    """Return the numbers of all processes with this mark in their environment. Only Linux shows it, in /proc."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended meanwhile, or belongs to somebody else
+            if f"{MARK}={mark}".encode() in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
 
 
 def _results(file: Path, end: str) -> tuple[Results, str, str]:
@@ -195,20 +198,20 @@ def _results(file: Path, end: str) -> tuple[Results, str, str]:
     except OSError:
         lines = []
     found: Results = {}
-    status, why = ENDED, end
+    without, why = ENDED, end  # the status of an exercise that has no result of its own, and the reason
     for line in lines:
         try:
             written = json.loads(line)
             if "place" in written:
                 why = f"{end} in {written['place']}"[:LONGEST_REASON]
             elif "unreadable" in written:
-                status, why = UNREADABLE, f"this is not a notebook: {written['unreadable']}"[:LONGEST_REASON]
+                without, why = UNREADABLE, f"this is not a notebook: {written['unreadable']}"[:LONGEST_REASON]
             else:
                 exercise, status, why_not = (written[key][:LONGEST_REASON] for key in ("exercise", "status", "why"))
                 found.setdefault(exercise, (status, why_not))
         except (ValueError, TypeError, KeyError, RecursionError):  # it was cut off
             break
-    return found, status, why
+    return found, without, why
 
 
 def check_out(path: Path, *, force: bool = False) -> None:
@@ -265,10 +268,12 @@ def table(rows: Sequence[Row]) -> str:
         )
         why = Counter(row.diagnosis for row in of_this if row.status in COLUMNS[1:] and row.diagnosis)
         lines += [f"    {n} × {reason}" for reason, n in why.most_common(3)]
-    lines += ["", f"{'student':32}{'passed':>15}{'of':>15}"]
-    for student in sorted({row.student for row in rows}, key=str.lower):
+    students = sorted({row.student for row in rows}, key=str.lower)
+    width = max(32, *(len(student) + 1 for student in students))
+    lines += ["", f"{'student':{width}}{'passed':>15}{'of':>15}"]
+    for student in students:
         of_student = [row for row in best.values() if row.student == student]
-        lines.append(f"{student:32}{sum(_rank(row) == 0 for row in of_student):15}{len(of_student):15}")
+        lines.append(f"{student:{width}}{sum(_rank(row) == 0 for row in of_student):15}{len(of_student):15}")
     several = Counter((student, lesson) for student, lesson, _ in {(r.student, r.lesson, r.file) for r in rows})
     for (student, lesson), n in sorted(several.items()):
         if n > 1 and lesson:

@@ -319,8 +319,19 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+NO_RESULTS = "no results"
+DAMAGED = "cannot be read"
+TO_REPLACE = "; move it to another folder, so that your work is kept, and run bradley-terry course to get a new copy"
+UNMARKED = (
+    "no cell is marked as a check, so nothing can be counted; perhaps another program has removed the tags of its cells"
+)
+
+
 def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
     """Return, for each lesson in a folder of working copies, the results of its checks when it was last saved.
+
+    A notebook without results has one entry instead: a sentence that says why, and the status ``NO_RESULTS``. Notebooks
+    of a learner's own that contain no checks are left out.
 
     Raises
     ------
@@ -330,12 +341,15 @@ def progress(folder: Path) -> dict[str, list[tuple[str, str]]]:
     mine = lessons(folder)
     if not mine:
         raise FileNotFoundError(f"{folder}: there are no lessons here; run bradley-terry course to copy them")
+    ours = {path.name for path in lessons(originals())}
     found = {}
     for path in mine:
         try:
-            found[path.name] = verdicts(read(path))
-        except ValueError:
-            found[path.name] = [("cannot be read; delete it and run bradley-terry course to get a new copy", "not run")]
+            results = verdicts(read(path))
+        except (ValueError, TypeError, KeyError, AttributeError):  # also if it is JSON, but its cells are not cells
+            results = [(DAMAGED + (TO_REPLACE if path.name in ours else ""), NO_RESULTS)]
+        if results or path.name in ours:
+            found[path.name] = results or [(UNMARKED, NO_RESULTS)]
     return found
 
 

@@ -27,6 +27,8 @@ from ..engine import (
 
 __all__ = ["causes", "leaks"]
 
+LETTERS = tuple("ABCDEF")  # the names of the runs of lesson 10
+
 
 def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     """Check a diagnosis of several runs. The report gives a number of the run that contradicts a wrong answer.
@@ -36,6 +38,7 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     answers : dict, or list in the order of the runs
         For each run the name of a cause, or None where there is no answer yet.
     runs : mapping from a name to (model, training pairs, held-out pairs)
+        If the names are letters from A to F, these are the runs of lesson 10, and all six have to be there.
 
     Raises
     ------
@@ -58,6 +61,10 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
                 f"runs: expected (model, training pairs, held-out pairs) for each run, got something else for {name}"
             )
     what = "causes"
+    missing = [letter for letter in LETTERS if letter not in runs]
+    if missing and runs and set(runs) <= set(LETTERS):
+        runs_missing = f"run {missing[0]} is" if len(missing) == 1 else f"runs {', '.join(missing)} are"
+        return Report(what, ERROR, f"{runs_missing} missing: run the cell that makes all six runs again")
     try:
         said = _said(answers, tuple(runs))
     except Stop as stop:
