@@ -21,7 +21,7 @@ from codeop import Compile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, TextIO
 
 __all__ = ["exercises_of"]
@@ -189,7 +189,7 @@ class _Cell(InteractiveInterpreter):
             super().runcode(code)
             return
         try:
-            _loop().run_until_complete(eval(code, self.locals))  # noqa: S307  # it gives a coroutine
+            _loop().run_until_complete(FunctionType(code, self.locals)())  # calling it makes a coroutine
         except SystemExit:
             raise
         except BaseException:  # noqa: BLE001  # as in ``InteractiveInterpreter``
