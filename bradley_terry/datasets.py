@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import given, single
+from .arrays import given, room, single
 from .arrays.visible import quoted, visible
 from .files import DataNote, Texts, load_pairs, matchups_of, read_texts, save_pairs
 from .logistic import Array
@@ -215,8 +215,7 @@ def synthetic(
     >>> synthetic(6, pairs_per_prompt=3)
     PreferencePairs(6 pairs of 3 features, 2 prompts)
     """
-    single.whole("n_pairs", n_pairs)
-    single.whole("pairs_per_prompt", pairs_per_prompt)
+    n_pairs, _ = single.whole("n_pairs", n_pairs), single.whole("pairs_per_prompt", pairs_per_prompt)
     single.seed(seed)
     if scorer is None:
         phi = np.array([1.0, -2.0, 0.5]) if phi is None else given.float64(phi, "phi")
@@ -230,6 +229,7 @@ def synthetic(
         raise ValueError(f"scorer: expected at least two items to choose between, got {quoted(scorer)}")
     truth = synthetic_phi(scorer, seed) if phi is None else given.float64(phi, "phi")
     scorer.unpack(truth)
+    room.check_room("n_pairs", 32 * n_pairs * (1 if is_table else size), f"{n_pairs} pairs, which need")
     rng = np.random.default_rng(seed)
     prompts = np.arange(n_pairs) // pairs_per_prompt
     a: NDArray[np.generic]

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import checked, given, single
 from .arrays.frozen import blocks_of, locked
+from .arrays.room import check_room
 from .arrays.sums import spread_of
 from .arrays.visible import counted, quoted
 from .backend import shifted, sides_of, subtracts_first
@@ -219,6 +220,7 @@ def evaluate(
     t = np.ones(len(pairs)) if labels is None else labels
     accuracies = pairwise_accuracies(margins, labels)
     check_size("n_bins", n_bins)  # without probabilities, the table has no pairs
+    check_room("n_bins", 40.0 * n_bins, f"{n_bins} bins, which need")
     table = Reliability(np.linspace(0.5, 1, n_bins + 1), *np.full((2, n_bins), np.nan), *np.zeros((2, n_bins), int))
     if not np.isnan(z).any():
         table = reliability(z, weights=weights, labels=labels, n_bins=n_bins, prompt_index=pairs.prompt_index)
@@ -380,6 +382,7 @@ def reliability(
     have the same weight, and less otherwise. ``wilson_intervals`` uses it as the number of trials.
     """
     check_size("n_bins", n_bins)
+    check_room("n_bins", 40.0 * n_bins, f"{n_bins} bins, which need")
     z = given.vector(z, "z")
     for name, values in {"z": z, "weights": weights, "labels": labels}.items():
         if values is not None:

@@ -21,6 +21,7 @@ import math
 import numpy as np
 
 from .arrays import given
+from .arrays.room import check_room
 from .fitting.by_component import ComponentFit, component_fits
 from .graphs import components, count_connected
 from .graphs.wins import met, wins
@@ -122,6 +123,7 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
     """
     winners, losers = wins(pairs)
     n = pairs.n_items
+    check_room("pairs", 16 * n, f"{n} items, whose groups need")
     different = np.sort(winners * n + losers)
     different = different[np.diff(different, prepend=-1) > 0]  # np.unique gives the same result, but many times slower
     return components(n, different // n, different % n)
@@ -130,4 +132,5 @@ def strong_components(pairs: PreferencePairs) -> list[list[int]]:
 def connected_groups(pairs: PreferencePairs) -> int:
     """Count the groups of items that have met one another, directly or through other items. Who won is irrelevant."""
     winners, losers = met(pairs)
+    check_room("pairs", 16 * pairs.n_items, f"{pairs.n_items} items, whose groups need")
     return count_connected(pairs.n_items, winners, losers)

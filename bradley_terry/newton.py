@@ -18,7 +18,7 @@ import numpy as np
 from .arrays.visible import counted
 from .fitting.conjugate import curvature_of
 from .fitting.convex import Convex, largest_move, largest_of
-from .fitting.substitution import substituted
+from .fitting.substitution import solve
 from .logistic import Array
 from .model import Outcome
 from .objective import Point
@@ -27,6 +27,7 @@ __all__ = ["NewtonResult", "minimise"]
 
 Step = tuple[Point | None, float]
 LAST_DIGITS = 1e-14  # of the largest margin: a step that moves no margin by more is rounding
+LITTLE = 1e-6  # nats: the most that a step at a minimum promises; where H is rounded to 0, it promises more, or is 0
 
 
 class NewtonResult(NamedTuple):
@@ -53,10 +54,10 @@ def minimise(
 ) -> NewtonResult:
     """Minimise a convex objective from a given point. Stop early if ``record``, called after each step, returns True.
 
-    After each step, ``keep`` is called with the state from which the search can be resumed later.
-    A small gradient alone does not prove a minimum. If some φ makes every margin positive, the loss falls for ever,
-    and each step still moves some margin by about 1. If a feature's numbers are tiny, its gradient is always small. At
-    a minimum the next step hardly moves any margin. If this step is larger than rounding, it is taken, too.
+    After each step, ``keep`` is called with the state from which the search can be resumed later. A small gradient
+    alone does not prove a minimum: if some φ makes every margin positive, each step moves some margin by about 1, and
+    tiny features always have a small gradient. At a minimum the next step hardly moves any margin. If it is larger than
+    rounding, it is taken, too.
     """
     at_rest = min(0.1, max(1e-6, 1e3 * tolerance))  # the next step moves no margin by more (log-odds)
     curvature, n_taken = curvature_of(objective, point.phi.size, hessian), first_step - 1
@@ -89,10 +90,11 @@ def minimise(
             curvature.matrix = None
             continue
         new_largest = largest_of(new.gradient)
-        if -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance:
+        is_rounding = -slope <= 1e-15 * abs(point.loss) and new_largest >= largest > tolerance
+        if is_rounding and largest_move(objective, point, new) <= 0.1:
             if curvature.is_exact:
-                reason = f"no step lowers the loss beyond rounding, {reason}"
-                return NewtonResult(point, Outcome.CONVERGED, reason, matrix)
+                end = Outcome.CONVERGED if direction.any() and -slope <= LITTLE else Outcome.NO_DESCENT
+                return NewtonResult(point, end, f"no step lowers the loss beyond rounding, {reason}", matrix)
             curvature.matrix = None
             continue
         curvature.after_step(largest, new_largest)
@@ -133,23 +135,3 @@ def controlled_step(objective: Convex, point: Point, direction: Array, new: Poin
         del new
         new = objective.at(point.phi + size * direction)
     return new, slope
-
-
-def solve(hessian: Array, gradient: Array) -> Array:
-    """Solve H s = g by Cholesky, with parameters rescaled to curvature 1 and a tiny damping.
-
-    A direction in which H vanishes is one that no pair speaks about (a shift of all rewards, a feature that both
-    answers share). g vanishes there too, and the damping keeps the solution small in that direction.
-    """
-    diagonal = np.diag(hessian)
-    if not np.isfinite(diagonal).all():
-        return np.full(gradient.shape, np.nan)
-    unit: Array = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    scaled, damping = hessian * np.outer(unit, unit), 1e-14
-    while True:
-        try:
-            lower: Array = np.linalg.cholesky(scaled + damping * np.eye(len(scaled))).astype(np.float64, copy=False)
-        except np.linalg.LinAlgError:
-            damping *= 10
-        else:
-            return np.asarray(unit * substituted(lower, unit * gradient))

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import given, single
+from .arrays import given, room, single
 from .arrays.visible import quoted
 from .logistic import Array
 
@@ -116,6 +116,7 @@ class _Layout:
 
     def initial(self, rng: np.random.Generator) -> Array:
         """Return zeros. The loss there is exactly log 2. Since the loss is convex, every start leads to the minimum."""
+        room.check_room("scorer", 8 * self.n_parameters, f"{self}, whose φ needs")
         return np.zeros(self.n_parameters)
 
 
@@ -247,7 +248,7 @@ class MLPScorer(_FeatureScorer):
         If the features have variance one, the inputs of the hidden units have variance one, or two for ReLU (Glorot &
         Bengio 2010, He et al. 2015). The first rewards are about ±1, so the loss starts near log 2, not exactly at it.
         """
-        rng, phi = single.generator(rng), np.zeros(self.n_parameters)
+        rng, phi = single.generator(rng), super().initial(rng)
         blocks = self.unpack(phi)
         gain = 2.0 if self.activation == "relu" else 1.0
         blocks["hidden_weights"][:] = rng.normal(0, np.sqrt(gain / self.n_features), (self.n_features, self.n_hidden))
@@ -331,8 +332,7 @@ class TableScorer(_Layout):
 
     def reward(self, phi: ArrayLike, features: Features) -> Array:
         """Return the table's entry for each item, (n,), in log-odds."""
-        rewards = self.unpack(phi)["rewards"]
-        return rewards[self._items(features, "features")]
+        return self.unpack(phi)["rewards"][self._items(features, "features")]
 
     def backward(self, phi: ArrayLike, features: Features, d_rewards: Array) -> Array:
         """Return the sum of d_rewards over the rows of each item, (n_items,): dr/dφ is 1 at the item, else 0."""
@@ -350,6 +350,7 @@ class TableScorer(_Layout):
         edges are the pairs. Its rows sum to zero, because adding the same constant to all rewards changes nothing.
         """
         n = self.n_items
+        room.check_room("scorer", 8 * n * n, f"{self}, whose Hessian needs")
         c, r = self._items(chosen, "chosen"), self._items(rejected, "rejected")
         weights, r = given.float64(d2_margins, "d2_margins", c.shape), given.of_shape(c.shape, r, "rejected")
         edges = np.bincount(c * n + r, weights=weights, minlength=n * n).reshape(n, n)

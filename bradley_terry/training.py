@@ -21,7 +21,7 @@ from .fitting import arguments
 from .fitting.bias_reduced import check_bias_reduced, reduced_bias
 from .fitting.conjugate import is_dense
 from .fitting.descent import descend, rule_for
-from .fitting.determined import undetermined
+from .fitting.determined import determined
 from .fitting.free import known_loss
 from .fitting.interrupts import interruptible
 from .fitting.memory import refuse_too_large
@@ -100,7 +100,8 @@ def fit(
     max_steps : int, optional
         Updates of φ (for Adam: passes over the data). By default Newton 100, gradient descent 1000, Adam 300.
     tolerance : float
-        Stop when no entry of the gradient is larger than this in absolute value.
+        Stop when |g| <= tolerance for each entry g of the gradient. Gradient descent and Adam also demand
+        g² <= tolerance·(s + l2), where s is the mean square of the feature's differences. It matters if s < tolerance.
     learning_rate : float, optional
         η, by default 0.01 for Adam. For gradient descent, the default is 0.1 for the MLP, and 1/λ for a scorer linear
         in φ, where λ is a bound on the curvature of L, so that no step overshoots.
@@ -110,8 +111,7 @@ def fit(
         Adam and gradient descent stop after this many records (passes or steps) without a better validation loss.
     standardise : bool, optional
         Fit on features of mean 0 and variance 1, and return φ for the original features. Then l2, history and
-        callback refer to the parameters of the standardised features. By default True for ``MLPScorer`` and False for
-        other scorers. A table ignores this.
+        callback refer to the standardised features. By default True only for ``MLPScorer``. A table ignores this.
     loss
         As in ``Objective``. With ``RaoKupper()``, ``Davidson()`` and ``Ordinal(n_levels)``, the parameters of the loss
         are fitted as well, and ``model.loss`` holds them. The scorer must then be linear in φ.
@@ -210,7 +210,7 @@ def fit(
     if hessian is None and scorer.linear_in_phi and is_dense(phi.size) and outcome not in without_hessian:
         hessian = objective.hessian(phi)
     if hessian is not None and outcome.is_success and l2 == 0:
-        message += undetermined(scorer, hessian, pairs.feature_names, pairs)
+        outcome, message = determined(objective, phi, hessian, outcome, message)
     if hessian is not None and centring and isinstance(scorer, TableScorer):
         hessian = hessian - np.outer(hessian.sum(axis=0), hessian.sum(axis=0)) / hessian.sum()  # about differences only
     information = None if hessian is None else hessian * pairs.total_weight

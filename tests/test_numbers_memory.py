@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -150,3 +151,44 @@ def test_a_mapped_file_of_a_linear_scorer_needs_little(tmp_path) -> None:
     assert mapped.is_mapped
     assert memory.needed(bt.LinearScorer(30), mapped, "numba", False) < x.nbytes / 20
     assert memory.needed(bt.LinearScorer(30), held, "numba", False) >= x.nbytes
+
+
+HUGE = 10**13
+TWO = bt.PreferencePairs([0, 1], [1, 0])
+FEW = bt.datasets.synthetic(20)
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("n_pairs", lambda: bt.datasets.synthetic(HUGE)),
+        ("n_pairs", lambda: bt.datasets.synthetic(np.int64(HUGE), scorer=bt.TableScorer(3))),
+        ("scorer", lambda: bt.datasets.synthetic(9, scorer=bt.TableScorer(HUGE))),
+        ("scorer", lambda: bt.datasets.synthetic(9, scorer=bt.LinearScorer(HUGE))),
+        ("scorer", lambda: bt.datasets.synthetic_phi(bt.MLPScorer(10**8, 10**8))),
+        ("scorer", lambda: bt.LinearScorer(HUGE).initial(np.random.default_rng(0))),
+        ("scorer", lambda: bt.MLPScorer(10**10, 10**12).initial(np.random.default_rng(0))),
+        ("scorer", lambda: bt.fit(bt.TableScorer(HUGE), TWO)),
+        ("scorer", lambda: bt.fit(bt.TableScorer(HUGE), TWO, method="gradient_descent")),
+        ("scorer", lambda: bt.fit(bt.MLPScorer(3, HUGE), FEW)),
+        ("scorer", lambda: bt.inference.separation(bt.TableScorer(HUGE), TWO)),
+        ("scorer", lambda: bt.inference.component_fits(bt.TableScorer(HUGE), TWO)),
+        ("scorer", lambda: bt.TableScorer(10**7).hessian(np.array([0]), np.array([1]), np.ones(1))),
+        ("scorer", lambda: bt.Objective(bt.TableScorer(10**7), TWO).hessian(np.zeros(10**7))),
+        ("pairs", lambda: bt.inference.strong_components(bt.PreferencePairs([0], [HUGE]))),
+        ("pairs", lambda: bt.inference.connected_groups(bt.PreferencePairs([0], [HUGE]))),
+        ("n_bins", lambda: bt.evaluate(bt.fit(bt.LinearScorer(3), FEW), FEW, n_bins=HUGE)),
+        ("n_bins", lambda: bt.evaluation.reliability(np.ones(3), n_bins=HUGE)),
+    ],
+)
+def test_a_size_that_surely_does_not_fit_is_refused_in_one_sentence(argument, call) -> None:
+    """The sentence names the argument, what it would need and what there is, instead of NumPy's MemoryError."""
+    with pytest.raises(ValueError, match=rf"^{argument}: expected a size that fits into memory, got ") as refusal:
+        call()
+    assert re.search(r" needs? at least [\d.e+]+ GB, but only [\d.]+ GB is available$", str(refusal.value))
+
+
+def test_the_needed_memory_is_that_of_the_numbers() -> None:
+    """φ of 10¹³ rewards has 8 bytes for each of them: 80,000 GB."""
+    with pytest.raises(ValueError, match=r"TableScorer\(n_items=10000000000000\), whose φ needs at least 80000.0 GB"):
+        bt.TableScorer(HUGE).initial(np.random.default_rng(0))

@@ -17,7 +17,8 @@ from ..arrays.visible import LONGEST_SHOWN, counted, quoted, visible
 from ..fitting.arguments import STEPS, checked_standardise, generator
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.conjugate import DENSE, is_dense
-from ..fitting.determined import undetermined
+from ..fitting.convex import largest_of
+from ..fitting.determined import SATURATED, rounded_away, undetermined
 from ..fitting.identity import identity_of
 from ..fitting.interrupts import interrupted, interruptible
 from ..fitting.penalties import checked_strength
@@ -289,7 +290,7 @@ def fit(
                     "compare rewards within a group only"
                 )
     if hessian is not None and outcome.is_success and l2 == 0:
-        message += undetermined(scorer, hessian, names)
+        outcome, message = _determined(objective, phi, hessian, names, (outcome, message))
     information = None if hessian is None else hessian * objective.total_weight
     if units is not None:
         phi, information = units.undone(scorer, phi, information)
@@ -374,3 +375,12 @@ def _units(found: Survey, pool: Pool) -> Units:
     (_, squares), largest = total(mean)
     spread = np.sqrt(squares / (2 * found.n_pairs))
     return Units(mean, np.where(spread > 1e-12 * largest, spread, 1.0))
+
+
+def _determined(
+    objective: Summed, phi: Array, hessian: Array, names: tuple[str, ...] | None, ended: tuple[Outcome, str]
+) -> tuple[Outcome, str]:
+    """Return how a fit ended, as ``fitting.determined.determined`` does, if all curvatures are rounded away."""
+    if not hessian.any() and (largest := largest_of(objective.at(phi).margins)) > SATURATED:
+        return Outcome.NO_DESCENT, rounded_away(largest)
+    return ended[0], ended[1] + undetermined(objective.shards[0].scorer, hessian, names)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..fitting.checkpoint import Checkpoint
 from ..fitting.interrupts import interrupts
 from ..fitting.records import Bar, Callback, Recorder
+from ..fitting.scales import Scales
 from ..fitting.separation import no_minimum_because
 from ..logistic import Array
 from ..model import HISTORY, Outcome
@@ -98,6 +99,16 @@ class Summed:
         matrix[np.diag_indices_from(matrix)] += self.l2
         return matrix
 
+    def mean_squares(self, n_parameters: int) -> Array:
+        """Return the mean square of dΔ/dφ_j, (n_parameters,), for a scorer linear in φ; else infinity, for unknown.
+
+        At φ = 0 every curvature of -log sigma is 1/4.
+        """
+        if not self.shards[0].scorer.linear_in_phi:
+            return np.full(n_parameters, np.inf)
+        found: Array = 4 * (np.diag(self.hessian(np.zeros(n_parameters))) - self.l2)
+        return np.maximum(found, 0.0)
+
     def batch_gradient(self, phi: Array, seed: int, n_pass: int, number: int, n_batches: int) -> Array:
         """Return the gradient of one mini-batch of every shard. Its mean over the batches of a pass is near ∇L."""
         calls = [(shard, phi, seed, n_pass, number, n_batches) for shard in self.shards]
@@ -158,6 +169,7 @@ def adam(
         phi, best, m, v = (np.asarray(state[name], dtype=np.float64) for name in ("phi", "best", "m", "v"))
         first = int(state["n_pass"])
         records.rows = [tuple(row) for row in state["rows"].tolist()]
+    scales = Scales(partial(objective.mean_squares, phi.size), objective.l2, tolerance)
     measured = HISTORY.index("validation_loss" if objective.held_out else "loss")
     for n_pass in range(first, max_passes + 1):
         rows = np.array(records.rows, dtype=np.float64).reshape(-1, len(HISTORY))
@@ -174,7 +186,7 @@ def adam(
         largest = float(np.abs(point.gradient).max())
         if stopped:
             return best, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback", None
-        if largest <= tolerance:
+        if scales.allow(point.gradient):
             return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}", None
         if objective.held_out and since >= patience:
             reason = f"no better validation loss for {_passes(patience)}{note}"
@@ -186,7 +198,7 @@ def adam(
             m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g * g
             m_hat, v_hat = m / (1 - beta_1**step), v / (1 - beta_2**step)
             phi = phi - rate * m_hat / (np.sqrt(v_hat) + epsilon)
-    reason = f"stopped at the limit of {_passes(max_passes)}, largest gradient entry {largest:.1e}{note}"
+    reason = f"stopped at the limit of {_passes(max_passes)}, largest gradient entry {largest:.1e}{note}{scales.note}"
     return best, Outcome.STEP_LIMIT, reason, None
 
 

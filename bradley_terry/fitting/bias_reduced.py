@@ -26,7 +26,6 @@ from ..graphs.wins import met
 from ..logistic import Array, sigmoid
 from ..losses import BradleyTerryLoss
 from ..model import Outcome
-from ..newton import solve
 from ..objective import Objective, Point
 from ..pairs import PreferencePairs
 from ..scorers import Scorer, TableScorer
@@ -37,6 +36,7 @@ from .convex import largest_of
 from .determined import null_directions, undetermined
 from .ranges import refuse_extremes
 from .records import Recorder
+from .substitution import solve
 
 __all__ = ["check_bias_reduced", "reduced_bias"]
 
@@ -85,7 +85,7 @@ class _Firth:
                 )
             self.rows = np.zeros((0, 0))
         else:
-            h = objective.hessian(np.zeros(scorer.n_parameters))
+            h = objective.gram(np.ones(len(pairs)) if pairs.weights is None else pairs.weights / self.total)
             if null_directions(h).shape[1]:
                 said = undetermined(scorer, h, pairs.feature_names).removeprefix("; ")
                 raise ValueError(f"bias_reduced: expected pairs that determine phi, but {said.split('; ')[0]}")

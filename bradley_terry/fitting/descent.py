@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from .conjugate import largest_curvature
 from .interrupts import interrupts
 from .ranges import refuse_extremes
 from .records import Recorder
+from .scales import Scales, mean_squares
 
 if TYPE_CHECKING:
     from .checkpoint import State
@@ -141,6 +143,7 @@ def descend(
         phi, best = (np.asarray(state[name], dtype=np.float64) for name in ("phi", "best"))
         best_loss, best_record, first = float(state["best_loss"]), int(state["best_record"]), int(state["record"])
         advance.go_on(state)
+    scales = Scales(partial(mean_squares, objective), objective.l2, tolerance)
     for record in range(first, max_steps + 1):
         here: dict[str, ArrayLike] = {"phi": phi, "best": best, "best_loss": best_loss, "best_record": best_record}
         recorder.keep(**here, record=record, **advance.state())
@@ -157,7 +160,7 @@ def descend(
         note = "" if best is phi and kind == "training" else f"; kept the best {kind} loss, {best_loss:.6f}"
         if stopped:
             return best, Outcome.STOPPED_BY_CALLBACK, "stopped by the callback"
-        if largest <= tolerance:
+        if scales.allow(point.gradient):
             return best, Outcome.CONVERGED, f"largest gradient entry {largest:.1e} <= {tolerance:g}{note}"
         if kind == "validation" and record - best_record >= patience:
             return best, Outcome.STOPPED_EARLY, f"no better validation loss for {counted(patience, 'record')}{note}"
@@ -167,7 +170,7 @@ def descend(
             return best, Outcome.STOPPED_BY_CALLBACK, "interrupted"
     one, several = ("pass", "passes") if isinstance(advance, Adam) else ("step", "steps")
     unit = one if max_steps == 1 else several
-    reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}"
+    reason = f"stopped at the limit of {max_steps} {unit}, largest gradient entry {largest:.1e}{note}{scales.note}"
     if not getattr(recorder.loss, "bends", True):
         reason += (
             f"; the gradient of {recorder.loss} may never vanish, so check in the history whether the loss still falls"

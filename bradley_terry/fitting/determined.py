@@ -7,16 +7,60 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays.visible import LONGEST_SHOWN, visible
+from ..graphs.wins import as_pairs
 from ..logistic import Array
+from ..model import Outcome
+from ..objective import Objective
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, Scorer, TableScorer
 from ..separation.advice import example_of_l2
 from ..threads import blas_on_one_thread
+from .convex import largest_of
 
-__all__ = ["null_directions", "undetermined"]
+__all__ = ["SATURATED", "determined", "null_directions", "rounded_away", "undetermined"]
 
 MOST_NAMES = 6  # in a message
+SATURATED = 745.0  # log-odds; beyond, sigma(Δ) sigma(-Δ) is 0 in float64
 SURELY_REGULAR = 1e-7  # with a pivot above this, H (scaled to curvature 1) is regular far beyond rounding
+
+
+def determined(objective: Objective, phi: Array, hessian: Array, outcome: Outcome, message: str) -> tuple[Outcome, str]:
+    """Return how a fit ended, given the Hessian there, and a message that names what the pairs do not determine.
+
+    A fit without a penalty has found no minimum if H vanishes only because curvatures are rounded away, as they are at
+    very large margins: sigma(Δ)·sigma(-Δ) is 0 in float64 for |Δ| > 745.
+    """
+    said = undetermined(objective.scorer, hessian, objective.pairs.feature_names, objective.pairs)
+    if not _is_rounded_away(objective, hessian, bool(said)):
+        return outcome, message + said
+    largest = largest_of(objective.shifted(objective.margins(phi)))
+    return Outcome.NO_DESCENT, rounded_away(largest)
+
+
+def rounded_away(largest: float) -> str:
+    """Return the sentence that says why a fit with margins this large has found no minimum."""
+    return (
+        f"the curvature of the loss is rounded away where margins (minus target margins) are as large as "
+        f"{largest:.1e}, so nothing shows where the minimum is"
+    )
+
+
+def _is_rounded_away(objective: Objective, hessian: Array, has_null: bool) -> bool:
+    """Return whether H vanishes in a direction about which the pairs do say something."""
+    diagonal = np.diag(hessian)
+    is_table = isinstance(objective.scorer, TableScorer)
+    if not (is_table and (diagonal == 0).any()) and not has_null:
+        return False
+    compared = as_pairs(objective.pairs)
+    counts = np.ones(len(compared)) if compared.weights is None else (compared.weights > 0).astype(np.float64)
+    gram = Objective(objective.scorer, compared, backend=objective.backend).gram(counts)
+    of_pairs = np.diag(gram)
+    if is_table:
+        return bool((of_pairs[diagonal == 0] > 0).any())
+    unit, unit_of_pairs = (np.sqrt(np.where(x > 0, x, 1.0)) for x in (diagonal, of_pairs))
+    basis, _ = np.linalg.qr(null_directions(hessian) * (unit_of_pairs / unit)[:, None])
+    inside = basis.T @ (gram / np.outer(unit_of_pairs, unit_of_pairs)) @ basis
+    return bool(np.linalg.eigvalsh(inside)[-1] > SURELY_REGULAR)
 
 
 def undetermined(

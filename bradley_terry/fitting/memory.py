@@ -1,16 +1,12 @@
 """What a fit needs in memory, and what there is. A fit that surely does not fit is refused before it starts.
 
 ``needed`` counts only the arrays that must be in memory at the same time, so it is a lower bound: measured peaks were
-1.0 to 1.6 times as high. ``available`` counts whatever the system could still give, swap included.
+1.0 to 1.6 times as high. ``arrays.room`` knows what there is.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
-
+from ..arrays.room import BEYOND, SURELY_SMALL, available, check_room, said
 from ..objective import COMPILED, chosen_backend, work_of
 from ..pairs import PreferencePairs
 from ..scorers import LinearScorer, MLPScorer, Scorer
@@ -19,9 +15,7 @@ from .conjugate import is_dense
 
 __all__ = ["available", "needed", "refuse_too_large"]
 
-SURELY_SMALL = 2**27  # bytes; for less, the system is not asked
 MAPPED = 2**23  # numbers, as in ``kernels.backends``: the differences of a larger mapped file are not kept
-BEYOND = 1.1  # The system's own figure is an estimate.
 
 
 def needed(scorer: Scorer, pairs: PreferencePairs, backend: str, standardise: bool) -> int:
@@ -46,6 +40,7 @@ def needed(scorer: Scorer, pairs: PreferencePairs, backend: str, standardise: bo
 
 def refuse_too_large(scorer: Scorer, pairs: PreferencePairs, backend: str, standardise: bool) -> None:
     """Raise ValueError if a fit needs more memory than there is."""
+    check_room("scorer", 16 * scorer.n_parameters, f"{scorer}, whose φ and gradient need")
     need = needed(scorer, pairs, backend, standardise)
     if need < SURELY_SMALL or need <= BEYOND * (there := available()):
         return
@@ -57,68 +52,5 @@ def refuse_too_large(scorer: Scorer, pairs: PreferencePairs, backend: str, stand
     ways += ["fit shards with bradley_terry.distributed"]
     raise ValueError(
         f"pairs: expected a fit that fits into memory, got {len(pairs):,} pairs of {pairs.n_features} features, which "
-        f"need at least {_said(need)} besides the pairs, but only {_said(there)} is available; {', or '.join(ways)}"
+        f"need at least {said(need)} besides the pairs, but only {said(there)} is available; {', or '.join(ways)}"
     )
-
-
-def _said(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
-
-
-def available() -> float:
-    """Return the bytes that this process can still get: the least that system, container and process limits allow."""
-    return max(0.0, min(_of_system(), _of_process(), *_of_containers()))
-
-
-def _of_system() -> float:
-    """Return what the system could free, with its swap; on a system that does not say, all its memory."""
-    with suppress(OSError, ValueError, KeyError):
-        return _meminfo("MemAvailable") + _meminfo("SwapFree")
-    with suppress(AttributeError, OSError, ValueError):
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return float("inf")
-
-
-def _meminfo(name: str) -> float:
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    return {line.split(":")[0]: 1024.0 * int(line.split()[1]) for line in lines}[name]
-
-
-def _of_process() -> float:
-    """Return what the limit of this process (``ulimit -v``) leaves."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource  # noqa: PLC0415  # not on Windows
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
-            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-            return float(limit - pages * resource.getpagesize())
-    return float("inf")
-
-
-def _of_containers() -> Iterator[float]:
-    """Yield what each control group of this process leaves; the pages of files in it can be freed."""
-    root = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            _, kinds, path = line.split(":", 2)
-            if kinds == "":
-                top, names = root, ("memory.max", "anon")
-            elif "memory" in kinds.split(","):
-                top, names = root / "memory", ("memory.limit_in_bytes", "total_rss")
-            else:
-                continue
-            folder = top / path.strip("/")
-            while True:  # a container sees its own group at the top, whatever its path outside
-                with suppress(OSError, ValueError, KeyError):
-                    yield _left(folder, *names) + _meminfo("SwapFree")
-                if folder in {top, root}:
-                    break
-                folder = folder.parent
-
-
-def _left(folder: Path, limit: str, used: str) -> float:
-    """Return the limit of a control group minus what its processes hold, or raise ValueError if it has no limit."""
-    most = int((folder / limit).read_text(encoding="ascii"))
-    lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
-    return float(most - next((int(line.split()[1]) for line in lines if line.split()[0] == used), 0))

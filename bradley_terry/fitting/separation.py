@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..graphs import is_strong
@@ -18,10 +20,13 @@ from ..separation.advice import use_l2
 from ..separation.certificate import Cone, nearest
 from ..separation.groups import Ladder
 from ..separation.report import forward_pairs, rows_of
+from .batches import weights_of
 from .conjugate import is_dense
 from .convex import largest_of
+from .determined import SATURATED, rounded_away
 from .ranges import refuse_extremes
 from .records import Recorder
+from .substitution import solve
 
 __all__ = [
     "Watch",
@@ -36,6 +41,8 @@ __all__ = [
 FIRST = 20_000  # numbers in the features: with fewer, a certificate is looked for before the first step
 MOST = 40_000_000, 1000  # numbers in the features, and parameters: with more, no certificate is looked for
 LATE, LARGE = 10, 15.0  # steps, and log-odds: a margin that is still larger then is suspicious
+LIGHT = 1e-15  # share of the weight
+ROUNDING = 1e-12  # share of a parameter; while rewards grow without end, a step changes some parameter by far more
 SEPARATED_MARGIN = 20.0  # log-odds: the smallest margin of a separated pair in the φ that is returned
 
 Found = tuple[Array, Outcome, str, Array | None]
@@ -77,11 +84,30 @@ def _falls_for_ever(loss: object) -> bool:
 
 
 def _separation(scorer: Scorer, pairs: PreferencePairs) -> Separation | None:
-    k = scorer.n_parameters
-    if type(scorer) is not TableScorer and (k > MOST[1] or _n_compared(pairs) * k > MOST[0]):
+    if _is_too_large(scorer, pairs):
         return None
     found = separation(scorer, pairs)
     return found if found.is_separated else None
+
+
+def _is_too_large(scorer: Scorer, pairs: PreferencePairs) -> bool:
+    k = scorer.n_parameters
+    return type(scorer) is not TableScorer and (k > MOST[1] or _n_compared(pairs) * k > MOST[0])
+
+
+def _may_go_on(objective: Objective) -> bool:
+    """Return whether a loss that still falls while its gradient is tiny may have a minimum, without a certificate.
+
+    It has one if a certificate was looked for. Where the data are too large for that, it may have one if some pair has
+    a tiny share of the weight: the gradient is then tiny long before the minimum.
+    """
+    scorer, pairs = objective.scorer, objective.pairs
+    if objective.l2 > 0 or objective.centring > 0 or not _falls_for_ever(objective.loss):
+        return False
+    if not _is_too_large(scorer, pairs):
+        return True
+    weights = weights_of(pairs)
+    return weights is not None and float(weights[weights > 0].min()) < LIGHT * float(weights.sum())
 
 
 def no_minimum(objective: Objective, found: Separation | None = None) -> str:
@@ -137,8 +163,20 @@ class Watch:
                 tolerance=tolerance,
                 step=int(self.recorder.rows[-1][0]),
             )
+        if outcome in {Outcome.NO_MINIMUM, Outcome.STEP_LIMIT} and _may_go_on(self.objective):
+            result = _gone_on(self.objective, result, self.record, max_steps, tolerance, int(self.recorder.rows[-1][0]))
+            point, outcome, reason, hessian = result
         if outcome is Outcome.NO_MINIMUM:
             return point.phi, outcome, no_minimum(self.objective), None
+        largest = largest_of(self.objective.shifted(point.margins))
+        is_lost = largest > SATURATED and not self.objective.products(point.margins)[0].any()
+        if outcome is Outcome.CONVERGED and is_lost and not self.objective.l2:
+            return point.phi, Outcome.NO_DESCENT, rounded_away(largest), hessian
+        if outcome in {Outcome.NO_DESCENT, Outcome.STEP_LIMIT} and is_lost:
+            reason += (
+                f"; margins (minus target margins) as large as {largest:.1e} leave no digits for the curvature of the "
+                "loss, so use a smaller initial, or smaller target margins"
+            )
         loss, l2 = self.objective.loss, self.objective.l2
         if outcome is Outcome.STEP_LIMIT and not l2 and getattr(loss, "tails", (-1, 0))[1] < 0:
             advice = use_l2(self.objective.scorer, self.objective.pairs)
@@ -148,6 +186,44 @@ class Watch:
     def _look(self) -> None:
         if not self.is_over:
             self.is_over, self.found = True, _separation(self.objective.scorer, self.objective.pairs)
+
+
+def _gone_on(
+    objective: Objective,
+    found: NewtonResult,
+    record: Callable[[int, Point], bool],
+    max_steps: int,
+    tolerance: float,
+    n_taken: int = 0,
+) -> NewtonResult:
+    """Go on with a search that gave up after many points with a small gradient, unless the next step is rounding.
+
+    With a margin of 1e15, a step that is rounding in φ moves that margin by 0.1, and the search cannot know.
+    """
+    if found.outcome is Outcome.NO_MINIMUM and not _is_at_rest(objective, found):
+        found = minimise(
+            objective,
+            found.point,
+            record,
+            first_step=n_taken + 1,
+            n_small=-max_steps,  # so that it does not give up again
+            max_steps=max_steps,
+            tolerance=tolerance,
+        )
+    largest, gave_up = largest_of(found.point.gradient), {Outcome.NO_MINIMUM, Outcome.STEP_LIMIT}
+    if largest <= tolerance and found.outcome in gave_up and _is_at_rest(objective, found):
+        reason = f"largest gradient entry {largest:.1e} <= {tolerance:g}"
+        return found._replace(outcome=Outcome.CONVERGED, reason=reason)
+    return found
+
+
+def _is_at_rest(objective: Objective, found: NewtonResult) -> bool:
+    """Return whether the next step would change only the last digits of each parameter."""
+    point = found.point
+    if not is_dense(point.phi.size):
+        return False
+    step = solve(objective.hessian(point.phi, margins=point.margins), point.gradient)
+    return bool((np.abs(step) <= ROUNDING * np.abs(point.phi)).all())
 
 
 def rest_of(pairs: PreferencePairs, found: Separation | None) -> PreferencePairs | None:
@@ -193,6 +269,8 @@ def at_infinity(
         phi = limit.point.phi
         if is_dense(phi.size):
             hessian = without.hessian(phi) * (rest.total_weight / pairs.total_weight)
+        if limit.outcome is Outcome.NO_MINIMUM and _may_go_on(without):
+            limit = _gone_on(without, limit, is_asked, steps, tolerance)
         if limit.outcome is not Outcome.CONVERGED:
             reason += f"; the fit to the other pairs did not converge: {limit.reason}"
     point = objective.at(phi + beyond(objective, phi, found))

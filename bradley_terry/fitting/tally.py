@@ -11,6 +11,7 @@ from ..scorers import Scorer, TableScorer
 
 __all__ = ["tallied"]
 
+RARE = 1e-10  # share of the games; 1 - wins/games then has an error of a millionth of itself
 WORTH_SORTING = 100_000  # with fewer pairs, single comparisons are fitted just as fast
 
 
@@ -36,7 +37,30 @@ def tallied(pairs: PreferencePairs, scorer: Scorer) -> PreferencePairs:
     if counted is None:
         return pairs
     a, b, wins, games = counted
+    if _loses_wins(pairs, n, a * n + b, games):
+        return pairs
     return PreferencePairs(a, b, weights=games, labels=wins / games, feature_names=pairs.feature_names)
+
+
+def _loses_wins(pairs: PreferencePairs, n: int, cells: NDArray[np.int64], games: Array) -> bool:
+    """Return whether 1 - wins/games loses digits of the wins of a second item, since those of the first weigh far more.
+
+    ``cells`` numbers the two items of each row, in increasing order. If the second item won 1 of 1e16 games, wins/games
+    is 1: its win is lost. In single comparisons it has a row, and a weight, of its own.
+    """
+    shares = [share[share > 0] for share in _shares(pairs) if share is not None]
+    smallest = min((float(share.min()) for share in shares if share.size), default=1.0)
+    if smallest >= RARE * float(games.max()):
+        return False
+    for_chosen, for_rejected = _shares(pairs)
+    one = np.ones(len(pairs)) if for_chosen is None else for_chosen
+    other = np.zeros(len(pairs)) if for_rejected is None else for_rejected
+    of_second = np.where(pairs.chosen < pairs.rejected, other, np.where(pairs.chosen > pairs.rejected, one, 0.0))
+    counts = of_second > 0
+    low, high = (of(pairs.chosen, pairs.rejected)[counts] for of in (np.minimum, np.maximum))
+    row = np.searchsorted(cells, low * n + high)
+    lost = np.bincount(row, of_second[counts], cells.size)
+    return bool(((lost > 0) & (lost < RARE * games)).any())
 
 
 Counts = tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]

@@ -9,8 +9,8 @@ a minimum. (At a minimum of -log sigma, λ_i = w_i sigma(-Δ_i) is such a λ.)
 left has a_i·r >= 0 for all rows, and |r|² = Σ a_i·r > 0: it is the direction v. That λ is at least 1 is no restriction,
 since any λ > 0 can be multiplied until it is.
 
-First each column is divided by its root mean square, and then each row by its length, so that the units
-of the features do not matter.
+First each column is divided by its root mean square (or, with outliers, its median), and then each row by its length,
+so that the units of the features do not matter.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ __all__ = ["Cone", "nearest", "separating"]
 
 FEW, WORK = 30, 3_000_000  # parameters, and numbers in the systems for their signs: about two seconds
 SURELY = 1e3  # the remaining vector must be this many times as long as its rounding
+OUTLIER = 1e6  # times the median of a column
+CONTRADICTS = 0.01  # share of Σ |a_ij v_j|
 Mask = NDArray[np.bool_]
 
 
 class Cone(NamedTuple):
     """The directions of φ that contradict no choice, in units in which every column of the rows has mean square 1.
+
+    If a column holds outliers a million times its median, the units may be medians of |a_ij| instead.
 
     Attributes
     ----------
@@ -94,12 +98,37 @@ def separating(rows: Array) -> Cone:
 
     One direction need not separate every row that can be separated. So the search goes on among the rows that are left
     until they have none; a long step in the first direction makes up for what a later one does to earlier rows.
+
+    If a column holds outliers, the other numbers of the column may be as small as rounding in units of mean square 1,
+    and rows that contradict a direction seem not to. The search is then repeated in units of the median, and a
+    direction that some row still contradicts is not claimed.
     """
-    n, k = rows.shape
+    n = len(rows)
     most = np.abs(rows).max(axis=0, initial=0.0)
     most = np.where(most > 0, most, 1.0)  # so that no square overflows or underflows
     square = np.einsum("ij,ij->j", rows / most, rows / most)
-    units = most * np.sqrt(np.where(square > 0, square, 1.0) / max(n, 1))
+    found = _separating(rows, most * np.sqrt(np.where(square > 0, square, 1.0) / max(n, 1)))
+    if not found.separated.any():
+        return found
+    typical = np.array([np.median(x[x > 0]) if x.any() else 1.0 for x in np.abs(rows).T])
+    if (most <= OUTLIER * typical).all():
+        return found
+    again = _separating(rows, typical)
+    if _is_contradicted(rows, again):
+        return again._replace(separated=np.zeros(n, dtype=bool), direction=np.zeros(rows.shape[1]))
+    return found if (found.separated == again.separated).all() else again
+
+
+def _is_contradicted(rows: Array, cone: Cone) -> bool:
+    """Return whether a margin falls along the direction by more than rounding, compared with the parts of its sum."""
+    v = np.where(np.abs(cone.direction) > ALIKE, cone.direction, 0.0)
+    parts = _of_length_one(rows / cone.units) * v
+    return bool((parts.sum(axis=1) < -CONTRADICTS * np.abs(parts).sum(axis=1)).any())
+
+
+def _separating(rows: Array, units: Array) -> Cone:
+    """Do the same with columns divided by these units."""
+    n, k = rows.shape
     a = _of_length_one(rows / units)
     left, null = np.flatnonzero(a.any(axis=1)), None
     separated, total = np.zeros(n, dtype=bool), np.zeros(k)

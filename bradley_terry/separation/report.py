@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays.frozen import locked
+from ..arrays.room import check_room
 from ..arrays.visible import LONGEST_SHOWN, visible
 from ..backend import sides_of, subtracts_first
 from ..graphs import connected
@@ -179,6 +180,7 @@ def _clause(names: Sequence[str]) -> str:
 
 
 def _of_table(scorer: TableScorer, pairs: PreferencePairs) -> Separation:
+    check_room("scorer", 16 * scorer.n_items, f"{scorer}, whose groups of items need")
     winners, losers = wins(pairs)
     found = ladder(scorer.n_items, winners, losers)
     is_separated, group = bool(found.winners.size), found.group
