@@ -26,6 +26,7 @@ from .arrays.room import check_room
 from .arrays.sums import spread_of
 from .arrays.visible import counted, quoted
 from .backend import shifted, sides_of, subtracts_first
+from .fitting.matching import matched
 from .fitting.progress import followed
 from .inference import connected_groups, covariance, strong_components
 from .intervals import bootstrap_interval, effective_numbers, refuse_nan, wilson_intervals
@@ -38,19 +39,8 @@ from .threads import blas_on_one_thread
 if TYPE_CHECKING:
     from .model import RewardModel
 
-__all__ = [
-    "Evaluation",
-    "Reliability",
-    "bootstrap_interval",
-    "connected_groups",
-    "covariance",
-    "evaluate",
-    "mean_accuracy",
-    "pairwise_accuracies",
-    "reliability",
-    "strong_components",
-    "wilson_intervals",
-]
+__all__ = ["Evaluation", "Reliability", "bootstrap_interval", "connected_groups", "covariance", "evaluate"]
+__all__ += ["mean_accuracy", "pairwise_accuracies", "reliability", "strong_components", "wilson_intervals"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +187,7 @@ def evaluate(
     phi : array_like, (n_parameters,)
         The parameters of the scorer. A model has its own φ.
     pairs : PreferencePairs
+        If they and the model have names, items are matched by name, and other features are refused.
     n_bins : int, number of equal reliability bins on [1/2, 1]
     n_bootstrap : int
         Number of resamples of the prompts for the accuracy interval; see ``bootstrap_interval``.
@@ -304,7 +295,8 @@ def _parts(
         if phi is not None and pairs is not None:
             raise TypeError("phi: expected evaluate(model, pairs) with a fitted model, got a phi besides its own")
         model = cast("RewardModel", scorer)
-        return model.scorer, model.phi, cast("PreferencePairs", phi if pairs is None else pairs)
+        pairs = cast("PreferencePairs", phi if pairs is None else pairs)
+        return model.scorer, model.phi, matched(model.scorer, model.feature_names, pairs)
     if phi is None or isinstance(phi, PreferencePairs):
         wanted = "evaluate(scorer, phi, pairs) or evaluate(model, pairs)"
         raise TypeError(f"phi: expected {wanted}, got only {quoted(scorer)}")

@@ -14,6 +14,7 @@ from .arrays import given, single
 from .arrays.shown import Text
 from .arrays.visible import quoted, visible
 from .evaluation import Evaluation, evaluate, margins_of
+from .fitting.matching import matched
 from .logistic import Array
 from .losses import PairLoss
 from .pairs import PreferencePairs
@@ -127,8 +128,11 @@ class RewardModel(Uncertainty):
         return self.scorer.reward(self.phi, given.real(features, "features"))
 
     def margins(self, pairs: PreferencePairs) -> Array:
-        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds."""
-        return margins_of(self.scorer, self.phi, pairs)
+        """Return Δ = r_φ(x, y_chosen) - r_φ(x, y_rejected) for each pair, (n_pairs,), in log-odds.
+
+        Items are matched by name if the pairs and the model have names; features with other names are refused.
+        """
+        return margins_of(self.scorer, self.phi, matched(self.scorer, self.feature_names, pairs))
 
     def preference_probability(self, features_a: ArrayLike, features_b: ArrayLike) -> Array:
         """Return P(a preferred to b) for each row, (n,): sigma(r_a - r_b), or another function if ``loss`` has one."""

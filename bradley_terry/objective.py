@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from .arrays import given, single
 from .backend import Backend, NumpyBackend, subtracts_first
 from .fitting.compiler import THE_BACKEND, has_compiler
+from .fitting.matching import matched
 from .fitting.penalties import Penalties
 from .logistic import Array
 from .losses import PairLoss
@@ -139,6 +140,7 @@ class Objective:
     def on(self, pairs: PreferencePairs, l2: float | None = None, centring: float | None = None) -> Objective:
         """Return the same objective for other pairs: same loss, same backend, and by default the same penalties."""
         l2, centring = self.l2 if l2 is None else l2, self.centring if centring is None else centring
+        pairs = matched(self.scorer, self.pairs.feature_names, pairs)
         return Objective(self.scorer, pairs, l2=l2, centring=centring, loss=self.loss, backend=self.backend)
 
     def _checked(self, phi: ArrayLike) -> Array:

@@ -353,7 +353,7 @@ def plot_weights(
         ``lines[0]`` marks 0. The points are at heights 0, 1, … from the top.
     """
     estimate = numbers(estimates, "estimates")
-    names = single.names("names", names)
+    names = single.texts("names", names)
     if len(names) != len(estimate):
         raise ValueError(f"names: expected {len(estimate)}, one for each estimate, got {len(names)}")
     interval = np.stack([estimate, estimate], axis=1)
@@ -366,7 +366,7 @@ def plot_weights(
     ax.hlines(np.arange(len(names)), interval[:, 0], interval[:, 1], color=EMPIRICAL, linewidth=LINE_WIDTH)
     for row, (x, (low, high)) in enumerate(zip(estimate, interval, strict=True)):
         points(ax, [x], [row], EMPIRICAL, hollow=bool(low <= 0 <= high))
-    ax.set_yticks(range(len(names)), [in_figure(str(name), LONGEST_DRAWN) for name in names])
+    ax.set_yticks(range(len(names)), [in_figure(name, LONGEST_DRAWN) for name in names])
     ax.set_ylim(len(names) - 0.5, -0.5)
     finish(ax, "weight (log-odds per unit of the feature)", "")
     ax.tick_params(axis="y", length=0)

@@ -89,8 +89,8 @@ def fit(
     seed : int
         Decides the random initial φ, the split and the order of the mini-batches.
     validation : float, PreferencePairs or PreferenceRankings, optional
-        The share of the prompts to hold out, or separate data. The history then has a validation loss. Adam and
-        gradient descent return the φ with the smallest validation loss and stop ``patience`` records after it.
+        The share of the prompts to hold out, or other data, whose items are matched by name. The history then has a
+        validation loss. Adam and gradient descent stop ``patience`` records after its minimum, and return that φ.
     progress : bool
         Show a tqdm progress bar.
     callback : callable, optional

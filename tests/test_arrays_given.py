@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import array
+import io
+
 import numpy as np
 import pytest
 
@@ -285,8 +288,107 @@ def test_names_that_are_missing_or_have_no_text_are_refused() -> None:
     for names in ([Unwritten(), Unwritten()], ["a", Unwritten()]):
         with pytest.raises(TypeError, match=r"^prompts: expected names that can be written as a text, got <Unwritten"):
             bt.PreferencePairs([0, 1], [1, 0], prompts=names)
-        with pytest.raises(TypeError, match=r"^feature_names: expected names that can be written as a text, got <Unw"):
+        with pytest.raises(TypeError, match=r"^feature_names: expected a sequence of texts, got <Unw"):
             bt.PreferencePairs([0, 1], [1, 0], feature_names=names)
     with pytest.raises(TypeError, match=r"^path: expected a str or a Path, got <Unwritten"):
         bt.load_pairs(Unwritten())
     assert bt.PreferencePairs([0, 1], [1, 0], prompts=["1", 2.5]).prompts.tolist() == ["1", "2.5"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"b", "a"},
+        frozenset("ab"),
+        {"b": 1, "a": 0},
+        np.ma.array(["a", "b"], mask=[False, True]),
+        [b"a", b"b"],
+        np.array([b"a", b"b"]),
+        b"ab",
+        "ab",
+        ["a", None],
+        ["a", np.nan],
+        [("a", "x"), ("b", "y")],
+        np.array([["a", "x"], ["b", "y"]]),
+        [1.0, 2.0],
+        [True, False],
+    ],
+    ids=[
+        "set",
+        "frozenset",
+        "dict",
+        "masked",
+        "bytes",
+        "S-array",
+        "one-bytes",
+        "text",
+        "None",
+        "NaN",
+        "tuples",
+        "table",
+        "floats",
+        "bools",
+    ],
+)
+def test_what_is_no_sequence_of_texts_is_no_name(names) -> None:
+    """A set has no order, and what ``str`` says of bytes, None or a tuple is not its name."""
+    with pytest.raises(TypeError, match=r"^feature_names: expected a sequence of (names|texts), got "):
+        bt.PreferencePairs([[1.0, 2.0]], [[2.0, 1.0]], feature_names=names)
+    with pytest.raises(TypeError, match=r"^feature_names: expected a sequence of (names|texts), got "):
+        bt.PreferenceRankings([[1.0, 2.0], [2.0, 1.0]], [1, 2], [0, 0], feature_names=names)
+    with pytest.raises(TypeError, match=r"^names: expected a sequence of (names|texts), got "):
+        bt.plots.plot_weights(names, [0.0, 1.0])
+
+
+def test_sequences_of_texts_of_any_library_are_names() -> None:
+    """Lists, arrays and indexes of texts are names, and so are the whole numbers that call columns of a frame."""
+    pandas = pytest.importorskip("pandas")
+    texts = (["a", "b"], ("a", "b"), np.array(["a", "b"]), np.array(["a", "b"], dtype=object), iter("ab"))
+    frames = (pandas.Index(["a", "b"]), pandas.Series(["a", "b"]), pandas.DataFrame({"a": [1], "b": [2]}).columns)
+    for names in (*texts, *frames, np.ma.array(["a", "b"])):
+        assert bt.PreferencePairs([[1.0, 2.0]], [[2.0, 1.0]], feature_names=names).feature_names == ("a", "b")
+    for numbers in (range(2), [0, 1], np.arange(2), pandas.DataFrame([[1, 2]]).columns):
+        assert bt.PreferencePairs([[1.0, 2.0]], [[2.0, 1.0]], feature_names=numbers).feature_names == ("0", "1")
+
+
+def test_a_set_of_items_has_no_order() -> None:
+    """Standard errors come in the order of the items that were asked for, which a set does not have."""
+    model = bt.fit(bt.TableScorer(2), bt.PreferencePairs([0, 1], [1, 0], feature_names=["a", "b"]))
+    with pytest.raises(TypeError, match=r"^items: expected a sequence of names, got {'a'}"):
+        model.standard_errors(items={"a"})
+
+
+def test_annotators_in_bytes_are_refused() -> None:
+    """The report would call them b'…'."""
+    pairs = bt.PreferencePairs([0, 1], [1, 0])
+    for annotators in ([b"x", b"y"], np.array([b"x", b"y"])):
+        with pytest.raises(TypeError, match=r"^annotators: expected names as texts, or numbers, got b'x'"):
+            bt.calibration.by_annotator(bt.fit(bt.TableScorer(2), pairs), pairs, annotators)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        bytearray(b"12"),
+        memoryview(b"12"),
+        memoryview(bytearray(b"12")),
+        io.BytesIO(b"12").getbuffer(),
+        [bytearray(b"12"), bytearray(b"34")],
+        [memoryview(b"12")],
+        [[0.0, 1.0], [1.0, bytearray(b"1")]],
+        np.array([memoryview(b"12"), None], dtype=object)[:1],
+    ],
+    ids=["bytearray", "memoryview", "of bytearray", "BytesIO", "list", "list of views", "nested", "objects"],
+)
+def test_raw_bytes_are_no_numbers(values) -> None:
+    """The letters "12" are not the numbers 49 and 50."""
+    for argument, take in (("margins", bt.pair_losses), ("z", bt.sigmoid), ("chosen", lambda x: check(x, X))):
+        with pytest.raises(TypeError, match=f"^{argument}: expected real numbers, got "):
+            take(values)
+
+
+def test_buffers_of_numbers_are_numbers() -> None:
+    """The array of Python and views of arrays say what their numbers are."""
+    for numbers in (array.array("d", [0, 1]), array.array("B", [0, 1]), memoryview(np.array([0.0, 1.0]))):
+        np.testing.assert_allclose(bt.pair_losses(numbers), [np.log(2), np.log1p(np.exp(-1))], rtol=1e-6)
+    np.testing.assert_allclose(bt.pair_losses(memoryview(np.array([0, 1], dtype=np.uint8)))[0], np.log(2), rtol=1e-6)

@@ -177,11 +177,11 @@ def test_the_checkpoint_of_other_pairs_is_refused(field, pairs, tmp_path):
     assert bt.fit(bt.LinearScorer(4), same, checkpoint=path).converged
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4 damaged", "cut", "flipped", "pickled", "a model"])
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 damaged", "cut", "flipped", "pickled"])
 def test_a_file_that_is_no_checkpoint_is_refused_and_kept(content, pairs, tmp_path):
     """Damaged, foreign, or with objects that only pickle could read: one sentence, and the file stays."""
     path = tmp_path / "state.npz"
-    model = bt.fit(bt.LinearScorer(4), pairs, checkpoint=path)
+    bt.fit(bt.LinearScorer(4), pairs, checkpoint=path)
     written = path.read_bytes()
     if content == "cut":
         content = written[: len(written) // 2]
@@ -190,12 +190,34 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(content, pairs, tmp_pa
         content[len(written) // 3] ^= 1
     if content == "pickled":
         np.savez(path, identity=np.array([{}], dtype=object))
-    elif content == "a model":
-        model.save(path)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(ValueError, match=f"^{path}: expected a checkpoint, found a file that cannot be read") as caught:
+        bt.fit(bt.LinearScorer(4), pairs, checkpoint=path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (bt.files.save_pairs, "pairs"),
+        (lambda pairs, path: np.savez_compressed(path, chosen=[1], rejected=[0]), "pairs"),
+        (lambda pairs, path: np.savez(path, features=[1, 0], ranks=[1, 2], prompts=[0, 0]), "rankings"),
+        (lambda pairs, path: bt.fit(bt.LinearScorer(4), pairs, l2=1.0).save(path), "a saved model"),
+        (lambda pairs, path: np.savez(path, y=1, x=2), "another file, which holds x, y"),
+        (lambda pairs, path: np.save(path, [1, 2]), r"another file, which begins with b'\\x93NUMPY"),
+        (lambda pairs, path: path.write_text("a,b\n1,2\n"), r"another file, which begins with b'a,b"),
+    ],
+    ids=["pairs", "compressed", "rankings", "model", "other arrays", "NPY", "CSV"],
+)
+def test_a_file_of_another_kind_is_named_and_kept(write, found, pairs, tmp_path):
+    """Someone who gives the data as the checkpoint reads what the file is, and loses nothing."""
+    path = tmp_path / "state.npy" if "NUMPY" in found else tmp_path / "state.npz"
+    write(pairs, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"^{path}: expected a checkpoint, found {found}") as caught:
         bt.fit(bt.LinearScorer(4), pairs, checkpoint=path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before

@@ -159,6 +159,43 @@ def test_two_answers_and_a_verdict_are_a_pair(name) -> None:
         assert from_records([{**row, **tie}]).labels.tolist() == [0.5]
 
 
+@pytest.mark.parametrize(
+    ("fields", "row", "verdict"),
+    [
+        (("model_a", "model_b"), ("tie", "B"), "tie"),
+        (("model_a", "model_b"), ("B", "Draw"), "draw"),
+        (("player_left", "player_right"), ("none", "x"), "None"),
+        (("player_1", "player_2"), ("0", "10"), "0"),
+    ],
+)
+def test_an_item_that_is_called_like_a_tie_makes_the_verdict_unclear(fields, row, verdict, tmp_path: Path) -> None:
+    """If an item of the record is called "tie", the verdict "tie" may mean the item or none of them."""
+    path = tmp_path / "arena.csv"
+    path.write_text("\n".join([",".join([*fields, "winner"]), ",".join([*row, verdict])]), encoding="utf-8")
+    sentence = rf'line 2: winner: expected {fields[0]}, {fields[1]} or tie, found "{verdict}", which may mean either'
+    with pytest.raises(ValueError, match=sentence):
+        load_pairs(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "chosen", "label"),
+    [
+        ("tie,B,model_a", "tie", None),
+        ("tie,B,b", "B", None),
+        ("x,B,tie", "x", [0.5]),
+        ("tie,B,draw", "tie", [0.5]),
+        ("C,D,D", "D", None),
+    ],
+)
+def test_other_verdicts_beside_such_an_item_are_clear(row, chosen, label, tmp_path: Path) -> None:
+    """A side, another word for a tie, and a tie of other items mean one thing only, as does a player called D."""
+    path = tmp_path / "arena.csv"
+    path.write_text(f"model_a,model_b,winner\n{row}\n", encoding="utf-8")
+    pairs = load_pairs(path)
+    assert pairs.feature_names[pairs.chosen[0]] == chosen
+    assert (None if pairs.labels is None else pairs.labels.tolist()) == label
+
+
 # ---------------------------------------------------------------------------------------------------- identity
 
 

@@ -297,8 +297,8 @@ def test_unread_number_is_noted_once(name) -> None:
             [{"chosen": {"x": 1, "y": None}, "rejected": {"x": 1, "y": 2}}],
             "row 0: y of chosen: expected a finite number",
         ),
-        ([{"chosen": [1, "a"], "rejected": [1, 2]}], "row 0: rejected: expected a text like chosen"),
-        ([{"chosen": [True, 1], "rejected": "b"}], "row 0: chosen: expected messages with role and content"),
+        ([{"chosen": [1, "a"], "rejected": [1, 2]}], "row 0: chosen: expected messages with role and content"),
+        ([{"chosen": [True, 1], "rejected": "b"}], r"row 0: chosen: expected real numbers, found \[true, 1\]"),
         ([{"chosen": ["a", "b", "c"], "rejected": ["d", "e", "f"]}], "row 0: expected one record, found whole columns"),
         ([{"chosen": [[1], [2]], "rejected": [[3], [4]]}], "row 0: expected one record, found whole columns"),
         (

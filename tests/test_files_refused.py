@@ -250,3 +250,80 @@ class Key:
         raise RuntimeError
 
     __repr__ = __str__
+
+
+REPEATED = {
+    "lines": ("a.jsonl", '{"winner":"A","loser":"B"}\n{"winner":"B","loser":"A","winner":"C"}\n', "line 2"),
+    "first line": ("a.jsonl", '{"winner":"B","loser":"A","winner":"B"}\n{"winner":"B","loser":"A"}\n', "line 1"),
+    "array": ("a.json", '[{"winner":"A","loser":"B"},\n\n{"winner":"B","winner":"C","loser":"A"}]', "line 3"),
+    "array in a line": ("a.json", '[{"winner":"B","loser":"A","winner":"C"}]', "line 1"),
+    "object": ("a.json", '{\n"winner":"B",\n"loser":"A",\n"winner":"C"}', "line 1"),
+    "within": ("a.jsonl", '{"chosen":{"x":1},"rejected":{"x":3,"winner":1,"winner":2}}', "line 1"),
+    "escaped": ("a.jsonl", '{"winner":"B","loser":"A","winn\\u0065r":"C"}', "line 1"),
+    "cell": ("a.csv", 'chosen,rejected\n"{""winner"":1,""winner"":2}","{""winner"":3}"', "line 2: column chosen"),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_field_that_is_given_twice_is_refused(name, tmp_path) -> None:
+    """JSON keeps the last of two fields with one name, so one of two answers would be lost without a word."""
+    file, text, place = REPEATED[name]
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    sentence = f"^{tmp_path / file}: {place}: expected different names, found winner twice$"
+    with pytest.raises(ValueError, match=sentence):
+        load_pairs(tmp_path / file)
+
+
+@pytest.mark.parametrize("repeated", ["chosen", "other"])
+def test_a_column_that_is_given_twice_is_refused(repeated, tmp_path, recwarn) -> None:
+    """Parquet, pandas and Arrow allow two columns of one name; a dict keeps only one of them."""
+    parquet, pandas = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pandas")
+    arrow = pytest.importorskip("pyarrow")
+    names = ["chosen", "rejected", "other", repeated]
+    table = arrow.table([arrow.array([["a", "b"], ["b", "a"]][i % 2]) for i in range(4)], names=names)
+    parquet.write_table(table, tmp_path / "a.parquet")
+    sentence = f"expected different column names, found {repeated} twice$"
+    with pytest.raises(ValueError, match=rf"^{tmp_path}/a\.parquet: {sentence}"):
+        load_pairs(tmp_path / "a.parquet")
+    for records in (table, pandas.DataFrame([["a", "b", "c", "d"]], columns=names)):
+        for read in (bt.PreferencePairs.from_records, bt.PreferenceRankings.from_records):
+            with pytest.raises(ValueError, match=f"^records: {sentence}"):
+                read(records)
+    assert not recwarn.list
+
+
+def test_names_that_are_written_alike_are_refused(tmp_path) -> None:
+    """The number 1 and the text "1" are one name, and an Arrow struct may hold a field twice."""
+    with pytest.raises(ValueError, match=r"^records: row 1: expected different names, found 1 twice$"):
+        bt.PreferencePairs.from_records([{"winner": "a", "loser": "b"}, {"winner": "a", "loser": "b", 1: 2, "1": 3}])
+    frame = pytest.importorskip("pandas").DataFrame([["a", "b", 1, 2]], columns=["winner", "loser", 7, "7"])
+    with pytest.raises(ValueError, match=r"^records: expected different column names, found 7 twice$"):
+        bt.PreferencePairs.from_records(frame)
+    arrow = pytest.importorskip("pyarrow")
+    side = arrow.StructArray.from_arrays([arrow.array([1.0]), arrow.array([2.0])], names=["x", "x"])
+    with pytest.raises(ValueError, match=r"^records: expected a table that can be read, found one that cannot \("):
+        bt.PreferencePairs.from_records(arrow.table({"chosen": side, "rejected": side}))
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1j, 2.0], r"\[1j, 2.0\]"),
+        (np.array([1 + 2j, 0]), r"\[\(1\+2j\), 0j\]"),
+        ([True, False], r"\[true, false\]"),
+        ([0.5, True], r"\[0.5, true\]"),
+        (np.array(["2020-01-01", "2020-02-29"], dtype="datetime64[D]"), r"\[2020-01-01, 2020-02-29\]"),
+        ({"x": 1j, "y": 2.0}, r"{'x': 1j, 'y': 2.0}"),
+    ],
+    ids=["complex", "array", "bool", "mixed", "dates", "named"],
+)
+def test_values_that_are_no_numbers_are_named_where_they_are(values, found) -> None:
+    """The side that holds them is named, and not the good one beside it."""
+    good = [1.0, 2.0]
+    for row, side in (
+        ({"chosen": values, "rejected": good}, "chosen"),
+        ({"chosen": good, "rejected": values}, "rejected"),
+        ({"chosen": values, "rejected": values}, "chosen"),
+    ):
+        with pytest.raises(ValueError, match=f"^records: row 0: {side}: expected real numbers, found {found}$"):
+            bt.PreferencePairs.from_records([row])

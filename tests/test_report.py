@@ -122,6 +122,15 @@ def test_example_takes_the_target_margin_into_account():
     assert f"{z:+.2f} after subtracting the target margin" in said
 
 
+@pytest.mark.parametrize(("prompt", "n_lines"), [("Why?", 1), ("", 0), (" \n", 0)])
+def test_the_example_has_no_line_for_a_prompt_that_is_not_given(prompt, n_lines):
+    """Texts without prompts are shown as two answers."""
+    pairs = bt.PreferencePairs([[1.0]], [[0.0]])
+    said = example_in_words(bt.fit(bt.LinearScorer(1), pairs, l2=1.0), pairs, (prompt, "yes", ""))
+    assert said.count("- Prompt: “Why?”") == said.count("Prompt") == n_lines
+    assert "- Chosen: “yes”\n- Rejected: “”\n\n" in said
+
+
 def test_example_has_the_margin_that_is_evaluated():
     """What both answers share cancels before it is weighted. Rewards of 1e16, rounded, would lose the margin."""
     shared, own = np.full((1, 3), 1e16), np.array([[2.0, 0.0, -2.0]])

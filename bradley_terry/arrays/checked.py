@@ -136,7 +136,7 @@ def names(
     """Return one name for each feature or item; None stays None."""
     if given is None:
         return None
-    found = tuple(single.written("feature_names", name) for name in single.names("feature_names", given))
+    found = tuple(single.texts("feature_names", given))
     if len(set(found)) != len(found):
         raise ValueError("feature_names: expected different names, got the same name twice")
     if chosen.ndim == 2 and len(found) != chosen.shape[1]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array as array_of_python
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -126,12 +127,18 @@ def as_numpy(values: object, name: str) -> NDArray[np.generic]:
 
 def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
     mixed = None
+    if _is_of_bytes(values):
+        raise TypeError(f"{name}: expected real numbers, got {quoted(values)}")
     if hasattr(values, "detach"):
         values = _detached(values)
     elif isinstance(values, list | tuple):
         kinds = _kinds_in(values)
         if _is_masked_within(values, kinds):
             raise TypeError(f"{name}: {_MASKED}")
+        if any(issubclass(kind, bytearray | memoryview) for kind in kinds):
+            bad = _first_of_bytes(values)
+            if bad is not None:
+                raise TypeError(f"{name}: expected real numbers, got {quoted(bad)}")
         if any(hasattr(kind, "detach") for kind in kinds):
             values = [as_numpy(one, name) if isinstance(one, list | tuple) else _detached(one) for one in values]
         if len(kinds) > 1 and any(issubclass(kind, str) for kind in kinds):
@@ -147,6 +154,21 @@ def _as_numpy(values: object, name: str) -> NDArray[np.generic]:
         return _as_numpy(rows, name) if all(map(_is_row, rows)) else array
     is_of_library = array.dtype.isbuiltin == 2  # not one of NumPy's own types, whose names take long to make
     return array.astype(np.float32) if is_of_library and array.dtype.name.startswith(_SMALL_FLOATS) else array
+
+
+def _is_of_bytes(value: object) -> bool:
+    """Return whether this holds raw bytes, such as a bytearray, which NumPy would take for the numbers 0 to 255."""
+    if isinstance(value, bytearray):
+        return True
+    if isinstance(value, memoryview):
+        return value.format in {"B", "b", "c"} and not isinstance(value.obj, np.ndarray | array_of_python.array)
+    return False
+
+
+def _first_of_bytes(values: list[object] | tuple[object, ...]) -> object:
+    """Return the first thing in nested lists that holds raw bytes, or None."""
+    found = (_first_of_bytes(one) if isinstance(one, list | tuple) else one for one in values)
+    return next((one for one in found if _is_of_bytes(one)), None)
 
 
 def _is_row(value: object) -> bool:

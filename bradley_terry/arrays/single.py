@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fsencode, fspath
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -25,6 +25,7 @@ __all__ = [
     "seed",
     "switch",
     "text",
+    "texts",
     "whole",
     "written",
 ]
@@ -106,15 +107,31 @@ def function(name: str, value: object) -> None:
 
 
 def names(name: str, values: object) -> list[Any]:
-    """Return the items of a sequence, or raise TypeError for a single text and for what cannot be read as one."""
+    """Return the items of a sequence, or raise TypeError for what is none, such as a single text, a set or a dict.
+
+    The order of a set changes from run to run, and that of a dict of numbers need not be the order of its numbers.
+    """
     try:
-        found = None if isinstance(values, str | bytes) else list(values)  # type: ignore[call-overload]
+        is_other = isinstance(values, str | bytes | set | frozenset | Mapping)
+        found = None if is_other else list(values)  # type: ignore[call-overload]
     except Exception:  # noqa: BLE001  # whatever the methods of a foreign object raise
         found = None
     if found is None:
         what = "one string" if isinstance(values, str) else quoted(values)
         raise TypeError(f"{name}: expected a sequence of names, got {what}")
     return found
+
+
+def texts(name: str, values: object) -> list[str]:
+    """Return a sequence of names as texts; whole numbers, as of the columns of a data frame, become texts.
+
+    Anything else is refused, since what ``str`` says of None, bytes, a tuple or a masked entry is no name.
+    """
+    found = names(name, values)
+    for place, one in enumerate(found):
+        if not (isinstance(one, str) or is_whole(one)):
+            raise TypeError(f"{name}: expected a sequence of texts, got {quoted(one)} in place {place}")
+    return [written(name, one) for one in found]
 
 
 def path(name: str, value: object) -> Path:

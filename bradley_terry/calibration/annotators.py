@@ -184,6 +184,9 @@ def numbered(annotators: ArrayLike, n: int) -> tuple[list[str], NDArray[np.int64
     missing = [i for i, one in enumerate(array.tolist()) if is_missing(one) or (isinstance(one, str) and one == "")]
     if missing:
         raise ValueError(f"annotators: expected an annotator for each pair, got none for pair {missing[0]}")
+    of_bytes = next((one for one in array.tolist() if isinstance(one, bytes)), None)
+    if of_bytes is not None:
+        raise TypeError(f"annotators: expected names as texts, or numbers, got {quoted(of_bytes)}; decode them first")
     if array.dtype.kind == "O":
         array = np.array([written("annotators", one) for one in array.tolist()], dtype=object)
     index = index_by_first_appearance(array)

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..arrays.visible import class_name, counted
 from ..evaluation import log_odds
+from ..fitting.matching import matched
 from ..intervals import refuse_nan
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array, sigmoid
@@ -111,17 +112,17 @@ def annotator_noise(model: RewardModel, held_out: PreferencePairs) -> Noise:
     Christiano et al. 2017, arXiv:1706.03741, use this mixture with ε = 0.1.
     """
     check_pairs(held_out, "held_out")
-    z = log_odds_of(model, held_out)
+    z = log_odds_of(model, held_out, "held_out")
     if (noise := noise_of(z, held_out)) is None:
         raise ValueError("held_out: expected margins other than 0, but this model gives both answers the same reward")
     return noise
 
 
-def log_odds_of(model: RewardModel, pairs: PreferencePairs) -> Array:
+def log_odds_of(model: RewardModel, pairs: PreferencePairs, name: str = "pairs") -> Array:
     """Return the log-odds of P(chosen preferred), (n_pairs,), or raise ValueError if the model has none."""
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
-    margins = model.margins(pairs)
+    margins = model.margins(matched(model.scorer, model.feature_names, pairs, name))
     refuse_nan("model", margins, "margins", finite=True)
     if not getattr(model.loss, "gives_probabilities", True):
         model.loss.log_odds(margins)  # type: ignore[union-attr]  # raises, and says why

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..arrays.visible import class_name, counted
 from ..evaluation import evaluate, mean_accuracy
+from ..fitting.matching import matched
 from ..intervals.proportions import QUANTILE_95
 from ..logistic import Array
 from ..model import RewardModel, read_only
-from ..pairs import PreferencePairs, check_pairs
+from ..pairs import PreferencePairs
 from .slope import fit_slope
 
 __all__ = ["TemperatureFit", "fit_temperature"]
@@ -97,7 +98,7 @@ def fit_temperature(model: RewardModel, held_out: PreferencePairs) -> Temperatur
     """
     if not isinstance(model, RewardModel):
         raise TypeError(f"model: expected a fitted RewardModel, got {class_name(model)}")
-    check_pairs(held_out, "held_out")
+    held_out = matched(model.scorer, model.feature_names, held_out, "held_out")
     before = evaluate(model, held_out, n_bootstrap=1)
     margins, shifts = before.margins, getattr(model.loss, "shifts", True)
     used = np.ones(len(held_out), dtype=bool) if held_out.weights is None else held_out.weights > 0

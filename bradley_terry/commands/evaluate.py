@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from ..arrays.visible import LONGEST_SHOWN, from_markdown, quoted, visible
+from ..arrays.visible import from_markdown, visible
 from ..evaluation import evaluate
+from ..fitting.matching import matched as in_numbering_of
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
@@ -83,18 +81,4 @@ def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") 
     """
     if pairs.is_items != isinstance(model.scorer, TableScorer):
         raise ValueError(f"{name}: expected pairs for {model.scorer}, got {pairs}")
-    mine, theirs = model.feature_names, pairs.feature_names
-    if mine is None or theirs is None or mine == theirs:
-        return pairs
-    if not pairs.is_items:
-        unknown = [feature for feature in theirs if feature not in mine]
-        wanted = ", ".join(visible(name, LONGEST_SHOWN) for name in mine[:5]) + (", …" if len(mine) > 5 else "")
-        got = quoted(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
-        raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
-    number = {item: i for i, item in enumerate(mine)}
-    used = np.unique(np.concatenate([pairs.chosen, pairs.rejected]))
-    unknown = [theirs[i] for i in used if theirs[i] not in number]
-    if unknown:
-        raise ValueError(f"{name}: expected items that the model was trained on, got {quoted(unknown[0])}")
-    translated = np.array([number.get(item, 0) for item in theirs])
-    return replace(pairs, chosen=translated[pairs.chosen], rejected=translated[pairs.rejected], feature_names=mine)
+    return in_numbering_of(model.scorer, model.feature_names, pairs, name)

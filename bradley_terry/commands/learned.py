@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays.visible import LONGEST_SHOWN, visible
 from ..evaluation import log_odds
+from ..fitting.matching import matched
 from ..logistic import sigmoid
 from ..losses import pair_losses
 from ..model import RewardModel
@@ -58,6 +59,7 @@ def weights_by_strength(model: RewardModel, pairs: PreferencePairs) -> list[Weig
     if isinstance(model.scorer, TableScorer):
         strengths, noun = model.phi, "item"
     else:
+        pairs = matched(model.scorer, model.feature_names, pairs)
         differences = np.subtract(pairs.chosen, pairs.rejected, dtype=np.float64)
         strengths = np.abs(model.phi) * np.sqrt(np.average(differences**2, axis=0, weights=pairs.weights))
         noun = "feature"
@@ -79,6 +81,7 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     texts : (prompt, chosen, rejected), optional
         If the answers are texts, they are quoted, and shortened if they are long.
     """
+    pair = matched(model.scorer, model.feature_names, pair, "pair")
     margins = model.margins(pair)
     margin = float(margins[0])
     z = margin if pair.target_margins is None else margin - float(pair.target_margins[0])
@@ -94,7 +97,8 @@ def example_in_words(model: RewardModel, pair: PreferencePairs, texts: tuple[str
     lines, head = [], "The model"
     if texts is not None:
         labels = ("Prompt", "Chosen", "Rejected")
-        lines += [f"- {label}: “{_shortened(text)}”" for label, text in zip(labels, texts, strict=True)] + [""]
+        said = {label: _shortened(text) for label, text in zip(labels, texts, strict=True)}
+        lines += [f"- {label}: “{text}”" for label, text in said.items() if text or label != "Prompt"] + [""]
     elif pair.is_items:
         first, second = (chosen, rejected) if t >= 0.5 else (rejected, chosen)
         head = f"In this comparison, {first} {'met' if t == 0.5 else 'was chosen over'} {second}. The model"

@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .messages import fail, show
+from ..arrays.visible import quoted
+from .messages import fail, is_number, show
 
 Messages = list[tuple[str, str]]  # (role, content)
 
@@ -90,6 +91,20 @@ def split_prompt(given: str | Messages, answers: Sequence[str | Messages]) -> tu
     if all(text.startswith(prompt) for text in texts):  # transcripts repeat their prompt
         texts = [text[len(prompt) :] for text in texts]
     return prompt.strip(), [text.strip() for text in texts]
+
+
+def refuse_other_values(path: Path | str, place: str, key: str, value: object) -> None:
+    """Fail if a list or an object holds values that no answer has, such as dates, complex numbers, or True and False.
+
+    Texts, messages and nested lists are left to the functions that read them.
+    """
+    if not isinstance(value, list | Mapping):
+        return
+    inner = list(value.values()) if isinstance(value, Mapping) else value
+    others = [one for one in inner if one is not None and not is_number(one)]
+    if others and not any(isinstance(one, str | list | Mapping) for one in others):
+        found = show(value) if all(isinstance(one, bool) for one in others) else quoted(value)
+        fail(path, f"{key}: expected real numbers, found {found}", place)
 
 
 def _turns(path: Path | str, place: str, key: str, message: object) -> Messages:  # noqa: RET503

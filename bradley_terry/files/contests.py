@@ -78,12 +78,13 @@ def better_of(path: Path | str, place: str, shape: Shape, record: Mapping[str, o
         names = plain(name_of(record[one])), plain(name_of(record[other]))
         if names[0] != names[1]:
             is_first, is_second = is_first or word == names[0], is_second or word == names[1]
-    if is_first != is_second:
+    is_tie = word in _TIES or (word == "0" and (a, b) == ("1", "2"))
+    if is_first != is_second and (not is_tie or word == "d"):  # D is a common name of an item
         return 1 if is_first else -1
-    if is_first:
+    if is_first or is_second:
         both = f"{shape.first}, {shape.second} or tie"
         fail(path, f"{shape.verdict}: expected {both}, found {show(given)}, which may mean either of them", place)
-    if word in _TIES or (word == "0" and (a, b) == ("1", "2")):
+    if is_tie:
         return 0
     wanted = f"{shape.first}, {shape.second} or tie"
     fail(path, f"{shape.verdict}: expected {wanted}, found {show(given)}", place)

@@ -22,6 +22,7 @@ from .limits import LONGEST_LINE, check_json
 from .lines import numbered_lines
 from .messages import fail, is_number, listed, show
 from .names import NAMES, plain
+from .objects import RepeatedNameError, decoder
 
 _PRINTED = re.compile(r"\[\s*\{'|\{'|\[\s*'|\[(?=[^\]]*\d\s)[\s\d.eE+-]+\]$")  # a Python list, or a NumPy array
 
@@ -81,15 +82,15 @@ def _decoded(path: Path, names: list[str], lines: list[int], table: list[tuple[s
 
 def _values(path: Path, column: str, lines: list[int], cells: list[str]) -> list[object] | None:
     """Return what the cells of a column are in JSON, or None if any of them is a text."""
-    import json  # noqa: PLC0415
-
     if not all(cell.startswith(("[", "{")) for cell in cells if cell):
         return None
     values: list[object] = []
     for line, cell in zip(lines, cells, strict=True):
         check_json(path, cell)
         try:
-            values.append(json.loads(cell) if cell else cell)
+            values.append(decoder().decode(cell) if cell else cell)
+        except RepeatedNameError as error:
+            fail(path, f"column {column}: {error}", line)
         except (ValueError, RecursionError):
             if _PRINTED.match(cell):
                 hint = 'df.to_json("pairs.jsonl", orient="records", lines=True) writes a file that can be read'

@@ -19,10 +19,8 @@ def matchups_of(chosen: Sequence[int], rejected: Sequence[int], names: Sequence[
     >>> matchups_of([0, 1], [1, 0], ["Anna", "Bob"])
     ['Anna vs Bob', 'Anna vs Bob']
     """
-    chosen, rejected, named = (
-        single.names(name, values) for name, values in {"chosen": chosen, "rejected": rejected, "names": names}.items()
-    )
-    names = [single.written("names", name) for name in named]
+    chosen, rejected = (single.names(name, items) for name, items in {"chosen": chosen, "rejected": rejected}.items())
+    names = single.texts("names", names)
     for name, items in {"chosen": chosen, "rejected": rejected}.items():
         if not all(single.is_whole(item) and 0 <= item < len(names) for item in items):
             raise ValueError(f"{name}: expected item numbers from 0 to {len(names) - 1}")

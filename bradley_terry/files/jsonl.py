@@ -12,6 +12,7 @@ from pathlib import Path
 from .limits import check_json
 from .lines import numbered_lines
 from .messages import fail, show
+from .objects import RepeatedNameError, decoder
 
 _SPACE = re.compile(r"[\s,]*")
 _SHORT = 2**20  # letters of an array that is decoded only to be shown
@@ -38,13 +39,13 @@ def _records(path: Path, every_line: Iterator[tuple[int, str]]) -> Iterator[tupl
 
 def _is_one_on_each_line(path: Path, begin: list[tuple[int, str]]) -> bool:
     """Return whether the first line is an object of its own that does not wrap others, or no object at all."""
-    import json  # noqa: PLC0415
-
     if begin[0][1].strip(" \t\r,")[:1] not in {"[", "{", ""}:
         return True
     check_json(path, begin[0][1])
     try:
-        first = json.loads(begin[0][1])
+        first = decoder().decode(begin[0][1])
+    except RepeatedNameError:
+        return True  # the error is then raised where the line is read
     except (ValueError, RecursionError):
         return False
     return isinstance(first, dict) and not (len(begin) == 1 and _wrapped(first))
@@ -55,9 +56,11 @@ def _json_object(path: Path, line: int, text: str) -> dict[str, object]:
 
     check_json(path, text)
     try:
-        record: object = json.loads(text)
+        record: object = decoder().decode(text)
     except json.JSONDecodeError as error:
         fail(path, f"expected a JSON object, found text that is not JSON ({error.msg}, column {error.colno})", line)
+    except RepeatedNameError as error:
+        fail(path, str(error), line)
     except (ValueError, RecursionError):  # a number with thousands of digits, or thousands of nested lists
         fail(path, _TOO_DEEP, line)
     if not isinstance(record, dict):
@@ -113,10 +116,12 @@ def _decoded(path: Path, text: str, at: int) -> tuple[object, int]:
     import json  # noqa: PLC0415
 
     try:
-        return json.JSONDecoder().raw_decode(text, at)
+        return decoder().raw_decode(text, at)
     except json.JSONDecodeError as error:
         said = f"expected a JSON object, found text that is not JSON ({error.msg}, column {error.colno})"
         fail(path, said, error.lineno)
+    except RepeatedNameError as error:
+        fail(path, str(error), text.count("\n", 0, at) + 1)
     except (ValueError, RecursionError):
         fail(path, _TOO_DEEP, text.count("\n", 0, at) + 1)
 

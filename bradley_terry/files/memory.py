@@ -11,6 +11,7 @@ from ..arrays.checked import as_numpy
 from ..arrays.single import is_missing
 from ..arrays.visible import class_name, quoted
 from .messages import fail
+from .objects import RepeatedNameError, refuse_repeated_names
 
 __all__ = ["is_frame", "is_table", "records_of"]
 
@@ -29,12 +30,21 @@ def is_table(records: object) -> bool:
 
 def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield (row N, record) for each record, counted from 0; missing values become None."""
+    columns: object = getattr(records, "columns" if is_frame(records) else "column_names", None)
+    try:
+        if isinstance(columns, Iterable) and not isinstance(columns, str):
+            refuse_repeated_names(columns, "column names")
+    except RepeatedNameError as error:
+        fail("records", str(error))
     if is_frame(records) and hasattr(records, "iloc"):
         rows: object = records.to_dict("records")  # type: ignore[attr-defined]
     elif hasattr(records, "to_dicts"):
         rows = records.to_dicts()
     elif hasattr(records, "to_pylist"):
-        rows = records.to_pylist()
+        try:
+            rows = records.to_pylist()
+        except ValueError as error:  # as for an object with two fields of one name
+            fail("records", f"expected a table that can be read, found one that cannot ({error})")
     else:
         rows = records
     wanted = "records: expected a data frame or a list of dicts, one for each pair"
@@ -55,14 +65,18 @@ def records_of(records: object) -> Iterator[tuple[str, dict[str, object]]]:
 def _record(row: int, record: Mapping[str, object]) -> dict[str, object]:
     """Return a record as a dict of plain values, or fail if a method of an object in it does."""
     try:
-        return {str(name): _value(value) for name, value in record.items()}
+        if len(named := {str(name): _value(value) for name, value in record.items()}) < len(record):
+            refuse_repeated_names(record)
     except (MemoryError, RecursionError):
         raise
     except Exception as error:  # noqa: BLE001  # their methods may raise anything
         said = f"expected a record that can be read, found one that raises {class_name(error)}"
         if isinstance(error, ValueError | TypeError) and str(error).startswith("records: "):
             said = str(error).removeprefix("records: ")
+        if isinstance(error, RepeatedNameError):
+            said = str(error)
         fail("records", said, f"row {row}")
+    return named
 
 
 def _value(value: object) -> object:

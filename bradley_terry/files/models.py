@@ -25,6 +25,7 @@ from .characters import Halves, said_of_halves
 from .limits import LONGEST_LINE, check_json, shown, within_memory
 from .messages import fail
 from .notes import Notes
+from .objects import decoder
 from .opened import open_file, size_of
 from .saving import replacing
 
@@ -107,7 +108,7 @@ def _meta(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[s
     with archive.open(info) as file:
         text = file.read(info.file_size).decode()  # and no more, whatever the member unpacks to
     check_json(path, text)
-    meta = json.loads(text)
+    meta = decoder().decode(text)
     if not isinstance(meta, dict):
         raise TypeError("expected an object in meta.json")
     whole: dict[str, Any] = Halves().whole(meta)  # type: ignore[assignment]

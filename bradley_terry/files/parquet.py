@@ -16,6 +16,7 @@ from ..arrays.visible import quoted, visible
 from .archives import readable
 from .limits import check_memory, check_unpacked
 from .messages import fail
+from .objects import RepeatedNameError, refuse_repeated_names
 from .opened import EMPTY, open_file, size_of
 
 _ROWS, _FEW_ROWS = 4096, 32  # read at once, with all texts as dictionaries or not
@@ -48,6 +49,12 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, object]]]:
         check_memory(path, size)
         with readable(path, "a Parquet file"):
             opened = parquet.ParquetFile(file)
+            names = opened.schema_arrow.names
+        try:
+            refuse_repeated_names(names, "column names")
+        except RepeatedNameError as error:
+            fail(path, str(error))
+        with readable(path, "a Parquet file"):
             groups = [opened.metadata.row_group(i) for i in range(opened.metadata.num_row_groups)]
             check_unpacked(path, size, sum(group.total_byte_size for group in groups), _HINT)
             # pyarrow ends the process if damaged metadata of a column are asked for, but raises if the column is read.

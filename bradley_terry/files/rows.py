@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .characters import Halves, may_have_halves, said_of_halves
-from .chats import Messages, as_text, is_chat, split_prompt, text_or_messages
+from .chats import Messages, as_text, is_chat, refuse_other_values, split_prompt, text_or_messages
 from .contests import (
     answers_of,
     better_of,
@@ -347,6 +347,9 @@ class Reader:
         elif len(different) > 1 and different <= {"items", "words", "names"}:
             kind = "words"
         elif len(different) > 1:
+            for name, value, its in zip(names, answers, kinds, strict=True):
+                if its == "texts":
+                    text_or_messages(self.path, place, name, value)  # which fails for what is no answer at all
             wanted = {"vectors": "a list of numbers", "named": "named numbers", "items": "the name of an item"}
             what = wanted.get(kind, "a text")
             found = next(show(answer) for answer, other in zip(answers, kinds, strict=True) if other != kind)
@@ -383,6 +386,7 @@ class Reader:
                 wanted = "expected a text or the name of an item"
                 fail(self.path, f"{name}: {wanted}, found the number {show(value)}{hint * bool(shape.second)}", place)
             return "items"
+        refuse_other_values(self.path, place, name, value)
         return "texts"
 
     def _listed(self) -> Iterator[Row]:

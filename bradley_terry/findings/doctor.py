@@ -13,6 +13,7 @@ from ..arrays.visible import LONGEST_SHOWN, class_name, counted, visible
 from ..calibration.annotators import numbered
 from ..evaluation import refuse_rankings
 from ..fitting.arguments import start
+from ..fitting.matching import matched
 from ..model import HISTORY, RewardModel
 from ..pairs import PreferencePairs
 from . import of_annotators, of_features, of_fit, of_labels
@@ -76,6 +77,9 @@ def diagnose(
                 raise TypeError(f"{name}: expected PreferencePairs, got {class_name(part)}")
     if not set(HISTORY) <= set(model.history) or not len(model.history["step"]):
         raise ValueError("model: expected a model with the history of its fit, got one without records")
+    pairs = matched(model.scorer, model.feature_names, pairs)
+    if validation is not None:
+        validation = matched(model.scorer, model.feature_names, validation, "validation")
     names, index = ([], None) if annotators is None else numbered(annotators, len(pairs))
     phi = None if initial is None else start(model.scorer, initial)
     case = Case(model, pairs, validation, index, names, phi)

@@ -20,6 +20,7 @@ records      the history of a fit, and the callback
 progress     bars that say how far long work is
 checkpoint   the state of a fit in a file, so that it can go on after a crash
 identity     which fit a checkpoint belongs to
+matching     items of another file, matched by their names
 interrupts   what Ctrl-C does
 usefulness   whether a fit learned anything
 determined   which parameters the pairs leave undetermined

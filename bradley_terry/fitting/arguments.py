@@ -16,6 +16,7 @@ from ..losses import PairLoss
 from ..objective import BACKENDS
 from ..pairs import PreferencePairs, check_fit, check_loss
 from ..scorers import MLPScorer, Scorer, TableScorer, check_size
+from .matching import matched
 from .penalties import checked_strength
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def split(
     if validation is None:
         return pairs, None
     if isinstance(validation, type(pairs)):
-        features = validation.chosen if isinstance(validation, PreferencePairs) else validation.features
+        held_out = matched(scorer, pairs.feature_names, validation, "validation")
+        features = held_out.chosen if isinstance(held_out, PreferencePairs) else held_out.features
         scorer.check_features(features, "validation")
-        return pairs, validation
+        return pairs, held_out
     if np.isnan(single.number(validation)):
         kind = class_name(pairs)
         raise TypeError(f"validation: expected a share of the prompts or {kind}, got {quoted(validation)}")

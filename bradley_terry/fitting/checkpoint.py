@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from ..arrays import single
 from ..arrays.visible import quoted, visible
+from ..files.archives import array_name
+from ..files.messages import listed
 from ..files.saving import replacing
 from ..losses import PairLoss
 from ..model import HISTORY, FittedTo, Outcome, RewardModel, read_only
@@ -62,6 +64,7 @@ class Checkpoint:
         shown = visible(str(path), 1000)
         read = partial(np.lib.format.read_array, allow_pickle=False)
         try:
+            _refuse_other(path)
             with path.open("rb") as file, zipfile.ZipFile(file) as archive:
                 stored = [info for info in archive.infolist() if not info.compress_type]  # so none is a bomb
                 state = {info.filename.removesuffix(".npy"): read(archive.open(info)) for info in stored}
@@ -69,6 +72,8 @@ class Checkpoint:
             is_ours = found["format"] == FORMAT
             if is_ours:
                 _check_entries(found.pop("entries"), state)
+        except _OtherFileError as error:
+            raise ValueError(f"{shown}: expected a checkpoint, found {visible(str(error), 300)}") from None
         except Exception as error:  # noqa: BLE001  # damaged bytes can fail in zip, zlib, json, …
             why = visible(str(error), 300)
             raise ValueError(f"{shown}: expected a checkpoint, found a file that cannot be read ({why})") from None
@@ -129,6 +134,28 @@ class Checkpoint:
             loss=loss,
             fitted_to=fitted_to,
         )
+
+
+class _OtherFileError(ValueError):
+    """A file that is whole, but no checkpoint."""
+
+
+def _refuse_other(path: Path) -> None:
+    """Raise ``_OtherFileError``, which says what the file is, if its beginning or its entries show that."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head and not head.startswith(b"PK"):
+            raise _OtherFileError(f"another file, which begins with {quoted(head)}")
+        with zipfile.ZipFile(file) as archive:
+            names = {array_name(info) for info in archive.infolist()}
+    if "meta.json" in names:
+        raise _OtherFileError("a saved model")
+    if {"chosen", "rejected"} <= names:
+        raise _OtherFileError("pairs")
+    if {"features", "ranks"} <= names:
+        raise _OtherFileError("rankings")
+    if "identity" not in names:
+        raise _OtherFileError(f"another file, which holds {listed(sorted(names))}")
 
 
 def _entries(state: State) -> dict[str, object]:

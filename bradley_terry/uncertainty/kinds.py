@@ -17,6 +17,7 @@ from ..arrays.single import one_of, seed, switch, whole
 from ..arrays.visible import class_name, counted
 from ..fitting.conjugate import is_dense
 from ..fitting.contrasts import AT_MINIMUM, contrast_solutions
+from ..fitting.matching import matched
 from ..inference import covariance
 from ..logistic import Array
 from ..model import FittedTo, Outcome, RewardModel
@@ -209,6 +210,7 @@ def remembered(model: RewardModel, pairs: PreferencePairs | PreferenceRankings |
             f"pairs: expected None and a model that comes from fit for {model.loss}, since a saved model does not say "
             "whether the loss was fitted with phi"
         )
+    pairs = matched(model.scorer, model.feature_names, pairs)
     return FittedTo(pairs, model.loss) if data is None else data._replace(pairs=pairs)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import checked
 from ..arrays.visible import class_name
+from ..fitting.matching import matched
 from ..logistic import Array
 from ..objective import Objective
 from ..pairs import PreferencePairs
@@ -163,6 +164,7 @@ def deviance_of(model: RewardModel, pairs: PreferencePairs | None, groups: Array
     found = _data_of(model).pairs if pairs is None else pairs
     if not isinstance(found, PreferencePairs):
         raise TypeError(f"pairs: expected PreferencePairs, got {class_name(found)}")
+    found = matched(model.scorer, model.feature_names, found)
     if not model.scorer.linear_in_phi:
         raise ValueError(f"deviance: expected a scorer that is linear in phi, got {model.scorer}")
     loss = Objective(model.scorer, found, loss=model.loss)(model.phi)[0] * found.total_weight

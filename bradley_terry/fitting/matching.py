@@ -1,0 +1,60 @@
+"""Pairs of another file, in the numbering and with the features of the pairs that a model was fitted to.
+
+Each file numbers its items in the order of their names. So a file that lacks an item gives other numbers to the items
+after it, and the numbers of two files mean the same only after they are matched by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..arrays.visible import LONGEST_SHOWN, quoted, visible
+from ..pairs import PreferencePairs, check_pairs
+from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
+
+__all__ = ["matched"]
+
+Data = TypeVar("Data")  # PreferencePairs or PreferenceRankings
+
+
+def matched(scorer: Scorer, mine: tuple[str, ...] | None, pairs: Data, name: str = "pairs") -> Data:
+    """Return these pairs or rankings with their items numbered as in ``mine``, the names that a model knows.
+
+    If either side has no names, or both have the same, the pairs are returned as they are. So are pairs of another kind
+    than the scorer's, which ``check_fit`` refuses. ``name`` is what error messages call the pairs.
+
+    Raises
+    ------
+    ValueError
+        If the pairs hold an item that is not in ``mine``, or if they have other features or another order of them.
+    TypeError
+        If these are neither pairs nor rankings.
+    """
+    check_pairs(pairs, name)
+    theirs, is_items = pairs.feature_names, pairs.is_items  # type: ignore[attr-defined]
+    of_other_kind = isinstance(scorer, LinearScorer | MLPScorer) if is_items else isinstance(scorer, TableScorer)
+    if mine is None or theirs is None or mine is theirs or mine == theirs or of_other_kind:
+        return pairs
+    if not is_items:
+        unknown = [feature for feature in theirs if feature not in mine]
+        wanted = ", ".join(visible(name, LONGEST_SHOWN) for name in mine[:5]) + (", …" if len(mine) > 5 else "")
+        got = quoted(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
+        raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
+    from ..files.items import matchups_of  # noqa: PLC0415  # both modules import some that import this one
+    from ..uncertainty.clusters import are_independent  # noqa: PLC0415
+
+    names_of_fields = ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",)
+    numbers = [getattr(pairs, field) for field in names_of_fields]
+    number = {item: i for i, item in enumerate(mine)}
+    unknown = [theirs[i] for i in np.unique(np.concatenate(numbers)) if theirs[i] not in number]
+    if unknown:
+        raise ValueError(f"{name}: expected items that the model was trained on, got {quoted(unknown[0])}")
+    translated = np.array([number.get(item, 0) for item in theirs])
+    fields: dict[str, Any] = {field: translated[old] for field, old in zip(names_of_fields, numbers, strict=True)}
+    if isinstance(pairs, PreferencePairs) and pairs.prompts is not None and are_independent(pairs):
+        # These prompts only name the two items, the one with the lower number first, and must go on doing so.
+        fields["prompts"] = matchups_of(fields["chosen"].tolist(), fields["rejected"].tolist(), mine)
+    return replace(pairs, **fields, feature_names=mine)  # type: ignore[type-var]
