@@ -179,3 +179,25 @@ def test_pairs_of_another_kind_are_refused_as_before(chain):
     model = bt.fit(bt.TableScorer(4), chain)
     with pytest.raises(ValueError, match=r"^chosen: expected item numbers"):
         model.margins(features("abc"))
+
+
+def test_numbered_names_count_as_none() -> None:
+    """Data without names get x1, x2, …, so nothing can be compared, and the columns are taken as they are."""
+    rng = np.random.default_rng(3)
+    chosen, rejected = rng.normal(size=(2, 50, 2))
+    named = bt.PreferencePairs(chosen, rejected, feature_names=["price", "speed"])
+    numbered = replace(named, feature_names=("x1", "x2"))
+    model = bt.fit(bt.LinearScorer(2), named)
+    np.testing.assert_array_equal(model.margins(numbered), model.margins(named))
+    back = bt.fit(bt.LinearScorer(2), numbered)
+    np.testing.assert_array_equal(back.margins(named), model.margins(named))
+
+
+def test_another_number_of_features_is_told_by_its_shape() -> None:
+    """Both numbers are in the sentence, whether or not the features have names."""
+    three = bt.PreferencePairs(*np.eye(3)[:2, None], feature_names=["a", "b", "c"])
+    two = bt.PreferencePairs(*np.eye(2)[:, None], feature_names=["a", "b"])
+    model = bt.fit(bt.LinearScorer(3), three, l2=1.0)
+    for call in (model.margins, model.evaluate):
+        with pytest.raises(ValueError, match=r"expected shape \(.*3\)"):
+            call(two)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..arrays.visible import from_markdown, visible
 from ..evaluation import evaluate
 from ..fitting.matching import matched as in_numbering_of
+from ..fitting.matching import refuse_other_features
 from ..model import RewardModel
 from ..pairs import PreferencePairs
 from ..scorers import TableScorer
@@ -81,4 +82,7 @@ def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") 
     """
     if pairs.is_items != isinstance(model.scorer, TableScorer):
         raise ValueError(f"{name}: expected pairs for {model.scorer}, got {pairs}")
-    return in_numbering_of(model.scorer, model.feature_names, pairs, name)
+    mine, theirs = model.feature_names, pairs.feature_names
+    if not pairs.is_items and mine is not None and theirs is not None and mine != theirs:
+        refuse_other_features(mine, theirs, name)
+    return in_numbering_of(model.scorer, mine, pairs, name)

@@ -15,16 +15,30 @@ from ..arrays.visible import LONGEST_SHOWN, quoted, visible
 from ..pairs import PreferencePairs, check_pairs
 from ..scorers import LinearScorer, MLPScorer, Scorer, TableScorer
 
-__all__ = ["matched"]
+__all__ = ["matched", "refuse_other_features"]
 
 Data = TypeVar("Data")  # PreferencePairs or PreferenceRankings
+
+
+def _are_numbers(names: tuple[str, ...], is_items: bool) -> bool:
+    """Return whether these are the names that data without names get."""
+    return names == tuple(f"item {i}" if is_items else f"x{i + 1}" for i in range(len(names)))
+
+
+def refuse_other_features(mine: tuple[str, ...], theirs: tuple[str, ...], name: str) -> None:
+    """Raise ValueError for features that are not those of the model, or not in its order."""
+    unknown = [feature for feature in theirs if feature not in mine]
+    wanted = ", ".join(visible(feature, LONGEST_SHOWN) for feature in mine[:5]) + (", …" if len(mine) > 5 else "")
+    got = quoted(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
+    raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
 
 
 def matched(scorer: Scorer, mine: tuple[str, ...] | None, pairs: Data, name: str = "pairs") -> Data:
     """Return these pairs or rankings with their items numbered as in ``mine``, the names that a model knows.
 
-    If either side has no names, or both have the same, the pairs are returned as they are. So are pairs of another kind
-    than the scorer's, which ``check_fit`` refuses. ``name`` is what error messages call the pairs.
+    The pairs are returned as they are if both sides have the same names, or if either has none, or only x1, x2, … or
+    item 0, item 1, …, which data without names get. So are pairs of another kind than the scorer's, or with another
+    number of features, which the scorer refuses. ``name`` is what error messages call the pairs.
 
     Raises
     ------
@@ -38,11 +52,12 @@ def matched(scorer: Scorer, mine: tuple[str, ...] | None, pairs: Data, name: str
     of_other_kind = isinstance(scorer, LinearScorer | MLPScorer) if is_items else isinstance(scorer, TableScorer)
     if mine is None or theirs is None or mine is theirs or mine == theirs or of_other_kind:
         return pairs
+    if _are_numbers(mine, is_items) or _are_numbers(theirs, is_items):
+        return pairs
     if not is_items:
-        unknown = [feature for feature in theirs if feature not in mine]
-        wanted = ", ".join(visible(name, LONGEST_SHOWN) for name in mine[:5]) + (", …" if len(mine) > 5 else "")
-        got = quoted(unknown[0]) if unknown else "them in another order" if len(mine) == len(theirs) else "only some"
-        raise ValueError(f"{name}: expected the features of the model ({wanted}), got {got}")
+        if len(mine) == len(theirs):
+            refuse_other_features(mine, theirs, name)
+        return pairs
     from ..files.items import matchups_of  # noqa: PLC0415  # both modules import some that import this one
     from ..uncertainty.clusters import are_independent  # noqa: PLC0415
 
