@@ -217,12 +217,14 @@ def check_values(
     time_limit: float,
     tolerance: float = RELATIVE,
     *,
+    absolute: float = 0.0,
     warnings_fail: bool = False,
 ) -> Report:
     """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give.
 
     The first case is asked about again in the end, since a function may keep something between calls. A NumPy warning
-    is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note.
+    is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note. An error up to
+    ``tolerance`` of the right number, or up to ``absolute``, is allowed.
     """
 
     def stages() -> list[str]:
@@ -258,7 +260,16 @@ def check_values(
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
 
-            compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
+            compare(
+                got.ravel(),
+                want.ravel(),
+                {what: want.shape},
+                note,
+                tolerance,
+                lambda _: {what: named()},
+                given,
+                absolute,
+            )
             notes += [note_of(warned)] if warned and k < len(cases) else []
         return notes
 
@@ -319,6 +330,7 @@ def compare(
     tolerance: float,
     names_of_mistakes: Callable[[Mapping[str, bool]], Mapping[str, str]],
     given: Callable[[int], str] = lambda entry: "",
+    absolute: float = 0.0,
 ) -> None:
     """Stop unless all entries agree; name the worst entry of each wrong block, and what the mistake looks like."""
     problems, start, failed = [], 0, {}
@@ -327,7 +339,7 @@ def compare(
         g, e = got[start:stop], expected[start:stop]
         with np.errstate(over="ignore"):
             off = np.abs(g - e)
-        allowed = tolerance * np.abs(e) + 1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3)
+        allowed = tolerance * np.abs(e) + max(1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3), absolute)
         n_wrong = int((off > allowed).sum())
         failed[name] = n_wrong > 0
         if failed[name]:

@@ -97,14 +97,19 @@ STRENGTHS: tuple[Item, ...] = (
     ("1/(1 + exp(−r))", False, "it grows like exp(r) only where r is far below 0", lambda r: sigmoid(_row(r))),
     ("exp(r + sin(2πr)/10)", False, "a shift by a whole number changes nothing, but a shift by 0.5 can",
      lambda r: np.exp(_row(r) + np.sin(2 * np.pi * _row(r)) / 10)),
+    ("exp(r + 200)", True, "it equals exp(200)·exp(r), and the factor exp(200) cancels in the share",
+     lambda r: np.exp(_row(r) + 200)),
 )  # fmt: skip
-"""Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape)."""
+"""Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape).
+
+In the last one, r + 200 is rounded more coarsely than r, so shares that should be equal differ in their last digits.
+"""
 
 
 def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of strengths, f(strength) -> True if the share s(r_a)/(s(r_a) + s(r_b)) depends on r_a − r_b only.
 
-    The student's function is given nine maps s from rewards to positive strengths, which take numbers and arrays. Four
+    The student's function is given ten maps s from rewards to positive strengths, which take numbers and arrays. Five
     of them pass the test. The report lists the maps about which the function is wrong, each with the reason.
 
     Examples
@@ -128,11 +133,6 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
             "it returns True for every map: does it compare the shares of two pairs of rewards with the same "
             "difference?\n"
         )
-    if not any(said.values()):
-        return (
-            "it returns False for every map, even for exp(r): are both rewards shifted by the same number, and are "
-            "values compared up to rounding, for example with np.isclose?\n"
-        )
     if missed == {"exp(r + sin(2πr)/10)"}:
         return (
             "it compares rewards at which the sine changes nothing, such as (1, 0) and (1.5, 0.5): try (0.3, 0) and "
@@ -143,6 +143,12 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
             "does it compare the share with σ(r_a − r_b)? Other maps of the difference give other shares; compare two "
             "shares of the same map\n"
         )
-    if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
+    if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + 200)", "exp(r + sin(2πr)/10)"}:
         return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
+    if missed <= {name for name, is_so, *_ in STRENGTHS if is_so}:
+        which = "some maps for which the answer is True" if any(said.values()) else "every map, even for exp(r)"
+        return (
+            f"it returns False for {which}: are both rewards shifted by the same number, and are values compared up to "
+            "rounding, for example with np.isclose?\n"
+        )
     return ""

@@ -17,8 +17,8 @@ Item = tuple[str, bool, str, Callable[..., Any]]  # its name, whether True is ri
 MORE_ROUNDS, MORE_OF_TRUE = 30, 150
 """How often all items, and those of which True is right, are asked about again.
 
-A test that draws random numbers can pass by luck. Of the tests that compare with ==, the luckiest found is right about
-both invariant losses of lesson 3 with probability 0.89, and 0.89 to the power 150 is below 1e-6.
+A test that draws random numbers can pass by luck. A test that compares with == and is right about all invariant losses
+of lesson 3 with probability 0.89 would pass with probability 0.89 to the power 150, which is below 1e-6.
 """
 
 
