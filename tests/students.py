@@ -585,6 +585,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("not divided by 2h", entry_by_entry(lambda f, x, e, h: f(x + e) - f(x - e))),
         ("divided by h²", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / h**2)),
         ("the sign is flipped", entry_by_entry(lambda f, x, e, h: (f(x - e) - f(x + e)) / (2 * h))),
+        ("the absolute value", entry_by_entry(lambda f, x, e, h: abs(f(x + e) - f(x - e)) / (2 * h))),
         ("all entries move at once", entry_by_entry(lambda f, x, e, h: (f(x + h) - f(x - h)) / (2 * h))),
         ("not put back", not_put_back),
         ("multiplied by h", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 2 * h)),

@@ -58,6 +58,7 @@ __all__ = [
     "falling_to_zero",
     "judged",
     "mind_the_order",
+    "missing_branch",
     "note_of",
     "numbers_or_warning",
     "real_numbers",
@@ -158,7 +159,8 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
     try:
         with as_it_was() as left:
             notes = stages()
-    except Stop as stop:
+    except Stop as stopped:
+        stop = stopped if len(printed) < 2 else _in_one_branch(stopped)  # since it answered an earlier call
         last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
         return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else (), tuple(left))
@@ -166,6 +168,36 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
         PRINTED.reset(before)
     notes = [*(notes or ()), *left]
     return Report(what, NOTED, notes=tuple(dict.fromkeys(notes))) if notes else Report(what, PASSED)
+
+
+def _in_one_branch(stop: Stop) -> Stop:
+    """Return a failure for a function that returns nothing although it does answer other calls; else the same Stop."""
+    if stop.status != NOT_ATTEMPTED:
+        return stop
+    note = stop.message.partition("it ran and returned nothing")[0]
+    return Stop(FAILED, f"{note}your function returns nothing here, but something in other cases: is a return missing?")
+
+
+def missing_branch(
+    stop: Stop,
+    function: Student,
+    others: Iterable[Sequence[object]],
+    names: Sequence[str],
+    time_limit: float,
+) -> Stop:
+    """Return why a function stopped at its first call: if it returns nothing there, other arguments are tried, too."""
+    before = PRINTED.set(None)  # these calls are no part of the check
+    try:
+        for arguments in others if stop.status == NOT_ATTEMPTED else ():
+            try:
+                asked(function, arguments, names, time_limit)
+            except Stop as other:
+                if other.status == NOT_ATTEMPTED:
+                    continue
+            return _in_one_branch(stop)
+    finally:
+        PRINTED.reset(before)
+    return stop
 
 
 def asked(
@@ -239,9 +271,8 @@ def check_values(
                 else:
                     answer, warned = asked(function, arguments, names, time_limit, note=note)
             except Stop as stop:
-                if k and stop.status == NOT_ATTEMPTED:  # it returned something in an earlier case
-                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
-                raise
+                others = [arguments for arguments, _ in cases[1:]]
+                raise stop if k else missing_branch(stop, function, others, names, time_limit) from None
             want = np.asarray(right(*arguments), dtype=np.float64)
 
             def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:

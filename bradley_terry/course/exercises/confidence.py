@@ -22,7 +22,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
     >>> check.accuracy(lambda margins: np.mean(margins > 0)).problems[0].diagnosis
     'looks like: ties count as wrong: a margin of 0 is a coin flip, so it counts half'
     """
-    z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0])
+    z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0, 0.6])
 
     def wrong(z: Array) -> Wrong:
         yield "ties count as right: a margin of 0 is a coin flip, so it counts half", np.mean(z >= 0)

@@ -23,6 +23,7 @@ from ..engine import (
     call,
     can_be_called_with,
     judged,
+    missing_branch,
     with_their_objects,
 )
 
@@ -211,9 +212,8 @@ def leaks(function: Student, *, time_limit: float = LIMIT) -> Report:
                     call(function, arguments, NAMES, time_limit, note=note), len(arguments[1]["prompts"]), note
                 )
             except Stop as stop:
-                if number and stop.status == NOT_ATTEMPTED:
-                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
-                raise
+                others = [arguments for arguments, _ in cases[1:]]
+                raise stop if number else missing_branch(stop, function, others, NAMES, time_limit) from None
             reasons = leaking(*arguments)
             if found == set(reasons):
                 continue

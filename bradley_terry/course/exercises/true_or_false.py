@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.visible import class_name
-from ..engine import FAILED, Report, Stop, Student, asked, can_be_called_with, judged
+from ..engine import FAILED, Report, Stop, Student, asked, can_be_called_with, judged, missing_branch
 
 __all__ = ["Item", "true_or_false"]
 
@@ -54,9 +54,13 @@ def true_or_false(
     """
 
     def ask(some: Sequence[Item]) -> dict[str, bool]:
-        said = {}
+        said: dict[str, bool] = {}
         for name, _, _, item in some:
-            answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
+            try:
+                answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
+            except Stop as stop:
+                others = [] if said else [(other,) for *_, other in items[1:]]
+                raise missing_branch(stop, function, others, (argument,), time_limit) from None
             if type(answer) not in (bool, np.bool_):
                 raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
             said[name] = bool(answer)
