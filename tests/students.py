@@ -687,6 +687,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("summed over the prompts", best_beta(over_prompts=np.sum)),
         ("multiplied by β instead", best_beta(policy_of=lambda p, r, beta: tilted(p, r * beta, 1))),
         ("the highest measured reward", best_beta(answer="reward")),
+        ("the largest KL of the prompts", best_beta(over_prompts=np.max)),
         ("the position of the best β", best_beta(answer="position")),
         ("its KL was NaN", best_beta(divergence=naive_nats)),
     ],

@@ -24,6 +24,7 @@ from ..gradient_check.runner import (
     ERROR,
     FAILED,
     NOT_ATTEMPTED,
+    OVERFLOWS,
     PASSED,
     PRINTED,
     Stop,
@@ -41,6 +42,7 @@ __all__ = [
     "LIMIT",
     "NOTED",
     "NOT_ATTEMPTED",
+    "NO_OVERFLOW",
     "PASSED",
     "RELATIVE",
     "SURPRISE",
@@ -50,6 +52,7 @@ __all__ = [
     "Stop",
     "Student",
     "Wrong",
+    "about_softmax",
     "asked",
     "call",
     "can_be_called_with",
@@ -71,6 +74,8 @@ Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margi
 
 LIMIT = 10.0  # seconds for one call
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
+NO_OVERFLOW = "a formula with exp(-abs(x)) cannot overflow"
+LARGEST_FIRST = "Subtract the largest reward first; the result stays the same"
 SHOWN = 300  # characters shown of what a function printed
 FEW = 8  # numbers shown of what the function was given
 RELATIVE = 1e-6  # allowed share of the expected entry; a thousandth of this share of the largest entry is added
@@ -218,10 +223,15 @@ def asked(
 def note_of(warned: Stop) -> str:
     """Return the note for a warning on the way to right numbers."""
     said = re.sub("^right with [^;:]*; ", "", warned.message.splitlines()[0])
-    hint = (
-        "; bt.sigmoid, or a formula with exp(-abs(x)), cannot overflow" if "overflow encountered in exp" in said else ""
-    )
+    hint = f"; {NO_OVERFLOW}" if "overflow encountered in exp" in said else ""
     return f"the numbers are right, but there was a warning on the way: {said}{hint}"
+
+
+def about_softmax(report: Report) -> Report:
+    """Return a report on sums of exponentials of rewards, whose overflow has another remedy than that of a sigmoid."""
+    message = report.message.replace(OVERFLOWS, f"exp overflows. {LARGEST_FIRST}")
+    notes = tuple(note.replace(f"; {NO_OVERFLOW}", f". {LARGEST_FIRST}") for note in report.notes)
+    return replace(report, message=message, notes=notes)
 
 
 def mind_the_order() -> None:

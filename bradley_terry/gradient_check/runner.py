@@ -48,6 +48,7 @@ __all__ = [
     "ERROR",
     "FAILED",
     "NOT_ATTEMPTED",
+    "OVERFLOWS",
     "PASSED",
     "PRINTED",
     "OutOfTime",
@@ -68,6 +69,10 @@ TraceFunction = Callable[[FrameType, str, Any], Any]
 
 MOST_PRINTED = 10_000  # characters kept of what one call prints
 LONGEST = 300  # characters of the message of an error
+OVERFLOWS = (
+    "exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot overflow. "
+    "np.where alone does not help, because it computes both of its branches"
+)
 PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
 """If this is set to a list, each call appends what the function printed. The report of an exercise shows it."""
 
@@ -414,10 +419,7 @@ def _what_happened(function: Student, error: BaseException) -> str:
     kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else class_name(error), words_of(error)
     text = f"{kind} in {place_of(function, error)}: {words}"
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
-        text += (
-            "\n  exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot "
-            "overflow. np.where alone does not help, because it computes both of its branches"
-        )
+        text += f"\n  {OVERFLOWS}"
     return text
 
 

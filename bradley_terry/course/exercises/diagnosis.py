@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -53,6 +54,8 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     >>> check.causes({"run A": "identical answers"}, {"run A": run})
     causes: passed
     """
+    if not isinstance(runs, Mapping):
+        raise TypeError(f"runs: expected a mapping from names to runs, got {quoted(runs)}")
     for name, run in runs.items():
         kinds = (RewardModel, PreferencePairs, PreferencePairs)
         if not isinstance(run, tuple) or len(run) != 3 or not all(map(isinstance, run, kinds)):
@@ -101,7 +104,16 @@ def _said(answers: object, names: Sequence[str]) -> dict[str, str | None]:
         for name, answer in of_each.items():
             if answer is not None and not isinstance(answer, str):
                 raise Stop(ERROR, f"{name}: expected the name of one cause, got {class_name(answer)}")
-        return {name: None if answer is None else " ".join(answer.lower().split()) for name, answer in of_each.items()}
+        return {name: None if answer is None else _plain(answer) for name, answer in of_each.items()}
+
+
+def _plain(answer: str) -> str:
+    """Return the candidate with this name, however it is spelled; an unknown name is only put into lower case."""
+
+    def letters(name: str) -> str:
+        return re.sub(r"[-_\s]", "", name.lower()).replace("initialized", "initialised")
+
+    return next((name for name in CAUSES if letters(name) == letters(answer)), " ".join(answer.lower().split()))
 
 
 NAMES = ("training", "held_out")

@@ -14,7 +14,7 @@ from .by_hand import by_hand
 
 __all__ = ["ceiling", "expected_loss", "interval_by_prompts"]
 
-ALLOWED = frozenset({"pair_losses", "preference_probability", "sigmoid"})
+ALLOWED, ALSO = frozenset({"pair_losses", "sigmoid"}), frozenset({"preference_probability"})
 TWO_SIDED_95 = 1.96  # standard errors on either side, as the exercise says; the quantile 1.959964 passes, too
 
 
@@ -68,7 +68,7 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     report = check_values(
         "expected loss", function, names, cases, right_expected_loss, wrong, time_limit, warnings_fail=True
     )
-    return by_hand(report, function, names, cases, time_limit, ALLOWED)
+    return by_hand(report, function, names, cases, time_limit, ALLOWED, ALSO)
 
 
 def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:

@@ -335,7 +335,7 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
     ----------
     function : callable
         ``counts`` are (n₁, n₂) and ``differences`` are (d₁, -d₂), two arrays of two numbers. Of this package, it may
-        use only the sigmoid and the slope of the loss.
+        use only the sigmoid.
     time_limit : float, seconds
         Longest time for one call, where the system can interrupt it.
 
@@ -357,7 +357,7 @@ def equilibrium(function: Student, *, time_limit: float = LIMIT) -> Report:
     report = check_values(
         "weight", function, names, cases, _balance, _wrong_balances, time_limit, tolerance=1e-4, absolute=1e-6
     )
-    return by_hand(report, function, names, cases, time_limit, {"pair_loss_gradients", "sigmoid"})
+    return by_hand(report, function, names, cases, time_limit, {"sigmoid"}, {"pair_loss_gradients"})
 
 
 def _balance(counts: Array, differences: Array) -> float:
