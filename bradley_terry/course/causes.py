@@ -249,7 +249,9 @@ def _sign_of_trouble(run: Numbers) -> str:
     if _jumps(run):
         return f"its training loss jumps up and down, to {run.rise:.3g} nats above its lowest value on average"
     if run.gap > ERRORS * run.gap_error:
-        return f"its held-out loss of {run.held_out:.3f} is above its training loss of {run.loss:.3f} by more than chance"
+        return (
+            f"its held-out loss of {run.held_out:.3f} is above its training loss of {run.loss:.3f} by more than chance"
+        )
     if run.grew >= STOPPED:
         return f"|φ| is still growing: it became {run.grew:.0%} longer in the second half of the fit"
     return ""

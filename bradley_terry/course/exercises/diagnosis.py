@@ -256,6 +256,10 @@ def _rows(answer: object, n: int, note: str) -> set[int]:
             raise Stop(FAILED, f"{note}got True or False for each pair: np.flatnonzero turns these into row numbers")
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iuf"):
             found = f"shape {rows.shape}" if rows.dtype.kind in "iufb" else class_name(answer)
+            if isinstance(answer, tuple) and len(answer) == 1 and isinstance(answer[0], np.ndarray):
+                found += ": np.nonzero and np.where return a tuple, so take its first entry, [0]"
+            elif rows.ndim == 1:
+                found = f"a {found} of {class_name(rows.tolist()[0])}"
             raise Stop(FAILED, f"{note}expected a list of row numbers, got {found}")
         if (rows != np.round(rows)).any() if rows.dtype.kind == "f" else False:
             raise Stop(FAILED, f"{note}expected whole numbers, got {rows[rows != np.round(rows)][0]:.6g}")

@@ -56,13 +56,15 @@ def true_or_false(
     def ask(some: Sequence[Item]) -> dict[str, bool]:
         said: dict[str, bool] = {}
         for name, _, _, item in some:
+            item.__name__ = item.__qualname__ = argument  # as Python calls it in an error
             try:
                 answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
             except Stop as stop:
                 others = [] if said else [(other,) for *_, other in items[1:]]
                 raise missing_branch(stop, function, others, (argument,), time_limit) from None
             if type(answer) not in (bool, np.bool_):
-                raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
+                one = ": np.allclose and np.all give one answer" if isinstance(answer, np.ndarray) else ""
+                raise Stop(FAILED, f"expected True or False, got {'an array' if one else class_name(answer)}{one}")
             said[name] = bool(answer)
         return said
 
