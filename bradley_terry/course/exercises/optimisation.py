@@ -67,6 +67,15 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
             plain = p * np.exp(r / beta)
             yield "not normalised: the probabilities of each prompt must add up to 1", plain
             yield "normalised over all prompts together: each row is a prompt of its own", plain / plain.sum()
+            yield (
+                "normalised along axis 0, over the prompts: each row is a prompt, so use axis=-1",
+                plain / plain.sum(0),
+            )
+            below = p * np.exp((r - r.max(axis=-1, keepdims=True)) / beta)
+            yield (
+                "the largest reward of each row is subtracted, but the sums run over the prompts: use axis=-1 twice",
+                below / below.sum(axis=0),
+            )
         relative = _tilted(p, r, beta)
         yield "divided by the largest weight instead of the sum", relative / relative.max(axis=-1, keepdims=True)
 

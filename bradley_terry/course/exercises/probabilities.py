@@ -37,6 +37,10 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "only the reward of a is used", sigmoid(a)
         yield "−log σ(Δ), a loss, not a probability", pair_losses(a - b)
         yield "only the sign of Δ is used, not its size", (a > b) + 0.5 * (a == b)
+        yield "the margin Δ itself: apply σ to it", a - b
+        yield "exp(Δ), the odds: the probability is exp(Δ)/(1 + exp(Δ))", np.exp(np.minimum(a - b, 700))
+        yield "a percentage: a probability lies between 0 and 1", 100 * sigmoid(a - b)
+        yield "1/1 + exp(−Δ): parentheses are missing around 1 + exp(−Δ)", 1 + np.exp(np.minimum(b - a, 700))
         yield "the rewards are used as strengths: a/(a + b) instead of exp(a)/(exp(a) + exp(b))", _share(a, b)
 
     names, cases = ("reward_a", "reward_b"), [((a, b), ""), (far, "at rewards of ±1000: ")]

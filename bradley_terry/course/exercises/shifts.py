@@ -113,6 +113,16 @@ def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
         right = r - within(r, x, np.mean)
         yield "the mean over all answers was subtracted: subtract each prompt's own mean", r - r.mean()
         yield "the means were added instead of subtracted", r + within(r, x, np.mean)
+        yield "the sign is flipped: subtract the mean from the reward, not the reward from the mean", -right
+        yield (
+            "the last prompt is left as it was: does a range end one too early?",
+            np.where(x == x.max(), r, right),
+        )
+        runs = np.cumsum(np.append(True, x[1:] != x[:-1]))
+        yield (
+            "only neighbours with the same prompt are put together, as itertools.groupby does: sort by prompt first",
+            r - within(r, runs, np.mean),
+        )
         yield "the means themselves, not the rewards minus their mean", within(r, x, np.mean)
         yield "the largest reward of the prompt was subtracted, not the mean", r - within(r, x, np.max)
         yield "the sum over the prompt was subtracted, not the mean", r - within(r, x, np.sum)
