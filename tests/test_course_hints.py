@@ -265,6 +265,14 @@ def test_strengths_that_are_compared_bit_by_bit_are_misjudged(compared) -> None:
     assert "np.isclose" in report.message
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_every_comparison_bit_by_bit_is_told_about_rounding(seed) -> None:
+    """Which maps it misjudges is chance, but the hint is always the same."""
+    a, b, t = np.random.default_rng(seed).normal(size=3)
+    report = check.depends_on_differences(lambda s: bool(share(s, a + t, b + t) == share(s, a, b)))
+    assert report.passed or "np.isclose" in report.message
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_a_test_of_strengths_that_passes_by_luck_is_asked_again(n) -> None:
     """It compares random numbers with ==, or it guesses: rounding or chance makes it differ sooner or later."""

@@ -145,10 +145,13 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
     if missed == {"2^r", "exp(−r)"}:
         return (
             "does it compare the share with σ(r_a − r_b)? Other maps of the difference give other shares; compare two "
-            "shares of the same map\n"
+            "shares of the same map, and up to rounding, as np.isclose does\n"
         )
-    if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + 200)", "exp(r + sin(2πr)/10)"}:
-        return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
+    if {"3·exp(r)", "exp(r + 200)"} <= missed <= {"3·exp(r)", "exp(r + 200)", "exp(r + sin(2πr)/10)"}:
+        return (
+            "does it test whether s(a + b) = s(a)·s(b), or compare with == instead of np.isclose? A constant factor is "
+            "allowed: it cancels in the share\n"
+        )
     if missed <= {name for name, is_so, *_ in STRENGTHS if is_so}:
         which = "some maps for which the answer is True" if any(said.values()) else "every map, even for exp(r)"
         return (
