@@ -5,6 +5,7 @@ They are written in plain NumPy. Nothing here calls the package that is tested, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -45,6 +46,29 @@ def by_prompt(of):
         return result
 
     return centred
+
+
+def without_the_last_prompt(rewards, prompts):
+    centred = rewards.copy()
+    for prompt in range(prompts.max()):
+        if (prompts == prompt).any():
+            centred[prompts == prompt] -= rewards[prompts == prompt].mean()
+    return centred
+
+
+def by_neighbours(rewards, prompts):
+    centred = []
+    for _, run in itertools.groupby(range(len(rewards)), key=lambda i: prompts[i]):
+        rows = list(run)
+        centred.extend(rewards[rows] - rewards[rows].mean())
+    return centred
+
+
+def sums_of_neighbours(correct, prompts):
+    runs = itertools.groupby(range(len(correct)), key=lambda i: prompts[i])
+    squares = [sum(correct[i] - correct.mean() for i in run) ** 2 for _, run in runs]
+    half = 1.96 * np.sqrt(sum(squares)) / len(correct)
+    return correct.mean() - half, correct.mean() + half
 
 
 def by_counting(rewards, prompts):
@@ -234,6 +258,11 @@ def tilted_by_row(reference, rewards, beta):
     return policy
 
 
+def over_prompts(reference, rewards, beta):
+    weights = reference * np.exp((rewards - rewards.max(axis=-1, keepdims=True)) / beta)
+    return weights / weights.sum(axis=0)
+
+
 def nats_away(policy, reference):
     """Return KL(policy‖reference) of each prompt."""
     given = np.where(policy > 0, policy, 1)
@@ -413,6 +442,10 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("only the reward of a", lambda a, b: sigma(a)),
         ("a loss, not a probability", lambda a, b: nats(a - b)),
         ("only the sign of Δ", lambda a, b: (np.sign(a - b) + 1) / 2),
+        ("the margin Δ itself", lambda a, b: a - b),
+        ("exp(Δ), the odds", lambda a, b: np.exp(a - b)),
+        ("a percentage", lambda a, b: 100 / (1 + np.exp(b - a))),
+        ("parentheses are missing", lambda a, b: 1 / 1 + np.exp(-(a - b))),
         ("used as strengths", strengths),
     ],
     "margin": [
@@ -437,6 +470,10 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the Brier score", lambda z: (1 - sigma(z)) ** 2),
         ("0 at a large negative margin", lambda z: np.where(np.abs(z) > 100, 0, nats(z))),
         ("the added 1e-8 keeps the loss below 18.42", lambda z: -np.log(np.exp(-nats(z)) + 1e-8)),
+        ("the added 1e-10 keeps the loss below 23.03", lambda z: -np.log(np.exp(-nats(z)) + 1e-10)),
+        ("the added 1e-12 keeps the loss below 27.63", lambda z: -np.log(np.exp(-nats(z)) + 1e-12)),
+        ("log(1 + exp(−|Δ|)) alone", lambda z: np.log(1 + np.exp(-abs(z)))),
+        ("max(−Δ, 0) alone", lambda z: -z * (z < 0)),
     ],
     "slope": [
         ("the minus sign is missing", lambda z: sigma(-z)),
@@ -463,6 +500,9 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
     "centring": [
         ("over all answers", lambda r, x: r - r.mean()),
         ("the means were added", by_prompt(lambda v: v + v.mean())),
+        ("the sign is flipped", by_prompt(lambda v: v.mean() - v)),
+        ("the last prompt is left as it was", without_the_last_prompt),
+        ("as itertools.groupby does", by_neighbours),
         ("the means themselves", by_prompt(np.mean)),
         ("the largest reward", by_prompt(lambda v: v - v.max())),
         ("the sum over the prompt", by_prompt(lambda v: v - v.sum())),
@@ -540,6 +580,8 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
             "divided by the number of prompts, not of",
             lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2)) / len(sums)),
         ),
+        ("no width", lambda y, x: by_prompts(y, x, lambda sums, n: 0.0)),
+        ("as itertools.groupby does", sums_of_neighbours),
         ("the square root is missing", lambda y, x: by_prompts(y, x, lambda sums, n: np.sum(sums**2) / n**2)),
         ("divide by n, not by √n", lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2) / n))),
         ("one standard error", lambda y, x: by_prompts(y, x, lambda sums, n: np.sqrt(np.sum(sums**2)) / n / 1.96)),
@@ -585,6 +627,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("not divided by 2h", entry_by_entry(lambda f, x, e, h: f(x + e) - f(x - e))),
         ("divided by h²", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / h**2)),
         ("the sign is flipped", entry_by_entry(lambda f, x, e, h: (f(x - e) - f(x + e)) / (2 * h))),
+        ("the absolute value", entry_by_entry(lambda f, x, e, h: abs(f(x + e) - f(x - e)) / (2 * h))),
         ("all entries move at once", entry_by_entry(lambda f, x, e, h: (f(x + h) - f(x - h)) / (2 * h))),
         ("not put back", not_put_back),
         ("multiplied by h", entry_by_entry(lambda f, x, e, h: (f(x + e) - f(x - e)) / 2 * h)),
@@ -604,7 +647,8 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
     "format_limits": [
         ("base 2", shifted_limits(lambda x, z, k, f: (x / np.log(2), z / np.log(2)))),
         ("base 10", shifted_limits(lambda x, z, k, f: (x / np.log(10), z / np.log(10)))),
-        ("exchanged", shifted_limits(lambda x, z, k, f: (z, x))),
+        ("the two numbers are exchanged", shifted_limits(lambda x, z, k, f: (z, x))),
+        ("the two arguments are exchanged", lambda e, f: limits(f, e)),
         ("the largest number itself", shifted_limits(lambda x, z, k, f: ((2 - 0.5**f) * 2.0**k, z))),
         ("the other half", shifted_limits(lambda x, z, k, f: (x + (k + 1) * np.log(2), z))),
         ("the highest exponent", shifted_limits(lambda x, z, k, f: (x + np.log(2), z))),
@@ -672,6 +716,8 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("the limit of a small β", lambda p, r, beta: tilted(np.ones(p.shape), r, 1e-9)),
         ("not normalised", lambda p, r, beta: p * np.exp(r / beta)),
         ("over all prompts together", lambda p, r, beta: p * np.exp(r / beta) / np.sum(p * np.exp(r / beta))),
+        ("normalised along axis 0", lambda p, r, beta: p * np.exp(r / beta) / np.sum(p * np.exp(r / beta), axis=0)),
+        ("but the sums run over the prompts", over_prompts),
         (
             "the largest weight instead of the sum",
             lambda p, r, beta: tilted(p, r, beta) / tilted(p, r, beta).max(axis=-1, keepdims=True),
@@ -686,6 +732,7 @@ WRONG: dict[str, list[tuple[str, Function]]] = {
         ("summed over the prompts", best_beta(over_prompts=np.sum)),
         ("multiplied by β instead", best_beta(policy_of=lambda p, r, beta: tilted(p, r * beta, 1))),
         ("the highest measured reward", best_beta(answer="reward")),
+        ("the largest KL of the prompts", best_beta(over_prompts=np.max)),
         ("the position of the best β", best_beta(answer="position")),
         ("its KL was NaN", best_beta(divergence=naive_nats)),
     ],

@@ -12,6 +12,7 @@ from students import kernel_of, nats, sigma, slow_kernel, tells_losses_apart, te
 import bradley_terry as bt
 from bradley_terry.course import check
 from bradley_terry.course.exercises.probabilities import STRENGTHS
+from bradley_terry.course.exercises.shifts import LOSSES
 
 REASONS: list[tuple[str, bool, str]] = [
     ("−log σ(r_c − r_r)", True, "it depends only on the difference"),
@@ -23,6 +24,8 @@ REASONS: list[tuple[str, bool, str]] = [
     ("−log σ(Δ) + 0.01·(r_c² + r_r²)", False, "the penalty depends on the rewards themselves"),
     ("−log σ(r_c,i − r_r,j) over all i, j", False, "each prompt may have its own shift"),
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "a third answer that is not shifted"),
+    ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r))", True, "multiplies all three exponentials"),
+    ("−log σ((r_c + 1000) − (r_r + 1000))", True, "the 1000 cancels"),
 ]
 
 
@@ -31,9 +34,9 @@ def misjudging(*wrongly):
     return lambda loss: bool(tells_losses_apart(loss)) != (next(turn) in wrongly)
 
 
-@pytest.mark.parametrize("k", range(9))
+@pytest.mark.parametrize("k", range(11))
 def test_a_misjudged_loss_is_named_with_the_reason(k) -> None:
-    """The report does not mention the other eight losses."""
+    """The report does not mention the other ten losses."""
     name, invariant, why = REASONS[k]
     report = check.shift_invariance_test(misjudging(k))
     hint, misjudged = report.message.split("misjudged:\n")
@@ -41,7 +44,7 @@ def test_a_misjudged_loss_is_named_with_the_reason(k) -> None:
     assert misjudged.startswith(f"  {name} is {'' if invariant else 'not '}invariant, since ")
     assert why in misjudged
     assert len(misjudged.splitlines()) == 1
-    assert bool(hint) == (k == 7)
+    assert bool(hint) == (k == 7 or invariant)
 
 
 def without_shift(loss):
@@ -62,6 +65,39 @@ def two_different_shifts(loss):
 def to_the_last_bit(loss):
     triples = np.random.default_rng(1).normal(size=(50, 3))
     return all(bool(loss([c], [r]) == loss([c + shift], [r + shift])) for c, r, shift in triples)
+
+
+def with_equals(seed, n=20):
+    """Make an answer that is right up to the last step: it compares with ==, always with the same rewards."""
+
+    def function(loss):
+        chosen, rejected, shift = np.random.default_rng(seed).normal(size=(3, n))
+        return bool(loss(chosen + shift, rejected + shift) == loss(chosen, rejected))
+
+    return function
+
+
+def test_equal_up_to_the_last_bit_is_not_what_invariant_means() -> None:
+    """With 20 pairs, fewer than 3 % of all fixed rewards hide that two values were compared with ==."""
+    reports = [check.shift_invariance_test(with_equals(seed)) for seed in range(100)]
+    assert sum(report.passed for report in reports) <= 2
+    refused = [report.message for report in reports if not report.passed]
+    assert all("np.isclose" in message for message in refused)
+    assert any(message.startswith("it returns False for an invariant loss: == is too strict") for message in refused)
+
+    def of_whole_numbers(loss):
+        chosen, rejected, shift = np.array([[1.0, 2.0, 3.0], [0.0, 3.0, 1.0], [5.0, -2.0, 1.0]])
+        return bool(loss(chosen + shift, rejected + shift) == loss(chosen, rejected))
+
+    assert not check.shift_invariance_test(of_whole_numbers).passed
+
+
+@pytest.mark.parametrize("size", [0.01, 1, 1000, 1e6])
+def test_a_comparison_up_to_rounding_passes_with_shifts_of_all_sizes(size) -> None:
+    """The rounding of every invariant loss is far below the tolerance of np.isclose."""
+    chosen, rejected, shift = np.random.default_rng(5).normal(size=(3, 20))
+    for _, invariant, _, loss in LOSSES:
+        assert np.isclose(loss(chosen + size * shift, rejected + size * shift), loss(chosen, rejected)) or not invariant
 
 
 TRUE, FALSE, ONE = "True for every loss", "False for every loss", "it adds the same number to all rewards"
@@ -95,6 +131,16 @@ def test_other_patterns_of_misjudged_losses_get_no_hint(wrongly) -> None:
     report = check.shift_invariance_test(misjudging(*wrongly))
     assert report.message.startswith("misjudged:\n")
     assert len(report.message.splitlines()) == 1 + len(wrongly)
+
+
+def test_one_pair_is_too_few() -> None:
+    """With one pair, there is only one shift, and no answer to another prompt."""
+
+    def of_one_pair(loss):
+        return bool(np.isclose(loss([0.3], [0.9]), loss([3.3], [3.9])))
+
+    message = check.shift_invariance_test(of_one_pair).message
+    assert "use several pairs, and give each a shift of its own" in message
 
 
 # ------------------------------------------------------------------------------------------------ tests of strengths
@@ -180,7 +226,7 @@ def test_the_rewards_in_the_hint_find_the_sine() -> None:
     assert check.depends_on_differences(as_the_hint_says).passed
 
 
-@pytest.mark.parametrize("k", range(9))
+@pytest.mark.parametrize("k", range(10))
 def test_a_misjudged_strength_is_named_with_the_reason(k) -> None:
     """The report names this map, and no other."""
     turn = itertools.count()
@@ -193,14 +239,38 @@ def test_a_misjudged_strength_is_named_with_the_reason(k) -> None:
 
 
 def test_the_strengths_are_what_the_exercise_says() -> None:
-    """All nine are positive, and the share of four of them is that of the difference, over many rewards and shifts."""
+    """All ten are positive, and the share of five of them is that of the difference, over many rewards and shifts."""
     a, b, shift = np.random.default_rng(3).normal(0, 2, size=(3, 500))
     for name, depends, _, strength in STRENGTHS:
         assert (strength(a) > 0).all(), name
         assert strength(0.5) == pytest.approx(strength(np.array([0.5]))[0])
         moved = np.abs(share(strength, a, b) - share(strength, a + shift, b + shift))
         assert (moved.max() < 1e-12) if depends else (moved.max() > 0.01), name
-    assert [depends for _, depends, _, _ in STRENGTHS].count(True) == 4
+    assert [depends for _, depends, _, _ in STRENGTHS].count(True) == 5
+
+
+@pytest.mark.parametrize("compared", [share, lambda s, a, b: s(a) / s(b)])
+def test_strengths_that_are_compared_bit_by_bit_are_misjudged(compared) -> None:
+    """Even with one pair of rewards and one shift, at most 6 % of all fixed rewards hide that == was used."""
+    n_right = 0
+    for seed in range(200):
+        a, b, t = np.random.default_rng(seed).normal(size=3)
+        n_right += all(bool(compared(s, a + t, b + t) == compared(s, a, b)) == ok for _, ok, _, s in STRENGTHS)
+    assert n_right <= 12
+
+    def bit_by_bit(strength):
+        return bool(compared(strength, 1.3, 1.0) == compared(strength, 0.83, 0.53))
+
+    report = check.depends_on_differences(bit_by_bit)
+    assert "np.isclose" in report.message
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_comparison_bit_by_bit_is_told_about_rounding(seed) -> None:
+    """Which maps it misjudges is chance, but the hint is always the same."""
+    a, b, t = np.random.default_rng(seed).normal(size=3)
+    report = check.depends_on_differences(lambda s: bool(share(s, a + t, b + t) == share(s, a, b)))
+    assert report.passed or "np.isclose" in report.message
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

@@ -25,6 +25,8 @@ __all__ = ["CAUSES", "Numbers", "Run", "Side", "causes_of", "leaking", "numbers_
 Run = tuple[RewardModel, PreferencePairs, PreferencePairs]  # a fitted model, its training pairs, its held-out pairs
 
 ERRORS = 3.0  # standard errors, beyond which a difference is more than chance
+STOPPED = 0.05  # by which φ becomes longer in the second half of a fit that comes to rest
+TINY = 1e-9  # nats; a rise of this size is rounding
 ALMOST = 1e-4  # the penalty with which the attainable loss is computed, so that separable pairs have a minimum
 
 
@@ -160,9 +162,11 @@ def _rate_too_high(run: Numbers) -> str:
     if words := _no_slope(run):
         return words
     if run.rise <= max(1e-3, run.by_chance):
+        rises = f"is on average only {run.rise:.2g} nats above its lowest value so far"
+        rises = rises if run.rise > TINY else f"never rises, and it ends at {run.loss:.3f}"
         return (
-            f"in the second half of the fit its training loss is on average only {run.rise:.2g} nats above its lowest "
-            "value so far, but steps that are too long would make it jump up and down"
+            f"in the second half of the fit its training loss {rises}, but steps that are too long would make it jump "
+            "up and down"
         )
     return ""
 
@@ -193,7 +197,7 @@ def _separable(run: Numbers) -> str:
             f"its training loss cannot go to 0: even Newton's method reaches only {run.attainable:.3f}, so some pairs "
             "stay in the wrong order"
         )
-    if run.grew < 0.05:
+    if run.grew < STOPPED:
         return f"|φ| has stopped at {run.norm:.3g}, and separable pairs let it grow for ever"
     if run.gap > ERRORS * run.gap_error and run.held_out > LOG_TWO:
         return f"its held-out loss is {run.held_out:.3f}: what it has learned does not hold for new pairs"
@@ -203,6 +207,8 @@ def _separable(run: Numbers) -> str:
 def _over_fitting(run: Numbers) -> str:
     if run.rise > max(1e-3, run.by_chance):
         return f"its training loss is not small: {run.loss:.3f}, and it jumps up and down"
+    if words := _above_log_two(run):
+        return words
     if LOG_TWO - run.loss <= run.by_chance:
         return f"its training loss of {run.loss:.3f} is so close to log 2 that it has hardly memorised anything"
     if run.gap <= ERRORS * run.gap_error:
@@ -223,14 +229,45 @@ def _leak(run: Numbers) -> str:
     return f"none of its {run.n_held_out} held-out pairs has a prompt or both answers of a training pair"
 
 
+def _jumps(run: Numbers) -> bool:
+    return run.rise > max(1e-3, run.by_chance)
+
+
+def _above_log_two(run: Numbers) -> str:
+    if run.loss - LOG_TWO <= run.by_chance:
+        return ""
+    jumps = ", and it jumps up and down" if _jumps(run) else ""
+    return f"its training loss of {run.loss:.3f} is above log 2 = {LOG_TWO:.3f}, the loss of a coin flip{jumps}"
+
+
+def _sign_of_trouble(run: Numbers) -> str:
+    """Return the number that shows that something is wrong with a run, or ""."""
+    if run.leaked:
+        return f"{run.leaked} of its {run.n_held_out} held-out pairs have a prompt or both answers of a training pair"
+    if not _swapped(run):
+        return f"its accuracy on the held-out pairs is {run.held_out_accuracy:.2f}, far below one half"
+    if _jumps(run):
+        return f"its training loss jumps up and down, to {run.rise:.3g} nats above its lowest value on average"
+    if run.gap > ERRORS * run.gap_error:
+        return (
+            f"its held-out loss of {run.held_out:.3f} is above its training loss of {run.loss:.3f} by more than chance"
+        )
+    if run.grew >= STOPPED:
+        return f"|φ| is still growing: it became {run.grew:.0%} longer in the second half of the fit"
+    return ""
+
+
 def _healthy(run: Numbers) -> str:
+    if words := _above_log_two(run):
+        return words
     if LOG_TWO - run.loss <= run.by_chance:
         return f"its training loss of {run.loss:.3f} is, up to chance, that of a model that has learned nothing"
     for name, contradicted_by in CAUSES.items():
         if name != "healthy" and not contradicted_by(run):
+            numbers = f"training loss {run.loss:.3f}, held-out loss {run.held_out:.3f}, |φ| {run.norm:.3g}"
             return (
-                f"training loss {run.loss:.3f}, held-out loss {run.held_out:.3f}, |φ| {run.norm:.3g}: a healthy run "
-                "has two losses that fall, come to rest, and stay close together"
+                f"{_sign_of_trouble(run) or numbers}; a healthy run has two losses that fall, come to rest, and stay "
+                "close together"
             )
     return ""
 

@@ -24,6 +24,7 @@ from ..gradient_check.runner import (
     ERROR,
     FAILED,
     NOT_ATTEMPTED,
+    OVERFLOWS,
     PASSED,
     PRINTED,
     Stop,
@@ -41,6 +42,7 @@ __all__ = [
     "LIMIT",
     "NOTED",
     "NOT_ATTEMPTED",
+    "NO_OVERFLOW",
     "PASSED",
     "RELATIVE",
     "SURPRISE",
@@ -50,6 +52,7 @@ __all__ = [
     "Stop",
     "Student",
     "Wrong",
+    "about_softmax",
     "asked",
     "call",
     "can_be_called_with",
@@ -58,6 +61,7 @@ __all__ = [
     "falling_to_zero",
     "judged",
     "mind_the_order",
+    "missing_branch",
     "note_of",
     "numbers_or_warning",
     "real_numbers",
@@ -70,6 +74,8 @@ Case = tuple[tuple[object, ...], str]  # arguments, and a note such as "at margi
 
 LIMIT = 10.0  # seconds for one call
 FLOAT32 = "looks like: computed in float32, which keeps only 7 digits: use float64"
+NO_OVERFLOW = "a formula with exp(-abs(x)) cannot overflow"
+LARGEST_FIRST = "Subtract the largest reward first; the result stays the same"
 SHOWN = 300  # characters shown of what a function printed
 FEW = 8  # numbers shown of what the function was given
 ENTRIES_ARE_WRONG = "some entries are wrong; the worst one in each array:"
@@ -160,7 +166,8 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
     try:
         with as_it_was() as left:
             notes = stages()
-    except Stop as stop:
+    except Stop as stopped:
+        stop = stopped if len(printed) < 2 else _in_one_branch(stopped)  # since it answered an earlier call
         last = printed[-1].strip()[:SHOWN] if printed else ""
         message = "\n".join(filter(None, [last and f"it printed: {last}", stop.message]))
         return Report(what, stop.status, message, stop.problems if isinstance(stop, WrongNumbers) else (), tuple(left))
@@ -168,6 +175,36 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
         PRINTED.reset(before)
     notes = [*(notes or ()), *left]
     return Report(what, NOTED, notes=tuple(dict.fromkeys(notes))) if notes else Report(what, PASSED)
+
+
+def _in_one_branch(stop: Stop) -> Stop:
+    """Return a failure for a function that returns nothing although it does answer other calls; else the same Stop."""
+    if stop.status != NOT_ATTEMPTED:
+        return stop
+    note = stop.message.partition("it ran and returned nothing")[0]
+    return Stop(FAILED, f"{note}your function returns nothing here, but something in other cases: is a return missing?")
+
+
+def missing_branch(
+    stop: Stop,
+    function: Student,
+    others: Iterable[Sequence[object]],
+    names: Sequence[str],
+    time_limit: float,
+) -> Stop:
+    """Return why a function stopped at its first call: if it returns nothing there, other arguments are tried, too."""
+    before = PRINTED.set(None)  # these calls are no part of the check
+    try:
+        for arguments in others if stop.status == NOT_ATTEMPTED else ():
+            try:
+                asked(function, arguments, names, time_limit)
+            except Stop as other:
+                if other.status == NOT_ATTEMPTED:
+                    continue
+            return _in_one_branch(stop)
+    finally:
+        PRINTED.reset(before)
+    return stop
 
 
 def asked(
@@ -188,10 +225,15 @@ def asked(
 def note_of(warned: Stop) -> str:
     """Return the note for a warning on the way to right numbers."""
     said = re.sub("^right with [^;:]*; ", "", warned.message.splitlines()[0])
-    hint = (
-        "; bt.sigmoid, or a formula with exp(-abs(x)), cannot overflow" if "overflow encountered in exp" in said else ""
-    )
+    hint = f"; {NO_OVERFLOW}" if "overflow encountered in exp" in said else ""
     return f"the numbers are right, but there was a warning on the way: {said}{hint}"
+
+
+def about_softmax(report: Report) -> Report:
+    """Return a report on sums of exponentials of rewards, whose overflow has another remedy than that of a sigmoid."""
+    message = report.message.replace(OVERFLOWS, f"exp overflows. {LARGEST_FIRST}")
+    notes = tuple(note.replace(f"; {NO_OVERFLOW}", f". {LARGEST_FIRST}") for note in report.notes)
+    return replace(report, message=message, notes=notes)
 
 
 def mind_the_order() -> None:
@@ -219,12 +261,14 @@ def check_values(
     time_limit: float,
     tolerance: float = RELATIVE,
     *,
+    absolute: float = 0.0,
     warnings_fail: bool = False,
 ) -> Report:
     """Compare a function with the right one, case by case. ``wrong`` yields what the common mistakes would give.
 
     The first case is asked about again in the end, since a function may keep something between calls. A NumPy warning
-    is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note.
+    is a mistake only if ``warnings_fail``, as in an exercise about overflow; otherwise it is a note. An error up to
+    ``tolerance`` of the right number, or up to ``absolute``, is allowed.
     """
 
     def stages() -> list[str]:
@@ -239,9 +283,8 @@ def check_values(
                 else:
                     answer, warned = asked(function, arguments, names, time_limit, note=note)
             except Stop as stop:
-                if k and stop.status == NOT_ATTEMPTED:  # it returned something in an earlier case
-                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
-                raise
+                others = [arguments for arguments, _ in cases[1:]]
+                raise stop if k else missing_branch(stop, function, others, names, time_limit) from None
             want = np.asarray(right(*arguments), dtype=np.float64)
 
             def given(entry: int, want: Array = want, arguments: tuple[object, ...] = arguments) -> str:
@@ -260,7 +303,16 @@ def check_values(
                         same.append(words)
                 return f"looks like: {'; or: '.join(same)}" if 0 < len(same) <= 2 else ""
 
-            compare(got.ravel(), want.ravel(), {what: want.shape}, note, tolerance, lambda _: {what: named()}, given)
+            compare(
+                got.ravel(),
+                want.ravel(),
+                {what: want.shape},
+                note,
+                tolerance,
+                lambda _: {what: named()},
+                given,
+                absolute,
+            )
             notes += [note_of(warned)] if warned and k < len(cases) else []
         return notes
 
@@ -321,6 +373,7 @@ def compare(
     tolerance: float,
     names_of_mistakes: Callable[[Mapping[str, bool]], Mapping[str, str]],
     given: Callable[[int], str] = lambda entry: "",
+    absolute: float = 0.0,
 ) -> None:
     """Stop unless all entries agree; name the worst entry of each wrong block, and what the mistake looks like."""
     problems, start, failed = [], 0, {}
@@ -329,7 +382,7 @@ def compare(
         g, e = got[start:stop], expected[start:stop]
         with np.errstate(over="ignore"):
             off = np.abs(g - e)
-        allowed = tolerance * np.abs(e) + 1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3)
+        allowed = tolerance * np.abs(e) + max(1e-3 * tolerance * max(float(np.abs(e).max()), 1e-3), absolute)
         n_wrong = int((off > allowed).sum())
         failed[name] = n_wrong > 0
         if failed[name]:

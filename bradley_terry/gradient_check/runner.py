@@ -25,7 +25,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from ..arrays.visible import class_name
+from ..arrays.visible import class_name, counted
 from ..logistic import Array
 from .process import leave, names_put_back
 from .stopping import (
@@ -48,6 +48,7 @@ __all__ = [
     "ERROR",
     "FAILED",
     "NOT_ATTEMPTED",
+    "OVERFLOWS",
     "PASSED",
     "PRINTED",
     "OutOfTime",
@@ -68,6 +69,10 @@ TraceFunction = Callable[[FrameType, str, Any], Any]
 
 MOST_PRINTED = 10_000  # characters kept of what one call prints
 LONGEST = 300  # characters of the message of an error
+OVERFLOWS = (
+    "exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot overflow. "
+    "np.where alone does not help, because it computes both of its branches"
+)
 PRINTED: ContextVar[list[str] | None] = ContextVar("PRINTED", default=None)
 """If this is set to a list, each call appends what the function printed. The report of an exercise shows it."""
 
@@ -89,9 +94,9 @@ def with_their_objects(doing: str, watch: Watch | None = None) -> Iterator[None]
     except TimeIsUp:
         if is_watched():  # by the caller
             raise
-        raise OutOfTime(ERROR, f"{doing} gave no answer within {SECONDS.get():g} seconds") from None
+        raise OutOfTime(ERROR, f"{doing} gave no answer within {counted(SECONDS.get(), 'second', 'g')}") from None
     except BaseException as error:  # noqa: BLE001  # their code may raise anything
-        raise Stop(ERROR, f"{doing} stopped with {class_name(error)}: {words_of(error)}") from None
+        raise Stop(ERROR, f"{doing} stopped with {class_name(error)}{_after_colon(words_of(error))}") from None
     finally:
         out.after = sys.stdout
 
@@ -158,7 +163,9 @@ def call(
     except NotImplementedError:
         raise Stop(NOT_ATTEMPTED, "") from None
     except TimeIsUp:
-        raise OutOfTime(ERROR, f"{note}no answer within {watch.seconds:g} seconds: is there an endless loop?") from None
+        raise OutOfTime(
+            ERROR, f"{note}no answer within {counted(watch.seconds, 'second', 'g')}: is there an endless loop?"
+        ) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  # their code may raise anything
@@ -338,6 +345,11 @@ def words_of(error: BaseException) -> str:
     return words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
 
 
+def _after_colon(words: str) -> str:
+    """Return the words of an error after a colon, or nothing if it has none, as in ``raise SystemExit``."""
+    return f": {words}" if words else ""
+
+
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -412,12 +424,9 @@ def _what_happened(function: Student, error: BaseException) -> str:
     if type(error).__module__.startswith("numba."):
         return _in_numbas_words(error)
     kind, words = "a NumPy warning" if isinstance(error, RuntimeWarning) else class_name(error), words_of(error)
-    text = f"{kind} in {place_of(function, error)}: {words}"
+    text = f"{kind} in {place_of(function, error)}" + _after_colon(words)
     if "overflow encountered in exp" in words or isinstance(error, OverflowError):
-        text += (
-            "\n  exp overflows. Write one formula for Δ ≥ 0 and one for Δ < 0, both with e = exp(−|Δ|), which cannot "
-            "overflow. np.where alone does not help, because it computes both of its branches"
-        )
+        text += f"\n  {OVERFLOWS}"
     return text
 
 
@@ -455,5 +464,5 @@ def _shape(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"of shape {value.shape}"
     if isinstance(value, type):
-        return value.__name__
-    return "a function" if callable(value) else repr(value)
+        return f"= {value.__name__}"
+    return "(a function)" if callable(value) else f"= {value!r}"

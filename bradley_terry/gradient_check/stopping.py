@@ -13,7 +13,7 @@ from os import getpid
 from types import FrameType
 from typing import Any
 
-from ..arrays.visible import quoted, visible
+from ..arrays.visible import counted, quoted, visible
 
 __all__ = [
     "ERROR",
@@ -152,7 +152,7 @@ class Watch:
         try:
             yield
         except TimeIsUp:
-            raise OutOfTime(ERROR, f"{whose} gave no answer within {self.seconds:g} seconds") from None
+            raise OutOfTime(ERROR, f"{whose} gave no answer within {counted(self.seconds, 'second', 'g')}") from None
         finally:
             self.rest()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from ..engine import FAILED, Case, Report, Stop, Student, asked, judged
+from ..engine import FAILED, NO_OVERFLOW, Case, Report, Stop, Student, asked, judged
 
 __all__ = ["by_hand"]
 
@@ -24,19 +25,25 @@ def by_hand(
     cases: Sequence[Case],
     time_limit: float,
     allowed: Set[str] = frozenset(),
+    also: Set[str] = frozenset(),
 ) -> Report:
     """Return the report of a right answer again, or a failure if the function calls a function of this package.
 
     The student's function is called once more for each case while Python reports every function that is called. A
     compiled function is called without such a report, so it is not noticed. ``allowed`` are the names of functions that
-    the text of the exercise allows, such as {"sigmoid"}.
+    the text of the exercise allows, such as {"sigmoid"}. Those in ``also`` are accepted, although the text does not
+    mention them.
     """
     if not report.passed:
         return report
+    if "sigmoid" in allowed:
+        either = f"bt.sigmoid, or {NO_OVERFLOW.replace(' cannot', ', cannot')}"
+        notes = tuple(note.replace(NO_OVERFLOW, either) for note in report.notes)
+        report = replace(report, notes=notes)
 
     def stages() -> None:
         for arguments, note in cases:
-            listening = _Listening(function, allowed)
+            listening = _Listening(function, allowed | also)
             asked(listening, arguments, names, time_limit, note=note)  # NumPy may warn
             if listening.heard:
                 called = next((name for name in listening.heard if name[0] not in "_<"), listening.heard[0])

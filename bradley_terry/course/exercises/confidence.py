@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def accuracy(function: Student, *, time_limit: float = LIMIT) -> Report:
     >>> check.accuracy(lambda margins: np.mean(margins > 0)).problems[0].diagnosis
     'looks like: ties count as wrong: a margin of 0 is a coin flip, so it counts half'
     """
-    z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0])
+    z = np.array([1.0, -2.0, 0.0, 0.3, 4.0, 0.0, 0.0, -0.1, 2.0, 0.4, -3.0])
 
     def wrong(z: Array) -> Wrong:
         yield "ties count as right: a margin of 0 is a coin flip, so it counts half", np.mean(z >= 0)
@@ -95,6 +96,8 @@ def best_temperature(function: Student, *, time_limit: float = LIMIT) -> Report:
 
 PairLossOfMargins = Callable[[Array], Array]
 
+COARSE = 0.05  # an error that a grid with steps of 0.1 explains
+
 MINIMISERS: tuple[tuple[str, PairLossOfMargins, Callable[[float], float]], ...] = (
     ("the squared loss (1 − Δ)²", lambda z: (1 - z) ** 2, lambda p: 2 * p - 1),
     ("−log σ(Δ)", lambda z: softplus(-z), lambda p: float(logit(p))),
@@ -145,9 +148,18 @@ def minimiser(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
         yield "the probability σ(Δ): return the margin Δ", sigmoid(best)
         yield "the minimum of ℓ(Δ) alone: with probability 1 − p, b is chosen and the loss is ℓ(−Δ)", _alone(loss)
-        yield "the minimum for p = ½: weight the two losses with p and 1 − p", 0.0
+        yield (
+            "the minimum for p = ½: weight the two losses with p and 1 − p; or did you search among Δ ≥ 0 only?",
+            0.0,
+        )
 
-    return check_values("margin", function, ("loss", "p"), cases, right, wrong, time_limit, tolerance=0.01)
+    report = check_values("margin", function, ("loss", "p"), cases, right, wrong, time_limit, tolerance=0.01)
+    almost = "almost right: are the steps of a grid too coarse, or did a search stop too early?"
+    problems = [
+        replace(problem, diagnosis=almost) if not problem.diagnosis and problem.absolute_error < COARSE else problem
+        for problem in report.problems
+    ]
+    return replace(report, problems=tuple(problems))
 
 
 def _alone(loss: PairLossOfMargins) -> float:

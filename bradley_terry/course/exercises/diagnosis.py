@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ...arrays.visible import class_name, quoted
+from ...logistic import Array
 from ...model import RewardModel
 from ...pairs import PreferencePairs
 from ..causes import CAUSES, Run, Side, leaking, numbers_of
@@ -22,6 +24,7 @@ from ..engine import (
     call,
     can_be_called_with,
     judged,
+    missing_branch,
     with_their_objects,
 )
 
@@ -54,6 +57,8 @@ def causes(answers: object, runs: Mapping[str, Run]) -> Report:
     >>> check.causes({"run A": "identical answers"}, {"run A": run})
     causes: passed
     """
+    if not isinstance(runs, Mapping):
+        raise TypeError(f"runs: expected a mapping from names to runs, got {quoted(runs)}")
     for name, run in runs.items():
         kinds = (RewardModel, PreferencePairs, PreferencePairs)
         if not isinstance(run, tuple) or len(run) != 3 or not all(map(isinstance, run, kinds)):
@@ -106,7 +111,16 @@ def _said(answers: object, names: Sequence[str]) -> dict[str, str | None]:
         for name, answer in of_each.items():
             if answer is not None and not isinstance(answer, str):
                 raise Stop(ERROR, f"{name}: expected the name of one cause, got {class_name(answer)}")
-        return {name: None if answer is None else " ".join(answer.lower().split()) for name, answer in of_each.items()}
+        return {name: None if answer is None else _plain(answer) for name, answer in of_each.items()}
+
+
+def _plain(answer: str) -> str:
+    """Return the candidate with this name, however it is spelled; an unknown name is only put into lower case."""
+
+    def letters(name: str) -> str:
+        return re.sub(r"[-_\s]", "", name.lower()).replace("initialized", "initialised")
+
+    return next((name for name in CAUSES if letters(name) == letters(answer)), " ".join(answer.lower().split()))
 
 
 NAMES = ("training", "held_out")
@@ -115,43 +129,75 @@ NAMES = ("training", "held_out")
 def _problem(rng: np.random.Generator, n: int, kinds: Sequence[str], n_features: int) -> tuple[Side, Side]:
     """Make n training pairs, and one held-out pair of each kind.
 
-    Training prompts occur up to three times, and some answers are the standard refusal, which many pairs share.
+    Training prompts occur up to three times, and some answers are the standard refusal, which many pairs share. The
+    features are whole numbers, such as lengths, so different answers often agree in one of them.
     """
     prompts = rng.permutation(
         np.sort(rng.choice(np.arange(100, 100 + 10 * n), -(-n // 2), replace=False)).repeat(2)[:n]
     )
-    chosen, rejected = rng.normal(size=(2, n, n_features)).round(3)
-    refusal = rng.normal(size=n_features).round(3)
-    rejected[rng.random(n) < 0.2] = refusal
+    pairs = _lengths(rng, (n, 2, n_features))
+    pairs[rng.random(n) < 0.2, 1] = _lengths(rng, (n_features,))
     fresh = 10_000 + rng.permutation(len(kinds))
-    new_prompts, new = fresh.copy(), rng.normal(size=(2, len(kinds), n_features)).round(3)
-    for row, kind in enumerate(kinds):
-        i, j = rng.choice(n, 2, replace=False) if n > 1 else (0, 0)
-        if kind == "same prompt":
-            new_prompts[row] = prompts[i]
-        elif kind == "copy":
-            new[:, row] = chosen[i], rejected[i]
-        elif kind == "swapped":
-            new[:, row] = rejected[i], chosen[i]
-        elif kind == "one answer":
-            new[row % 2, row] = (chosen, rejected)[rng.integers(2)][i]
-        elif kind == "two pairs" and n > 1:
-            new[:, row] = chosen[i], chosen[j]
-    training = {"prompts": prompts, "chosen": chosen, "rejected": rejected}
-    return training, {"prompts": new_prompts, "chosen": new[0], "rejected": new[1]}
+    new_prompts = np.array(
+        [rng.choice(prompts) if kind == "same prompt" else own for kind, own in zip(kinds, fresh, strict=True)]
+    )
+    new = np.array([_new_pair(kind, pairs, rng) for kind in kinds])
+    training = {"prompts": prompts, "chosen": pairs[:, 0], "rejected": pairs[:, 1]}
+    return training, {"prompts": new_prompts, "chosen": new[:, 0], "rejected": new[:, 1]}
+
+
+def _lengths(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    return rng.integers(1, 13, shape).astype(np.float64)
+
+
+def _new_pair(kind: str, pairs: Array, rng: np.random.Generator) -> Array:
+    """Return the two answers of a held-out pair, (2, n_features); only a copy and a swapped pair leak."""
+    while True:
+        pair, other = pairs[rng.integers(len(pairs))], pairs[rng.integers(len(pairs))]
+        fresh, feature = _lengths(rng, pair.shape), int(rng.integers(pair.shape[1]))
+        new = _looking_like(kind, pair, other, fresh, feature)
+        leaks = [np.array_equal(new, known) or np.array_equal(new[::-1], known) for known in pairs]
+        if any(leaks) == (kind in {"copy", "swapped"}):
+            return new
+
+
+def _looking_like(kind: str, pair: Array, other: Array, fresh: Array, feature: int) -> Array:
+    """Return two answers that have something in common with those of a training pair."""
+    new = fresh
+    if kind in {"copy", "swapped"}:
+        new = pair if kind == "copy" else pair[::-1]
+    elif kind == "one answer":
+        new[feature % 2] = pair[int(fresh[0, 0]) % 2]
+    elif kind == "two pairs":
+        new = np.array([pair[0], other[0]])
+    elif kind == "one feature":
+        new[:, feature] = pair[:, feature]
+    elif kind == "same difference":
+        new = pair + fresh[0]
+    elif kind == "same numbers":  # exchanged within the answers, or between them
+        new = np.roll(pair, 1, axis=1)
+        if fresh[0, 0] > 6:
+            new = pair.copy()
+            new[:, feature] = pair[::-1, feature]
+    elif kind == "same sums":
+        new = pair.copy()
+        new[:, feature] += [1, -1]
+        new[:, feature - 1] -= [1, -1]
+    return new.copy()
 
 
 KINDS = ("same prompt", "copy", "swapped", "one answer", "two pairs", "clean")
+SIMILAR = ("same numbers", "one feature", "same difference", "same sums")  # as a training pair, but it does not leak
 
 
 def _leak_cases() -> list[tuple[tuple[Side, Side], str]]:
-    rng = np.random.default_rng(10)
+    rng = np.random.default_rng(11)
     cases = []
     for n, n_new, k, kinds, note in (
-        (12, 9, 2, KINDS, ""),
-        (7, 24, 3, KINDS, "with more held-out than training pairs: "),
-        (60, 40, 4, KINDS, "with 60 training pairs: "),
-        (15, 6, 2, ("one answer", "two pairs", "clean"), "where nothing leaks: "),
+        (12, 9, 2, KINDS + SIMILAR, ""),
+        (7, 24, 3, KINDS + SIMILAR, "with more held-out than training pairs: "),
+        (60, 40, 4, KINDS + SIMILAR, "with 60 training pairs: "),
+        (15, 14, 2, ("one answer", "two pairs", "clean", *SIMILAR), "where nothing leaks: "),
         (10, 5, 3, ("same prompt", "copy", "swapped"), "where every pair leaks: "),
         (1, 3, 1, ("swapped", "clean", "same prompt"), "with a single training pair: "),
     ):
@@ -185,9 +231,8 @@ def leaks(function: Student, *, time_limit: float = LIMIT) -> Report:
                     call(function, arguments, NAMES, time_limit, note=note), len(arguments[1]["prompts"]), note
                 )
             except Stop as stop:
-                if number and stop.status == NOT_ATTEMPTED:
-                    raise Stop(FAILED, f"{note or 'on other data: '}your function returns nothing") from None
-                raise
+                others = [arguments for arguments, _ in cases[1:]]
+                raise stop if number else missing_branch(stop, function, others, NAMES, time_limit) from None
             reasons = leaking(*arguments)
             if found == set(reasons):
                 continue
@@ -218,6 +263,10 @@ def _rows(answer: object, n: int, note: str) -> set[int]:
             raise Stop(FAILED, f"{note}got True or False for each pair: np.flatnonzero turns these into row numbers")
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iuf"):
             found = f"shape {rows.shape}" if rows.dtype.kind in "iufb" else class_name(answer)
+            if isinstance(answer, tuple) and len(answer) == 1 and isinstance(answer[0], np.ndarray):
+                found += ": np.nonzero and np.where return a tuple, so take its first entry, [0]"
+            elif rows.ndim == 1:
+                found = f"a {found} of {class_name(rows.tolist()[0])}"
             raise Stop(FAILED, f"{note}expected a list of row numbers, got {found}")
         if (rows != np.round(rows)).any() if rows.dtype.kind == "f" else False:
             raise Stop(FAILED, f"{note}expected whole numbers, got {rows[rows != np.round(rows)][0]:.6g}")
@@ -247,8 +296,21 @@ def _looks_like(found: set[int], training: Side, held_out: Side) -> str:
     return ""
 
 
+def _same_in_one_feature(training: Side, held_out: Side) -> set[int]:
+    old, new = (np.stack([side["chosen"], side["rejected"]], axis=1) for side in (training, held_out))
+    same = [(new[:, None] == each[None]).any(axis=3).all(axis=2).any(axis=1) for each in (old, old[:, ::-1])]
+    return set(np.flatnonzero(same[0] | same[1]).tolist())
+
+
 def _mistakes(training: Side, held_out: Side) -> Iterable[tuple[str, set[int]]]:
     right, n = set(leaking(training, held_out)), len(held_out["prompts"])
+
+    def alike(key: Callable[[Array, Array], object]) -> set[int]:
+        """Return the rows that are found if pairs are compared by this key, in both orders, and by their prompts."""
+        known = {key(c, r) for c, r in zip(training["chosen"], training["rejected"], strict=True)}
+        rows = enumerate(zip(held_out["chosen"], held_out["rejected"], strict=True))
+        return prompts | {row for row, (c, r) in rows if known & {key(c, r), key(r, c)}}
+
     prompts = set(np.flatnonzero(np.isin(held_out["prompts"], training["prompts"])).tolist())
     of_training = [(c.tobytes(), r.tobytes()) for c, r in zip(training["chosen"], training["rejected"], strict=True)]
     new = [(c.tobytes(), r.tobytes()) for c, r in zip(held_out["chosen"], held_out["rejected"], strict=True)]
@@ -268,6 +330,21 @@ def _mistakes(training: Side, held_out: Side) -> Iterable[tuple[str, set[int]]]:
             prompts | shared,
         ),
         ("both answers are looked for, but not in the same training pair", prompts | both),
+        (
+            "two answers count as equal although only one feature is equal: compare all of them, as in (a == b).all()",
+            prompts | _same_in_one_feature(training, held_out),
+        ),
+        ("only the first feature of each answer is compared", alike(lambda c, r: (c[0], r[0]))),
+        (
+            "only the difference of the two answers is compared, which different pairs may share",
+            alike(lambda c, r: tuple(c - r)),
+        ),
+        ("only the sums of the features are compared", alike(lambda c, r: (c.sum(), r.sum()))),
+        (
+            "the numbers of a pair are put into one set, so it is lost which answer and which feature they belong to",
+            alike(lambda c, r: frozenset([*c, *r])),
+        ),
+        ("training and held_out are exchanged", set(leaking(held_out, training))),
         ("these are the pairs that do not leak", set(range(n)) - right),
         ("every pair is returned", set(range(n))),
         ("no pair is returned", set()),

@@ -12,6 +12,7 @@ from ...logistic import Array, sigmoid
 from ..engine import (
     FAILED,
     LIMIT,
+    NOT_ATTEMPTED,
     Case,
     Report,
     Stop,
@@ -21,6 +22,7 @@ from ..engine import (
     can_be_called_with,
     check_values,
     judged,
+    missing_branch,
 )
 
 __all__ = ["GRADIENTS", "central_difference", "name_the_bug"]
@@ -41,7 +43,7 @@ def central_difference(function: Student, *, time_limit: float = LIMIT) -> Repor
 
     def cubic(x: Array) -> float:
         x = np.asarray(x, dtype=np.float64)
-        return float(np.sum(x**3) + x[0] * x[-1] + 2 * np.sum(x))
+        return float(np.sum(x**3) + x[0] * x[-1] - 2 * np.sum(x))  # some slopes are negative
 
     x = np.array([0.7, -1.2, 2.0, 0.4])
     cases: list[Case] = [((cubic, x, 0.1), "with h = 0.1: "), ((cubic, x[:2], 1e-5), "with h = 1e-5: ")]
@@ -79,6 +81,7 @@ def _wrong(f: Callable[[Array], float], x: Array, h: float) -> Wrong:
     yield "multiplied by h: / 2 * h is not / (2 * h)", central * h * h
     yield "zero: b = a makes a second name for the same array, not a copy: use a.copy()", 0 * x
     yield "the sign is flipped: f(x − h) − f(x + h)", -central
+    yield "the absolute value: a slope is negative where the function falls", np.abs(central)
     yield "all entries move at once: move one at a time", np.full(x.size, (f(x + h) - f(x - h)) / (2 * h))
     yield "an entry is not put back before the next one moves", _not_put_back(f, x, h)
     so_far = np.tril(np.full((x.size, x.size), h))
@@ -189,7 +192,15 @@ def _letters(function: Student, rng: np.random.Generator, time_limit: float) -> 
         def gradient(weights: ArrayLike, chosen: ArrayLike, rejected: ArrayLike, k: int = k) -> Array:
             return GRADIENTS[k][3](weights, chosen, rejected)
 
-        answer, _ = asked(function, (gradient,), ("gradient",), time_limit)
+        gradient.__qualname__ = "gradient"  # as Python calls it in an error
+
+        try:
+            answer, _ = asked(function, (gradient,), ("gradient",), time_limit)
+        except Stop as stop:
+            if stop.status == NOT_ATTEMPTED:
+                stop = Stop(stop.status, f"given {GRADIENTS[k][1]}: {stop.message}")
+            others = [] if any(said) else [(other,) for *_, other in GRADIENTS]
+            raise missing_branch(stop, function, others, ("gradient",), time_limit) from None
         if not isinstance(answer, str):
             raise Stop(FAILED, f"expected one of the letters {', '.join(LETTERS)}, got {class_name(answer)}")
         said[k] = answer.strip().lower()

@@ -14,7 +14,7 @@ from .by_hand import by_hand
 
 __all__ = ["ceiling", "expected_loss", "interval_by_prompts"]
 
-ALLOWED = frozenset({"pair_losses", "preference_probability", "sigmoid"})
+ALLOWED, ALSO = frozenset({"pair_losses", "sigmoid"}), frozenset({"preference_probability"})
 TWO_SIDED_95 = 1.96  # standard errors on either side, as the exercise says; the quantile 1.959964 passes, too
 
 
@@ -68,7 +68,7 @@ def expected_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
     report = check_values(
         "expected loss", function, names, cases, right_expected_loss, wrong, time_limit, warnings_fail=True
     )
-    return by_hand(report, function, names, cases, time_limit, ALLOWED)
+    return by_hand(report, function, names, cases, time_limit, ALLOWED, ALSO)
 
 
 def ceiling(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -185,6 +185,15 @@ def _wrong_intervals(correct: Array, prompts: Array) -> Wrong:
     )
     yield "with the factor √(k/(k − 1)) for few prompts: leave it out here", _ends(p, error * np.sqrt(k / (k - 1)))
     yield "the sums are divided by the number of prompts, not of pairs", _ends(p, error * n / k)
+    yield (
+        "no width: each prompt's own mean was subtracted, so every sum is 0; subtract the share of all pairs",
+        _ends(p, 0),
+    )
+    starts = np.flatnonzero(np.append(True, prompts[1:] != prompts[:-1]))
+    yield (
+        "only neighbouring pairs of a prompt are added up, as itertools.groupby does: sort by prompt first",
+        _ends(p, float(np.sqrt(np.sum(np.add.reduceat(correct - p, starts) ** 2))) / n),
+    )
     yield "the square root is missing", _ends(p, float(np.sum(sums**2)) / n**2)
     yield "the root of the mean of the squares: divide by n, not by √n", _ends(p, error * np.sqrt(n))
     yield "one standard error on either side: take 1.96 of them", _ends(p, error, 1)

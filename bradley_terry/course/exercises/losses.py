@@ -47,6 +47,11 @@ def loss(function: Student, *, time_limit: float = LIMIT) -> Report:
             "−log(σ(Δ) + 1e-8): the added 1e-8 keeps the loss below 18.42, so a pair that is badly wrong has no pull",
             -np.log(sigmoid(z) + 1e-8),
         )
+        yield "−log(σ(Δ) + 1e-10): the added 1e-10 keeps the loss below 23.03", -np.log(sigmoid(z) + 1e-10)
+        yield "−log(σ(Δ) + 1e-12): the added 1e-12 keeps the loss below 27.63", -np.log(sigmoid(z) + 1e-12)
+        if np.abs(z).max() < 50:  # beyond, this is 0 as well
+            yield "log(1 + exp(−|Δ|)) alone: where Δ is negative, −Δ must be added", np.log1p(np.exp(-np.abs(z)))
+        yield "max(−Δ, 0) alone: log(1 + exp(−|Δ|)) must be added", np.maximum(-z, 0)
 
     cases = [((z,), ""), ((far,), "at margins of 1000, -1000 and 40: ")]
     report = check_values("losses", function, ("margins",), cases, pair_losses, wrong, time_limit, warnings_fail=True)

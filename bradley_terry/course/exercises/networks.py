@@ -32,6 +32,8 @@ __all__ = ["middle_is_best", "reward"]
 
 ENDS = 1.5  # a short and a long answer; the middle is 0
 LEAD, POLITE = 1.0, 0.5  # log-odds by which the middle and the polite answer must lead
+POLITENESS = np.arange(-200, 201) / 200  # every degree of politeness that is tried
+LARGEST = 1e6  # of the numbers of a φ that is chosen on paper
 
 
 def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
@@ -78,10 +80,10 @@ def reward(function: Student, *, time_limit: float = LIMIT) -> Report:
 def middle_is_best(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a φ chosen by hand, f() -> parameters of an MLP scorer with two features and two hidden units.
 
-    The features are length and politeness. At politeness −1, 0 and 1, the reward at length 0 must be at least 1 above
-    the rewards at lengths −1.5 and 1.5. At each of these lengths, the reward at politeness 1 must be at least ½ above
-    the reward at politeness −1. The parameters are a dict with hidden_weights (2, 2), hidden_bias (2,) and
-    output_weights (2,), and each number is a multiple of ¼, so that it can be chosen on paper.
+    The features are length and politeness. At each politeness from −1 to 1, the reward at length 0 must be at least 1
+    above the rewards at lengths −1.5 and 1.5. At each of these lengths, the reward at politeness 1 must be at least ½
+    above the reward at politeness −1. The parameters are a dict with hidden_weights (2, 2), hidden_bias (2,) and
+    output_weights (2,), and each number is a multiple of ¼ of at most a million, so that it can be chosen on paper.
 
     Examples
     --------
@@ -99,13 +101,12 @@ def middle_is_best(function: Student, *, time_limit: float = LIMIT) -> Report:
         if any(not np.array_equal(first[name], again[name]) for name in first):
             raise Stop(FAILED, "two calls give different parameters: choose each number once, by hand")
         for name, block in first.items():
-            off = np.argwhere(block * 4 != np.round(block * 4))
+            is_large = np.abs(block) > LARGEST
+            off = np.argwhere(is_large | (np.where(is_large, 0, block) % 0.25 != 0))
             if len(off):
                 where = tuple(off[0].tolist())
-                raise Stop(
-                    FAILED,
-                    f"{name}{list(where)}: expected a multiple of 0.25, chosen by hand, got {block[where]:.6g}",
-                )
+                wanted = f"a multiple of 0.25, chosen by hand, between -{LARGEST:,.0f} and {LARGEST:,.0f}"
+                raise Stop(FAILED, f"{name}{list(where)}: expected {wanted}, got {block[where]:.6g}")
         _lead(first)
 
     return judged("the middle is best", stages)
@@ -127,16 +128,16 @@ def _parameters(answer: object) -> dict[str, Array]:
 def _lead(parameters: Mapping[str, Array]) -> None:
     """Stop unless the middle leads at each politeness, and the polite answer leads at each length."""
     w, b, v = (parameters[name] for name in ("hidden_weights", "hidden_bias", "output_weights"))
-    lengths, politeness = np.array([-ENDS, 0.0, ENDS]), np.array([-1.0, 0.0, 1.0])
-    answers = np.stack(np.meshgrid(lengths, politeness, indexing="ij"), axis=-1)
-    r = np.tanh(answers @ w + b) @ v  # (3 lengths, 3 degrees of politeness)
-    over_short, over_long, over_impolite = r[1] - r[0], r[1] - r[2], r[:, 2] - r[:, 0]
+    lengths = np.array([-ENDS, 0.0, ENDS])
+    answers = np.stack(np.meshgrid(lengths, POLITENESS, indexing="ij"), axis=-1)
+    r = np.tanh(answers @ w + b) @ v  # (3 lengths, all degrees of politeness)
+    over_short, over_long, over_impolite = r[1] - r[0], r[1] - r[2], r[:, -1] - r[:, 0]
     hint = _shape(over_short, over_long, over_impolite, w)
     k = int(np.minimum(over_short, over_long).argmin())
     if min(over_short[k], over_long[k]) < LEAD:
         raise Stop(
             FAILED,
-            f"{hint}at politeness {politeness[k]:g}: the middle leads the short answer by {over_short[k]:.2f} and the "
+            f"{hint}at politeness {POLITENESS[k]:g}: the middle leads the short answer by {over_short[k]:.2f} and the "
             f"long one by {over_long[k]:.2f}; both should be at least {LEAD:g}",
         )
     k = int(over_impolite.argmin())
@@ -151,7 +152,8 @@ def _lead(parameters: Mapping[str, Array]) -> None:
 def _shape(over_short: Array, over_long: Array, over_impolite: Array, hidden_weights: Array) -> str:
     """Return a hint on the shape of the reward, or nothing."""
     of_length = hidden_weights[0]
-    if np.allclose([over_short[1], over_long[1]], 0):  # at politeness 0
+    at_zero = len(over_short) // 2  # politeness 0
+    if np.allclose([over_short[at_zero], over_long[at_zero]], 0):
         why = "length has no weight in either unit" if not of_length.any() else (
             "the two units cancel each other; with a hidden bias they bend at different lengths"
         )  # fmt: skip

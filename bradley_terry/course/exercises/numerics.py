@@ -56,6 +56,7 @@ def format_limits(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "the logarithms have base 2: exp has base e", right / np.log(2)
         yield "the logarithms have base 10: exp has base e", right / np.log(10)
         yield "the two numbers are exchanged", right[::-1]
+        yield "the two arguments are exchanged: exponent_bits comes first", _limits(fraction_bits, exponent_bits)
         yield "the largest number itself: return the x for which exp(x) is this number", [np.exp(right[0]), right[1]]
         yield (
             "the largest exponent is 2^(exponent_bits − 1) − 1: the other half of the exponents is negative",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...logistic import Array
-from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from ..engine import LIMIT, Case, Report, Student, Wrong, about_softmax, check_values
 from .by_hand import by_hand
 
 __all__ = ["choose_beta", "tilted_policy"]
@@ -67,6 +67,15 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
             plain = p * np.exp(r / beta)
             yield "not normalised: the probabilities of each prompt must add up to 1", plain
             yield "normalised over all prompts together: each row is a prompt of its own", plain / plain.sum()
+            yield (
+                "normalised along axis 0, over the prompts: each row is a prompt, so use axis=-1",
+                plain / plain.sum(0),
+            )
+            below = p * np.exp((r - r.max(axis=-1, keepdims=True)) / beta)
+            yield (
+                "the largest reward of each row is subtracted, but the sums run over the prompts: use axis=-1 twice",
+                below / below.sum(axis=0),
+            )
         relative = _tilted(p, r, beta)
         yield "divided by the largest weight instead of the sum", relative / relative.max(axis=-1, keepdims=True)
 
@@ -79,7 +88,7 @@ def tilted_policy(function: Student, *, time_limit: float = LIMIT) -> Report:
     ]
     names = ("reference_probabilities", "rewards", "beta")
     report = check_values("tilted policy", function, names, cases, _tilted, wrong, time_limit)
-    return by_hand(report, function, names, cases[:1], time_limit)
+    return by_hand(about_softmax(report), function, names, cases[:1], time_limit)
 
 
 def _chosen(reference: Array, proxy: Array, measured: Array, betas: Array, max_kl: float) -> float:
@@ -150,8 +159,13 @@ def choose_beta(function: Student, *, time_limit: float = LIMIT) -> Report:
         )
         yield "the highest measured reward, not the β that reaches it", np.where(allowed, means, -np.inf).max()
         yield (
+            "the largest KL of the prompts was compared with the limit, which is for their mean",
+            (_best(betas, means, each.max(axis=1) <= max_kl)),
+        )
+        position = int(np.argmax(np.where(allowed, means, -np.inf)))
+        yield (
             "the position of the best β in the list, not the β itself",
-            float(np.argmax(np.where(allowed, means, -np.inf))),
+            np.nan if position in betas else float(position),
         )
         underflows = np.array([bool((policy == 0).any()) for policy in policies])
         yield (
@@ -162,10 +176,10 @@ def choose_beta(function: Student, *, time_limit: float = LIMIT) -> Report:
     grid = np.random.default_rng(0).permutation(np.geomspace(0.04, 30, 25)).round(3)
     few = np.array([1.0, 0.001, 10.0, 0.3, 3.0])
     cases: list[Case] = [
-        (_answers(21, (6, 12), 0.4, grid, 1.0), "where the limit decides: "),
+        (_answers(127, (6, 12), 0.4, grid, 1.0), "where the limit decides: "),
         (_answers(72, (5, 10), 0.8, grid, 1.5), "where the limit does not decide: "),
         (_answers(2, (4, 8), 0.0, few, np.inf), "where the proxy is nearly right and there is no limit: "),
         (_answers(8, (1, 9), 1.0, grid, 0.5), "for one prompt: "),
     ]
     names = ("reference_probabilities", "proxy_rewards", "measured_rewards", "betas", "max_kl")
-    return check_values("best β", function, names, cases, _chosen, wrong, time_limit)
+    return about_softmax(check_values("best β", function, names, cases, _chosen, wrong, time_limit))

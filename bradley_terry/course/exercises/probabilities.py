@@ -37,6 +37,10 @@ def probability(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "only the reward of a is used", sigmoid(a)
         yield "−log σ(Δ), a loss, not a probability", pair_losses(a - b)
         yield "only the sign of Δ is used, not its size", (a > b) + 0.5 * (a == b)
+        yield "the margin Δ itself: apply σ to it", a - b
+        yield "exp(Δ), the odds: the probability is exp(Δ)/(1 + exp(Δ))", np.exp(np.minimum(a - b, 700))
+        yield "a percentage: a probability lies between 0 and 1", 100 * sigmoid(a - b)
+        yield "1/1 + exp(−Δ): parentheses are missing around 1 + exp(−Δ)", 1 + np.exp(np.minimum(b - a, 700))
         yield "the rewards are used as strengths: a/(a + b) instead of exp(a)/(exp(a) + exp(b))", _share(a, b)
 
     names, cases = ("reward_a", "reward_b"), [((a, b), ""), (far, "at rewards of ±1000: ")]
@@ -97,14 +101,19 @@ STRENGTHS: tuple[Item, ...] = (
     ("1/(1 + exp(−r))", False, "it grows like exp(r) only where r is far below 0", lambda r: sigmoid(_row(r))),
     ("exp(r + sin(2πr)/10)", False, "a shift by a whole number changes nothing, but a shift by 0.5 can",
      lambda r: np.exp(_row(r) + np.sin(2 * np.pi * _row(r)) / 10)),
+    ("exp(r + 200)", True, "it equals exp(200)·exp(r), and the factor exp(200) cancels in the share",
+     lambda r: np.exp(_row(r) + 200)),
 )  # fmt: skip
-"""Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape)."""
+"""Maps from reward to strength: name, whether the share depends only on r_a − r_b, why, the map (any shape).
+
+In the last one, r + 200 is rounded more coarsely than r, so shares that should be equal differ in their last digits.
+"""
 
 
 def depends_on_differences(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of strengths, f(strength) -> True if the share s(r_a)/(s(r_a) + s(r_b)) depends on r_a − r_b only.
 
-    The student's function is given nine maps s from rewards to positive strengths, which take numbers and arrays. Four
+    The student's function is given ten maps s from rewards to positive strengths, which take numbers and arrays. Five
     of them pass the test. The report lists the maps about which the function is wrong, each with the reason.
 
     Examples
@@ -128,11 +137,6 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
             "it returns True for every map: does it compare the shares of two pairs of rewards with the same "
             "difference?\n"
         )
-    if not any(said.values()):
-        return (
-            "it returns False for every map, even for exp(r): are both rewards shifted by the same number, and are "
-            "values compared up to rounding, for example with np.isclose?\n"
-        )
     if missed == {"exp(r + sin(2πr)/10)"}:
         return (
             "it compares rewards at which the sine changes nothing, such as (1, 0) and (1.5, 0.5): try (0.3, 0) and "
@@ -141,8 +145,17 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
     if missed == {"2^r", "exp(−r)"}:
         return (
             "does it compare the share with σ(r_a − r_b)? Other maps of the difference give other shares; compare two "
-            "shares of the same map\n"
+            "shares of the same map, and up to rounding, as np.isclose does\n"
         )
-    if {"3·exp(r)"} <= missed <= {"3·exp(r)", "exp(r + sin(2πr)/10)"}:
-        return "does it test whether s(a + b) = s(a)·s(b)? A constant factor is allowed: it cancels in the share\n"
+    if {"3·exp(r)", "exp(r + 200)"} <= missed <= {"3·exp(r)", "exp(r + 200)", "exp(r + sin(2πr)/10)"}:
+        return (
+            "does it test whether s(a + b) = s(a)·s(b), or compare with == instead of np.isclose? A constant factor is "
+            "allowed: it cancels in the share\n"
+        )
+    if missed <= {name for name, is_so, *_ in STRENGTHS if is_so}:
+        which = "some maps for which the answer is True" if any(said.values()) else "every map, even for exp(r)"
+        return (
+            f"it returns False for {which}: are both rewards shifted by the same number, and are values compared up to "
+            "rounding, for example with np.isclose?\n"
+        )
     return ""

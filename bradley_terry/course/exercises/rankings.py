@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...logistic import Array, sigmoid, softplus
 from ...losses import pair_loss_gradients, pair_losses
-from ..engine import LIMIT, Case, Report, Student, Wrong, check_values
+from ..engine import LIMIT, Case, Report, Student, Wrong, about_softmax, check_values
 from .by_hand import by_hand
 
 __all__ = ["margin_gradient", "ranking_loss"]
@@ -122,7 +122,7 @@ def ranking_loss(function: Student, *, time_limit: float = LIMIT) -> Report:
         yield "divided by the number of answers: the loss of a ranking is a sum", right / k
 
     report = check_values("ranking loss", function, ("rewards",), cases, _ranking_loss, wrong, time_limit)
-    return by_hand(report, function, ("rewards",), cases, time_limit)
+    return by_hand(about_softmax(report), function, ("rewards",), cases, time_limit)
 
 
 def _ranking_as_pairs(rewards: Array, rng: np.random.Generator) -> tuple[Array, Index, Index, Array]:

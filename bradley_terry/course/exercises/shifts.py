@@ -40,15 +40,22 @@ LOSSES: tuple[Item, ...] = (
      "have its own shift", _across),
     ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r) + 1)", False, "the 1 is a third answer that is not shifted",
      lambda c, r: float(np.mean(np.logaddexp(np.logaddexp(_row(c), _row(r)), 0) - _row(c)))),
+    ("−log of the share exp(r_c)/(exp(r_c) + exp(r_r))", True, "a shift multiplies all three exponentials by the same "
+     "factor, which cancels", lambda c, r: float(np.mean(np.logaddexp(_row(c), _row(r)) - _row(c)))),
+    ("−log σ((r_c + 1000) − (r_r + 1000))", True, "the 1000 cancels, so it depends only on the difference",
+     lambda c, r: right_mean_loss((_row(c) + 1000) - (_row(r) + 1000))),
 )  # fmt: skip
-"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift for each prompt leaves it as it is, why, loss."""
+"""Losses of (rewards_chosen, rewards_rejected): name, whether a shift for each prompt leaves it as it is, why, loss.
+
+The invariant losses round differently, so a test that compares two values with == is wrong about at least one of them.
+"""
 
 
 def shift_invariance_test(function: Student, *, time_limit: float = LIMIT) -> Report:
     """Check a test of losses, f(loss) -> True if shifting both rewards of a pair by a constant never changes the loss.
 
-    The student's function is given nine losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Two of them are
-    invariant. The report lists the losses about which the function is wrong, each with the reason.
+    The student's function is given eleven losses of (rewards_chosen, rewards_rejected), both (n_pairs,). Four of them
+    are invariant. The report lists the losses about which the function is wrong, each with the reason.
 
     Examples
     --------
@@ -72,8 +79,13 @@ def _hint(said: Mapping[str, bool], missed: Set[str]) -> str:
             "it returns False for every loss, even for −log σ(r_c − r_r): is the same shift added to both rewards, "
             "and are values compared up to rounding, for example with np.isclose?\n"
         )
+    if missed <= {name for name, is_invariant, *_ in LOSSES if is_invariant}:
+        return "it returns False for an invariant loss: == is too strict, since sums are rounded; use np.isclose\n"
     if missed == {LOSSES[7][0]}:
-        return "it adds the same number to all rewards, but each prompt may have its own shift: draw one per pair\n"
+        return (
+            "it adds the same number to all rewards, but each prompt may have its own shift: use several pairs, and "
+            "give each a shift of its own\n"
+        )
     return ""
 
 
@@ -101,6 +113,16 @@ def centring(function: Student, *, time_limit: float = LIMIT) -> Report:
         right = r - within(r, x, np.mean)
         yield "the mean over all answers was subtracted: subtract each prompt's own mean", r - r.mean()
         yield "the means were added instead of subtracted", r + within(r, x, np.mean)
+        yield "the sign is flipped: subtract the mean from the reward, not the reward from the mean", -right
+        yield (
+            "the last prompt is left as it was: does a range end one too early?",
+            np.where(x == x.max(), r, right),
+        )
+        runs = np.cumsum(np.append(True, x[1:] != x[:-1]))
+        yield (
+            "only neighbours with the same prompt are put together, as itertools.groupby does: sort by prompt first",
+            r - within(r, runs, np.mean),
+        )
         yield "the means themselves, not the rewards minus their mean", within(r, x, np.mean)
         yield "the largest reward of the prompt was subtracted, not the mean", r - within(r, x, np.max)
         yield "the sum over the prompt was subtracted, not the mean", r - within(r, x, np.sum)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.visible import class_name
-from ..engine import FAILED, Report, Stop, Student, asked, can_be_called_with, judged
+from ..engine import FAILED, Report, Stop, Student, asked, can_be_called_with, judged, missing_branch
 
 __all__ = ["Item", "true_or_false"]
 
@@ -17,8 +17,8 @@ Item = tuple[str, bool, str, Callable[..., Any]]  # its name, whether True is ri
 MORE_ROUNDS, MORE_OF_TRUE = 30, 150
 """How often all items, and those of which True is right, are asked about again.
 
-A test that draws random numbers can pass by luck. Of the tests that compare with ==, the luckiest found is right about
-both invariant losses of lesson 3 with probability 0.89, and 0.89 to the power 150 is below 1e-6.
+A test that draws random numbers can pass by luck. A test that compares with == and is right about all invariant losses
+of lesson 3 with probability 0.89 would pass with probability 0.89 to the power 150, which is below 1e-6.
 """
 
 
@@ -54,11 +54,17 @@ def true_or_false(
     """
 
     def ask(some: Sequence[Item]) -> dict[str, bool]:
-        said = {}
+        said: dict[str, bool] = {}
         for name, _, _, item in some:
-            answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
+            item.__name__ = item.__qualname__ = argument  # as Python calls it in an error
+            try:
+                answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
+            except Stop as stop:
+                others = [] if said else [(other,) for *_, other in items[1:]]
+                raise missing_branch(stop, function, others, (argument,), time_limit) from None
             if type(answer) not in (bool, np.bool_):
-                raise Stop(FAILED, f"expected True or False, got {class_name(answer)}")
+                one = ": np.allclose and np.all give one answer" if isinstance(answer, np.ndarray) else ""
+                raise Stop(FAILED, f"expected True or False, got {'an array' if one else class_name(answer)}{one}")
             said[name] = bool(answer)
         return said
 
