@@ -282,3 +282,12 @@ def test_a_rounding_error_is_not_an_array_that_was_never_filled() -> None:
     assert "never filled in" in exact.problems[0].diagnosis
     assert "never filled in" not in repr(rounded)
     assert rounded.status == "failed"
+
+
+def test_a_function_that_is_not_written_yet_gets_one_line() -> None:
+    """There is nothing to say about the gradient that it was given."""
+
+    def my_verdict(gradient):
+        raise NotImplementedError
+
+    assert repr(check.name_the_bug(my_verdict)) == "name the bug: not attempted"

@@ -197,7 +197,7 @@ def _letters(function: Student, rng: np.random.Generator, time_limit: float) -> 
         try:
             answer, _ = asked(function, (gradient,), ("gradient",), time_limit)
         except Stop as stop:
-            if stop.status == NOT_ATTEMPTED:
+            if stop.status == NOT_ATTEMPTED and stop.message:
                 stop = Stop(stop.status, f"given {GRADIENTS[k][1]}: {stop.message}")
             others = [] if any(said) else [(other,) for *_, other in GRADIENTS]
             raise missing_branch(stop, function, others, ("gradient",), time_limit) from None
