@@ -27,7 +27,7 @@ __all__ = ["NewtonResult", "minimise"]
 
 Step = tuple[Point | None, float]
 LAST_DIGITS = 1e-14  # of the largest margin: a step that moves no margin by more is rounding
-LITTLE = 1e-6  # nats: the most that a step at a minimum promises; where H is rounded to 0, it promises more, or is 0
+LITTLE = 1e-6  # nats: at a minimum, no step promises to lower the loss by more
 
 
 class NewtonResult(NamedTuple):

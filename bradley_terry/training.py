@@ -101,7 +101,7 @@ def fit(
         Updates of φ (for Adam: passes over the data). By default Newton 100, gradient descent 1000, Adam 300.
     tolerance : float
         Stop when |g| <= tolerance for each entry g of the gradient. Gradient descent and Adam also demand
-        g² <= tolerance·(s + l2), where s is the mean square of the feature's differences. It matters if s < tolerance.
+        g² <= tolerance·(s + l2), where s is the mean square of dΔ/dφ_j. This matters only if s < tolerance.
     learning_rate : float, optional
         η, by default 0.01 for Adam. For gradient descent, the default is 0.1 for the MLP, and 1/λ for a scorer linear
         in φ, where λ is a bound on the curvature of L, so that no step overshoots.

@@ -291,3 +291,27 @@ def test_a_function_that_is_not_written_yet_gets_one_line() -> None:
         raise NotImplementedError
 
     assert repr(check.name_the_bug(my_verdict)) == "name the bug: not attempted"
+
+
+def test_a_branch_that_is_not_implemented_is_called_so() -> None:
+    """It raises, so no return is missing."""
+
+    def my_verdict(gradient):
+        random = np.random.default_rng(1)
+        weights, (c, r) = random.normal(size=3), random.normal(size=(2, 4, 3))
+        if np.allclose(gradient(weights, c, r), -sigma((r - c) @ weights) @ (c - r) / 4):
+            return "a"
+        raise NotImplementedError
+
+    assert "your function raises NotImplementedError here, but it gives an answer in other cases" in repr(
+        check.name_the_bug(my_verdict)
+    )
+
+
+def test_the_functions_of_a_check_keep_their_names() -> None:
+    """A student's error shows the name of the argument, and the next report the name of the function."""
+    from bradley_terry.course.exercises import shifts
+
+    before = [item.__name__ for *_, item in shifts.LOSSES]
+    check.shift_invariance_test(lambda loss: True)
+    assert [item.__name__ for *_, item in shifts.LOSSES] == before

@@ -388,6 +388,8 @@ TOGETHER = {
     "an older version": {"ada/02_the_loss": "ada", "ada/old/02_the_loss": "ada/old", "ada/03_shift": "ada"},
     "weeks": {"ada/week 2/02_the_loss": "ada", "ada/week 3/03_shift": "ada", "bob/week 2/02_the_loss": "bob"},
     "no lesson": {"ada/notes": "ada", "ada/more/notes": "ada"},
+    "a file of the teacher": {"hw/ada_02_the_loss": "hw/ada", "hw/bob_02_the_loss": "hw/bob", "hw/02_the_loss": "hw"},
+    "other lessons": {"submitted/ada/ps1/02_the_loss": "submitted/ada", "submitted/bob/ps2/03_shift": "submitted/bob"},
 }  # fmt: skip
 
 

@@ -160,3 +160,18 @@ def test_held_out_features_in_other_units_are_named_as_a_cause() -> None:
     assert "different units" in found.explanation
     double = bt.diagnose(replace(model, phi=2.5 * model.phi), pairs, validation=held_out)["over-confidence"]
     assert "units" not in double.explanation + double.remedy
+
+
+def test_a_penalty_on_a_table_does_not_accuse_whoever_judged_items_of_their_own() -> None:
+    """The penalty pulls items with few comparisons towards 0, so that only those who judged them seem to differ."""
+    rng = np.random.default_rng(7)
+    sizes, chosen, rejected, people = [2000, 60, 60, 60], [], [], []
+    for person, size in enumerate(sizes):
+        first, second = np.array([rng.choice(4, 2, replace=False) for _ in range(size)]).T + 4 * person
+        wins = rng.random(size) < 1 / (1 + np.exp(-1.5 * (second % 4 - first % 4)))
+        chosen.append(np.where(wins, first, second))
+        rejected.append(np.where(wins, second, first))
+        people += [f"person {person}"] * size
+    pairs = bt.PreferencePairs(np.concatenate(chosen), np.concatenate(rejected))
+    found = bt.diagnose(bt.fit(bt.TableScorer(16), pairs, l2=0.03), pairs, annotators=people)
+    assert "annotators disagree" in found.not_checked

@@ -266,3 +266,25 @@ def test_a_callback_can_stop_a_search_that_goes_on() -> None:
     model = fitted(ONE, pairs_of([1, -1], weights=[1e30, 1.0]), callback=stop)
     assert model.outcome is Outcome.STOPPED_BY_CALLBACK
     assert steps == list(range(50))
+
+
+@pytest.mark.parametrize("method", ["gradient_descent", "adam"])
+def test_rounding_in_a_shared_column_does_not_keep_a_fit_from_converging(method) -> None:
+    """A feature x and x·3/3 differ in the last digit in some pairs, and no gradient is small for rounding."""
+    rng = np.random.default_rng(5)
+    chosen, rejected = rng.normal(size=(2, 300, 2))
+    shared = rng.normal(size=300)
+    chosen[:, 1], rejected[:, 1] = shared * 3 / 3, shared
+    assert 0 < np.abs(chosen[:, 1] - rejected[:, 1]).max() < 1e-15
+    chosen[:100], rejected[:100] = rejected[:100].copy(), chosen[:100].copy()
+    pairs = bt.PreferencePairs(chosen, rejected)
+    model = bt.fit(bt.LinearScorer(2), pairs, method=method, max_steps=5000, tolerance=1e-6)
+    assert model.outcome is Outcome.CONVERGED
+
+
+def test_tiny_weights_are_not_blamed_on_large_margins() -> None:
+    """Two equal columns, and pairs of weight 1e-18 in which they differ: the margins are far below the limit."""
+    d = np.array([[1.0, 1.0], [1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])
+    pairs = bt.PreferencePairs(d, np.zeros_like(d), weights=[1, 1, 1, 1e-18, 1e-18])
+    model = bt.fit(bt.LinearScorer(2), pairs)
+    assert "margins" not in model.message.split("; ")[-1] or "rounded away" not in model.message

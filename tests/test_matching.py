@@ -193,6 +193,19 @@ def test_numbered_names_count_as_none() -> None:
     np.testing.assert_array_equal(back.margins(named), model.margins(named))
 
 
+def test_numbered_names_that_are_names_are_matched() -> None:
+    """Items that are called item 1 and item 2 in both files are the same, and so are the columns x1 and x2."""
+    rows = [{"winner": "item 0", "loser": "item 1"}, {"winner": "item 1", "loser": "item 2"}]
+    model = bt.fit(bt.TableScorer(3), bt.PreferencePairs.from_records(rows), l2=0.1)
+    later = bt.PreferencePairs.from_records([{"winner": "item 1", "loser": "item 2"}])
+    assert model.margins(later)[0] == model.phi[1] - model.phi[2]
+    chosen, rejected = np.random.default_rng(4).normal(size=(2, 50, 2))
+    linear = bt.fit(bt.LinearScorer(2), bt.PreferencePairs(chosen, rejected, feature_names=["x1", "x2"]))
+    turned = bt.PreferencePairs(chosen[:, ::-1], rejected[:, ::-1], feature_names=["x2", "x1"])
+    with pytest.raises(ValueError, match=r"expected the features of the model .*, got them in another order"):
+        linear.margins(turned)
+
+
 def test_another_number_of_features_is_told_by_its_shape() -> None:
     """Both numbers are in the sentence, whether or not the features have names."""
     three = bt.PreferencePairs(*np.eye(3)[:2, None], feature_names=["a", "b", "c"])

@@ -83,6 +83,6 @@ def matched(model: RewardModel, pairs: PreferencePairs, *, name: str = "pairs") 
     if pairs.is_items != isinstance(model.scorer, TableScorer):
         raise ValueError(f"{name}: expected pairs for {model.scorer}, got {pairs}")
     mine, theirs = model.feature_names, pairs.feature_names
-    if not pairs.is_items and mine is not None and theirs is not None and mine != theirs:
+    if not pairs.is_items and mine is not None and theirs is not None and len(mine) != len(theirs):
         refuse_other_features(mine, theirs, name)
     return in_numbering_of(model.scorer, mine, pairs, name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Weight", "example_in_words", "judgement", "markdown", "weights_by_strength"]
 
 METHODS = {"newton": "Newton's method", "gradient_descent": "gradient descent", "adam": "Adam"}
-MOST_STEPS = 12  # a longer fit is shown by eleven of its steps
+MOST_STEPS = 12  # a longer fit is shown by at most eleven of its records
 MOST_WEIGHTS = 20  # rows of the table of weights
 LONGEST_NAME, LONGEST_MESSAGE = 500, 2000  # characters
 
@@ -216,7 +216,7 @@ def _fit(model: RewardModel, nouns: Nouns) -> str:
         text += f". **The fit did not converge**: {_message(model)}."
     of = "ranking" if hasattr(model.loss, "ranking_slopes") else nouns.pair
     note = (
-        f"The table shows {len(rows)} of {n} steps; the history of the model holds all of them. "
+        f"The table shows {len(rows)} of {n} records; the history of the model holds all of them. "
         if len(rows) < n
         else ""
     )

@@ -178,10 +178,12 @@ def judged(what: str, stages: Callable[[], Sequence[str] | None]) -> Report:
 
 
 def _in_one_branch(stop: Stop) -> Stop:
-    """Return a failure for a function that returns nothing although it does answer other calls; else the same Stop."""
+    """Return a failure for a function that gives no answer here but does in other cases; else the same Stop."""
     if stop.status != NOT_ATTEMPTED:
         return stop
-    note = stop.message.partition("it ran and returned nothing")[0]
+    note, nothing, _ = stop.message.partition("it ran and returned nothing")
+    if not nothing:
+        return Stop(FAILED, "your function raises NotImplementedError here, but it gives an answer in other cases")
     return Stop(FAILED, f"{note}your function returns nothing here, but something in other cases: is a return missing?")
 
 

@@ -89,12 +89,13 @@ def students_of(relatives: Sequence[Path], lessons: Collection[str]) -> list[str
 
     This is the first folder that names no lesson. Without one, it is the rest of the file name, or else the rest of a
     folder that names a lesson. If the same lesson would then be there several times for one student, in different
-    places, the names get longer, part by part, until nobody is hidden: group A/ada instead of group A.
+    places, the names get longer, part by part, until nobody is hidden: group A/ada instead of group A. They also do if
+    all notebooks are in one folder, such as submitted, which holds several others.
     """
     names = [_names_on(relative, lessons) for relative in relatives]
     of_lesson = [lesson_of(relative, lessons) for relative in relatives]
     places = _places(relatives, names, of_lesson)
-    n_parts = [1] * len(names)
+    n_parts = [1 + _are_in_one_folder(relatives, lessons)] * len(names)
     while True:
         students = [
             "/".join(name for _, name in sorted(some[:n])) or "(no name)"
@@ -109,6 +110,14 @@ def students_of(relatives: Sequence[Path], lessons: Collection[str]) -> list[str
             return students
         for i in longer:
             n_parts[i] += 1
+
+
+def _are_in_one_folder(relatives: Sequence[Path], lessons: Collection[str]) -> bool:
+    """Return whether all notebooks are in folders within one folder, and not all in the same one of these."""
+    folders = [[part for part in relative.parts[:-1] if not _lesson_in(part, lessons)] for relative in relatives]
+    outer = {(*some, "", "")[0] for some in folders}
+    inner = {(*some, "", "")[1] for some in folders}
+    return len(outer) == 1 and len(inner) > 1 and "" not in inner
 
 
 Name = tuple[int, str]  # where on the path it stands, and what remains of that part without the lesson
@@ -133,16 +142,18 @@ def _places(
 ) -> list[tuple[str, ...]]:
     """Return the place of each notebook. Several versions by one student, such as copies, share a place.
 
-    It consists of the names of the folders. The name of the file counts, too, if every notebook of this lesson in the
-    folder has one of its own. Otherwise the folder is that of one student, with several versions.
+    It consists of the names of the folders. The name of the file counts, too, unless the folder is that of one student:
+    it holds one notebook of this lesson without a name of its own, and at most one with a name, such as "v2".
     """
     folders = [
         tuple(name for at, name in sorted(some) if at < len(relative.parts))
         for relative, some in zip(relatives, names, strict=True)
     ]
     full = [tuple(name for _, name in sorted(some)) for some in names]
-    of_one = {(folder, lesson) for folder, all_names, lesson in zip(folders, full, of_lesson, strict=True)
-              if all_names == folder}  # fmt: skip
+    here = defaultdict(set)
+    for folder, all_names, lesson in zip(folders, full, of_lesson, strict=True):
+        here[folder, lesson].add(all_names)
+    of_one = {(folder, lesson) for (folder, lesson), some in here.items() if folder in some and len(some) <= 2}
     return [
         folder if (folder, lesson) in of_one else all_names
         for folder, all_names, lesson in zip(folders, full, of_lesson, strict=True)

@@ -241,9 +241,9 @@ def over_confidence(case: Case) -> Check | str:
         best = np.asarray(pair_losses(fitted.b * z, labels=held_out.pairs.labels))
         gain = max(held_out.mean(theirs - best).mean, 0.0) * held_out.n
         statistic = min(statistic, float(np.sqrt(2 * gain / (1 + (held_out.scale_information / own if own else 0.0)))))
-    if fitted.b < MATTERS:
-        typical = [float(np.median(np.abs(one))) for one in (z, mine)]
-        evidence["margins in units of those in training"] = typical[0] / typical[1] if typical[1] else np.inf
+    here, in_training = (float(np.median(np.abs(one))) for one in (z, mine))
+    if fitted.b < MATTERS and in_training > 0:
+        evidence["margins in units of those in training"] = here / in_training
     return Check("over-confidence", statistic, normal_quantile(), evidence)
 
 

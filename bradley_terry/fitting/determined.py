@@ -34,6 +34,8 @@ def determined(objective: Objective, phi: Array, hessian: Array, outcome: Outcom
     if not _is_rounded_away(objective, hessian, bool(said)):
         return outcome, message + said
     largest = largest_of(objective.shifted(objective.margins(phi)))
+    if largest <= SATURATED:  # the weights of some pairs are so small that they say nothing beside the others
+        return outcome, message + said
     return Outcome.NO_DESCENT, rounded_away(largest)
 
 

@@ -36,9 +36,10 @@ def refuse_other_features(mine: tuple[str, ...], theirs: tuple[str, ...], name: 
 def matched(scorer: Scorer, mine: tuple[str, ...] | None, pairs: Data, name: str = "pairs") -> Data:
     """Return these pairs or rankings with their items numbered as in ``mine``, the names that a model knows.
 
-    The pairs are returned as they are if both sides have the same names, or if either has none, or only x1, x2, … or
-    item 0, item 1, …, which data without names get. So are pairs of another kind than the scorer's, or with another
-    number of features, which the scorer refuses. ``name`` is what error messages call the pairs.
+    The pairs are returned as they are if both sides have the same names, or if either has none. Names such as x1, x2, …
+    or item 0, item 1, …, which data without names get, count as none beside quite other names. Pairs of another kind
+    than the scorer's, or with another number of features, are returned, too: the scorer refuses them. ``name`` is what
+    error messages call the pairs.
 
     Raises
     ------
@@ -52,13 +53,14 @@ def matched(scorer: Scorer, mine: tuple[str, ...] | None, pairs: Data, name: str
     of_other_kind = isinstance(scorer, LinearScorer | MLPScorer) if is_items else isinstance(scorer, TableScorer)
     if mine is None or theirs is None or mine is theirs or mine == theirs or of_other_kind:
         return pairs
-    if _are_numbers(mine, is_items) or _are_numbers(theirs, is_items):
+    is_numbered = _are_numbers(mine, is_items) or _are_numbers(theirs, is_items)
+    if is_numbered and set(mine).isdisjoint(theirs):
         return pairs
     if not is_items:
         if len(mine) == len(theirs):
             refuse_other_features(mine, theirs, name)
         return pairs
-    from ..files.items import matchups_of  # noqa: PLC0415  # both modules import some that import this one
+    from ..files.items import matchups_of  # noqa: PLC0415  # at the top this would be a circle of imports
     from ..uncertainty.clusters import are_independent  # noqa: PLC0415
 
     names_of_fields = ("chosen", "rejected") if isinstance(pairs, PreferencePairs) else ("features",)

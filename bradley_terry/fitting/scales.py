@@ -10,10 +10,13 @@ from ..arrays.frozen import blocks_of
 from ..graphs.wins import as_pairs
 from ..logistic import Array
 from ..objective import Objective
-from ..scorers import MLPScorer
+from ..scorers import LinearScorer, MLPScorer
 from .conjugate import diagonal_of
 
 __all__ = ["Scales", "mean_squares"]
+
+FEW = 1e-9  # with a larger mean square, differences are not looked at more closely
+ROUNDING = 1e-13  # of the largest number of a feature: differences as small as this are rounding
 
 
 class Scales:
@@ -50,11 +53,18 @@ class Scales:
 
 
 def mean_squares(objective: Objective) -> Array:
-    """Return s_j; for the MLP, the mean square of a hidden weight's feature, and of the largest feature elsewhere."""
+    """Return s_j; for the MLP, the mean square of a hidden weight's feature, and of the largest feature elsewhere.
+
+    If the two answers of every pair share a feature up to rounding, its s_j is infinite, since nothing depends on it.
+    """
     scorer, pairs = objective.scorer, as_pairs(objective.pairs)
     shares = (np.ones(len(pairs)) if pairs.weights is None else pairs.weights) / pairs.total_weight
     if type(scorer) is not MLPScorer:
-        return diagonal_of(scorer, pairs, shares)
+        squares = diagonal_of(scorer, pairs, shares)
+        if isinstance(scorer, LinearScorer) and (squares < FEW).any():
+            largest = np.maximum(*(np.abs(side).max(axis=0) for side in (pairs.chosen, pairs.rejected)))
+            squares = np.where(np.sqrt(squares) <= ROUNDING * largest, np.inf, squares)
+        return squares
     of_features = np.zeros(scorer.n_features)
     for rows in blocks_of(pairs.chosen):
         for x in (pairs.chosen[rows], pairs.rejected[rows]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,15 @@ from ..engine import FAILED, Report, Stop, Student, asked, can_be_called_with, j
 __all__ = ["Item", "true_or_false"]
 
 Item = tuple[str, bool, str, Callable[..., Any]]  # its name, whether True is right, why, and the function itself
+
+
+def _named(item: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return the same function under another name, as Python shows it in an error."""
+    assert isinstance(item, FunctionType)
+    same = FunctionType(item.__code__, item.__globals__, name, item.__defaults__, item.__closure__)
+    same.__qualname__ = name
+    return same
+
 
 MORE_ROUNDS, MORE_OF_TRUE = 30, 150
 """How often all items, and those of which True is right, are asked about again.
@@ -56,9 +66,9 @@ def true_or_false(
     def ask(some: Sequence[Item]) -> dict[str, bool]:
         said: dict[str, bool] = {}
         for name, _, _, item in some:
-            item.__name__ = item.__qualname__ = argument  # as Python calls it in an error
+            shown = _named(item, argument)
             try:
-                answer, _ = asked(function, (item,), (argument,), time_limit, note=f"given {name}: ")
+                answer, _ = asked(function, (shown,), (argument,), time_limit, note=f"given {name}: ")
             except Stop as stop:
                 others = [] if said else [(other,) for *_, other in items[1:]]
                 raise missing_branch(stop, function, others, (argument,), time_limit) from None
