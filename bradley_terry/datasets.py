@@ -215,8 +215,7 @@ def synthetic(
     >>> synthetic(6, pairs_per_prompt=3)
     PreferencePairs(6 pairs of 3 features, 2 prompts)
     """
-    n_pairs = single.whole("n_pairs", n_pairs)
-    single.whole("pairs_per_prompt", pairs_per_prompt)
+    n_pairs, _ = single.whole("n_pairs", n_pairs), single.whole("pairs_per_prompt", pairs_per_prompt)
     single.seed(seed)
     if scorer is None:
         phi = np.array([1.0, -2.0, 0.5]) if phi is None else given.float64(phi, "phi")
