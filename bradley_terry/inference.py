@@ -20,8 +20,9 @@ import math
 
 import numpy as np
 
-from .arrays import given
+from .arrays import given, single
 from .arrays.room import check_room
+from .arrays.visible import quoted
 from .fitting.by_component import ComponentFit, component_fits
 from .graphs import components, count_connected
 from .graphs.wins import met, wins
@@ -76,8 +77,8 @@ def covariance(scorer: Scorer, information: Array, reference: int | None = None)
     inverse = _inverse(information + size / n)  # size·11ᵀ/n, on the scale of H, so that one rank test is enough
     centre = np.eye(n) - 1 / n
     if reference is not None:
-        if not -n <= reference < n:
-            raise ValueError(f"reference: expected an item from 0 to {n - 1}, got {reference}")
+        if not single.is_whole(reference) or not -n <= reference < n:
+            raise ValueError(f"reference: expected an item from 0 to {n - 1}, got {quoted(reference)}")
         centre = np.eye(n) - np.eye(n)[reference]
     with blas_on_one_thread(n**3):
         result: Array = centre @ inverse @ centre.T

@@ -109,7 +109,7 @@ def pair_loss_gradients(
 
     Returns
     -------
-    array of the same shape, nats per log-odds, within 2 ulp
+    array of the same shape, nats per log-odds, within 2 ulp; with labels, within 2e-16
         In [-1, 0] for labels of 1: the chosen reward is only ever pushed up, and hardest (-1) where the model is
         surely wrong. With a label t it is sigma(Δ) - t, in [-1, 1], and zero at Δ = logit(t).
 

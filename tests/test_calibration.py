@@ -404,3 +404,11 @@ def test_a_feature_of_ones_own_can_be_the_length() -> None:
             length_baseline(wrong)
     with pytest.raises(TypeError, match=r"^data: expected PreferencePairs or Texts, got list$"):
         length_baseline([1, 2])
+
+
+def test_margins_that_do_not_move_a_probability_say_nothing_about_noise() -> None:
+    """sigma(1e-17) is ½ in float64, so every share of coin tosses fits equally well."""
+    pairs = bt.PreferencePairs([0, 1, 2, 0, 1, 2], [1, 2, 0, 2, 0, 1])
+    model = dataclasses.replace(bt.fit(bt.TableScorer(3), pairs), phi=np.array([1e-17, 0, -1e-17]))
+    with pytest.raises(ValueError, match=r"^held_out: expected margins other than 0"):
+        annotator_noise(model, pairs)

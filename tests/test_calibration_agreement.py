@@ -307,3 +307,17 @@ def test_equal_ratings_have_no_alpha() -> None:
     found = agreement([[1, 1], [1, 1, 1]])
     assert np.isnan(found.alpha)
     assert (found.observed, found.expected) == (1, 1)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-165, 1.0, 1e160, 1e300])
+def test_alpha_does_not_depend_on_the_unit_of_the_ratings(scale) -> None:
+    """All distances have the same factor, whose square may be no float64."""
+    found = agreement(np.array([[1, 2], [2, 2], [3, 1], [5, 5.0]]) * scale, level="interval")
+    assert found.alpha == pytest.approx(108 / 143, rel=1e-12)  # 108/143: 1 - (5/4)/(143/28)
+
+
+@pytest.mark.parametrize("ratings", [[[np.inf, 1], [1, 1]], [[2**2000, 1], [1, 1]]])
+def test_ratings_that_are_no_finite_numbers_have_no_distances(ratings) -> None:
+    """They are refused by name."""
+    with pytest.raises(ValueError, match=r"^ratings: expected finite numbers for level='interval'"):
+        agreement(ratings, level="interval")

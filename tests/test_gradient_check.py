@@ -363,3 +363,10 @@ def test_a_phi_that_does_not_fit_is_named():
             bt.check_gradient(bt.LinearScorer(3), wrong)
     with pytest.raises(TypeError, match=r"^scorer: expected a scorer"):
         bt.check_gradient(square, pairs)
+
+
+@pytest.mark.parametrize("names", [{"a": 3}, {1: (3,)}, {"a": (3.0,)}, {"a": "3"}])
+def test_names_of_blocks_have_shapes(names) -> None:
+    """Anything else is refused by name."""
+    with pytest.raises(TypeError, match=r"^names: expected block names with their shapes"):
+        bt.check_gradient(lambda x: (float(x @ x), 2 * x), [1.0, 2.0, 3.0], names=names)

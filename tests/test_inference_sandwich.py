@@ -485,3 +485,33 @@ def test_errors_without_a_matrix_know_how_the_model_was_fitted(options, rng) -> 
     pairs = bt.PreferencePairs(x, 0 * x, labels=rng.integers(2, size=80).astype(float))
     model = bt.fit(bt.LinearScorer(2), pairs, **options)
     np.testing.assert_allclose(model.standard_errors(pairs=pairs), model.standard_errors(), rtol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1e-280, 1e-170, 1e-160, 1e155, 1e170])
+def test_the_scale_of_the_weights_cancels(scale) -> None:
+    """H⁻¹JH⁻¹ has the weights twice above and twice below the line, also where their squares are no float64."""
+    pairs = bt.datasets.travel_modes()
+    weights = np.random.default_rng(0).random(len(pairs)) + 0.5
+    usual, scaled = (
+        bt.fit(bt.LinearScorer(6), replace(pairs, weights=weights * s)).standard_errors(kind="sandwich")
+        for s in (1.0, scale)
+    )
+    np.testing.assert_allclose(scaled, usual, rtol=1e-9)
+
+
+def test_a_level_that_rounds_to_certainty_is_refused() -> None:
+    """There is no finite quantile."""
+    model = bt.fit(bt.LinearScorer(6), bt.datasets.travel_modes())
+    with pytest.raises(ValueError, match=r"^level: expected a share between 0 and 1"):
+        model.intervals(np.nextafter(1, 0))
+
+
+@pytest.mark.parametrize("reference", ["a", 1.0, None, [0]])
+def test_a_reference_is_an_item(reference) -> None:
+    """Anything but a whole number is refused by name; None is no reference."""
+    information = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    if reference is None:
+        assert bt.inference.covariance(bt.TableScorer(2), information).shape == (2, 2)
+        return
+    with pytest.raises(ValueError, match=r"^reference: expected an item from 0 to 1, got"):
+        bt.inference.covariance(bt.TableScorer(2), information, reference=reference)

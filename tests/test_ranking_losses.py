@@ -286,6 +286,8 @@ def test_every_loss_with_every_scorer_has_the_right_gradient(loss, scorer) -> No
         (lambda: losses.Robust(-0.1), "epsilon: expected"),
         (lambda: losses.NoisyChoice(np.nan), "epsilon: expected"),
         (lambda: losses.Temperature(0), "T: expected a finite number above 0, got 0"),
+        (lambda: losses.Temperature(1e200), "T: expected a finite number of at least 1e-150 and below 1e+150, got"),
+        (lambda: losses.Temperature(1e-200), "T: expected a finite number of at least 1e-150 and below 1e+150, got"),
         (lambda: losses.Hinge(np.inf), "delta: expected"),
         (lambda: losses.RaoKupper(-1.0), "eta: expected a finite number of at least 0, got -1.0"),
         (lambda: losses.Davidson("2"), "nu: expected"),

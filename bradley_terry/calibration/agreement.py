@@ -160,7 +160,12 @@ def agreement(ratings: Iterable[Sequence[object]] | ArrayLike, *, level: str = "
     for row, unit in zip(counts, units, strict=True):
         for one in unit:
             row[numbers[one]] += 1
-    values = np.array([float(one) for one in numbers]) if level != "nominal" else np.zeros(len(numbers))  # type: ignore[arg-type]
+    try:
+        values = np.array([float(one) for one in numbers]) if level != "nominal" else np.zeros(len(numbers))  # type: ignore[arg-type]
+    except OverflowError:  # a whole number of hundreds of digits
+        values = np.array([np.inf])
+    if not np.isfinite(values).all():
+        raise ValueError(f"ratings: expected finite numbers for level={level!r}, got one that is not")
     return _of_counts(counts, values, level)
 
 
@@ -228,7 +233,10 @@ def _of_counts(counts: Array, values: Array, level: str) -> Agreement:
     if level == "nominal":
         distance = 1.0 - np.eye(len(of_value))
     elif level == "interval":
-        distance = np.subtract.outer(values, values) ** 2
+        largest = (
+            float(np.abs(values).max()) or 1.0
+        )  # the unit does not matter, but squares could overflow or underflow
+        distance = np.subtract.outer(values / largest, values / largest) ** 2
     else:
         middle = np.cumsum(of_value) - of_value / 2
         distance = np.subtract.outer(middle, middle) ** 2

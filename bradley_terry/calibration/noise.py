@@ -216,9 +216,9 @@ class _Choices:
 
 
 def noise_of(z: Array, pairs: PreferencePairs) -> Noise | None:
-    """Return the estimate for choices with log-odds z, (n_pairs,), or None if all log-odds are 0."""
+    """Return the estimate for choices with log-odds z, (n_pairs,), or None if all probabilities are ½."""
     choices = _Choices(z, pairs)
-    if not choices.z.any():
+    if not choices.h.any():
         return None
     epsilon = choices.best()
     certainty = np.maximum(choices.p, choices.q)

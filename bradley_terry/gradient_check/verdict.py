@@ -183,6 +183,10 @@ def _blocks_of(phi: Array, names: Blocks | None, objective: Objective | None) ->
         raise ValueError(f"phi: expected a flat vector of at least one number, got shape {phi.shape}")
     if names is None:
         return {"phi": phi.shape} if objective is None else objective.scorer.shapes
+    for name, shape in names.items():
+        if not isinstance(name, str) or not isinstance(shape, tuple | list) or not all(map(single.is_whole, shape)):
+            got = f"{quoted(name)}: {quoted(shape)}"
+            raise TypeError(f"names: expected block names with their shapes, such as {{'a': (3,)}}, got {got}")
     if sum(int(np.prod(shape)) for shape in names.values()) != phi.size or any(0 in s for s in names.values()):
         raise ValueError(f"names: expected shapes that fill phi, {phi.size} numbers, got {dict(names)}")
     return names
@@ -351,7 +355,8 @@ def _judged(
     for part in slices_of(blocks).values():
         floor[part] = rounding * _largest(expected[part])
     if name == "numerical":  # where entries have different units, the rounding of one may dwarf another
-        units = np.array([unit_of(phi, j, typical_size(phi)) for j in range(phi.size)])
+        typical = typical_size(phi)
+        units = np.array([unit_of(phi, j, typical) for j in range(phi.size)])
         floor = np.minimum(floor, rounding * _largest(expected * units) / units)
     tolerated = share * np.abs(expected) + floor + doubt
     doubt = np.maximum(doubt, 4 * spread)

@@ -419,6 +419,7 @@ class Temperature(MarginLoss):
 
     def __post_init__(self) -> None:
         check_number("T", self.T, 0, np.inf, allows_low=False)
+        check_number("T", self.T, 1e-150, 1e150)  # of others, the square would be infinite or zero
 
     def _value(self, z: Array) -> Array:
         return softplus(-z / self.T)

@@ -73,7 +73,9 @@ def covariance_of(model: RewardModel, reference: int | None, request: Request) -
     inverse = covariance(model.scorer, model.information, reference if request.kind == INFORMATION else None)
     if request.kind == INFORMATION:
         return inverse
-    found = inverse @ _scores(model, request).matrix() @ inverse
+    scores = _scores(model, request)
+    inverse = inverse * scores.rescale()
+    found = inverse @ scores.matrix() @ inverse
     found = (found + found.T) / 2
     if reference is None:
         return found

@@ -247,7 +247,7 @@ class Uncertainty:
 
 def quantile_of(level: float) -> float:
     """Return z such that a share ``level`` of a normal distribution lies within ± z standard deviations."""
-    if not 0 < number(level) < 1:
+    if not 0 < number(level) < 1 or 0.5 + level / 2 == 1:
         raise ValueError(f"level: expected a share between 0 and 1, got {quoted(level)}")
     from statistics import NormalDist  # noqa: PLC0415  # imported here so that the package imports fast
 

@@ -12,6 +12,7 @@ form, with the information H_φφ - A H_θφ and, in place of s_g,
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -35,6 +36,7 @@ __all__ = ["Scores"]
 
 NUMBERS = 500_000  # held in memory at once
 FEW = 24  # items of a cluster, for which all products of two are formed one by one
+LARGE = 200  # power of 2; scores between 2**-200 and 2**200 have squares far from the limits of float64
 Index = NDArray[np.int64]
 
 
@@ -61,10 +63,19 @@ class Scores:
         self.scorer, self.pairs, self.clusters = scorer, pairs, clusters
         self.factor = clusters.n / (clusters.n - 1)
         self.theta: _Theta | None = None
+        self.slopes: Array
         if isinstance(pairs, PreferencePairs):
             self._of_pairs(phi, pairs, loss, theta_is_fitted=theta_is_fitted)
         else:
             self._of_rankings(phi, pairs, loss)
+
+    def rescale(self) -> float:
+        """Divide the scores by a power of 2 if their squares would overflow or underflow, and return it, or else 1."""
+        exponent = math.frexp(float(np.abs(self.slopes).max(initial=0.0)))[1]
+        if self.theta is not None or abs(exponent) < LARGE:
+            return 1.0
+        self.slopes = np.ldexp(self.slopes, -exponent)
+        return math.ldexp(1.0, exponent)
 
     def _of_pairs(self, phi: Array, pairs: PreferencePairs, loss: PairLoss | None, *, theta_is_fitted: bool) -> None:
         loss = BradleyTerryLoss() if loss is None else loss
@@ -72,7 +83,7 @@ class Scores:
         z, w = shifted(margins_of(self.scorer, phi, pairs), pairs), weights_of(pairs)
         # w votes add w·s sᵀ together, but one pair of weight w adds w²·s sᵀ.
         root = np.sqrt(w) if self.clusters.is_votes else w
-        self.slopes: Array = root * loss.gradient(z, pairs.labels)
+        self.slopes = root * loss.gradient(z, pairs.labels)
         self.index, self.n_clusters = self.clusters.of_pair, len(pairs)
         self.sides: tuple[tuple[Features, int], ...] = ((pairs.chosen, 1), (pairs.rejected, -1))
         self.features: tuple[Features, ...] = (pairs.chosen, pairs.rejected)
