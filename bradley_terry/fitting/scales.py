@@ -16,6 +16,7 @@ from .conjugate import diagonal_of
 __all__ = ["Scales", "mean_squares"]
 
 FEW = 1e-9  # with a larger mean square, differences are not looked at more closely
+MOST = 1e300  # instead of infinity, which a tolerance of 0 must not be multiplied by
 ROUNDING = 1e-13  # of the largest number of a feature: differences as small as this are rounding
 
 
@@ -37,7 +38,7 @@ class Scales:
         if not float(np.abs(gradient).max()) <= self.tolerance:
             return False
         if self.most is None:
-            self.most = np.sqrt(self.tolerance * (self.mean_squares() + self.l2))
+            self.most = np.sqrt(self.tolerance * np.minimum(self.mean_squares() + self.l2, MOST))
         self.refused = not bool((np.abs(gradient) <= self.most).all())
         return not self.refused
 
