@@ -100,8 +100,8 @@ def fit(
     max_steps : int, optional
         Updates of φ (for Adam: passes over the data). By default Newton 100, gradient descent 1000, Adam 300.
     tolerance : float
-        Stop when |g| <= tolerance for each entry g of the gradient. Gradient descent and Adam also demand
-        g² <= tolerance·(s + l2), where s is the mean square of dΔ/dφ_j. This matters only if s < tolerance.
+        Stop when no entry g of the gradient is larger than this in absolute value. Gradient descent and Adam also
+        demand g² <= tolerance·(s + l2), where s is the mean square of dΔ/dφ_j. This matters only if s < tolerance.
     learning_rate : float, optional
         η, by default 0.01 for Adam. For gradient descent, the default is 0.1 for the MLP, and 1/λ for a scorer linear
         in φ, where λ is a bound on the curvature of L, so that no step overshoots.
