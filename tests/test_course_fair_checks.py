@@ -76,9 +76,9 @@ def with_array_equal(t, h):
     return rows_of_prompts(t, h) | {i for i in range(n) if any(same(i, j) for j in range(m))}
 
 
-def by_broadcasting(t, h):
+def by_broadcasting(t, h, all_or_any=np.all):
     def equal(one, other):
-        return (h[one][:, None] == t[other][None]).all(axis=2)
+        return all_or_any(h[one][:, None] == t[other][None], axis=2)
 
     same = equal("chosen", "chosen") & equal("rejected", "rejected")
     turned = equal("chosen", "rejected") & equal("rejected", "chosen")
@@ -118,12 +118,7 @@ def alike(key, *, turned=True):
 
 
 def any_instead_of_all(t, h):
-    def equal(one, other):
-        return (h[one][:, None] == t[other][None]).any(axis=2)
-
-    same = equal("chosen", "chosen") & equal("rejected", "rejected")
-    turned = equal("chosen", "rejected") & equal("rejected", "chosen")
-    return np.flatnonzero((same | turned).any(axis=1) | np.isin(h["prompts"], t["prompts"]))
+    return by_broadcasting(t, h, np.any)
 
 
 LIKE_A_LEAK = [

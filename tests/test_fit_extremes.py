@@ -29,7 +29,7 @@ def pairs_of(d: object, **options: object) -> bt.PreferencePairs:
 
 
 def fitted(scorer: object, pairs: bt.PreferencePairs, **options: object) -> bt.RewardModel:
-    """Fit, whatever it warns of."""
+    """Fit, and ignore what it warns of."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bt.ConvergenceWarning)
         return bt.fit(scorer, pairs, **options)

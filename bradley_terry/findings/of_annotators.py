@@ -39,8 +39,8 @@ def annotators_disagree(case: Case) -> Check | str:
 
     The o here is not the true one, but fitted to the same choices. That brings it closer to each annotator, so the
     bound is cautious as long as all judge pairs of the same kind. If a model lacks something, and one annotator judges
-    the pairs where it matters, this annotator seems to differ. A penalty on the items of a table does that to whoever
-    judges items of their own, so such fits are not checked.
+    the pairs where it matters, this annotator seems to differ. A penalty on the items of a table does that to an
+    annotator who judges items of their own, so such fits are not checked.
 
     The level is divided by the number of tests (Bonferroni): annotators times directions times two signs. So g must
     exceed log(tests / LEVEL). If o is 0, m choices have 2^m equally probable outcomes, and g is at most m log 2. An
